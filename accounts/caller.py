@@ -1,0 +1,53 @@
+"""Who is asking: the one shape that every authenticator produces and every rule reads."""
+
+from dataclasses import dataclass, field
+
+from accounts.roles import ALL_RIGHTS, Right, Role, rights_of
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An authenticated person or key, with the rights that it can have at most.
+
+    A person signed in with a token or a session has no key: every scope, every stream.
+
+    Attributes:
+        key_id: public id of the API key, or None for a person.
+        scopes: what the key was allowed to do; all rights for a person.
+        stream_names: the streams that the key is limited to, or None for no limit.
+    """
+
+    user_id: int
+    email: str
+    roles: frozenset[Role]
+    key_id: str | None = None
+    scopes: frozenset[Right] = ALL_RIGHTS
+    stream_names: frozenset[str] | None = None
+    rights: frozenset[Right] = field(init=False)
+
+    is_authenticated = True
+    is_anonymous = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rights", rights_of(self.roles) & self.scopes)
+
+    @property
+    def is_admin(self) -> bool:
+        return Role.ADMIN in self.roles
+
+    @property
+    def pk(self) -> int:
+        """The user's primary key, by the name that Django's ecosystem looks for."""
+        return self.user_id
+
+    @property
+    def reference(self) -> str:
+        """A stable name for logs, idempotency keys and the audit trail: `key:…` or `user:…`."""
+        return f"key:{self.key_id}" if self.key_id else f"user:{self.user_id}"
+
+    def has_right(self, right: Right) -> bool:
+        return right in self.rights
+
+    def may_touch(self, stream_name: str) -> bool:
+        """Whether the key's own list of streams, if it has one, includes this one."""
+        return self.stream_names is None or stream_name in self.stream_names

@@ -1,0 +1,159 @@
+"""Users, API keys, and the memory of requests that were already answered."""
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import Group, PermissionsMixin
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+
+from accounts.caller import Caller
+from accounts.roles import Right, Role
+
+
+class UserManager(BaseUserManager["User"]):
+    """Makes users; e-mail addresses are compared without regard to case."""
+
+    def create_user(
+        self, email: str, password: str | None = None, *, roles: Iterable[Role] = (), **fields: Any
+    ) -> "User":
+        user = self.model(email=self.normalize_email(email).strip().lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        user.groups.set(Group.objects.filter(name__in=list(roles)))
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        return self.create_user(email, password, roles=[Role.ADMIN], is_superuser=True, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email=(username or "").strip().lower())
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person who signs in with an e-mail address; what they may do follows from their roles."""
+
+    email = models.EmailField("e-mail", max_length=254, unique=True)
+    name = models.CharField(max_length=120, blank=True)
+    is_active = models.BooleanField(
+        "active", default=True, help_text="Clear it instead of deleting a user: keys and tokens stop working at once."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        ordering = ("email",)
+        constraints = (
+            models.CheckConstraint(condition=Q(email=Lower("email")), name="user_email_is_lower_case"),
+        )
+
+    def __str__(self) -> str:
+        return self.email
+
+    @cached_property
+    def roles(self) -> frozenset[Role]:
+        """The roles held; loaded once for each instance."""
+        names = {group.name for group in self.groups.all()}
+        roles = {role for role in Role if role.value in names}
+        return frozenset(roles | ({Role.ADMIN} if self.is_superuser else set()))
+
+    @property
+    def is_admin(self) -> bool:
+        return Role.ADMIN in self.roles
+
+    @property
+    def is_staff(self) -> bool:
+        """Django admin's question: may they enter it at all?"""
+        return self.is_admin
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        return self.is_active and self.is_admin
+
+    def has_module_perms(self, app_label: str) -> bool:
+        return self.is_active and self.is_admin
+
+    def as_caller(self) -> Caller:
+        return Caller(user_id=self.pk, email=self.email, roles=self.roles)
+
+    def get_full_name(self) -> str:
+        return self.name or self.email
+
+    def get_short_name(self) -> str:
+        return self.name or self.email.partition("@")[0]
+
+
+class ApiKey(models.Model):
+    """A secret that lets a program act for its user, within its scopes and streams.
+
+    Only the hash of the secret is kept; `key_id` is the public part that stands in the key itself.
+    """
+
+    key_id = models.CharField(max_length=12, primary_key=True, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=120)
+    prefix = models.CharField(max_length=24, editable=False)
+    secret_hash = models.BinaryField(max_length=32, editable=False)
+    scopes = ArrayField(models.CharField(max_length=16, choices=[(right.value, right.value) for right in Right]))
+    # Names, not foreign keys: a stream's name is its id, and accounts knows nothing of streams.
+    stream_names = ArrayField(
+        models.CharField(max_length=128), null=True, blank=True, help_text="Leave empty for every stream of the owner."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        verbose_name = "API key"
+        verbose_name_plural = "API keys"
+        ordering = ("-created_at",)
+        indexes = (models.Index(fields=["user", "-created_at"], name="apikey_user_created"),)
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(scopes__contained_by=[right.value for right in Right]) & Q(scopes__len__gt=0),
+                name="apikey_scopes_are_known_and_some",
+            ),
+            models.CheckConstraint(
+                condition=Q(stream_names__isnull=True) | Q(stream_names__len__gt=0),
+                name="apikey_stream_list_is_absent_or_not_empty",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix})"
+
+
+class IdempotencyRecord(models.Model):
+    """The answer to a request that carried an `Idempotency-Key`, kept to be given again.
+
+    It is written in the transaction that did the work, so both exist or neither does.
+    """
+
+    caller = models.CharField(max_length=64)
+    key = models.CharField(max_length=255)
+    request_hash = models.BinaryField(max_length=32)
+    # Null only inside the transaction that is still doing the work: nobody else ever sees that.
+    status = models.PositiveSmallIntegerField(null=True)
+    content_type = models.CharField(max_length=64, default="application/json")
+    body = models.BinaryField(null=True)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["caller", "key"], name="idempotency_key_unique_per_caller"),
+            models.CheckConstraint(condition=Q(expires_at__gt=models.F("created_at")), name="idempotency_expires_later"),
+        )
+        indexes = (models.Index(fields=["expires_at"], name="idempotency_expires"),)
+
+    def __str__(self) -> str:
+        return f"{self.caller} {self.key}"

@@ -1,0 +1,94 @@
+"""Consumer groups and how far each has come."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+from consumers.conf import DEFAULT_ACK_WAIT_SECONDS, DEFAULT_BACKOFF_SECONDS, DEFAULT_MAX_FAILURES, DEFAULT_MAX_IN_FLIGHT
+from streams.models import Partition, Stream
+from streams.names import NAME_PATTERN
+
+
+class Mode(models.TextChoices):
+    OFFSET = "offset", "offset: the consumer commits offsets"
+    LEASE = "lease", "lease: the server hands out events, retries and dead-letters"
+
+
+class Ordering(models.TextChoices):
+    PARTITION = "partition", "partition: one outstanding delivery per partition"
+    NONE = "none", "none: any number up to max_in_flight"
+
+
+class Start(models.TextChoices):
+    EARLIEST = "earliest", "earliest"
+    LATEST = "latest", "latest"
+
+
+def default_backoff() -> list[int]:
+    return list(DEFAULT_BACKOFF_SECONDS)
+
+
+class ConsumerGroup(models.Model):
+    """Named progress over one stream, shared by its members."""
+
+    stream = models.ForeignKey(Stream, on_delete=models.CASCADE, related_name="consumer_groups")
+    name = models.CharField(max_length=128)
+    mode = models.CharField(max_length=6, choices=Mode, default=Mode.OFFSET)
+    start = models.CharField(max_length=8, choices=Start, default=Start.EARLIEST)
+    ack_wait_seconds = models.PositiveIntegerField(default=DEFAULT_ACK_WAIT_SECONDS)
+    max_failures = models.PositiveSmallIntegerField(default=DEFAULT_MAX_FAILURES)
+    backoff_seconds = ArrayField(models.PositiveIntegerField(), default=default_backoff)
+    ordering = models.CharField(max_length=9, choices=Ordering, default=Ordering.NONE)
+    max_in_flight = models.PositiveIntegerField(default=DEFAULT_MAX_IN_FLIGHT)
+    is_paused = models.BooleanField("paused", default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name = "consumer group"
+        ordering = ("stream_id", "name")
+        constraints = (
+            models.UniqueConstraint(fields=["stream", "name"], name="group_name_unique_in_stream"),
+            models.CheckConstraint(condition=Q(name__regex=NAME_PATTERN), name="group_name_is_well_formed"),
+            models.CheckConstraint(
+                condition=Q(ack_wait_seconds__gte=1, max_failures__gte=1, max_in_flight__gte=1, backoff_seconds__len__gte=1),
+                name="group_settings_are_positive",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class GroupOffset(models.Model):
+    """How far a group has come in one partition: everything up to `committed_offset` is finished."""
+
+    group = models.ForeignKey(ConsumerGroup, on_delete=models.CASCADE, related_name="offsets", db_index=False)
+    partition = models.ForeignKey(Partition, on_delete=models.CASCADE, related_name="group_offsets")
+    committed_offset = models.BigIntegerField(default=0)
+    committed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = "group offset"
+        constraints = (
+            models.UniqueConstraint(fields=["group", "partition"], name="groupoffset_unique_per_partition"),
+            models.CheckConstraint(condition=Q(committed_offset__gte=0), name="groupoffset_committed_not_negative"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.group_id}: {self.committed_offset}"
+
+
+class GroupMember(models.Model):
+    """A caller that was seen reading as a group, and when: the group's members have no other trace."""
+
+    group = models.ForeignKey(ConsumerGroup, on_delete=models.CASCADE, related_name="members", db_index=False)
+    name = models.CharField(max_length=128)
+    last_seen_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "group member"
+        constraints = (models.UniqueConstraint(fields=["group", "name"], name="groupmember_name_unique_in_group"),)
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,261 @@
+"""All settings, driven by environment variables (`docs/configuration.md` lists them)."""
+
+from datetime import timedelta
+from typing import Any
+
+from csp.constants import NONCE, NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from eventflow_site.environment import BASE_DIR, HOME, env
+
+
+def required(name: str, purpose: str) -> str:
+    """Return a variable that has no safe default, or stop start-up with a way out."""
+    value = env.str(name, default="")
+    if not value:
+        raise ImproperlyConfigured(
+            f"{name} is not set: it is {purpose}. Set it in the environment, "
+            "or start with `make run`, which generates and keeps one."
+        )
+    return value
+
+
+# --- who we are -----------------------------------------------------------------------------------
+EVENTFLOW_HOME = HOME
+DEBUG = False
+SECRET_KEY = required("SECRET_KEY", "the key that signs sessions and cursors")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+ROOT_URLCONF = "eventflow_site.urls"
+WSGI_APPLICATION = "eventflow_site.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-us"
+USE_I18N = False
+APPEND_SLASH = False
+
+INSTALLED_APPS = [
+    "eventflow_site.apps.EventFlowAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "rest_framework_simplejwt",
+    "rest_framework_simplejwt.token_blacklist",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_prometheus",
+    "django_htmx",
+    "heroicons",
+    "axes",
+    "csp",
+    "accounts",
+    "streams",
+    "consumers",
+    "observability",
+    "eventflow_site.apps.SiteConfig",
+]
+
+# Requests under /api/ pass the browser's middleware by: eventflow_site/browser_middleware.py.
+MIDDLEWARE = [
+    "eventflow_site.request_id.RequestIdMiddleware",
+    "eventflow_site.transport.TransportMiddleware",
+    "eventflow_site.browser_middleware.SecurityMiddleware",
+    "eventflow_site.browser_middleware.WhiteNoiseMiddleware",
+    "eventflow_site.browser_middleware.SessionMiddleware",
+    "eventflow_site.browser_middleware.CommonMiddleware",
+    "eventflow_site.browser_middleware.CsrfViewMiddleware",
+    "eventflow_site.browser_middleware.AuthenticationMiddleware",
+    "eventflow_site.browser_middleware.MessageMiddleware",
+    "eventflow_site.browser_middleware.XFrameOptionsMiddleware",
+    "eventflow_site.browser_middleware.CSPMiddleware",
+    "eventflow_site.browser_middleware.HtmxMiddleware",
+    "eventflow_site.browser_middleware.AxesMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "csp.context_processors.nonce",
+            ],
+        },
+    },
+]
+
+# --- PostgreSQL -----------------------------------------------------------------------------------
+# Threads share a pool; a process that forks (Celery's prefork) or a test sets DATABASE_POOL_SIZE=0.
+DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=10)
+DATABASE_URL = required("DATABASE_URL", "the PostgreSQL that holds everything")
+DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url_config(DATABASE_URL)}
+DATABASES["default"]["ENGINE"] = "django.db.backends.postgresql"
+DATABASES["default"]["CONN_MAX_AGE"] = 0
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = DATABASE_POOL_SIZE > 0
+DATABASES["default"].setdefault("OPTIONS", {}).update(
+    {
+        "connect_timeout": 2,
+        # `synchronous_commit` is per session: 202 means durable whatever the server's default is.
+        "options": "-c synchronous_commit=on -c statement_timeout=30s -c lock_timeout=5s"
+        " -c idle_in_transaction_session_timeout=60s -c timezone=UTC",
+        "application_name": "eventflow",
+    }
+)
+if DATABASE_POOL_SIZE:
+    DATABASES["default"]["OPTIONS"]["pool"] = {
+        "min_size": 1,
+        "max_size": DATABASE_POOL_SIZE,
+        "timeout": 2.0,
+        # Give up soon and let the next request try anew: a long back-off would outlive the outage.
+        "reconnect_timeout": 1.0,
+    }
+
+# --- Redis / Valkey: broker, rate limits and caches; losing it loses no data --------------------------
+REDIS_URL = required("REDIS_URL", "the Redis or Valkey that carries Celery's messages")
+REDIS_SOCKET_TIMEOUT_SECONDS = 0.5
+
+# --- Celery -----------------------------------------------------------------------------------------
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL)
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 60,
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    "socket_timeout": 5,
+    "socket_connect_timeout": 2,
+}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TIMEZONE = "UTC"
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    # A tick that waited longer than its interval is worthless: the next one does the same work.
+    "delete-expired-idempotency-keys": {
+        "task": "accounts.delete_expired_idempotency_keys",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+    "delete-expired-events": {
+        "task": "streams.delete_expired_events",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
+}
+
+# --- users, sessions, tokens ------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "overview"
+# Plain HTTP on a developer's machine is the one reason to send cookies without TLS.
+SECURE_COOKIES = env.bool("EVENTFLOW_SECURE_COOKIES", default=True)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 3600
+SECURE_SSL_REDIRECT = env.bool("EVENTFLOW_SSL_REDIRECT", default=False)
+SECURE_HSTS_SECONDS = env.int("EVENTFLOW_HSTS_SECONDS", default=31536000 if SECURE_COOKIES else 0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_HSTS_SECONDS > 0
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF, NONCE],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+# Trust X-Forwarded-* only when the operator says that a proxy of theirs sets it.
+TRUSTED_PROXY_COUNT = env.int("EVENTFLOW_TRUSTED_PROXIES", default=0)
+if TRUSTED_PROXY_COUNT:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=5)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_USERNAME_FORM_FIELD = "email"
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True
+AXES_LOCKOUT_CALLABLE = "accounts.authentication.sign_in_locked_out"
+AXES_IPWARE_PROXY_COUNT = TRUSTED_PROXY_COUNT
+AXES_IPWARE_META_PRECEDENCE_ORDER = ["HTTP_X_FORWARDED_FOR", "REMOTE_ADDR"] if TRUSTED_PROXY_COUNT else ["REMOTE_ADDR"]
+
+JWT_SIGNING_KEY = required("JWT_SIGNING_KEY", "the key that signs access tokens, apart from SECRET_KEY")
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=14),
+    "ROTATE_REFRESH_TOKENS": True,
+    "BLACKLIST_AFTER_ROTATION": True,
+    "ALGORITHM": "HS256",
+    "SIGNING_KEY": JWT_SIGNING_KEY,
+    "ISSUER": "eventflow",
+    "AUDIENCE": "eventflow-api",
+    "USER_ID_CLAIM": "sub",
+    "CHECK_REVOKE_TOKEN": True,
+    "UPDATE_LAST_LOGIN": False,
+}
+
+# --- API ----------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.CallerAuthentication"],
+    # Every view names its own permission; one that forgets is closed to everybody.
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.NobodyUnlessNamed"],
+    "DEFAULT_PARSER_CLASSES": ["accounts.api.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["accounts.api.renderers.JSONRenderer"],
+    "DEFAULT_PAGINATION_CLASS": "eventflow_site.api.pagination.KeysetPagination",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "eventflow_site.api.openapi.ProblemAutoSchema",
+    "EXCEPTION_HANDLER": "eventflow_site.api.errors.problem_handler",
+    "UNAUTHENTICATED_USER": None,
+    "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%fZ",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "EventFlow",
+    "DESCRIPTION": "Durable, ordered, replayable event streams over plain HTTP.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+# The largest request that any endpoint reads; ingest has its own limit in streams/conf.py.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
+
+# --- static files -------------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = HOME / "static"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+
+# --- logs -----------------------------------------------------------------------------------------------
+LOGGING_CONFIG = None
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")

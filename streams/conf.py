@@ -1,0 +1,46 @@
+"""The numbers of the log and of ingest. Sizes are bytes, durations seconds."""
+
+from typing import Final
+
+MAX_PARTITIONS: Final = 256
+
+# --- what a producer may send (API.md's limits) ---
+MAX_EVENT_BYTES: Final = 1_000_000
+MAX_REQUEST_EVENTS: Final = 1_000
+MAX_REQUEST_BYTES: Final = 8 * 1024 * 1024
+MAX_KEY_BYTES: Final = 512
+MAX_ID_CHARACTERS: Final = 128
+MAX_TYPE_CHARACTERS: Final = 128
+MAX_HEADERS: Final = 32
+MAX_HEADER_BYTES: Final = 1024
+MAX_JSON_DEPTH: Final = 64
+
+# --- stored batches: small enough that a small read does not pay for large neighbours ---
+MAX_BATCH_BYTES: Final = 256 * 1024
+MAX_BATCH_EVENTS: Final = 1_000
+ZSTD_LEVEL: Final = 1
+BATCH_CACHE_BYTES: Final = 64 * 1024 * 1024
+
+# --- reading ---
+DEFAULT_READ_EVENTS: Final = 100
+MAX_READ_EVENTS: Final = 1_000
+DEFAULT_READ_BYTES: Final = 1024 * 1024
+MAX_READ_BYTES: Final = 8 * 1024 * 1024
+MAX_WAIT_SECONDS: Final = 30
+MAX_OFFSET: Final = 2**63 - 1
+
+# --- group commit ---
+# How long a request waits for its commit before the outcome is reported as unknown.
+COMMIT_TIMEOUT_SECONDS: Final = 10.0
+MAX_COMMIT_BYTES: Final = 16 * 1024 * 1024
+
+# --- waking readers ---
+NOTIFY_CHANNEL: Final = "eventflow_appends"
+# At most one notification in this time: more would only wake the same readers again.
+NOTIFY_INTERVAL_SECONDS: Final = 0.002
+# A lost hint costs at most this.
+HEAD_CHECK_INTERVAL_SECONDS: Final = 1.0
+
+# --- caches ---
+STREAM_CACHE_SECONDS: Final = 0.9
+STREAM_CACHE_SIZE: Final = 10_000

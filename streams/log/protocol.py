@@ -1,0 +1,186 @@
+"""The seam between the log and all that has policy: bytes in a partition.
+
+Nothing outside `streams/log/` touches how events are stored. An engine knows neither callers, schemas,
+groups, retention rules nor HTTP; a caller of an engine knows neither batches nor SQL.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import NamedTuple, Protocol
+
+
+class PartitionRef(NamedTuple):
+    """Which partition: its database id, and what its events call it."""
+
+    id: int
+    stream: str
+    number: int
+
+
+class PartitionAppend(NamedTuple):
+    """Events for one partition, in order: each record is one event as JSON on one line.
+
+    A record is a JSON object `{"id":…,"type":…,…,"payload":…}` without a raw newline.
+    """
+
+    partition: PartitionRef
+    records: Sequence[bytes]
+
+
+class AppendedRange(NamedTuple):
+    """Where an append went: offsets `first_offset` to `last_offset`, both included."""
+
+    partition: PartitionRef
+    first_offset: int
+    last_offset: int
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What to remember of an append, in its own transaction, so that a retry is answered from memory.
+
+    Attributes:
+        caller: whose key this is (`Caller.reference`).
+        key: the request's `Idempotency-Key`.
+        request_hash: SHA-256 of what makes the request the same one.
+        render: makes the response body from the ranges, in the order of the appends.
+    """
+
+    caller: str
+    key: str
+    request_hash: bytes
+    render: Callable[[Sequence[AppendedRange]], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """The append is durable.
+
+    Attributes:
+        ranges: one for each PartitionAppend, in the same order.
+        body: what `Receipt.render` made, if there was a receipt.
+        is_replay: nothing was stored now; `body` is the answer to the first such request (`ranges` is empty).
+    """
+
+    ranges: Sequence[AppendedRange]
+    body: bytes | None = None
+    is_replay: bool = False
+
+
+class Gap(NamedTuple):
+    """Offsets that a reader asked for and retention had taken, both included."""
+
+    first_offset: int
+    last_offset: int
+
+
+class Bounds(NamedTuple):
+    """The ends of a partition. `head_offset` is 0 while it is empty; nothing kept: earliest = head + 1."""
+
+    earliest_offset: int
+    head_offset: int
+    last_recorded_at: datetime | None
+
+    @property
+    def event_count(self) -> int:
+        return self.head_offset - self.earliest_offset + 1
+
+
+@dataclass(frozen=True, slots=True)
+class ReadResult:
+    """Events of one partition, in order.
+
+    Attributes:
+        events: each a complete JSON object that begins `{"partition":…,"offset":…,"recorded_at":…,`.
+        offsets: the offset of each event.
+        next_offset: go on reading after this one; callers never compute it themselves.
+        bounds: the ends of the partition, as of this read.
+        gap: what retention took between the asked-for offset and the first event here.
+    """
+
+    events: Sequence[bytes]
+    offsets: Sequence[int]
+    next_offset: int
+    bounds: Bounds
+    gap: Gap | None = None
+
+
+class Capability(Enum):
+    """What an engine can truthfully promise; what it lacks is refused, never silently weakened."""
+
+    GAP_FREE_OFFSETS = "gap_free_offsets"
+    ATOMIC_ACROSS_PARTITIONS = "atomic_across_partitions"
+    RECEIPT_IN_SAME_TRANSACTION = "receipt_in_same_transaction"
+    TRIM_BY_BYTES = "trim_by_bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class LogHealth:
+    """Whether the engine can keep its promise now, and if not, why."""
+
+    is_writable: bool
+    is_durable: bool
+    reason: str = ""
+
+
+class Log(Protocol):
+    """An engine. Every method may be called from any thread."""
+
+    capabilities: frozenset[Capability]
+
+    def append(self, appends: Sequence[PartitionAppend], *, receipt: Receipt | None = None) -> Appended:
+        """Store all or nothing, durably, and return where.
+
+        Events of one PartitionAppend get contiguous offsets in their order.
+
+        Raises:
+            PartitionGone: one of the partitions does not exist (any more); nothing was stored.
+            AppendNotStored: nothing was stored, now or later; the caller may send it again.
+            AppendOutcomeUnknown: stored or not, nobody knows; retry with the same receipt.
+            IdempotencyKeyReused: the receipt's key belongs to another request; nothing was stored.
+        """
+        ...
+
+    def read(self, partition: PartitionRef, *, after: int, max_events: int, max_bytes: int) -> ReadResult:
+        """Return the events that follow offset `after`.
+
+        At least one event is returned if there is one, however large; otherwise at most `max_events`, whose
+        JSON takes at most `max_bytes`. An event appended before the call is seen by it.
+        """
+        ...
+
+    def bounds(self, partitions: Sequence[PartitionRef]) -> Mapping[int, Bounds]:
+        """Return the ends of each partition that exists, by partition id, in one query."""
+        ...
+
+    def offset_at(self, partition: PartitionRef, at: datetime) -> int:
+        """Return the offset of the first kept event recorded at or after `at`, or head + 1."""
+        ...
+
+    def ensure(self, partitions: Sequence[PartitionRef]) -> None:
+        """Make the partitions ready for appends; harmless when they are."""
+        ...
+
+    def trim(
+        self,
+        partition: PartitionRef,
+        *,
+        recorded_before: datetime | None = None,
+        keep_bytes: int | None = None,
+        keep_events: int | None = None,
+        max_batches: int = 1_000,
+    ) -> int:
+        """Delete whole batches from the front that any of the limits allows to go; return how many events went.
+
+        At most `max_batches` go in one call, so that no transaction is long: call again until it returns 0.
+        """
+        ...
+
+    def drop(self, partitions: Sequence[PartitionRef]) -> None:
+        """Delete all events of the partitions, for good."""
+        ...
+
+    def health(self) -> LogHealth: ...

@@ -1,0 +1,117 @@
+"""Streams, their partitions, and the batches of events in them."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from streams.conf import MAX_PARTITIONS
+from streams.names import NAME_PATTERN
+
+
+class Visibility(models.TextChoices):
+    INTERNAL = "internal", "internal: every consumer may read it"
+    RESTRICTED = "restricted", "restricted: its owner and those granted"
+
+
+class Validation(models.TextChoices):
+    OFF = "off", "off"
+    WARN = "warn", "warn"
+    ENFORCE = "enforce", "enforce"
+
+
+class Stream(models.Model):
+    """A named append-only log; its name is its id in URLs."""
+
+    name = models.CharField(max_length=128, unique=True)
+    description = models.CharField(max_length=1000, blank=True, default="")
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="streams")
+    partition_count = models.PositiveSmallIntegerField("partitions", default=1)
+    visibility = models.CharField(max_length=10, choices=Visibility, default=Visibility.INTERNAL)
+    validation = models.CharField(max_length=7, choices=Validation, default=Validation.OFF)
+    retention_max_age_seconds = models.BigIntegerField(null=True, blank=True)
+    retention_max_bytes = models.BigIntegerField(null=True, blank=True)
+    retention_max_events = models.BigIntegerField(null=True, blank=True)
+    deduplicate_ids_seconds = models.PositiveIntegerField(null=True, blank=True)
+    is_paused = models.BooleanField("paused", default=False)
+    labels = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("name",)
+        constraints = (
+            models.CheckConstraint(condition=Q(name__regex=NAME_PATTERN), name="stream_name_is_well_formed"),
+            models.CheckConstraint(
+                condition=Q(partition_count__gte=1, partition_count__lte=MAX_PARTITIONS),
+                name="stream_partition_count_is_in_range",
+            ),
+            models.CheckConstraint(
+                condition=(Q(retention_max_age_seconds__isnull=True) | Q(retention_max_age_seconds__gt=0))
+                & (Q(retention_max_bytes__isnull=True) | Q(retention_max_bytes__gt=0))
+                & (Q(retention_max_events__isnull=True) | Q(retention_max_events__gt=0)),
+                name="stream_retention_limits_are_positive",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Partition(models.Model):
+    """An ordered lane of a stream, and the counter that gives out its offsets.
+
+    Every append locks and advances this one narrow row, so offsets are gap-free and in commit order.
+    """
+
+    stream = models.ForeignKey(Stream, on_delete=models.CASCADE, related_name="partitions")
+    number = models.PositiveSmallIntegerField()
+    head_offset = models.BigIntegerField(default=0)
+    earliest_offset = models.BigIntegerField(default=1)
+    # Of the kept events: their stored (compressed) size, so that retention by bytes needs no scan.
+    stored_bytes = models.BigIntegerField(default=0)
+    # Of all events ever appended: their uncompressed size, for rates and billing-like questions.
+    appended_bytes = models.BigIntegerField(default=0)
+    last_recorded_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("stream_id", "number")
+        constraints = (
+            models.UniqueConstraint(fields=["stream", "number"], name="partition_number_unique_in_stream"),
+            models.CheckConstraint(
+                condition=Q(head_offset__gte=0, earliest_offset__gte=1, earliest_offset__lte=F("head_offset") + 1),
+                name="partition_earliest_is_within_the_log",
+            ),
+            models.CheckConstraint(condition=Q(stored_bytes__gte=0), name="partition_stored_bytes_not_negative"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.stream_id}/{self.number}"
+
+
+class EventBatch(models.Model):
+    """What one append stored: one row holding many events, never updated.
+
+    `records` is newline-delimited event JSON, compressed as `codec` says. Offsets are not stored: event
+    i of the batch (from 0) has offset `last_offset - event_count + 1 + i`.
+    """
+
+    pk = models.CompositePrimaryKey("partition_id", "last_offset")
+    partition = models.ForeignKey(Partition, on_delete=models.CASCADE, db_index=False, related_name="batches")
+    last_offset = models.BigIntegerField()
+    event_count = models.PositiveIntegerField()
+    recorded_at = models.DateTimeField()
+    codec = models.PositiveSmallIntegerField()
+    records = models.BinaryField()
+
+    class Meta:
+        verbose_name = "event batch"
+        verbose_name_plural = "event batches"
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(event_count__gte=1) & Q(last_offset__gte=F("event_count")),
+                name="batch_offsets_start_at_one",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.partition_id} ≤{self.last_offset}"

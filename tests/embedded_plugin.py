@@ -1,0 +1,1 @@
+"""Stand-in until the embedded servers are merged: DATABASE_URL must be set."""
