@@ -75,7 +75,15 @@ class PostgresServer:
 
     @property
     def url(self) -> str:
-        return f"postgresql://{ROLE}@/{DATABASE_NAME}?host={quote(str(self.sockets), safe='/')}"
+        return self._url(DATABASE_NAME)
+
+    @property
+    def maintenance_url(self) -> str:
+        """The database that a new cluster has, from which others are created."""
+        return self._url("postgres")
+
+    def _url(self, database: str) -> str:
+        return f"postgresql://{ROLE}@/{database}?host={quote(str(self.sockets), safe='/')}"
 
     def initialise(self) -> None:
         """Create the cluster where there is none; it appears complete or not at all."""
