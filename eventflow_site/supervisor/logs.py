@@ -15,8 +15,15 @@ _READ_AT_ONCE_BYTES = 1_000_000
 _WORTH_SHOWING = re.compile(
     r"""\b(WARNING|ERROR|CRITICAL|FATAL|PANIC)\b|"level":\s*"(warning|error|critical)"|^Traceback"""
 )
-# What PostgreSQL says in the course of an ordinary stop, start or refused statement.
-_ORDINARY = re.compile(r"ERROR: |terminating connection|the database system is|stopping|shutting down")
+_NO_NEWS = {
+    # What it says in the course of an ordinary stop, start or refused statement.
+    "postgres": re.compile(r"ERROR: |terminating connection|the database system is|stopping|shutting down"),
+    # It saves nothing in the background, and so needs no memory for a copy of itself.
+    "valkey": re.compile(r"Memory overcommit"),
+    # The threads wait for events, they do not compute.
+    "web": re.compile(r"Configuration allows spawning up to"),
+}
+_NOTHING = re.compile(r"(?!)")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\u00a0-\uffff]")
 
 
@@ -26,6 +33,7 @@ class LogWatch:
     def __init__(self, name: str, path: Path) -> None:
         self._name = name
         self._path = path
+        self._no_news = _NO_NEWS.get(name, _NOTHING)
         self._position = path.stat().st_size if path.exists() else 0
 
     def new_warnings(self) -> list[str]:
@@ -50,7 +58,7 @@ class LogWatch:
         shown = [
             f"{self._name}: {_UNPRINTABLE.sub(' ', line)[:_LONGEST_LINE]}"
             for line in lines
-            if _WORTH_SHOWING.search(line) and not (self._name == "postgres" and _ORDINARY.search(line))
+            if _WORTH_SHOWING.search(line) and not self._no_news.search(line)
         ]
         if len(shown) > _MOST_LINES_AT_ONCE:
             rest = len(shown) - _MOST_LINES_AT_ONCE
