@@ -70,9 +70,11 @@ def _stop(owner: int, processes: list[subprocess.Popen[bytes]], run: Path) -> No
 
 def _new_run() -> Path:
     RUNS.mkdir(parents=True, exist_ok=True)
-    _sweep()
-    run = Path(tempfile.mkdtemp(dir=RUNS, prefix="run-"))
-    _locks.append(_lock(run / "lock", fcntl.LOCK_EX))
+    # Nobody sweeps a directory away between its creation and its lock.
+    with _lock(RUNS / "sweep.lock", fcntl.LOCK_EX):
+        _sweep()
+        run = Path(tempfile.mkdtemp(dir=RUNS, prefix="run-"))
+        _locks.append(_lock(run / "lock", fcntl.LOCK_EX))
     if (server := unprivileged_user()) is not None:
         os.chown(run, 0, server.gid)
         run.chmod(0o710)
@@ -91,10 +93,10 @@ def _sweep() -> None:
 
 
 def _remove(run: Path) -> None:
-    postgres = run / "postgres"
-    if postgres.is_symlink():
-        # Root's server has its data where its user can reach it.
-        shutil.rmtree(postgres.resolve(), ignore_errors=True)
+    for link in run.rglob("postgres"):
+        # Root's server may have its data elsewhere, where its user can reach it.
+        if link.is_symlink():
+            shutil.rmtree(link.resolve(), ignore_errors=True)
     shutil.rmtree(run, ignore_errors=True)
 
 

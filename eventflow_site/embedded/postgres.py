@@ -31,6 +31,9 @@ from eventflow_site.embedded.process import RunAs, start_process, wait_until
 DATABASE_NAME = "eventflow"
 ROLE = "eventflow"
 READY_SECONDS = 60
+OLDEST_VERSION = 14
+# Where Debian and its like keep one version beside another.
+SYSTEM_VERSIONS = Path("/usr/lib/postgresql")
 
 # A 202 promises that the event is on disk. These are PostgreSQL's defaults, written out because
 # everything rests on them.
@@ -201,11 +204,11 @@ def find_binaries() -> Path:
                 return Path(location) / directory / "bin"
     installed = [
         path.parent
-        for path in Path("/usr/lib/postgresql").glob("*/bin/postgres")
-        if path.parts[4].isdigit() and int(path.parts[4]) >= 14  # noqa: PLR2004  (oldest supported)
+        for path in SYSTEM_VERSIONS.glob("*/bin/postgres")
+        if path.parents[1].name.isdigit() and int(path.parents[1].name) >= OLDEST_VERSION
     ]
     if installed:
-        return max(installed, key=lambda path: int(path.parts[4]))
+        return max(installed, key=lambda path: int(path.parent.name))
     if on_path := shutil.which("postgres"):
         return Path(on_path).resolve().parent
     raise CannotStart(

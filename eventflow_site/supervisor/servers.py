@@ -3,11 +3,10 @@
 from pathlib import Path
 
 from eventflow_site.embedded.errors import CannotStart
-from eventflow_site.embedded.postgres import DATABASE_NAME, DURABLE, PostgresServer, postgres_in
+from eventflow_site.embedded.postgres import DATABASE_NAME, DURABLE, OLDEST_VERSION, PostgresServer, postgres_in
 from eventflow_site.embedded.valkey import ValkeyServer, valkey_in
 from eventflow_site.supervisor.home import Home
 
-OLDEST_POSTGRES = 14
 CONNECT_SECONDS = 5
 # The spellings that settings.py understands beside libpq's own.
 _POSTGRES_SCHEMES = ("postgres://", "psql://", "pgsql://", "postgis://")
@@ -44,7 +43,7 @@ def check_postgres(url: str) -> None:
     """Refuse a DATABASE_URL that does not lead to a PostgreSQL that EventFlow can use.
 
     Raises:
-        CannotStart: unreadable, unreachable, or older than OLDEST_POSTGRES.
+        CannotStart: unreadable, unreachable, or older than OLDEST_VERSION.
     """
     import psycopg
 
@@ -64,9 +63,9 @@ def check_postgres(url: str) -> None:
             f"DATABASE_URL cannot be reached: {_first_line(error)}",
             "Start that server or correct the address, or leave DATABASE_URL out for the embedded server.",
         ) from error
-    if version < OLDEST_POSTGRES * 10_000:
+    if version < OLDEST_VERSION * 10_000:
         raise CannotStart(
-            f"DATABASE_URL leads to PostgreSQL {version // 10_000}; EventFlow needs {OLDEST_POSTGRES} or newer.",
+            f"DATABASE_URL leads to PostgreSQL {version // 10_000}; EventFlow needs {OLDEST_VERSION} or newer.",
             "Upgrade that server, or leave DATABASE_URL out for the embedded one.",
         )
 
