@@ -8,8 +8,8 @@ from eventflow_site.embedded.process import die_with_parent
 die_with_parent()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "eventflow_site.settings")
 
-from django.core.wsgi import get_wsgi_application
+from django.core.wsgi import get_wsgi_application  # noqa: E402
 
-from eventflow_site.transport import BodyGuard
+from eventflow_site.transport import BodyGuard  # noqa: E402
 
 application = BodyGuard(get_wsgi_application())

@@ -104,9 +104,7 @@ def _postgres_from_template(run: Path) -> PostgresServer:
     """A server on a copy of a cluster that is initialised once: a copy takes a tenth of the time."""
     binaries = find_binaries()
     version = hashlib.sha256(f"{binaries}:{(binaries / 'postgres').stat().st_mtime_ns}".encode()).hexdigest()[:12]
-    template = postgres_in(
-        RUNS / f"template-{version}", log_path=RUNS / "template.log", durability=DISPOSABLE
-    )
+    template = postgres_in(RUNS / f"template-{version}", log_path=RUNS / "template.log", durability=DISPOSABLE)
     with _lock(RUNS / "template.lock", fcntl.LOCK_EX):
         template.initialise()
     server = postgres_in(run / "postgres", log_path=run / "postgres.log", durability=DISPOSABLE)

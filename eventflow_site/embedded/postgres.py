@@ -141,18 +141,14 @@ class PostgresServer:
         Raises:
             CannotStart: it ended, or took longer than READY_SECONDS.
         """
-        wait_until(
-            lambda: process.poll() is not None or self.is_ready(process), seconds=READY_SECONDS
-        )
+        wait_until(lambda: process.poll() is not None or self.is_ready(process), seconds=READY_SECONDS)
         if not self.is_ready(process):
             raise CannotStart(
                 f"The embedded PostgreSQL did not start: {_last_line(self.log_path)}",
                 f"All it said is in {self.log_path}; or set DATABASE_URL to a server of your own.",
             )
 
-    def _start(
-        self, command: list[str | Path], *, output: IO[bytes] | int
-    ) -> subprocess.Popen[bytes]:
+    def _start(self, command: list[str | Path], *, output: IO[bytes] | int) -> subprocess.Popen[bytes]:
         return start_process(
             command,
             output=output,
@@ -181,9 +177,7 @@ class PostgresServer:
             return
         if _is_running_on(pid, self.data):
             os.kill(pid, signal.SIGINT)
-            if not wait_until(
-                lambda: not _is_running_on(pid, self.data), seconds=15, interval_seconds=0.1
-            ):
+            if not wait_until(lambda: not _is_running_on(pid, self.data), seconds=15, interval_seconds=0.1):
                 raise CannotStart(
                     f"PostgreSQL (process {pid}) still uses {self.data} and does not end.",
                     f"End it: kill -QUIT {pid}",
@@ -223,10 +217,7 @@ def postgres_in(directory: Path, *, log_path: Path, durability: dict[str, str]) 
     binaries = find_binaries()
     if not can_reach(binaries / "postgres", run_as):
         package = binaries.parent.parent
-        binaries = (
-            reachable_copy(binaries.parent, package.with_name(f"{package.name}.libs"), run_as)
-            / "bin"
-        )
+        binaries = reachable_copy(binaries.parent, package.with_name(f"{package.name}.libs"), run_as) / "bin"
     place = server_directory(directory, run_as)
     return PostgresServer(
         binaries=binaries,

@@ -92,9 +92,7 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
         return
 
 
-def wait_until(
-    is_true: Callable[[], bool], *, seconds: float, interval_seconds: float = 0.01
-) -> bool:
+def wait_until(is_true: Callable[[], bool], *, seconds: float, interval_seconds: float = 0.01) -> bool:
     """Ask until the answer is yes; False when `seconds` pass without one."""
     deadline = time.monotonic() + seconds
     while not is_true():

@@ -9,7 +9,7 @@ from pathlib import Path
 from eventflow_site.embedded.errors import CannotStart
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
-_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  (compared, not bound)
+_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  # nosec B104  (compared)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import IO
 from eventflow_site.embedded.errors import CannotStart
 from eventflow_site.embedded.places import unprivileged_user
 
-ADMIN_PASSWORD = "EVENTFLOW_ADMIN_PASSWORD"  # noqa: S105  (a name)
+ADMIN_PASSWORD = "EVENTFLOW_ADMIN_PASSWORD"  # noqa: S105  # nosec B105  (a name)
 
 
 @dataclass(frozen=True)

@@ -166,9 +166,7 @@ class Supervisor:
         say("Preparing the database …")
         with log_path.open("wb") as log:
             process = programs.first_start(self.first_start_answer, env, log)
-        wait_until(
-            lambda: process.poll() is not None or self.stop_asked.is_set(), seconds=FIRST_START_SECONDS
-        )
+        wait_until(lambda: process.poll() is not None or self.stop_asked.is_set(), seconds=FIRST_START_SECONDS)
         if process.poll() is None:
             process.terminate()
             process.wait()
@@ -211,4 +209,4 @@ class Supervisor:
 
 
 def _is_host_name(host: str) -> bool:
-    return bool(host) and host not in {"0.0.0.0", "::"}  # noqa: S104  (compared, not bound)
+    return bool(host) and host not in {"0.0.0.0", "::"}  # noqa: S104  # nosec B104  (compared)

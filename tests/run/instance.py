@@ -16,11 +16,11 @@ PROJECT = Path(__file__).resolve().parent.parent.parent
 # Generous: the machine may be busy with other tests.
 PATIENCE_SECONDS = 60
 # What the test run itself sets, and a newcomer's shell does not.
-_NOT_INHERITED = (
-    "DATABASE_URL REDIS_URL CELERY_BROKER_URL SECRET_KEY JWT_SIGNING_KEY ALLOWED_HOSTS DATABASE_POOL_SIZE EVENTFLOW_HOME"
-    " HOST PORT WEB_WORKERS EVENTFLOW_ADMIN_EMAIL EVENTFLOW_ADMIN_PASSWORD PROMETHEUS_MULTIPROC_DIR"
-    " EVENTFLOW_SECURE_COOKIES DJANGO_SETTINGS_MODULE"
-).split()
+_NOT_INHERITED = {
+    *("HOST", "PORT", "WEB_WORKERS", "ALLOWED_HOSTS", "DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"),
+    *("SECRET_KEY", "JWT_SIGNING_KEY", "DATABASE_POOL_SIZE", "DJANGO_SETTINGS_MODULE", "PROMETHEUS_MULTIPROC_DIR"),
+    *(name for name in os.environ if name.startswith("EVENTFLOW_")),
+}
 
 
 def wait_for(what: str, is_true: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:

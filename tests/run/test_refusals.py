@@ -43,8 +43,9 @@ def old_postgres() -> Iterator[str]:
                     client.sendall(b"N")
                 version = b"server_version\x0013.14\x00"
                 client.sendall(
-                    b"R\x00\x00\x00\x08\x00\x00\x00\x00"
-                    + b"S" + (len(version) + 4).to_bytes(4) + version
+                    b"R\x00\x00\x00\x08\x00\x00\x00\x00S"
+                    + (len(version) + 4).to_bytes(4)
+                    + version
                     + b"Z\x00\x00\x00\x05I"
                 )
                 while client.recv(1024):

@@ -103,7 +103,11 @@ def test_a_second_up_in_the_same_home_is_told_of_the_first(running: Instance) ->
 
 def test_servers_of_ones_own_are_used_instead(home: Path) -> None:
     subprocess.run(
-        [sys.executable, "-c", "import psycopg,os; psycopg.connect(os.environ['U'], autocommit=True).execute('CREATE DATABASE own')"],
+        [
+            sys.executable,
+            "-c",
+            "import psycopg,os; psycopg.connect(os.environ['U'], autocommit=True).execute('CREATE DATABASE own')",
+        ],
         env={**os.environ, "U": _database("postgres")},
         check=True,
     )
