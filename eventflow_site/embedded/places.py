@@ -125,7 +125,7 @@ def socket_directory(wanted: Path, user: RunAs | None) -> Path:
         make_private(wanted, user)
         return wanted
     name = hashlib.sha256(os.fsencode(wanted)).hexdigest()[:16]
-    short = Path("/tmp") / f"eventflow-{os.geteuid()}-{name}"  # noqa: S108  # nosec B108  (make_private checks)
+    short = Path(tempfile.gettempdir()) / f"eventflow-{os.geteuid()}-{name}"
     make_private(short, user)
     return short
 

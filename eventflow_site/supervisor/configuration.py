@@ -1,6 +1,7 @@
 """What the environment asks of `manage.py up`, checked before anything is started."""
 
 import errno
+import ipaddress
 import os
 import socket
 from dataclasses import dataclass
@@ -9,7 +10,6 @@ from pathlib import Path
 from eventflow_site.embedded.errors import CannotStart
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
-_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  # nosec B104  (compared)
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,18 @@ class Configuration:
 
     @property
     def reachable_host(self) -> str:
-        return _ANY_ADDRESS.get(self.host, self.host)
+        """A host that reaches the server from this machine, also where it listens on every address."""
+        if not is_every_address(self.host):
+            return self.host
+        return "::1" if ":" in self.host else "127.0.0.1"
+
+
+def is_every_address(host: str) -> bool:
+    """Whether `host` stands for all of this machine's addresses: 0.0.0.0 or ::."""
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
 
 
 def read_configuration() -> Configuration:

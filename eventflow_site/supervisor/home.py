@@ -10,7 +10,7 @@ from typing import IO
 from eventflow_site.embedded.errors import CannotStart
 from eventflow_site.embedded.places import unprivileged_user
 
-ADMIN_PASSWORD = "EVENTFLOW_ADMIN_PASSWORD"  # noqa: S105  # nosec B105  (a name)
+FIRST_ADMINS_VARIABLE = "EVENTFLOW_ADMIN_PASSWORD"
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def keep_secrets(home: Home, *, generate: tuple[str, ...]) -> dict[str, str]:
 
 def _new_secret(name: str) -> str:
     # A password is typed by hand now and then; the keys never are.
-    return secrets.token_urlsafe(15 if name == ADMIN_PASSWORD else 48)
+    return secrets.token_urlsafe(15 if name == FIRST_ADMINS_VARIABLE else 48)
 
 
 def _open_private(path: Path, flags: int) -> IO[str]:

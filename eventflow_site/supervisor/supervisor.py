@@ -15,8 +15,8 @@ from eventflow_site.embedded.errors import CannotStart
 from eventflow_site.embedded.process import wait_until
 from eventflow_site.supervisor import migrated, programs, servers
 from eventflow_site.supervisor.children import Child
-from eventflow_site.supervisor.configuration import Configuration
-from eventflow_site.supervisor.home import ADMIN_PASSWORD, Home, keep_secrets, write_env_file
+from eventflow_site.supervisor.configuration import Configuration, is_every_address
+from eventflow_site.supervisor.home import FIRST_ADMINS_VARIABLE, Home, keep_secrets, write_env_file
 from eventflow_site.supervisor.logs import LogWatch, last_lines
 from eventflow_site.supervisor.terminal import say
 
@@ -107,7 +107,9 @@ class Supervisor:
         """Secrets for the children; what the environment holds wins."""
         keys = ("SECRET_KEY", "JWT_SIGNING_KEY")
         is_embedded = self.configuration.database_url is None
-        kept = keep_secrets(self.home, generate=(*keys, ADMIN_PASSWORD) if is_embedded else (ADMIN_PASSWORD,))
+        kept = keep_secrets(
+            self.home, generate=(*keys, FIRST_ADMINS_VARIABLE) if is_embedded else (FIRST_ADMINS_VARIABLE,)
+        )
         if not is_embedded:
             # Two machines on one database must agree on these, so none of them makes up its own.
             needed = [name for name in (*keys, "ALLOWED_HOSTS") if not os.environ.get(name) and name not in kept]
@@ -122,8 +124,12 @@ class Supervisor:
     def _set_defaults(self, env: dict[str, str]) -> None:
         if self.configuration.database_url is None:
             # On one machine, over plain HTTP. Whoever brings a database gets the strict defaults.
-            hosts = ["localhost", "127.0.0.1", "[::1]", socket.gethostname().lower(), self.configuration.host.lower()]
-            env.setdefault("ALLOWED_HOSTS", ",".join(dict.fromkeys(host for host in hosts if _is_host_name(host))))
+            host = self.configuration.host.lower()
+            hosts = [
+                *("localhost", "127.0.0.1", "[::1]", socket.gethostname().lower()),
+                *([] if is_every_address(host) else [f"[{host}]" if ":" in host else host]),
+            ]
+            env.setdefault("ALLOWED_HOSTS", ",".join(dict.fromkeys(hosts)))
             env.setdefault("EVENTFLOW_SECURE_COOKIES", "false")
         if "PROMETHEUS_MULTIPROC_DIR" not in env:
             # The web workers add up their counters through files.
@@ -206,7 +212,3 @@ class Supervisor:
     def _raise_if_stopped(self) -> None:
         if self.stop_asked.is_set():
             raise Stopped
-
-
-def _is_host_name(host: str) -> bool:
-    return bool(host) and host not in {"0.0.0.0", "::"}  # noqa: S104  # nosec B104  (compared)

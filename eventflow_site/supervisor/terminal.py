@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from eventflow_site.supervisor.configuration import Configuration
-from eventflow_site.supervisor.home import ADMIN_PASSWORD, Home, read_env_file
+from eventflow_site.supervisor.home import FIRST_ADMINS_VARIABLE, Home, read_env_file
 
 
 def say(line: str) -> None:
@@ -27,7 +27,7 @@ def greet(configuration: Configuration, home: Home, *, answer: Path, is_first: b
     seeded = json.loads(answer.read_text())
     url = configuration.address
     password = f"in {home.secrets_file}"
-    if is_first and (generated := read_env_file(home.secrets_file).get(ADMIN_PASSWORD)):
+    if is_first and (generated := read_env_file(home.secrets_file).get(FIRST_ADMINS_VARIABLE)):
         password = f"{generated}  (shown this once; kept in {home.secrets_file})"
     say(
         f"""
