@@ -10,6 +10,4 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "eventflow_site.settings")
 
 from django.core.wsgi import get_wsgi_application  # noqa: E402
 
-from eventflow_site.transport import BodyGuard  # noqa: E402
-
-application = BodyGuard(get_wsgi_application())
+application = get_wsgi_application()
