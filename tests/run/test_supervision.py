@@ -20,10 +20,7 @@ from tests.run.instance import (
     wait_for,
 )
 
-pytestmark = [
-    pytest.mark.xdist_group("up"),
-    pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc"),
-]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 CHILDREN = {
     "web": "granian",
