@@ -4,7 +4,12 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
-from consumers.conf import DEFAULT_ACK_WAIT_SECONDS, DEFAULT_BACKOFF_SECONDS, DEFAULT_MAX_FAILURES, DEFAULT_MAX_IN_FLIGHT
+from consumers.conf import (
+    DEFAULT_ACK_WAIT_SECONDS,
+    DEFAULT_BACKOFF_SECONDS,
+    DEFAULT_MAX_FAILURES,
+    DEFAULT_MAX_IN_FLIGHT,
+)
 from streams.models import Partition, Stream
 from streams.names import NAME_PATTERN
 
@@ -51,7 +56,9 @@ class ConsumerGroup(models.Model):
             models.UniqueConstraint(fields=["stream", "name"], name="group_name_unique_in_stream"),
             models.CheckConstraint(condition=Q(name__regex=NAME_PATTERN), name="group_name_is_well_formed"),
             models.CheckConstraint(
-                condition=Q(ack_wait_seconds__gte=1, max_failures__gte=1, max_in_flight__gte=1, backoff_seconds__len__gte=1),
+                condition=Q(
+                    ack_wait_seconds__gte=1, max_failures__gte=1, max_in_flight__gte=1, backoff_seconds__len__gte=1
+                ),
                 name="group_settings_are_positive",
             ),
         )

@@ -66,6 +66,12 @@ class PostgresLog:
                 high = max(low, last_offset - event_count + 1)
         return high
 
+    def recorded_after(self, positions: Mapping[PartitionRef, int]) -> Mapping[int, datetime]:
+        if not positions:
+            return {}
+        partition_ids = [partition.id for partition in positions]
+        return dict(query(load("recorded_after"), {"partition_ids": partition_ids, "afters": list(positions.values())}))
+
     def ensure(self, partitions: Sequence[PartitionRef]) -> None:
         """Nothing to do: the partition's row, with which the reference was made, is all there is."""
 

@@ -160,6 +160,13 @@ class Log(Protocol):
         """Return the offset of the first kept event recorded at or after `at`, or head + 1."""
         ...
 
+    def recorded_after(self, positions: Mapping[PartitionRef, int]) -> Mapping[int, datetime]:
+        """Return when the first kept event after each offset was recorded, by partition id, in one query.
+
+        A partition where nothing follows is left out.
+        """
+        ...
+
     def ensure(self, partitions: Sequence[PartitionRef]) -> None:
         """Make the partitions ready for appends; harmless when they are."""
         ...
