@@ -150,5 +150,3 @@ class StreamAdmin(admin.ModelAdmin):
             change_stream(stream=stream, changes={"is_paused": paused})
         forget_streams()
         self.message_user(request, f"{len(streams)} streams {'paused' if paused else 'resumed'}.", messages.SUCCESS)
-
-

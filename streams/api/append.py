@@ -29,7 +29,9 @@ _OPERATION = {
         NDJSON: OpenApiTypes.STR,
     },
     "parameters": [
-        OpenApiParameter("Idempotency-Key", OpenApiTypes.STR, "header", description="Any number of retries stores once."),
+        OpenApiParameter(
+            "Idempotency-Key", OpenApiTypes.STR, "header", description="Any number of retries stores once."
+        ),
         OpenApiParameter("Prefer", OpenApiTypes.STR, "header", enum=["return=minimal", "return=representation"]),
     ],
     "responses": {202: OpenApiResponse(AppendedSerializer, description="Durable: stored and committed.")},

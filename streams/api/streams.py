@@ -67,7 +67,9 @@ class ChangeStreamSerializer(StrictSerializer):
 
     def validate_labels(self, labels: dict[str, str]) -> dict[str, str]:
         if len(labels) > MAX_LABELS or any(not name or len(name) > 64 for name in labels):
-            raise serializers.ValidationError(f"At most {MAX_LABELS} labels with names of 1 to 64 characters.", code="invalid")
+            raise serializers.ValidationError(
+                f"At most {MAX_LABELS} labels with names of 1 to 64 characters.", code="invalid"
+            )
         return labels
 
     def settings(self) -> dict[str, Any]:
@@ -88,7 +90,9 @@ class ChangeStreamSerializer(StrictSerializer):
 class CreateStreamSerializer(ChangeStreamSerializer):
     name = StrictCharField()
     partitions = StrictIntegerField(low=1, high=MAX_PARTITIONS, default=1)
-    owner = StrictCharField(max_length=254, required=False, help_text="E-mail of the owner; only an admin may name another.")
+    owner = StrictCharField(
+        max_length=254, required=False, help_text="E-mail of the owner; only an admin may name another."
+    )
 
     def validate_owner(self, email: str) -> User:
         user = User.objects.filter(email=email.strip().lower(), is_active=True).first()

@@ -103,5 +103,3 @@ def delete_stream(*, stream: Stream, confirm: str | None) -> None:
         get_log().drop(info.partitions)
         stream.delete()
         transaction.on_commit(forget_streams)
-
-
