@@ -46,3 +46,6 @@ PURGE_STEP_ROWS: Final = 10_000
 # --- bulk redrive and discard ---
 BULK_INLINE_DEAD_LETTERS: Final = 200
 BULK_STEP_DEAD_LETTERS: Final = 200
+
+# Requests that wait at once in one process, of its 600 threads: the rest stays free for appends.
+MAX_WAITING_REQUESTS: Final = 550
