@@ -96,3 +96,61 @@ class InvalidParameter(DomainError):
         super().__init__(f"{parameter}: {detail}")
         self.parameter = parameter
         self.parameter_code = code or self.code
+
+
+# --- the body of a request ---
+
+
+class InvalidJson(DomainError):
+    code = "invalid_json"
+    title = "Not valid JSON"
+
+
+class InvalidUtf8(DomainError):
+    code = "invalid_utf8"
+    title = "Not valid UTF-8"
+
+
+class InvalidUnicode(DomainError):
+    code = "invalid_unicode"
+    title = "Not valid Unicode"
+
+
+class TooDeep(DomainError):
+    code = "too_deep"
+    title = "Nested too deeply"
+
+
+class EmptyBody(DomainError):
+    code = "empty_body"
+    title = "Empty body"
+
+
+class ExpectedObject(DomainError):
+    code = "expected_object"
+    title = "Expected a JSON object"
+
+
+class PayloadTooLarge(DomainError):
+    code = "payload_too_large"
+    title = "Too large"
+
+
+class BodyTruncated(DomainError):
+    code = "body_truncated"
+    title = "Body cut short"
+
+
+class UnsupportedMediaType(DomainError):
+    code = "unsupported_media_type"
+    title = "Unsupported media type"
+
+
+class UnsupportedCharset(DomainError):
+    code = "unsupported_charset"
+    title = "Unsupported charset"
+
+
+class UnsupportedEncoding(DomainError):
+    code = "unsupported_encoding"
+    title = "Unsupported content encoding"

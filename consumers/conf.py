@@ -16,3 +16,6 @@ MAX_MAX_IN_FLIGHT: Final = 1_000_000
 
 # "Last seen" is written at most this often for each member.
 MEMBER_SEEN_INTERVAL_SECONDS: Final = 5.0
+
+# Requests that wait at once in one process, of its 600 threads: the rest stays free for appends.
+MAX_WAITING_REQUESTS: Final = 550

@@ -24,3 +24,11 @@ class WrongMode(DomainError):
 class OffsetBeyondHead(DomainError):
     code = "offset_beyond_head"
     title = "Offset beyond the head"
+
+
+class TooManyWaiting(DomainError):
+    code = "too_many_waiting"
+    title = "Too many waiting requests"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} requests are waiting in this process. Retry in a moment, or without `wait`.")

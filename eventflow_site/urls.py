@@ -2,7 +2,21 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
+
+api = [
+    path("", include("accounts.api.urls")),
+    path("", include("streams.api.urls")),
+    path("", include("consumers.api.urls")),
+    path("openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
+    path("docs", SpectacularSwaggerSplitView.as_view(url_name="openapi"), name="api-docs"),
+]
 
 urlpatterns = [
+    path("api/v1/", include(api)),
     path("admin/", admin.site.urls),
 ]
+
+handler400 = "eventflow_site.api.views.bad_request"
+handler404 = "eventflow_site.api.views.not_found"
+handler500 = "eventflow_site.api.views.server_error"

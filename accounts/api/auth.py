@@ -1,0 +1,106 @@
+"""`/auth/*`: a token for a person, and who am I."""
+
+from drf_spectacular.utils import extend_schema, inline_serializer
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.api.fields import StrictCharField, StrictSerializer
+from accounts.permissions import AnyCaller, Anyone
+from accounts.queries import get_user_of
+from accounts.services.sign_in import TokenPair, refresh_tokens, sign_in, sign_out
+
+
+class LoginSerializer(StrictSerializer):
+    email = StrictCharField(max_length=254)
+    # As long as a body may be: one too long is simply wrong, and is told so in no longer time.
+    password = StrictCharField()
+
+
+class RefreshSerializer(StrictSerializer):
+    refresh = StrictCharField(max_length=4096)
+
+
+class UserSerializer(serializers.Serializer):
+    id = serializers.IntegerField()
+    email = serializers.EmailField()
+    name = serializers.CharField()
+    roles = serializers.ListField(child=serializers.CharField())
+
+
+_TOKENS = {"access": serializers.CharField(), "refresh": serializers.CharField(), "expires_in": serializers.IntegerField()}
+TokensSerializer = inline_serializer("Tokens", _TOKENS)
+SignedInSerializer = inline_serializer("SignedIn", {**_TOKENS, "user": UserSerializer()})
+WhoAmISerializer = inline_serializer(
+    "WhoAmI",
+    {
+        "user": UserSerializer(),
+        "api_key": inline_serializer(
+            "WhoAmIKey",
+            {
+                "id": serializers.CharField(),
+                "scopes": serializers.ListField(child=serializers.CharField()),
+                "streams": serializers.ListField(child=serializers.CharField(), allow_null=True),
+            },
+            allow_null=True,
+        ),
+    },
+)
+
+
+def _tokens(pair: TokenPair) -> dict[str, object]:
+    return {"access": pair.access, "refresh": pair.refresh, "expires_in": pair.expires_in}
+
+
+class _OpenView(APIView):
+    # No authenticator: a stale token in the header must not keep anybody from signing in.
+    authentication_classes = ()
+    permission_classes = (Anyone,)
+
+
+class LoginView(_OpenView):
+    @extend_schema(operation_id="login", tags=["Authentication"], request=LoginSerializer, responses={200: SignedInSerializer})
+    def post(self, request: Request) -> Response:
+        """Exchange an e-mail address and a password for an access and a refresh token."""
+        body = LoginSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        user, pair = sign_in(request=request._request, **body.validated_data)  # noqa: SLF001 (axes wants Django's)
+        profile = {"id": user.pk, "email": user.email, "name": user.name, "roles": sorted(user.roles)}
+        return Response({**_tokens(pair), "user": profile})
+
+
+class RefreshView(_OpenView):
+    @extend_schema(operation_id="refresh", tags=["Authentication"], request=RefreshSerializer, responses={200: TokensSerializer})
+    def post(self, request: Request) -> Response:
+        """Exchange a refresh token for a new pair, once; using it again revokes the whole family."""
+        body = RefreshSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        return Response(_tokens(refresh_tokens(**body.validated_data)))
+
+
+class LogoutView(_OpenView):
+    @extend_schema(operation_id="logout", tags=["Authentication"], request=RefreshSerializer, responses={204: None})
+    def post(self, request: Request) -> Response:
+        """Revoke a refresh token and all that came of the same sign-in."""
+        body = RefreshSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        sign_out(**body.validated_data)
+        return Response(status=204)
+
+
+class MeView(APIView):
+    permission_classes = (AnyCaller,)
+
+    @extend_schema(operation_id="me", tags=["Authentication"], responses={200: WhoAmISerializer})
+    def get(self, request: Request) -> Response:
+        """Who am I: the user with their roles, and the key with its scopes and streams if one was used."""
+        caller = request.user
+        user = get_user_of(caller)
+        key = caller.key_id and {
+            "id": caller.key_id,
+            "scopes": sorted(caller.scopes),
+            "streams": None if caller.stream_names is None else sorted(caller.stream_names),
+        }
+        profile = {"id": user.pk, "email": user.email, "name": user.name, "roles": sorted(user.roles)}
+        return Response({"user": profile, "api_key": key})

@@ -1,0 +1,111 @@
+"""Serializers that take nothing on trust: no `"5"` for 5, no 123 for "123", no field that is not theirs."""
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.utils.dateparse import parse_datetime
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ValidationError
+
+
+class StrictSerializer(serializers.Serializer):
+    """A serializer that refuses fields it does not have: a typo is found, nothing is assigned by mass."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            raise ValidationError({"": [ErrorDetail("An object is expected.", code="expected_object")]})
+        writable = {name for name, field in self.fields.items() if not field.read_only}
+        if unknown := [name for name in data if name not in writable]:
+            raise ValidationError(
+                {name: [ErrorDetail("There is no such field.", code="unknown_field")] for name in unknown[:20]}
+            )
+        return super().to_internal_value(data)
+
+
+class StrictCharField(serializers.CharField):
+    """Text given as text."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("trim_whitespace", False)
+        super().__init__(**options)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class StrictIntegerField(serializers.IntegerField):
+    """A whole number given as a JSON integer: no text, no 5.0, no true."""
+
+    default_error_messages = {"out_of_range": "Must be between {low} and {high}."}
+
+    def __init__(self, *, low: int, high: int, **options: Any) -> None:
+        super().__init__(min_value=low, max_value=high, **options)
+
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:
+            self.fail("invalid")
+        if self.min_value is not None and self.max_value is not None and not self.min_value <= data <= self.max_value:
+            self.fail("out_of_range", low=self.min_value, high=self.max_value)
+        return data
+
+
+class StrictSecondsField(serializers.FloatField):
+    """A duration in seconds given as a JSON number, within bounds."""
+
+    default_error_messages = {"out_of_range": "Must be between {low} and {high} seconds."}
+
+    def __init__(self, *, low: float, high: float, **options: Any) -> None:
+        super().__init__(**options)
+        self.low, self.high = low, high
+
+    def to_internal_value(self, data: Any) -> float:
+        if type(data) not in (int, float) or not math.isfinite(data):
+            self.fail("invalid")
+        if not self.low <= data <= self.high:
+            self.fail("out_of_range", low=self.low, high=self.high)
+        return float(data)
+
+
+class StrictBooleanField(serializers.BooleanField):
+    """true or false: no "yes", no 1."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if type(data) is not bool:
+            self.fail("invalid", input=str(data)[:20])
+        return data
+
+
+class StrictDateTimeField(serializers.DateTimeField):
+    """RFC 3339 with a zone."""
+
+    default_error_messages = {"timezone_required": "A zone is required: 2026-11-22T10:00:00Z."}
+
+    def to_internal_value(self, value: Any) -> datetime:
+        if not isinstance(value, str) or len(value) > 40 or len(value) < 19 or value[10] not in "Tt ":
+            self.fail("invalid", format="2026-11-22T10:00:00Z")
+        try:
+            moment = parse_datetime(value)
+        except ValueError:
+            moment = None
+        if moment is None:
+            self.fail("invalid", format="2026-11-22T10:00:00Z")
+        if moment.tzinfo is None:
+            self.fail("timezone_required")
+        return moment
+
+
+class StrictListField(serializers.ListField):
+    """An array with a bounded number of items."""
+
+
+class StrictChoiceField(serializers.ChoiceField):
+    """One of some words, given as text."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str):
+            self.fail("invalid_choice", input=str(data)[:40])
+        return super().to_internal_value(data)

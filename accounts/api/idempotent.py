@@ -1,0 +1,82 @@
+"""`Idempotency-Key` on the ordinary POSTs: the work and the memory of its answer, in one transaction."""
+
+import functools
+import hashlib
+import re
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import orjson
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.conf import MAX_IDEMPOTENCY_KEY_LENGTH
+from accounts.errors import InvalidIdempotencyKey
+from accounts.services.idempotency import claim_idempotency_key, keep_answer
+
+_KEY = re.compile(rf"[\x21\x23-\x2b\x2d-\x7e]{{1,{MAX_IDEMPOTENCY_KEY_LENGTH}}}", re.ASCII)
+
+
+def idempotency_key_of(request: HttpRequest | Request) -> str | None:
+    """Return the request's `Idempotency-Key`, if it has one.
+
+    Raises:
+        InvalidIdempotencyKey: empty, too long, quoted, several, or not printable ASCII.
+    """
+    key = request.META.get("HTTP_IDEMPOTENCY_KEY")
+    if key is not None and not _KEY.fullmatch(key):
+        raise InvalidIdempotencyKey(
+            f"One key of 1 to {MAX_IDEMPOTENCY_KEY_LENGTH} printable ASCII characters without spaces, commas and quotes."
+        )
+    return key
+
+
+def hash_request(method: str, path: str, body: bytes) -> bytes:
+    """SHA-256 of what makes a request the same one."""
+    digest = hashlib.sha256(f"{method} {path}\n".encode())
+    digest.update(body)
+    return digest.digest()
+
+
+def idempotent(*, redact: tuple[str, ...] = ()) -> Callable[[Any], Any]:
+    """Make a POST handler answer a retry with the same key from memory.
+
+    A handler that raises leaves no memory: the caller mends the request and tries again.
+
+    Args:
+        redact: fields that a replay answers as null, since they must not be kept (a key's secret).
+    """
+
+    def decorate(handler: Callable[..., Response]) -> Callable[..., Response | HttpResponse]:
+        @functools.wraps(handler)
+        def answer(view: Any, request: Request, *args: Any, **kwargs: Any) -> Response | HttpResponse:
+            key = idempotency_key_of(request)
+            if key is None:
+                return handler(view, request, *args, **kwargs)
+            body = msgspec.json.encode(request.data, order="deterministic")
+            request_hash = hash_request(request.method or "POST", request.path, body)
+            with transaction.atomic():
+                replay = claim_idempotency_key(caller=request.user.reference, key=key, request_hash=request_hash)
+                if replay is not None:
+                    return HttpResponse(
+                        replay.body,
+                        status=replay.status,
+                        content_type="application/json",
+                        headers={"Idempotent-Replayed": "true"},
+                    )
+                response = handler(view, request, *args, **kwargs)
+                kept = {**response.data, **dict.fromkeys(redact)} if redact else response.data
+                keep_answer(
+                    caller=request.user.reference,
+                    key=key,
+                    status=response.status_code,
+                    body=b"" if kept is None else orjson.dumps(kept, default=str),
+                )
+            return response
+
+        return answer
+
+    return decorate

@@ -1,0 +1,48 @@
+"""Query parameters, read strictly: known names, once each, in exactly the form that is documented."""
+
+import re
+from collections.abc import Collection
+
+from django.http import HttpRequest, QueryDict
+
+from accounts.errors import InvalidParameter, UnknownField
+
+_INTEGER = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
+_SECONDS = re.compile(r"(0|[1-9][0-9]{0,8})(\.[0-9]{1,3})?", re.ASCII)
+
+
+def known_parameters(request: HttpRequest, allowed: Collection[str]) -> QueryDict:
+    """Return the query, having refused names it may not have and names it has twice.
+
+    Raises:
+        UnknownField, InvalidParameter
+    """
+    query = request.GET
+    if unknown := [name for name in query if name not in allowed]:
+        raise UnknownField(unknown, where="query")
+    for name, values in query.lists():
+        if len(values) > 1:
+            raise InvalidParameter(name, "Give it once.")
+        if "\x00" in values[0]:
+            raise InvalidParameter(name, "Must not contain NUL.")
+    return query
+
+
+def integer_parameter(query: QueryDict, name: str, *, default: int, low: int, high: int) -> int:
+    """Return a whole number in decimal digits within `low` and `high`, or `default` where it is absent."""
+    text = query.get(name)
+    if text is None:
+        return default
+    if not _INTEGER.fullmatch(text) or not low <= int(text) <= high:
+        raise InvalidParameter(name, f"Must be a whole number from {low} to {high}.")
+    return int(text)
+
+
+def seconds_parameter(query: QueryDict, name: str, *, default: float, high: float) -> float:
+    """Return a duration in seconds (at most three decimals) from 0 to `high`, or `default` where it is absent."""
+    text = query.get(name)
+    if text is None:
+        return default
+    if not _SECONDS.fullmatch(text) or not float(text) <= high:
+        raise InvalidParameter(name, f"Must be a number of seconds from 0 to {high:g}.")
+    return float(text)

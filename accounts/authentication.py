@@ -1,0 +1,64 @@
+"""Both authenticators behind one door: a JWT for people, an API key for machines.
+
+Every API request passes here, the hot ones thousands of times a second: a key that was looked up less
+than a second ago costs no query (accounts/services/authenticate_key.py).
+"""
+
+from django.http import HttpRequest, HttpResponse
+from rest_framework.authentication import BaseAuthentication
+from rest_framework_simplejwt.authentication import JWTAuthentication
+from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken
+
+from accounts.caller import Caller
+from accounts.errors import AmbiguousCredentials, InvalidCredentials, LoginThrottled
+from accounts.services.authenticate_key import authenticate_key
+
+MAX_CREDENTIAL_LENGTH = 4096
+SCHEME = "Bearer "
+
+
+class CallerAuthentication(BaseAuthentication):
+    """Turn `Authorization: Bearer <JWT>` or `X-API-Key: evf_…` into a Caller.
+
+    Raises:
+        AmbiguousCredentials: both are there, so it is unclear who asks.
+        InvalidCredentials: the credential is malformed, unknown, expired or revoked.
+    """
+
+    def authenticate(self, request: HttpRequest) -> tuple[Caller, None] | None:
+        key = request.META.get("HTTP_X_API_KEY")
+        bearer = request.META.get("HTTP_AUTHORIZATION")
+        if key is not None:
+            if bearer is not None:
+                raise AmbiguousCredentials("Send either Authorization or X-API-Key, not both.")
+            return authenticate_key(key), None
+        if bearer is None:
+            return None
+        return caller_of_token(bearer), None
+
+    def authenticate_header(self, request: HttpRequest) -> str:
+        return 'Bearer realm="eventflow"'
+
+
+def caller_of_token(header: str) -> Caller:
+    """Return who a bearer header belongs to.
+
+    The user is loaded each time, so a disabled user or a changed password or role counts at once.
+    """
+    token = header.removeprefix(SCHEME)
+    if token == header or not token.isascii() or len(token) > MAX_CREDENTIAL_LENGTH:
+        raise InvalidCredentials("Expected `Authorization: Bearer <access token>`.")
+    authenticator = JWTAuthentication()
+    try:
+        user = authenticator.get_user(authenticator.get_validated_token(token.encode("ascii")))
+    except (InvalidToken, AuthenticationFailed, ValueError, OverflowError) as error:
+        raise InvalidCredentials("The access token is not valid or has expired. Sign in or refresh it.") from error
+    return user.as_caller()
+
+
+def sign_in_locked_out(request: HttpRequest, original_response: HttpResponse | None = None, credentials: object = None) -> HttpResponse:
+    """What django-axes answers a locked-out sign-in; the API turns it into a problem, a page into words."""
+    from axes.helpers import get_cool_off
+
+    cool_off = get_cool_off(request)
+    raise LoginThrottled(retry_after_seconds=int(cool_off.total_seconds()) if cool_off else 300)

@@ -1,0 +1,17 @@
+"""The numbers of users and keys. Durations are seconds."""
+
+from typing import Final
+
+# A revoked key is refused within a second on every worker: look-ups are remembered for less.
+KEY_CACHE_SECONDS: Final = 0.9
+KEY_CACHE_SIZE: Final = 10_000
+LAST_USED_INTERVAL_SECONDS: Final = 60
+MAX_ROTATION_OVERLAP_SECONDS: Final = 30 * 86_400
+MAX_PASSWORD_LENGTH: Final = 256
+
+IDEMPOTENCY_TTL_SECONDS: Final = 24 * 3600
+MAX_IDEMPOTENCY_KEY_LENGTH: Final = 255
+
+# The largest JSON body of any endpoint but ingest, in bytes.
+MAX_BODY_BYTES: Final = 1_000_000
+MAX_JSON_DEPTH: Final = 64

@@ -1,0 +1,70 @@
+"""Which caller an API key stands for."""
+
+import hmac
+import threading
+import time
+from datetime import timedelta
+
+from django.utils import timezone
+
+from accounts.caller import Caller
+from accounts.conf import KEY_CACHE_SECONDS, KEY_CACHE_SIZE, LAST_USED_INTERVAL_SECONDS
+from accounts.errors import InvalidCredentials
+from accounts.key_material import KeyMaterial, parse_key
+from accounts.models import ApiKey
+from accounts.roles import Right
+
+_REFUSED = "The API key is not valid, has expired or was revoked."
+_DUMMY_HASH = bytes(32)
+# Full hash -> (monotonic deadline, caller). The hash, not the id: a wrong secret never meets a cached entry.
+_cache: dict[bytes, tuple[float, Caller]] = {}
+_lock = threading.Lock()
+
+
+def authenticate_key(text: str) -> Caller:
+    """Return the caller that holds this key; a revoked key is refused within a second everywhere.
+
+    Raises:
+        InvalidCredentials: malformed (found without a query), unknown, wrong secret, expired, revoked, or
+            its user is disabled: one answer for all of them.
+    """
+    material = parse_key(text)
+    if material is None:
+        raise InvalidCredentials("The API key is malformed. A key looks like evf_live_….")
+    now = time.monotonic()
+    cached = _cache.get(material.secret_hash)
+    if cached is not None and cached[0] > now:
+        return cached[1]
+    caller = _load_caller(material)
+    with _lock:
+        if len(_cache) >= KEY_CACHE_SIZE:
+            _cache.clear()
+        _cache[material.secret_hash] = (now + KEY_CACHE_SECONDS, caller)
+    return caller
+
+
+def forget_keys() -> None:
+    """Drop what this process remembers, so that a revocation made here counts here at once."""
+    with _lock:
+        _cache.clear()
+
+
+def _load_caller(material: KeyMaterial) -> Caller:
+    now = timezone.now()
+    key = ApiKey.objects.select_related("user").filter(key_id=material.key_id).first()
+    # An unknown id takes the same comparison as a known one.
+    expected = bytes(key.secret_hash) if key else _DUMMY_HASH
+    if not hmac.compare_digest(expected, material.secret_hash) or key is None:
+        raise InvalidCredentials(_REFUSED)
+    if not key.user.is_active or (key.revoked_at and key.revoked_at <= now) or (key.expires_at and key.expires_at <= now):
+        raise InvalidCredentials(_REFUSED)
+    if key.last_used_at is None or key.last_used_at < now - timedelta(seconds=LAST_USED_INTERVAL_SECONDS):
+        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
+    return Caller(
+        user_id=key.user_id,
+        email=key.user.email,
+        roles=key.user.roles,
+        key_id=key.key_id,
+        scopes=frozenset(Right(scope) for scope in key.scopes),
+        stream_names=None if key.stream_names is None else frozenset(key.stream_names),
+    )

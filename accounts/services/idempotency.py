@@ -1,0 +1,72 @@
+"""The memory behind `Idempotency-Key`, for requests that do their work in Django's transaction.
+
+Appends keep theirs in the log's own transaction (streams/log): same table, same rules.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection
+from django.db.utils import OperationalError
+from django.utils import timezone
+
+from accounts.conf import IDEMPOTENCY_TTL_SECONDS
+from accounts.errors import IdempotencyInProgress, IdempotencyKeyReused
+from accounts.idempotency import pack_body, unpack_body
+from accounts.models import IdempotencyRecord
+
+_LOCK_NOT_AVAILABLE = "55P03"
+# Claims the key, or takes over one whose time is up; waits for a transaction that is claiming it now.
+_CLAIM = """
+INSERT INTO accounts_idempotencyrecord (caller, key, request_hash, content_type, created_at, expires_at)
+VALUES (%s, %s, %s, 'application/json', %s, %s)
+ON CONFLICT (caller, key) DO UPDATE
+   SET request_hash = EXCLUDED.request_hash, status = NULL, body = NULL,
+       created_at = EXCLUDED.created_at, expires_at = EXCLUDED.expires_at
+ WHERE accounts_idempotencyrecord.expires_at <= EXCLUDED.created_at
+RETURNING id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """The answer to the first request with a key."""
+
+    status: int
+    body: bytes
+
+
+def claim_idempotency_key(*, caller: str, key: str, request_hash: bytes) -> Replay | None:
+    """Claim a key for this transaction, or return the answer that was given to it before.
+
+    Raises:
+        IdempotencyKeyReused: it was used with another request.
+        IdempotencyInProgress: another request with it is still under way.
+    """
+    now = timezone.now()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '2s'")
+            cursor.execute(_CLAIM, [caller, key, request_hash, now, now + timedelta(seconds=IDEMPOTENCY_TTL_SECONDS)])
+            is_claimed = cursor.fetchone() is not None
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+            raise IdempotencyInProgress("The first request with this key has not ended. Retry in a moment.") from error
+        raise
+    if is_claimed:
+        return None
+    record = IdempotencyRecord.objects.get(caller=caller, key=key)
+    if bytes(record.request_hash) != request_hash:
+        raise IdempotencyKeyReused("Use a new key for a new request; retry with the same body.")
+    return Replay(status=record.status or 200, body=unpack_body(bytes(record.body or b"")))
+
+
+def keep_answer(*, caller: str, key: str, status: int, body: bytes) -> None:
+    """Remember the answer under a key that this transaction has claimed."""
+    IdempotencyRecord.objects.filter(caller=caller, key=key).update(status=status, body=pack_body(body))
+
+
+def delete_expired_idempotency_keys(*, now: datetime, limit: int = 5_000) -> int:
+    """Delete up to `limit` records whose time is up; return how many went."""
+    expired = IdempotencyRecord.objects.filter(expires_at__lte=now).order_by("expires_at").values("pk")[:limit]
+    return IdempotencyRecord.objects.filter(pk__in=expired).delete()[0]

@@ -1,0 +1,163 @@
+"""`/streams/{stream}/consumer-groups` and `/consumer-groups`."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from accounts.api.fields import (
+    StrictBooleanField,
+    StrictCharField,
+    StrictChoiceField,
+    StrictIntegerField,
+    StrictListField,
+    StrictSerializer,
+)
+from accounts.api.idempotent import idempotent
+from accounts.api.parameters import known_parameters
+from accounts.permissions import MayConsume
+from accounts.roles import Right
+from consumers.conf import (
+    DEFAULT_ACK_WAIT_SECONDS,
+    DEFAULT_BACKOFF_SECONDS,
+    DEFAULT_MAX_FAILURES,
+    DEFAULT_MAX_IN_FLIGHT,
+    MAX_ACK_WAIT_SECONDS,
+    MAX_BACKOFF_ENTRIES,
+    MAX_BACKOFF_SECONDS,
+    MAX_MAX_FAILURES,
+    MAX_MAX_IN_FLIGHT,
+)
+from consumers.models import ConsumerGroup, Mode, Ordering, Start
+from consumers.queries import get_group, list_groups, list_visible_groups
+from consumers.services.groups import GroupSettings, change_group, create_group, delete_group
+from streams.lookup import require_stream
+
+
+class GroupSerializer(serializers.Serializer):
+    name = serializers.CharField()
+    stream = serializers.CharField(source="stream.name")
+    mode = serializers.ChoiceField(choices=Mode.choices)
+    start = serializers.ChoiceField(choices=Start.choices)
+    ack_wait = serializers.IntegerField(source="ack_wait_seconds")
+    max_failures = serializers.IntegerField()
+    backoff = serializers.ListField(child=serializers.IntegerField(), source="backoff_seconds")
+    ordering = serializers.ChoiceField(choices=Ordering.choices)
+    max_in_flight = serializers.IntegerField()
+    paused = serializers.BooleanField(source="is_paused")
+    created_at = serializers.DateTimeField()
+
+
+class GroupProgressSerializer(GroupSerializer):
+    lag = serializers.SerializerMethodField()
+    members = serializers.SerializerMethodField()
+
+    def get_lag(self, group: ConsumerGroup) -> int:
+        return sum(max(0, each.partition.head_offset - each.committed_offset) for each in group.offsets.all())
+
+    def get_members(self, group: ConsumerGroup) -> list[dict[str, Any]]:
+        return [{"name": member.name, "last_seen_at": member.last_seen_at} for member in group.members.all()]
+
+
+class ChangeGroupSerializer(StrictSerializer):
+    ack_wait = StrictIntegerField(low=1, high=MAX_ACK_WAIT_SECONDS, required=False, source="ack_wait_seconds")
+    max_failures = StrictIntegerField(low=1, high=MAX_MAX_FAILURES, required=False)
+    backoff = StrictListField(
+        child=StrictIntegerField(low=0, high=MAX_BACKOFF_SECONDS),
+        min_length=1,
+        max_length=MAX_BACKOFF_ENTRIES,
+        required=False,
+        source="backoff_seconds",
+    )
+    ordering = StrictChoiceField(choices=Ordering.values, required=False)
+    max_in_flight = StrictIntegerField(low=1, high=MAX_MAX_IN_FLIGHT, required=False)
+    paused = StrictBooleanField(required=False, source="is_paused")
+
+
+class CreateGroupSerializer(ChangeGroupSerializer):
+    name = StrictCharField()
+    mode = StrictChoiceField(choices=Mode.values, default=Mode.OFFSET.value)
+    start = StrictChoiceField(choices=Start.values, default=Start.EARLIEST.value)
+    ack_wait = StrictIntegerField(
+        low=1, high=MAX_ACK_WAIT_SECONDS, default=DEFAULT_ACK_WAIT_SECONDS, source="ack_wait_seconds"
+    )
+    max_failures = StrictIntegerField(low=1, high=MAX_MAX_FAILURES, default=DEFAULT_MAX_FAILURES)
+    backoff = StrictListField(
+        child=StrictIntegerField(low=0, high=MAX_BACKOFF_SECONDS),
+        min_length=1,
+        max_length=MAX_BACKOFF_ENTRIES,
+        default=list(DEFAULT_BACKOFF_SECONDS),
+        source="backoff_seconds",
+    )
+    ordering = StrictChoiceField(choices=Ordering.values, default=Ordering.NONE.value)
+    max_in_flight = StrictIntegerField(low=1, high=MAX_MAX_IN_FLIGHT, default=DEFAULT_MAX_IN_FLIGHT)
+    paused = StrictBooleanField(default=False, source="is_paused")
+
+
+@extend_schema(tags=["Consumer groups"])
+class GroupViewSet(GenericViewSet):
+    """The groups of one stream. Whoever may consume a stream may make groups on it."""
+
+    permission_classes = (MayConsume,)
+    serializer_class = GroupSerializer
+    queryset = ConsumerGroup.objects.none()
+    keyset = ("name",)
+
+    @extend_schema(operation_id="list_stream_groups")
+    def list(self, request: Request, stream: str) -> Response:
+        """List a stream's groups, by name."""
+        page = self.paginate_queryset(list_groups(require_stream(request.user, stream, Right.CONSUME)))
+        return self.get_paginated_response(GroupSerializer(page, many=True).data)
+
+    @extend_schema(operation_id="create_group", request=CreateGroupSerializer, responses={201: GroupSerializer, 200: GroupSerializer})
+    @idempotent()
+    def create(self, request: Request, stream: str) -> Response:
+        """Create a group; an equal one that exists is answered with 200, a different one with 409."""
+        found = require_stream(request.user, stream, Right.CONSUME)
+        body = CreateGroupSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        fields = dict(body.validated_data)
+        name, backoff = fields.pop("name"), tuple(fields.pop("backoff_seconds"))
+        settings = GroupSettings(**fields, backoff_seconds=backoff)
+        group, is_new = create_group(stream=found, name=name, settings=settings)
+        return Response(GroupSerializer(group).data, status=201 if is_new else 200)
+
+    @extend_schema(operation_id="get_group")
+    def retrieve(self, request: Request, stream: str, group: str) -> Response:
+        """Look at one group."""
+        known_parameters(request, ())
+        found = get_group(require_stream(request.user, stream, Right.CONSUME), group)
+        return Response(GroupSerializer(found).data)
+
+    @extend_schema(operation_id="change_group", request=ChangeGroupSerializer)
+    def partial_update(self, request: Request, stream: str, group: str) -> Response:
+        """Change some settings; the mode and the start stay."""
+        found = get_group(require_stream(request.user, stream, Right.CONSUME), group)
+        body = ChangeGroupSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        return Response(GroupSerializer(change_group(group=found, changes=dict(body.validated_data))).data)
+
+    @extend_schema(operation_id="delete_group", responses={204: None})
+    def destroy(self, request: Request, stream: str, group: str) -> Response:
+        """Delete a group with its offsets; the events stay."""
+        delete_group(group=get_group(require_stream(request.user, stream, Right.CONSUME), group))
+        return Response(status=204)
+
+
+@extend_schema(tags=["Consumer groups"])
+class AllGroupsViewSet(GenericViewSet):
+    """Every group that the caller may see, whichever its stream."""
+
+    permission_classes = (MayConsume,)
+    serializer_class = GroupProgressSerializer
+    queryset = ConsumerGroup.objects.none()
+    keyset = ("stream__name", "name")
+
+    @extend_schema(operation_id="list_groups")
+    def list(self, request: Request) -> Response:
+        """List all groups that you may see, with their lag and members."""
+        page = self.paginate_queryset(list_visible_groups(request.user))
+        return self.get_paginated_response(GroupProgressSerializer(page, many=True).data)

@@ -1,0 +1,154 @@
+"""`GET /streams/{stream}/events`: the poll."""
+
+import itertools
+import re
+from collections.abc import Mapping
+
+from django.http import HttpRequest, HttpResponse, QueryDict
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+
+from accounts.api.bodies import JSON
+from accounts.api.lean import LeanView
+from accounts.api.parameters import integer_parameter, known_parameters, seconds_parameter
+from accounts.errors import InvalidParameter
+from accounts.permissions import MayConsumeOrProduce
+from accounts.roles import Right
+from consumers.models import Mode
+from consumers.queries import committed_offsets, get_group
+from consumers.services.members import note_member
+from consumers.services.offsets import require_mode
+from consumers.services.reading import lag_of, order_partitions, read_events
+from consumers.services.waiting import waiting_place
+from streams.api.append import AppendView
+from streams.api.schemas import EventSerializer
+from streams.conf import (
+    DEFAULT_READ_BYTES,
+    DEFAULT_READ_EVENTS,
+    MAX_OFFSET,
+    MAX_READ_BYTES,
+    MAX_READ_EVENTS,
+    MAX_WAIT_SECONDS,
+)
+from streams.envelope import TYPE_PATTERN
+from streams.errors import PartitionRequired
+from streams.log import get_log
+from streams.log.protocol import PartitionRef
+from streams.lookup import StreamInfo, require_stream
+
+PARAMETERS = ("consumer_group_id", "last_offset", "partition", "limit", "max_bytes", "wait", "type")
+_TYPES = re.compile(rf"{TYPE_PATTERN}(,{TYPE_PATTERN}){{0,31}}", re.ASCII)
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
+_VECTOR = re.compile(r"(0|[1-9][0-9]{0,2})=(0|[1-9][0-9]{0,18})(,(0|[1-9][0-9]{0,2})=(0|[1-9][0-9]{0,18}))*", re.ASCII)
+_turns = itertools.count()
+
+
+class StreamEventsView(AppendView):
+    """Both verbs of a stream's events: GET polls, POST appends."""
+
+    permission_classes = (MayConsumeOrProduce,)
+
+    @extend_schema(
+        operation_id="poll_events",
+        tags=["Reading"],
+        parameters=[
+            OpenApiParameter("consumer_group_id", OpenApiTypes.STR, description="Read as this group; it must exist."),
+            OpenApiParameter(
+                "last_offset",
+                OpenApiTypes.STR,
+                description="The last offset you have processed: a number, `earliest`, `latest`, or the value of "
+                "EventFlow-Next-Offset. Left out: the group's committed offset, or the beginning.",
+            ),
+            OpenApiParameter("partition", OpenApiTypes.INT64, description="Only this one."),
+            OpenApiParameter("limit", OpenApiTypes.INT, description=f"Events at most: 1 to {MAX_READ_EVENTS}."),
+            OpenApiParameter("max_bytes", OpenApiTypes.INT, description=f"JSON at most: 1 to {MAX_READ_BYTES}."),
+            OpenApiParameter("wait", OpenApiTypes.FLOAT, description=f"Seconds to wait for an event: 0 to {MAX_WAIT_SECONDS}."),
+            OpenApiParameter("type", OpenApiTypes.STR, description="Only these types, separated by commas."),
+        ],
+        responses={200: OpenApiResponse(EventSerializer(many=True))},
+    )
+    def get(self, request: HttpRequest, stream: str) -> HttpResponse:
+        """Read the events after an offset, in order; wait for some if there are none. Moves no offset."""
+        query = known_parameters(request, PARAMETERS)
+        limit = integer_parameter(query, "limit", default=DEFAULT_READ_EVENTS, low=1, high=MAX_READ_EVENTS)
+        max_bytes = integer_parameter(query, "max_bytes", default=DEFAULT_READ_BYTES, low=1, high=MAX_READ_BYTES)
+        wait = seconds_parameter(query, "wait", default=0, high=MAX_WAIT_SECONDS)
+        types = _types(query)
+        found = require_stream(request.user, stream, Right.CONSUME)  # type: ignore[arg-type]
+        partitions = _partitions(query, found)
+        committed = _committed(query, found, request)
+        positions = _positions(query, found, partitions, committed)
+        with waiting_place(wait):
+            reading = read_events(positions=positions, limit=limit, max_bytes=max_bytes, wait_seconds=wait, types=types)
+        by_number = None if committed is None else {each.number: committed.get(each.id, 0) for each in partitions}
+        response = HttpResponse(b"[" + b",".join(reading.events) + b"]", content_type=JSON)
+        response["EventFlow-Next-Offset"] = _per_partition(reading.next_offsets)
+        response["EventFlow-Head-Offset"] = _per_partition({n: b.head_offset for n, b in reading.bounds.items()})
+        response["EventFlow-Lag"] = _per_partition(lag_of(reading, by_number))
+        if reading.gaps:
+            gaps = {number: f"{gap.first_offset}-{gap.last_offset}" for number, gap in reading.gaps.items()}
+            response["EventFlow-Gap"] = (
+                next(iter(gaps.values())) if len(partitions) == 1 else ",".join(f"{n}={g}" for n, g in sorted(gaps.items()))
+            )
+        response["Cache-Control"] = "no-store"
+        return response
+
+
+def _types(query: QueryDict) -> frozenset[str] | None:
+    text = query.get("type")
+    if text is None:
+        return None
+    if not _TYPES.fullmatch(text):
+        raise InvalidParameter("type", "One or up to 32 event types, separated by commas.")
+    return frozenset(text.split(","))
+
+
+def _partitions(query: QueryDict, stream: StreamInfo) -> tuple[PartitionRef, ...]:
+    if "partition" in query:
+        return (stream.partition(integer_parameter(query, "partition", default=0, low=0, high=MAX_OFFSET)),)
+    return stream.partitions
+
+
+def _committed(query: QueryDict, stream: StreamInfo, request: HttpRequest) -> dict[int, int] | None:
+    name = query.get("consumer_group_id")
+    if name is None:
+        return None
+    group = get_group(stream, name)
+    require_mode(group, Mode.OFFSET)
+    note_member(group_id=group.pk, name=request.user.reference)  # type: ignore[union-attr]
+    return committed_offsets(group)
+
+
+def _positions(
+    query: QueryDict, stream: StreamInfo, partitions: tuple[PartitionRef, ...], committed: Mapping[int, int] | None
+) -> dict[PartitionRef, int]:
+    """From where to read each partition."""
+    text = query.get("last_offset")
+    ordered = order_partitions(partitions, next(_turns)) if len(partitions) > 1 else partitions
+    if text is None:
+        return {partition: committed.get(partition.id, 0) if committed is not None else 0 for partition in ordered}
+    if text == "earliest":
+        return dict.fromkeys(ordered, 0)
+    if text == "latest":
+        bounds = get_log().bounds(partitions)
+        return {partition: bounds[partition.id].head_offset for partition in ordered}
+    if "=" in text and _VECTOR.fullmatch(text):
+        given = {int(number): int(offset) for number, _, offset in (item.partition("=") for item in text.split(","))}
+        if max(given.values()) <= MAX_OFFSET and set(given) == {partition.number for partition in partitions}:
+            return {partition: given[partition.number] for partition in ordered}
+        raise InvalidParameter("last_offset", "Name each of the partitions that are read, once.")
+    if not _NUMBER.fullmatch(text) or int(text) > MAX_OFFSET:
+        raise InvalidParameter("last_offset", f"Must be a whole number from 0 to {MAX_OFFSET}, `earliest` or `latest`.")
+    if len(partitions) > 1:
+        raise PartitionRequired(
+            f"{stream.name} has {len(stream.partitions)} partitions: say which with `partition`, or give "
+            "last_offset as EventFlow-Next-Offset does (`0=18,1=7`)."
+        )
+    return {partitions[0]: int(text)}
+
+
+def _per_partition(values: Mapping[int, int]) -> str:
+    """A plain number for one partition, `0=18,1=7` for several."""
+    if len(values) == 1:
+        return str(next(iter(values.values())))
+    return ",".join(f"{number}={values[number]}" for number in sorted(values))

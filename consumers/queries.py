@@ -1,0 +1,71 @@
+"""Questions about consumer groups."""
+
+from dataclasses import dataclass
+
+from django.db.models import Prefetch, QuerySet
+
+from accounts.caller import Caller
+from consumers.errors import ConsumerGroupNotFound
+from consumers.models import ConsumerGroup, GroupOffset
+from streams.log import get_log
+from streams.log.protocol import Bounds
+from streams.lookup import StreamInfo
+from streams.names import is_well_formed
+from streams.queries import list_streams
+
+
+def list_groups(stream: StreamInfo) -> QuerySet[ConsumerGroup]:
+    """The groups of a stream."""
+    return ConsumerGroup.objects.filter(stream_id=stream.id).select_related("stream")
+
+
+def list_visible_groups(caller: Caller) -> QuerySet[ConsumerGroup]:
+    """All groups on streams that the caller may see."""
+    streams = list_streams(caller).prefetch_related(None).select_related(None)
+    groups = ConsumerGroup.objects.filter(stream__in=streams.values("pk")).select_related("stream")
+    offsets = GroupOffset.objects.select_related("partition")
+    return groups.prefetch_related("members", Prefetch("offsets", queryset=offsets)) if caller.rights else groups.none()
+
+
+def get_group(stream: StreamInfo, name: str) -> ConsumerGroup:
+    """Return a stream's group by name.
+
+    Raises:
+        ConsumerGroupNotFound
+    """
+    group = list_groups(stream).filter(name=name).first() if is_well_formed(name) else None
+    if group is None:
+        raise ConsumerGroupNotFound
+    return group
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionProgress:
+    """How far a group has come in one partition. `lag_seconds` is None when nothing is unread."""
+
+    partition: int
+    committed_offset: int
+    bounds: Bounds
+
+    @property
+    def lag(self) -> int:
+        """Head offset − committed offset."""
+        return max(0, self.bounds.head_offset - self.committed_offset)
+
+
+def list_progress(stream: StreamInfo, group: ConsumerGroup) -> list[PartitionProgress]:
+    """Return how far a group has come, partition by partition."""
+    committed = committed_offsets(group)
+    bounds = get_log().bounds(stream.partitions)
+    return [
+        PartitionProgress(partition.number, committed.get(partition.id, 0), bounds[partition.id])
+        for partition in stream.partitions
+        if partition.id in bounds
+    ]
+
+
+def committed_offsets(group: ConsumerGroup) -> dict[int, int]:
+    """Return the group's committed offset by partition id."""
+    rows = GroupOffset.objects.filter(group=group).values_list("partition_id", "committed_offset")
+    return dict(rows)
+

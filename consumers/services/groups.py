@@ -1,0 +1,76 @@
+"""Creating, changing and deleting consumer groups."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from consumers.conf import DEFAULT_ACK_WAIT_SECONDS, DEFAULT_BACKOFF_SECONDS, DEFAULT_MAX_FAILURES, DEFAULT_MAX_IN_FLIGHT
+from consumers.errors import ConsumerGroupExists
+from consumers.models import ConsumerGroup, GroupOffset, Mode, Ordering, Start
+from streams.log import get_log
+from streams.lookup import StreamInfo
+from streams.services.lifecycle import check_name
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSettings:
+    """What may be said of a group when it is created; the defaults are what most groups want."""
+
+    mode: str = Mode.OFFSET.value
+    start: str = Start.EARLIEST.value
+    ack_wait_seconds: int = DEFAULT_ACK_WAIT_SECONDS
+    max_failures: int = DEFAULT_MAX_FAILURES
+    backoff_seconds: tuple[int, ...] = DEFAULT_BACKOFF_SECONDS
+    ordering: str = Ordering.NONE.value
+    max_in_flight: int = DEFAULT_MAX_IN_FLIGHT
+    is_paused: bool = False
+
+
+def create_group(*, stream: StreamInfo, name: str, settings: GroupSettings) -> tuple[ConsumerGroup, bool]:
+    """Create a group, or return the equal one that exists; the second value says whether it is new.
+
+    Its committed offset is set in every partition from the first moment, so its lag is defined.
+
+    Raises:
+        InvalidName, ReservedName
+        ConsumerGroupExists: one of that name exists with other settings.
+    """
+    check_name(name)
+    fields: dict[str, Any] = {**asdict(settings), "backoff_seconds": list(settings.backoff_seconds)}
+    try:
+        with transaction.atomic():
+            group = ConsumerGroup.objects.create(stream_id=stream.id, name=name, **fields)
+            bounds = get_log().bounds(stream.partitions)
+            GroupOffset.objects.bulk_create(
+                GroupOffset(
+                    group=group,
+                    partition_id=partition.id,
+                    committed_offset=bounds[partition.id].head_offset
+                    if settings.start == Start.LATEST
+                    else bounds[partition.id].earliest_offset - 1,
+                )
+                for partition in stream.partitions
+            )
+        return group, True
+    except IntegrityError:
+        group = ConsumerGroup.objects.get(stream_id=stream.id, name=name)
+        differing = [field for field, value in fields.items() if getattr(group, field) != value]
+        if differing:
+            raise ConsumerGroupExists(
+                f"{name} exists with another {', '.join(differing)}. Change it with PATCH, or choose another name."
+            ) from None
+        return group, False
+
+
+def change_group(*, group: ConsumerGroup, changes: dict[str, Any]) -> ConsumerGroup:
+    """Change some of a group's settings (fields of the model, already checked); its mode and start stay."""
+    for name, value in changes.items():
+        setattr(group, name, value)
+    group.save(update_fields=[*changes, "updated_at"])
+    return group
+
+
+def delete_group(*, group: ConsumerGroup) -> None:
+    """Delete a group with its offsets; the stream's events stay."""
+    group.delete()

@@ -1,0 +1,30 @@
+"""Who was seen reading as a group: the one side effect of a GET, written seldom."""
+
+import threading
+import time
+
+from django.db import connection
+
+from consumers.conf import MEMBER_SEEN_INTERVAL_SECONDS
+
+_seen: dict[tuple[int, str], float] = {}
+_lock = threading.Lock()
+_MAX_REMEMBERED = 100_000
+_NOTE = """
+INSERT INTO consumers_groupmember (group_id, name, last_seen_at) VALUES (%s, %s, now())
+ON CONFLICT (group_id, name) DO UPDATE SET last_seen_at = EXCLUDED.last_seen_at
+"""
+
+
+def note_member(*, group_id: int, name: str) -> None:
+    """Remember that `name` read as this group just now; at most one write in five seconds for each member."""
+    now = time.monotonic()
+    member = (group_id, name[:128])
+    if now - _seen.get(member, -MEMBER_SEEN_INTERVAL_SECONDS) < MEMBER_SEEN_INTERVAL_SECONDS:
+        return
+    with _lock:
+        if len(_seen) >= _MAX_REMEMBERED:
+            _seen.clear()
+        _seen[member] = now
+    with connection.cursor() as cursor:
+        cursor.execute(_NOTE, [group_id, member[1]])

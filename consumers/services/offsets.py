@@ -1,0 +1,79 @@
+"""Offset mode: a consumer commits what it has finished; the committed offset never moves back by itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from django.db import connection, transaction
+
+from consumers.errors import OffsetBeyondHead, WrongMode
+from consumers.models import ConsumerGroup, GroupOffset, Mode
+from streams.log import get_log
+from streams.lookup import StreamInfo
+
+_COMMIT = (Path(__file__).parent.parent / "sql" / "commit_offset.sql").read_text()
+
+
+class CommitOutcome(StrEnum):
+    COMMITTED = "committed"
+    OUTDATED = "outdated"
+
+
+@dataclass(frozen=True, slots=True)
+class CommitResult:
+    """What became of a commit on one partition; `committed_offset` is where the group stands now."""
+
+    partition: int
+    committed_offset: int
+    outcome: CommitOutcome
+
+
+def commit_offsets(*, stream: StreamInfo, group: ConsumerGroup, offsets: Mapping[int, int]) -> list[CommitResult]:
+    """Record that the group has finished everything up to each partition's offset: all of them or none.
+
+    A lower offset than the committed one is `outdated` and changes nothing; the same one again is
+    `committed`, so that a retry reads like the first answer.
+
+    Args:
+        offsets: partition number → offset.
+
+    Raises:
+        WrongMode: the group leases; its progress follows from its acks.
+        PartitionNotFound
+        OffsetBeyondHead: nothing with that offset has been appended yet.
+    """
+    require_mode(group, Mode.OFFSET)
+    partitions = {number: stream.partition(number) for number in sorted(offsets)}
+    bounds = get_log().bounds(list(partitions.values()))
+    for number, partition in partitions.items():
+        head = bounds[partition.id].head_offset
+        if offsets[number] > head:
+            raise OffsetBeyondHead(f"Partition {number} ends at offset {head}; {offsets[number]} does not exist yet.")
+    results = []
+    with transaction.atomic():
+        for number, partition in partitions.items():
+            with connection.cursor() as cursor:
+                params = {"group_id": group.pk, "partition_id": partition.id, "offset": offsets[number]}
+                cursor.execute(_COMMIT, params)
+                has_advanced = cursor.fetchone() is not None
+            standing = (
+                offsets[number]
+                if has_advanced
+                else GroupOffset.objects.values_list("committed_offset", flat=True).get(
+                    group=group, partition_id=partition.id
+                )
+            )
+            outcome = CommitOutcome.COMMITTED if standing == offsets[number] else CommitOutcome.OUTDATED
+            results.append(CommitResult(number, standing, outcome))
+    return results
+
+
+def require_mode(group: ConsumerGroup, mode: Mode) -> None:
+    """Refuse a verb that the group's mode does not have.
+
+    Raises:
+        WrongMode
+    """
+    if group.mode != mode:
+        raise WrongMode(f"{group.name} is in {group.mode} mode; this needs {mode} mode.")

@@ -1,0 +1,132 @@
+"""Reading a stream, for a group or for nobody: from where, how much, and waiting for more."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+from django.db import connection
+
+from streams.log import get_log
+from streams.log.protocol import Bounds, Gap, PartitionRef, ReadResult
+from streams.log.wakeup import get_wakeups
+
+# Events that one filtered read looks at, at most: it then answers with what it found and how far it came.
+MAX_SCANNED_EVENTS = 10_000
+SCAN_STEP_EVENTS = 1_000
+SCAN_STEP_BYTES = 8 * 1024 * 1024
+
+
+class _Type(msgspec.Struct):
+    type: str
+
+
+_type_decoder = msgspec.json.Decoder(_Type)
+
+
+@dataclass(slots=True)
+class Reading:
+    """What one poll found. `next_offsets` and the rest are by partition number, in the order read."""
+
+    events: list[bytes] = field(default_factory=list)
+    next_offsets: dict[int, int] = field(default_factory=dict)
+    bounds: dict[int, Bounds] = field(default_factory=dict)
+    gaps: dict[int, Gap] = field(default_factory=dict)
+
+
+def read_events(
+    *,
+    positions: Mapping[PartitionRef, int],
+    limit: int,
+    max_bytes: int,
+    wait_seconds: float,
+    types: frozenset[str] | None = None,
+) -> Reading:
+    """Return the events that follow the given offset of each partition.
+
+    Waits up to `wait_seconds` where there is nothing; a waiting call holds no database connection.
+
+    Args:
+        positions: the offset after which to read, for each partition.
+        types: only events of these types; the others are passed by, and `next_offsets` moves past them.
+    """
+    if not wait_seconds:
+        return _read(positions, limit, max_bytes, types)
+    deadline = time.monotonic() + wait_seconds
+    # Watching begins before the read: an append in between wakes us, none is missed.
+    with get_wakeups().watch([partition.id for partition in positions]) as watch:
+        while True:
+            reading = _read(positions, limit, max_bytes, types)
+            remaining = deadline - time.monotonic()
+            if reading.events or reading.gaps or remaining <= 0:
+                return reading
+            positions = {partition: reading.next_offsets[partition.number] for partition in positions}
+            if all(after >= reading.bounds[partition.number].head_offset for partition, after in positions.items()):
+                connection.close()
+                watch.wait(remaining)
+
+
+def _read(
+    positions: Mapping[PartitionRef, int], limit: int, max_bytes: int, types: frozenset[str] | None
+) -> Reading:
+    reading = Reading()
+    size = 0
+    for partition, after in positions.items():
+        wanted = limit - len(reading.events)
+        if wanted <= 0 or (size >= max_bytes and reading.events):
+            # The answer is full: this partition waits for the next call, from where it stands.
+            reading.next_offsets[partition.number] = after
+            reading.bounds.setdefault(partition.number, get_log().bounds([partition])[partition.id])
+            continue
+        result = (
+            get_log().read(partition, after=after, max_events=wanted, max_bytes=max(1, max_bytes - size))
+            if types is None
+            else _read_types(partition, after, wanted, max(1, max_bytes - size), types)
+        )
+        if reading.events and size + sum(map(len, result.events)) > max_bytes:
+            # Each partition's read returns one event at least; only the answer's first may exceed the size.
+            result = ReadResult((), (), after, result.bounds)
+        reading.events.extend(result.events)
+        if len(positions) > 1:
+            size += sum(map(len, result.events))
+        reading.next_offsets[partition.number] = result.next_offset
+        reading.bounds[partition.number] = result.bounds
+        if result.gap is not None:
+            reading.gaps[partition.number] = result.gap
+    return reading
+
+
+def _read_types(
+    partition: PartitionRef, after: int, limit: int, max_bytes: int, types: frozenset[str]
+) -> ReadResult:
+    events: list[bytes] = []
+    offsets: list[int] = []
+    gap: Gap | None = None
+    position, size, scanned = after, 0, 0
+    while True:
+        result = get_log().read(partition, after=position, max_events=SCAN_STEP_EVENTS, max_bytes=SCAN_STEP_BYTES)
+        gap = gap or result.gap
+        for event, offset in zip(result.events, result.offsets, strict=True):
+            if _type_decoder.decode(event).type in types:
+                size += len(event)
+                if len(events) == limit or (events and size > max_bytes):
+                    return ReadResult(events, offsets, position, result.bounds, gap)
+                events.append(event)
+                offsets.append(offset)
+            position = offset
+        position = max(position, result.next_offset)
+        scanned += len(result.events)
+        if not result.events or scanned >= MAX_SCANNED_EVENTS or position >= result.bounds.head_offset:
+            return ReadResult(events, offsets, position, result.bounds, gap)
+
+
+def lag_of(reading: Reading, committed: Mapping[int, int] | None) -> dict[int, int]:
+    """How far behind the head: of the group's committed offset, or of this read where there is no group."""
+    standing: Mapping[int, int] = reading.next_offsets if committed is None else committed
+    return {number: max(0, bounds.head_offset - standing[number]) for number, bounds in reading.bounds.items()}
+
+
+def order_partitions(partitions: Sequence[PartitionRef], turn: int) -> list[PartitionRef]:
+    """Return the partitions beginning with another one each time, so that a full first one starves no other."""
+    start = turn % len(partitions)
+    return [*partitions[start:], *partitions[:start]]

@@ -1,0 +1,28 @@
+"""How many requests may wait at once: each takes a thread, and appends need some too."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from consumers.conf import MAX_WAITING_REQUESTS
+from consumers.errors import TooManyWaiting
+
+_places = threading.BoundedSemaphore(MAX_WAITING_REQUESTS)
+
+
+@contextmanager
+def waiting_place(wait_seconds: float) -> Iterator[None]:
+    """Hold a place while waiting; a request that does not wait needs none.
+
+    Raises:
+        TooManyWaiting
+    """
+    if not wait_seconds:
+        yield
+        return
+    if not _places.acquire(blocking=False):
+        raise TooManyWaiting(MAX_WAITING_REQUESTS)
+    try:
+        yield
+    finally:
+        _places.release()

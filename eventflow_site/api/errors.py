@@ -1,0 +1,112 @@
+"""Every exception that leaves an API view becomes a problem here."""
+
+import logging
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db.utils import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from psycopg_pool import PoolTimeout
+from rest_framework import exceptions as drf
+
+from accounts.errors import DomainError, InvalidParameter, LoginThrottled, UnknownField
+from eventflow_site.api.problems import Problem
+from eventflow_site.api.statuses import RETRYABLE_ERRORS, RETRYABLE_STATUSES, status_of
+from streams.errors import AppendNotStored, AppendOutcomeUnknown, InvalidEvents
+
+logger = logging.getLogger("eventflow.api")
+
+MAX_ERRORS = 100
+RETRY_AFTER_SECONDS = "1"
+NOT_STORED = {"EventFlow-Stored": "no"}
+# Rolled back for certain: lock or statement timeout, deadlock, serialization failure.
+_ROLLED_BACK = frozenset({"55P03", "57014", "40P01", "40001"})
+
+
+def problem_handler(error: Exception, context: dict[str, Any]) -> HttpResponse:
+    """DRF's exception handler: any error, a problem."""
+    request = context["request"]
+    response = problem_of(error, request).as_response(getattr(request, "request_id", ""))
+    if response.status_code == 401:
+        response["WWW-Authenticate"] = 'Bearer realm="eventflow"'
+    return response
+
+
+def problem_of(error: Exception, request: HttpRequest) -> Problem:
+    """Return what to tell the caller about `error`; what we did wrong is logged, not told."""
+    if isinstance(error, DomainError):
+        return _of_domain_error(error)
+    if isinstance(error, drf.ValidationError):
+        return Problem(422, "invalid_request", "Invalid request", "Some fields cannot be accepted.", errors=_faults(error.detail))
+    if isinstance(error, Http404 | drf.NotFound):
+        return Problem(404, "not_found", "Not found", "There is nothing at this address, or you may not see it.")
+    if isinstance(error, drf.MethodNotAllowed):
+        return Problem(405, "method_not_allowed", "Method not allowed", f"{request.method} is not possible here.")
+    if isinstance(error, drf.NotAuthenticated | drf.AuthenticationFailed):
+        return Problem(401, "credentials_missing", "Credentials missing", "Send an access token or an API key.")
+    if isinstance(error, drf.PermissionDenied | PermissionDenied):
+        return Problem(403, "scope_missing", "Right missing", "You may not do this.")
+    if isinstance(error, drf.Throttled):
+        wait = {"Retry-After": str(int(error.wait or 1))}
+        return Problem(429, "rate_limited", "Too many requests", str(error.detail), retryable=True, headers=wait)
+    if isinstance(error, SuspiciousOperation):
+        return Problem(400, "bad_request", "Bad request", "The request is not acceptable.")
+    if isinstance(error, OperationalError | InterfaceError | PoolTimeout):
+        return _of_database_error(error)
+    logger.exception("unexpected error", exc_info=error)
+    return Problem(500, "internal_error", "Internal error", "Something broke on our side; the request id finds it in the logs.", True)
+
+
+def _of_domain_error(error: DomainError) -> Problem:
+    status = status_of(error)
+    headers: dict[str, str] = {}
+    faults: list[dict[str, str]] = []
+    if status in (429, 503):
+        headers["Retry-After"] = RETRY_AFTER_SECONDS
+    if isinstance(error, AppendNotStored) and not isinstance(error, AppendOutcomeUnknown):
+        headers |= NOT_STORED
+    if isinstance(error, LoginThrottled):
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    if isinstance(error, InvalidEvents):
+        faults = [{"pointer": f.pointer, "code": f.code, "detail": f.detail} for f in error.faults[:MAX_ERRORS]]
+    elif isinstance(error, UnknownField):
+        faults = [{"pointer": f"/{_pointer(name)}", "code": "unknown_field", "detail": "There is no such field."} for name in error.names]
+    elif isinstance(error, InvalidParameter):
+        faults = [{"pointer": f"?{error.parameter}", "code": error.parameter_code, "detail": error.detail}]
+    retryable = status in RETRYABLE_STATUSES or isinstance(error, RETRYABLE_ERRORS)
+    return Problem(status, error.code, error.title, error.detail, retryable, faults, headers)
+
+
+def _of_database_error(error: Exception) -> Problem:
+    """The database is away or too busy. Only what certainly rolled back is said to be not stored."""
+    cause = error.__cause__ or error
+    sqlstate = getattr(cause, "sqlstate", None)
+    is_certain = isinstance(cause, PoolTimeout) or sqlstate in _ROLLED_BACK
+    logger.warning("database unavailable: %s", type(cause).__name__, extra={"sqlstate": sqlstate})
+    headers = {"Retry-After": RETRY_AFTER_SECONDS} | (NOT_STORED if is_certain else {})
+    detail = "The database cannot be reached or is too busy. " + (
+        "Nothing was stored; retry." if is_certain else "Retry; use an Idempotency-Key so that nothing happens twice."
+    )
+    return Problem(503, "database_unavailable", "Database unavailable", detail, True, headers=headers)
+
+
+def _faults(detail: Any, pointer: str = "") -> list[dict[str, str]]:
+    """Flatten DRF's nested details into JSON pointers."""
+    if isinstance(detail, dict):
+        items = [(name, value) for name, value in detail.items()]
+    elif isinstance(detail, list) and any(isinstance(item, dict | list) for item in detail):
+        items = list(enumerate(detail))
+    else:
+        messages = detail if isinstance(detail, list) else [detail]
+        return [{"pointer": pointer, "code": getattr(m, "code", "invalid"), "detail": str(m)[:200]} for m in messages]
+    faults: list[dict[str, str]] = []
+    for name, value in items:
+        here = pointer if name in ("", "non_field_errors") else f"{pointer}/{_pointer(str(name))}"
+        faults += _faults(value, here)
+    return faults[:MAX_ERRORS]
+
+
+def _pointer(name: str) -> str:
+    return name[:60].replace("~", "~0").replace("/", "~1")
+
+

@@ -1,0 +1,94 @@
+"""Keyset paging: `{"data": […], "next": cursor | null}`, with no counts and no OFFSET.
+
+A view names its order as `keyset`, e.g. `("-created_at", "id")`; the last field makes it unique. The
+cursor holds the last row's values, signed, so that nobody can put anything else there.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from django.core import signing
+from django.db.models import Q, QuerySet
+from rest_framework.pagination import BasePagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.parameters import integer_parameter, known_parameters
+from accounts.errors import InvalidParameter
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 250
+_SALT = "eventflow.cursor"
+
+
+class KeysetPagination(BasePagination):
+    """Pages over an ordered QuerySet by where the last page ended."""
+
+    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any]:
+        filterset = getattr(view, "filterset_class", None)
+        allowed = {"cursor", "limit", *(filterset.base_filters if filterset else ()), *getattr(view, "extra_parameters", ())}
+        query = known_parameters(request, allowed)
+        limit = integer_parameter(query, "limit", default=DEFAULT_LIMIT, low=1, high=MAX_LIMIT)
+        fields: tuple[str, ...] = view.keyset
+        # The cursor belongs to one list: it means nothing elsewhere.
+        salt = f"{_SALT}:{type(view).__name__}"
+        if "cursor" in query:
+            queryset = queryset.filter(_after(fields, _load(query["cursor"], len(fields), salt)))
+        rows = list(queryset.order_by(*fields)[: limit + 1])
+        self.next: str | None = None
+        if len(rows) > limit:
+            rows.pop()
+            self.next = signing.dumps([_dump_value(_attribute(rows[-1], field)) for field in fields], salt=salt)
+        return rows
+
+    def get_paginated_response(self, data: Any) -> Response:
+        return Response({"data": data, "next": self.next})
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "type": "object",
+            "required": ["data", "next"],
+            "properties": {"data": schema, "next": {"type": "string", "nullable": True}},
+        }
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        return [
+            {"name": "cursor", "in": "query", "required": False, "schema": {"type": "string"}, "description": "`next` of the page before."},
+            {
+                "name": "limit",
+                "in": "query",
+                "required": False,
+                "schema": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+            },
+        ]
+
+
+def _after(fields: tuple[str, ...], values: list[Any]) -> Q:
+    """The rows behind the given one, in the order of `fields`: (a, b) > (x, y), spelled out."""
+    condition, equal = Q(), Q()
+    for field, value in zip(fields, values, strict=True):
+        name = field.removeprefix("-")
+        beyond = Q(**{f"{name}__{'lt' if field.startswith('-') else 'gt'}": value})
+        condition |= equal & beyond
+        equal &= Q(**{name: value})
+    return condition
+
+
+def _attribute(row: Any, field: str) -> Any:
+    for part in field.removeprefix("-").split("__"):
+        row = getattr(row, part)
+    return row
+
+
+def _dump_value(value: Any) -> Any:
+    return {"at": value.isoformat()} if isinstance(value, datetime) else value
+
+
+def _load(cursor: str, count: int, salt: str) -> list[Any]:
+    try:
+        values = signing.loads(cursor, salt=salt)
+    except (signing.BadSignature, ValueError) as error:
+        raise InvalidParameter("cursor", "Must be the `next` of a page before, unchanged.") from error
+    if len(values) != count:
+        raise InvalidParameter("cursor", "Must be the `next` of a page before, unchanged.")
+    return [datetime.fromisoformat(value["at"]) if isinstance(value, dict) else value for value in values]

@@ -1,0 +1,67 @@
+"""The one place that pairs a domain error with an HTTP status."""
+
+from accounts import errors as accounts
+from accounts.errors import DomainError
+from consumers import errors as consumers
+from streams import errors as streams
+
+STATUS_OF: dict[type[DomainError], int] = {
+    # who are you, and may you
+    accounts.InvalidCredentials: 401,
+    accounts.CredentialsMissing: 401,
+    accounts.AmbiguousCredentials: 400,
+    accounts.LoginThrottled: 429,
+    accounts.ScopeMissing: 403,
+    accounts.ApiKeyNotFound: 404,
+    accounts.ApiKeyRevoked: 409,
+    # the request
+    accounts.InvalidIdempotencyKey: 400,
+    accounts.IdempotencyKeyReused: 422,
+    accounts.IdempotencyInProgress: 409,
+    accounts.UnknownField: 422,
+    accounts.InvalidParameter: 422,
+    accounts.InvalidJson: 400,
+    accounts.InvalidUtf8: 400,
+    accounts.InvalidUnicode: 400,
+    accounts.TooDeep: 400,
+    accounts.EmptyBody: 400,
+    accounts.ExpectedObject: 400,
+    accounts.BodyTruncated: 400,
+    accounts.PayloadTooLarge: 413,
+    accounts.UnsupportedMediaType: 415,
+    accounts.UnsupportedCharset: 415,
+    accounts.UnsupportedEncoding: 415,
+    # streams
+    streams.StreamNotFound: 404,
+    streams.StreamExists: 409,
+    streams.StreamPaused: 409,
+    streams.InvalidName: 422,
+    streams.ReservedName: 422,
+    streams.ConfirmationMissing: 422,
+    streams.PartitionNotFound: 404,
+    streams.PartitionRequired: 422,
+    streams.EventNotFound: 404,
+    streams.EventExpired: 410,
+    streams.InvalidEvents: 422,
+    streams.PartitionGone: 404,
+    streams.AppendNotStored: 503,
+    streams.AppendOutcomeUnknown: 503,
+    # consumer groups
+    consumers.ConsumerGroupNotFound: 404,
+    consumers.ConsumerGroupExists: 409,
+    consumers.WrongMode: 409,
+    consumers.OffsetBeyondHead: 422,
+    consumers.TooManyWaiting: 429,
+}
+
+# Worth sending again as it is; everything else needs a change first.
+RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+RETRYABLE_ERRORS = (accounts.IdempotencyInProgress,)
+
+
+def status_of(error: DomainError) -> int:
+    """Return the status of a domain error, by its class or the nearest of its ancestors."""
+    for kind in type(error).__mro__:
+        if kind in STATUS_OF:
+            return STATUS_OF[kind]
+    raise AssertionError(f"{type(error).__name__} has no status: add it to STATUS_OF")

@@ -1,0 +1,27 @@
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandParser
+
+from eventflow_site.first_start import prepare_first_start
+
+
+class Command(BaseCommand):
+    help = "Migrate, and create the first admin and the demo stream where they are missing."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--answer", type=Path, required=True, help="where to write what was created (0600)")
+
+    def handle(self, *args: Any, answer: Path, **options: Any) -> None:
+        call_command("migrate", interactive=False, verbosity=0)
+        seeded = {name: value for name, value in asdict(prepare_first_start()).items() if value is not None}
+        kept = json.loads(answer.read_text()) if answer.exists() else {}
+        draft = answer.with_suffix(".new")
+        # The key is known only when it is created: a later run must not forget it.
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump({**kept, **seeded}, file)
+        draft.replace(answer)

@@ -1,0 +1,5 @@
+import sys
+
+from eventflow_site.supervisor.cli import main
+
+sys.exit(main())

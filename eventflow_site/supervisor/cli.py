@@ -1,0 +1,43 @@
+"""The command `up`: exit code 0 after an orderly stop, 1 when it could not start."""
+
+import signal
+import threading
+import time
+from types import FrameType
+
+from eventflow_site.embedded.errors import CannotStart
+from eventflow_site.supervisor.configuration import check_address, read_configuration
+from eventflow_site.supervisor.home import open_home
+from eventflow_site.supervisor.supervisor import Stopped, Supervisor
+from eventflow_site.supervisor.terminal import complain, greet, say
+
+
+def main() -> int:
+    """Run until asked to stop by SIGINT, SIGTERM or SIGHUP."""
+    started_at = time.monotonic()
+    stop_asked = threading.Event()
+
+    def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
+        stop_asked.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, ask_to_stop)
+    try:
+        configuration = read_configuration()
+        home = open_home(configuration.home)
+        check_address(configuration)
+        supervisor = Supervisor(configuration, home, stop_asked)
+        try:
+            is_first = supervisor.start()
+            seconds = time.monotonic() - started_at
+            greet(configuration, home, answer=supervisor.first_start_answer, is_first=is_first, seconds=seconds)
+            supervisor.watch()
+        finally:
+            say("Stopping …")
+            supervisor.stop()
+    except Stopped:
+        return 0
+    except CannotStart as error:
+        complain(error.problem, error.way_out)
+        return 1
+    return 0

@@ -1,0 +1,86 @@
+"""The children's logs: whole in files, their warnings on the terminal.
+
+Children write straight to their files, so that none of them ever waits for a terminal or loses a
+line with its supervisor.
+"""
+
+import os
+import re
+from pathlib import Path
+
+MAX_LOG_BYTES = 50_000_000
+_MOST_LINES_AT_ONCE = 5
+_LONGEST_LINE = 300
+_READ_AT_ONCE_BYTES = 1_000_000
+_WORTH_SHOWING = re.compile(
+    r"""\b(WARNING|ERROR|CRITICAL|FATAL|PANIC)\b|"level":\s*"(warning|error|critical)"|^Traceback"""
+)
+_NO_NEWS = {
+    # What it says in the course of an ordinary stop, start or refused statement.
+    "postgres": re.compile(r"ERROR: |terminating connection|the database system is|stopping|shutting down"),
+    # It saves nothing in the background, and so needs no memory for a copy of itself.
+    "valkey": re.compile(r"Memory overcommit"),
+    # The threads wait for events, they do not compute.
+    "web": re.compile(r"Configuration allows spawning up to"),
+}
+_NOTHING = re.compile(r"(?!)")
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e\u00a0-\uffff]")
+
+
+class LogWatch:
+    """Finds what is new and worth a look in one log file, and keeps the file from growing for ever."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        self._name = name
+        self._path = path
+        self._no_news = _NO_NEWS.get(name, _NOTHING)
+        self._position = path.stat().st_size if path.exists() else 0
+
+    def new_warnings(self) -> list[str]:
+        """Lines of level warning and above since the last call, fit for a terminal."""
+        try:
+            with self._path.open("rb") as log:
+                size = os.fstat(log.fileno()).st_size
+                log.seek(self._position if self._position <= size else 0)
+                # A flood is in the file; the terminal gets the beginning of it.
+                fresh = log.read(_READ_AT_ONCE_BYTES)
+        except FileNotFoundError:
+            return []
+        whole, _, _ = fresh.rpartition(b"\n")
+        if not whole:
+            return []
+        if size - self._position > _READ_AT_ONCE_BYTES:
+            self._position = size
+        else:
+            self._position = (self._position if self._position <= size else 0) + len(whole) + 1
+        self._keep_small(size)
+        lines = whole.decode(errors="replace").splitlines()
+        shown = [
+            f"{self._name}: {_UNPRINTABLE.sub(' ', line)[:_LONGEST_LINE]}"
+            for line in lines
+            if _WORTH_SHOWING.search(line) and not self._no_news.search(line)
+        ]
+        if len(shown) > _MOST_LINES_AT_ONCE:
+            rest = len(shown) - _MOST_LINES_AT_ONCE
+            shown = [*shown[:_MOST_LINES_AT_ONCE], f"{self._name}: {rest} more in {self._path}"]
+        return shown
+
+    def _keep_small(self, size: int) -> None:
+        if size < MAX_LOG_BYTES:
+            return
+        # Writers hold the file open for appending: they go on at the new end after the truncation.
+        older = self._path.with_name(self._path.name + ".1")
+        with self._path.open("rb") as log, older.open("wb") as copy:
+            while block := log.read(_READ_AT_ONCE_BYTES):
+                copy.write(block)
+        os.truncate(self._path, 0)
+        self._position = 0
+
+
+def last_lines(path: Path, count: int) -> list[str]:
+    """The end of a log, to explain a failed start."""
+    try:
+        lines = path.read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+    return [_UNPRINTABLE.sub(" ", line)[:_LONGEST_LINE] for line in lines if line.strip()][-count:]

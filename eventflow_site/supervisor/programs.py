@@ -1,0 +1,57 @@
+"""EventFlow's own processes: web, worker and beat, as command lines."""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+from eventflow_site.embedded.process import start_process
+from eventflow_site.supervisor.children import Child
+from eventflow_site.supervisor.configuration import PROJECT, Configuration
+from eventflow_site.supervisor.home import Home
+
+
+def web(configuration: Configuration, home: Home, env: Mapping[str, str]) -> Child:
+    """The web server: a waiting poll costs it a thread, so it has many."""
+    return _child(
+        "web",
+        [
+            *("granian", "--interface", "wsgi", "--host", configuration.host, "--port", str(configuration.port)),
+            *("--workers", str(configuration.web_workers), "--respawn-failed-workers"),
+            *("--blocking-threads", "600", "--backpressure", "1300"),
+            # Without it a stop waits for as long as a client keeps a stream open.
+            *("--workers-kill-timeout", "2"),
+            *("--no-access-log", "eventflow_site.wsgi:application"),
+        ],
+        home,
+        env,
+    )
+
+
+def worker(home: Home, env: Mapping[str, str]) -> Child:
+    """The Celery worker: threads, because its tasks wait for PostgreSQL and for nothing else."""
+    options = ["--pool", "threads", "--concurrency", "4", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
+    return _child("worker", ["celery", "--app", "eventflow_site", "worker", *options], home, env)
+
+
+def beat(home: Home, env: Mapping[str, str]) -> Child:
+    """The ticking: apart from the worker, so that its death is seen and mended."""
+    options = ["--schedule", str(home.directory("beat") / "schedule"), "--pidfile=", "--loglevel", "INFO"]
+    return _child("beat", ["celery", "--app", "eventflow_site", "beat", *options], home, env)
+
+
+def first_start(answer: Path, env: Mapping[str, str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Migrations and what a first start needs, as one short-lived process that writes `answer`."""
+    return _run([str(PROJECT / "manage.py"), "first_start", "--answer", str(answer)], env, log)
+
+
+def _child(name: str, module: list[str], home: Home, env: Mapping[str, str]) -> Child:
+    return Child(name=name, start_process=partial(_run, ["-m", *module], env), log_path=home.logs / f"{name}.log")
+
+
+def _run(arguments: list[str], env: Mapping[str, str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+    # SIGKILL is the default's better here: with the supervisor gone so are the embedded servers,
+    # and a web server that takes its time to stop would keep the port from the next start.
+    return start_process([sys.executable, *arguments], output=log, env=env, cwd=PROJECT, death_signal=9)

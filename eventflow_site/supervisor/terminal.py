@@ -1,0 +1,60 @@
+"""What the person at the terminal sees."""
+
+import json
+import sys
+from pathlib import Path
+
+from eventflow_site.supervisor.configuration import Configuration
+from eventflow_site.supervisor.home import FIRST_ADMINS_VARIABLE, Home, read_env_file
+
+
+def say(line: str) -> None:
+    """Print one line at once; a closed terminal is no reason to end."""
+    try:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+    except OSError:
+        return
+
+
+def complain(problem: str, way_out: str) -> None:
+    """Say why there is nothing running, and what to do."""
+    sys.stderr.write(f"\nEventFlow did not start. {problem}\n  {way_out}\n")
+
+
+def greet(configuration: Configuration, home: Home, *, answer: Path, is_first: bool, seconds: float) -> None:
+    """Say where everything is, and give lines to paste."""
+    seeded = json.loads(answer.read_text())
+    url = configuration.address
+    password = f"in {home.secrets_file}"
+    if is_first and (generated := read_env_file(home.secrets_file).get(FIRST_ADMINS_VARIABLE)):
+        password = f"{generated}  (shown this once; kept in {home.secrets_file})"
+    say(
+        f"""
+EventFlow is up at {url}  ({seconds:.1f} s)
+
+  Dashboard  {url}/
+  Admin      {url}/admin/
+  API docs   {url}/api/v1/docs
+  E-mail     {seeded["admin_email"]}
+  Password   {password}
+  Logs       {home.logs}
+
+{_lines_to_paste(url, seeded)}
+
+Ctrl-C stops everything.
+"""
+    )
+
+
+def _lines_to_paste(url: str, seeded: dict[str, str]) -> str:
+    api, stream, group = f"{url}/api/v1", seeded["stream"], seeded["consumer_group"]
+    key = seeded.get("api_key") or "evf_YOUR_KEY"
+    who = f"-H 'X-API-Key: {key}'"
+    json_type = "-H 'Content-Type: application/json'"
+    event = f"""{{"stream": "{stream}", "type": "greeting", "payload": {{"text": "Hello"}}}}"""
+    return f"""Append an event, read it back, and commit it as done:
+
+  curl -sS {who} {json_type} -d '{event}' '{api}/events'
+  curl -sS {who} '{api}/streams/{stream}/events?consumer_group_id={group}&last_offset=0'
+  curl -sS {who} {json_type} -d '{{"offset": 1}}' '{api}/streams/{stream}/consumer-groups/{group}/offsets'"""

@@ -1,0 +1,54 @@
+"""`GET /producers`: who produces, with which keys, to which streams."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from accounts.models import User
+from accounts.permissions import AnyCaller
+from streams.queries import describe_producers, list_producers
+
+
+class ProducerKeySerializer(serializers.Serializer):
+    id = serializers.CharField(source="key_id")
+    name = serializers.CharField()
+    prefix = serializers.CharField()
+    scopes = serializers.ListField(child=serializers.CharField())
+    streams = serializers.ListField(child=serializers.CharField(), source="stream_names", allow_null=True)
+    last_used_at = serializers.DateTimeField(allow_null=True)
+    expires_at = serializers.DateTimeField(allow_null=True)
+    revoked_at = serializers.DateTimeField(allow_null=True)
+
+
+class ProducerStreamSerializer(serializers.Serializer):
+    name = serializers.CharField()
+    event_count = serializers.IntegerField()
+    last_event_at = serializers.DateTimeField(allow_null=True)
+
+
+class ProducerSerializer(serializers.Serializer):
+    id = serializers.IntegerField(source="user.pk")
+    email = serializers.CharField(source="user.email")
+    name = serializers.CharField(source="user.name")
+    api_keys = ProducerKeySerializer(many=True)
+    streams = ProducerStreamSerializer(many=True)
+
+
+@extend_schema(tags=["Producing"])
+class ProducerViewSet(GenericViewSet):
+    permission_classes = (AnyCaller,)
+    serializer_class = ProducerSerializer
+    queryset = User.objects.none()
+    keyset = ("email",)
+    filter_backends: tuple[Any, ...] = ()
+
+    @extend_schema(operation_id="list_producers")
+    def list(self, request: Request) -> Response:
+        """List producers with their API keys and streams: yourself; an admin sees all."""
+        page = self.paginate_queryset(list_producers(request.user))
+        producers = describe_producers(request.user, page or [])
+        return self.get_paginated_response(ProducerSerializer(producers, many=True).data)

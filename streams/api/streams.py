@@ -1,0 +1,161 @@
+"""`/streams`: create, list, look at, change, delete."""
+
+from typing import Any
+
+import django_filters
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from accounts.api.fields import (
+    StrictBooleanField,
+    StrictCharField,
+    StrictChoiceField,
+    StrictIntegerField,
+    StrictSerializer,
+)
+from accounts.api.idempotent import idempotent
+from accounts.api.parameters import known_parameters
+from accounts.models import User
+from accounts.permissions import MayManageUnlessReading
+from accounts.roles import Right
+from streams.conf import MAX_OFFSET, MAX_PARTITIONS
+from streams.models import Stream, Visibility
+from streams.queries import get_stream, list_streams
+from streams.services.lifecycle import StreamSettings, change_stream, create_stream, delete_stream
+
+MAX_LABELS = 32
+
+
+class RetentionSerializer(StrictSerializer):
+    """Limits after which the oldest events go, whichever is reached first; null: no limit."""
+
+    max_age = StrictIntegerField(low=1, high=100 * 366 * 86400, allow_null=True, default=None)
+    max_bytes = StrictIntegerField(low=1, high=MAX_OFFSET, allow_null=True, default=None)
+    max_events = StrictIntegerField(low=1, high=MAX_OFFSET, allow_null=True, default=None)
+
+
+class StreamSerializer(serializers.Serializer):
+    name = serializers.CharField()
+    description = serializers.CharField()
+    partitions = serializers.IntegerField(source="partition_count")
+    visibility = serializers.ChoiceField(choices=Visibility.choices)
+    retention = serializers.SerializerMethodField()
+    paused = serializers.BooleanField(source="is_paused")
+    labels = serializers.DictField(child=serializers.CharField())
+    owner = serializers.CharField(source="owner.email")
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+    @extend_schema_field(RetentionSerializer)
+    def get_retention(self, stream: Stream) -> dict[str, int | None]:
+        return {
+            "max_age": stream.retention_max_age_seconds,
+            "max_bytes": stream.retention_max_bytes,
+            "max_events": stream.retention_max_events,
+        }
+
+
+class ChangeStreamSerializer(StrictSerializer):
+    description = StrictCharField(max_length=1000, allow_blank=True, required=False)
+    visibility = StrictChoiceField(choices=Visibility.values, required=False)
+    retention = RetentionSerializer(required=False)
+    paused = StrictBooleanField(required=False)
+    labels = serializers.DictField(child=StrictCharField(max_length=256, allow_blank=True), required=False)
+
+    def validate_labels(self, labels: dict[str, str]) -> dict[str, str]:
+        if len(labels) > MAX_LABELS or any(not name or len(name) > 64 for name in labels):
+            raise serializers.ValidationError(f"At most {MAX_LABELS} labels with names of 1 to 64 characters.", code="invalid")
+        return labels
+
+    def settings(self) -> dict[str, Any]:
+        """What was given, as fields of the model."""
+        given = dict(self.validated_data)
+        retention = given.pop("retention", None)
+        if retention is not None:
+            given |= {
+                "retention_max_age_seconds": retention["max_age"],
+                "retention_max_bytes": retention["max_bytes"],
+                "retention_max_events": retention["max_events"],
+            }
+        if "paused" in given:
+            given["is_paused"] = given.pop("paused")
+        return given
+
+
+class CreateStreamSerializer(ChangeStreamSerializer):
+    name = StrictCharField()
+    partitions = StrictIntegerField(low=1, high=MAX_PARTITIONS, default=1)
+    owner = StrictCharField(max_length=254, required=False, help_text="E-mail of the owner; only an admin may name another.")
+
+    def validate_owner(self, email: str) -> User:
+        user = User.objects.filter(email=email.strip().lower(), is_active=True).first()
+        if user is None:
+            raise serializers.ValidationError("There is no such active user.", code="user_not_found")
+        return user
+
+
+class StreamFilter(django_filters.FilterSet):
+    name = django_filters.CharFilter(lookup_expr="contains", label="part of the name")
+    paused = django_filters.BooleanFilter(field_name="is_paused")
+    owner = django_filters.CharFilter(field_name="owner__email", lookup_expr="iexact")
+
+    class Meta:
+        model = Stream
+        fields: tuple[str, ...] = ()
+
+
+@extend_schema(tags=["Streams"])
+class StreamViewSet(GenericViewSet):
+    permission_classes = (MayManageUnlessReading,)
+    serializer_class = StreamSerializer
+    filterset_class = StreamFilter
+    lookup_field = "stream"
+    lookup_value_regex = "[^/]+"
+    queryset = Stream.objects.none()
+    keyset = ("name",)
+
+    @extend_schema(operation_id="list_streams")
+    def list(self, request: Request) -> Response:
+        """List the streams that you may see, by name."""
+        page = self.paginate_queryset(self.filter_queryset(list_streams(request.user)))
+        return self.get_paginated_response(StreamSerializer(page, many=True).data)
+
+    @extend_schema(operation_id="create_stream", request=CreateStreamSerializer, responses={201: StreamSerializer})
+    @idempotent()
+    def create(self, request: Request) -> Response:
+        """Create a stream; it is yours, unless an admin names another owner."""
+        body = CreateStreamSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        settings = body.settings()
+        name, owner = settings.pop("name"), settings.pop("owner", None)
+        stream = create_stream(caller=request.user, name=name, owner=owner, settings=StreamSettings(**settings))
+        headers = {"Location": f"/api/v1/streams/{stream.name}"}
+        return Response(StreamSerializer(stream).data, status=201, headers=headers)
+
+    @extend_schema(operation_id="get_stream")
+    def retrieve(self, request: Request, stream: str) -> Response:
+        """Look at one stream."""
+        known_parameters(request, ())
+        return Response(StreamSerializer(get_stream(request.user, stream)).data)
+
+    @extend_schema(operation_id="change_stream", request=ChangeStreamSerializer)
+    def partial_update(self, request: Request, stream: str) -> Response:
+        """Change some settings; the name and the number of partitions stay."""
+        row = get_stream(request.user, stream, Right.MANAGE)
+        body = ChangeStreamSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        return Response(StreamSerializer(change_stream(stream=row, changes=body.settings())).data)
+
+    @extend_schema(
+        operation_id="delete_stream",
+        parameters=[OpenApiParameter("confirm", str, required=True, description="The stream's name, once more.")],
+        responses={204: None},
+    )
+    def destroy(self, request: Request, stream: str) -> Response:
+        """Delete a stream with all its events and groups, for good."""
+        query = known_parameters(request, ("confirm",))
+        delete_stream(stream=get_stream(request.user, stream, Right.MANAGE), confirm=query.get("confirm"))
+        return Response(status=204)

@@ -1,0 +1,205 @@
+"""The envelope of an event: what a producer sends, checked, and the record that the log keeps.
+
+The payload is never decoded. It is parsed once, strictly, as part of the envelope, and its own bytes go
+into the record, so what was sent is what every consumer reads.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, UnsetType
+from uuid_utils import uuid7
+
+from accounts.api.bodies import check_text, exceeds_depth, explain_decode_error
+from accounts.errors import ExpectedObject, PayloadTooLarge, TooDeep
+from streams.conf import (
+    MAX_EVENT_BYTES,
+    MAX_HEADER_BYTES,
+    MAX_HEADERS,
+    MAX_ID_CHARACTERS,
+    MAX_JSON_DEPTH,
+    MAX_KEY_BYTES,
+    MAX_REQUEST_EVENTS,
+    MAX_TYPE_CHARACTERS,
+)
+from streams.errors import EventFault, InvalidEvents
+
+TYPE_PATTERN = rf"[A-Za-z0-9][A-Za-z0-9._:/+-]{{0,{MAX_TYPE_CHARACTERS - 1}}}"
+_type = re.compile(TYPE_PATTERN, re.ASCII)
+# A string, or white space between tokens.
+_STRING_OR_SPACE = re.compile(rb'("(?:[^"\\]|\\.)*")|[ \t\r\n]+')
+_PATH_PART = re.compile(r"\.([A-Za-z_]+)|\[(\d+)\]|\[\.\.\.\]")
+
+
+class Envelope(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """One event as a producer sends it."""
+
+    payload: Raw
+    stream: str | UnsetType = UNSET
+    type: str = "event"
+    key: Annotated[str, Meta(min_length=1, max_length=MAX_KEY_BYTES)] | None = None
+    id: Annotated[str, Meta(min_length=1, max_length=MAX_ID_CHARACTERS)] | UnsetType = UNSET
+    occurred_at: Annotated[datetime, Meta(tz=True)] | None = None
+    headers: dict[str, str] | None = None
+
+
+class Record(msgspec.Struct, gc=False):
+    """One event as the log keeps it, in this order of fields."""
+
+    id: str
+    type: str
+    key: str | None
+    occurred_at: datetime | None
+    headers: dict[str, str]
+    payload: Raw
+
+
+_one = msgspec.json.Decoder(Envelope)
+_many = msgspec.json.Decoder(list[Envelope])
+_items = msgspec.json.Decoder(list[Raw])
+_encoder = msgspec.json.Encoder()
+_NO_HEADERS: dict[str, str] = {}
+
+
+def decode_events(body: bytes, *, is_ndjson: bool) -> tuple[list[Envelope], bool]:
+    """Return the events of a request's body, and whether it was a single one (not in an array).
+
+    Raises:
+        InvalidUtf8, InvalidUnicode, InvalidJson, ExpectedObject: it is not JSON of the right kind.
+        PayloadTooLarge: too many events.
+        InvalidEvents: some items are not envelopes; each is named.
+    """
+    check_text(body)
+    is_single = False
+    try:
+        if is_ndjson:
+            events = _decode_lines(body)
+        elif is_single := body.lstrip()[:1] == b"{":
+            events = [_one.decode(body)]
+        else:
+            events = _many.decode(body)
+    except msgspec.ValidationError:
+        events = _decode_each(_split(body, is_ndjson=is_ndjson), is_single=is_single)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise explain_decode_error(error, body) from error
+    if not events:
+        raise ExpectedObject("At least one event is expected: an object, an array of objects, or NDJSON.")
+    if len(events) > MAX_REQUEST_EVENTS:
+        raise PayloadTooLarge(f"A request may have at most {MAX_REQUEST_EVENTS} events; this one has {len(events)}.")
+    return events, is_single
+
+
+def make_records(events: Sequence[Envelope], *, is_single: bool) -> tuple[list[bytes], list[str]]:
+    """Return each event's record and its id (a new UUIDv7 where it brought none).
+
+    Raises:
+        TooDeep, PayloadTooLarge: a payload nests too deeply, an event is too large.
+        InvalidEvents: a field breaks a rule; each is named.
+    """
+    records: list[bytes] = []
+    ids: list[str] = []
+    faults: list[EventFault] = []
+    encode = _encoder.encode
+    for index, event in enumerate(events):
+        if event.key is not None or event.headers or event.id is not UNSET or event.occurred_at or event.type != "event":
+            faults += _faults_of(event, "" if is_single else f"/{index}")
+            if faults:
+                continue
+        payload = bytes(event.payload)
+        if b"\n" in payload or b"\r" in payload:
+            payload = _STRING_OR_SPACE.sub(rb"\1", payload)
+        if exceeds_depth(payload, MAX_JSON_DEPTH):
+            raise TooDeep(f"A payload may be nested at most {MAX_JSON_DEPTH} deep; event {index} is deeper.")
+        event_id = str(uuid7()) if event.id is UNSET else event.id
+        record = encode(
+            Record(event_id, event.type, event.key, event.occurred_at, event.headers or _NO_HEADERS, Raw(payload))
+        )
+        if len(record) > MAX_EVENT_BYTES:
+            raise PayloadTooLarge(f"An event may have at most {MAX_EVENT_BYTES} bytes; event {index} has {len(record)}.")
+        records.append(record)
+        ids.append(event_id)
+    if faults:
+        raise InvalidEvents(faults)
+    return records, ids
+
+
+def _decode_lines(body: bytes) -> list[Envelope]:
+    return [_one.decode(line) for line in body.split(b"\n") if line.strip()]
+
+
+def _split(body: bytes, *, is_ndjson: bool) -> list[bytes]:
+    """Cut a body that is valid JSON into its items, to judge each alone."""
+    if is_ndjson:
+        return [line for line in body.split(b"\n") if line.strip()]
+    if body.lstrip()[:1] == b"{":
+        return [body]
+    try:
+        return [bytes(item) for item in _items.decode(body)]
+    except msgspec.ValidationError as error:
+        raise ExpectedObject("An event must be a JSON object; several, an array of objects.") from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise explain_decode_error(error, body) from error
+
+
+def _decode_each(items: list[bytes], *, is_single: bool) -> list[Envelope]:
+    """Decode items of which at least one is no envelope; say of each what is wrong."""
+    faults: list[EventFault] = []
+    events: list[Envelope] = []
+    for index, item in enumerate(items):
+        pointer = "" if is_single else f"/{index}"
+        try:
+            events.append(_one.decode(item))
+        except msgspec.ValidationError as error:
+            faults.append(_fault_of(error, pointer))
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise explain_decode_error(error, item) from error
+    if faults:
+        raise InvalidEvents(faults)
+    return events
+
+
+def _fault_of(error: msgspec.ValidationError, pointer: str) -> EventFault:
+    """Turn msgspec's `Expected …, got … - at `$.key`` into a pointer, a code and words."""
+    text, _, path = str(error).partition(" - at `$")
+    for name, index in _PATH_PART.findall(path):
+        pointer += f"/{name or index}"
+    if "unknown field" in text:
+        name = text.rpartition("field `")[2].rstrip("`")[:60]
+        return EventFault(f"{pointer}/{name}", "unknown_field", "An event has no such field.")
+    if "missing required field" in text:
+        name = text.rpartition("field `")[2].rstrip("`")
+        return EventFault(f"{pointer}/{name}", "required", f"`{name}` is required.")
+    if "timezone" in text:
+        return EventFault(pointer, "timezone_required", "A zone is required: 2026-11-22T10:00:00Z.")
+    if text.startswith("Expected `object`"):
+        return EventFault(pointer, "expected_object", "An event must be a JSON object.")
+    return EventFault(pointer, "invalid", text[:200])
+
+
+def _faults_of(event: Envelope, pointer: str) -> list[EventFault]:
+    """The rules that types alone cannot say."""
+    faults = []
+    if not _type.fullmatch(event.type):
+        detail = f"1 to {MAX_TYPE_CHARACTERS} of A-Z a-z 0-9 . _ : / + -, beginning with a letter or digit."
+        faults.append(EventFault(f"{pointer}/type", "invalid_type", detail))
+    if event.key is not None and len(event.key.encode()) > MAX_KEY_BYTES:
+        faults.append(EventFault(f"{pointer}/key", "too_long", f"At most {MAX_KEY_BYTES} bytes in UTF-8."))
+    if event.id is not UNSET and not event.id.isprintable():
+        faults.append(EventFault(f"{pointer}/id", "invalid_id", "Must not have control or invisible characters."))
+    if event.occurred_at is not None:
+        try:
+            event.occurred_at = event.occurred_at.astimezone(UTC)
+        except OverflowError:
+            faults.append(EventFault(f"{pointer}/occurred_at", "out_of_range", "Must lie in the years 1 to 9999."))
+    if event.headers:
+        if len(event.headers) > MAX_HEADERS:
+            faults.append(EventFault(f"{pointer}/headers", "too_many", f"At most {MAX_HEADERS} headers."))
+        for name, value in event.headers.items():
+            if not name or len(name.encode()) + len(value.encode()) > MAX_HEADER_BYTES:
+                detail = f"A header has a name, and at most {MAX_HEADER_BYTES} bytes with it."
+                faults.append(EventFault(f"{pointer}/headers", "invalid_header", detail))
+                break
+    return faults

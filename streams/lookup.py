@@ -1,0 +1,106 @@
+"""Finding a stream by its name, remembered for less than a second in each process.
+
+The hot verbs ask this for every request. What was changed in this process is forgotten at once, what was
+changed elsewhere is seen within the second.
+"""
+
+import threading
+import time
+from dataclasses import dataclass
+
+from accounts.caller import Caller
+from accounts.errors import ScopeMissing
+from accounts.roles import Right
+from streams.access import rights_on_stream
+from streams.conf import STREAM_CACHE_SECONDS, STREAM_CACHE_SIZE
+from streams.errors import PartitionNotFound, StreamNotFound
+from streams.log.protocol import PartitionRef
+from streams.models import Stream, Visibility
+from streams.names import is_well_formed
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """What the hot verbs need to know of a stream. `partitions[i]` has number i."""
+
+    id: int
+    name: str
+    owner_id: int
+    is_internal: bool
+    is_paused: bool
+    partitions: tuple[PartitionRef, ...]
+
+    def partition(self, number: int) -> PartitionRef:
+        """Return the partition of that number.
+
+        Raises:
+            PartitionNotFound
+        """
+        if not 0 <= number < len(self.partitions):
+            raise PartitionNotFound(f"{self.name} has the partitions 0 to {len(self.partitions) - 1}.")
+        return self.partitions[number]
+
+    def rights_of(self, caller: Caller) -> frozenset[Right]:
+        return rights_on_stream(caller, name=self.name, owner_id=self.owner_id, is_internal=self.is_internal)
+
+
+_cache: dict[str, tuple[float, StreamInfo]] = {}
+_lock = threading.Lock()
+
+
+def require_stream(caller: Caller, name: str, right: Right | None = None) -> StreamInfo:
+    """Return a stream that the caller may see and, if a right is named, use in that way.
+
+    Raises:
+        StreamNotFound: missing, or hidden from this caller: the two look the same.
+        ScopeMissing: the caller sees it, but lacks the right.
+    """
+    stream = find_stream(name)
+    rights = stream.rights_of(caller) if stream else frozenset()
+    if stream is None or not rights:
+        raise StreamNotFound
+    if right is not None and right not in rights:
+        raise ScopeMissing(f"You may {' and '.join(sorted(rights))} {stream.name}, but not {right}.")
+    return stream
+
+
+def find_stream(name: str) -> StreamInfo | None:
+    """Return a stream by name, at most a second old, or None."""
+    now = time.monotonic()
+    cached = _cache.get(name)
+    if cached is not None and cached[0] > now:
+        return cached[1]
+    stream = load_stream(name)
+    if stream is not None:
+        with _lock:
+            if len(_cache) >= STREAM_CACHE_SIZE:
+                _cache.clear()
+            _cache[name] = (now + STREAM_CACHE_SECONDS, stream)
+    return stream
+
+
+def load_stream(name: str) -> StreamInfo | None:
+    """Return a stream by name as the database has it now, or None."""
+    if not is_well_formed(name):
+        return None
+    row = Stream.objects.prefetch_related("partitions").filter(name=name).first()
+    return info_of(row) if row else None
+
+
+def info_of(row: Stream) -> StreamInfo:
+    """Return what the hot verbs need of a stream's row (with its partitions)."""
+    partitions = sorted(row.partitions.all(), key=lambda partition: partition.number)
+    return StreamInfo(
+        id=row.pk,
+        name=row.name,
+        owner_id=row.owner_id,
+        is_internal=row.visibility == Visibility.INTERNAL,
+        is_paused=row.is_paused,
+        partitions=tuple(PartitionRef(partition.pk, row.name, partition.number) for partition in partitions),
+    )
+
+
+def forget_streams() -> None:
+    """Drop what this process remembers: a stream was changed or deleted here."""
+    with _lock:
+        _cache.clear()

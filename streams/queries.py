@@ -1,0 +1,116 @@
+"""Questions about streams."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+
+from accounts.caller import Caller
+from accounts.errors import ScopeMissing
+from accounts.models import ApiKey, User
+from accounts.roles import Right, Role
+from streams.access import rights_on_stream
+from streams.errors import EventExpired, EventNotFound, StreamNotFound
+from streams.log import get_log
+from streams.log.protocol import PartitionRef
+from streams.lookup import StreamInfo, info_of
+from streams.models import Stream, Visibility
+
+
+def list_streams(caller: Caller) -> QuerySet[Stream]:
+    """The streams that a caller may see."""
+    streams = Stream.objects.select_related("owner").prefetch_related("partitions")
+    if not caller.rights:
+        return streams.none()
+    if caller.stream_names is not None:
+        streams = streams.filter(name__in=caller.stream_names)
+    if caller.is_admin:
+        return streams
+    visible = Q(owner_id=caller.user_id)
+    if Role.CONSUMER in caller.roles and caller.has_right(Right.CONSUME):
+        visible |= Q(visibility=Visibility.INTERNAL)
+    return streams.filter(visible)
+
+
+def get_stream(caller: Caller, name: str, right: Right | None = None) -> Stream:
+    """Return a stream as the database has it now, for a caller who may use it so.
+
+    Raises:
+        StreamNotFound, ScopeMissing
+    """
+    stream = list_streams(caller).filter(name=name).first() if "\x00" not in name else None
+    if stream is None:
+        raise StreamNotFound
+    rights = rights_on_stream(
+        caller, name=stream.name, owner_id=stream.owner_id, is_internal=stream.visibility == Visibility.INTERNAL
+    )
+    if right is not None and right not in rights:
+        raise ScopeMissing(f"You may {' and '.join(sorted(rights))} {stream.name}, but not {right}.")
+    return stream
+
+
+def get_event(stream: StreamInfo, partition: int, offset: int) -> bytes:
+    """Return one event as JSON.
+
+    Raises:
+        PartitionNotFound, EventNotFound: nothing has that address (yet).
+        EventExpired: retention took it.
+    """
+    result = get_log().read(stream.partition(partition), after=offset - 1, max_events=1, max_bytes=1)
+    if offset < result.bounds.earliest_offset and 1 <= offset <= result.bounds.head_offset:
+        raise EventExpired(f"Retention took offset {offset}; the earliest kept is {result.bounds.earliest_offset}.")
+    if not result.events or result.offsets[0] != offset:
+        raise EventNotFound(f"There is no event at offset {offset}; the head is at {result.bounds.head_offset}.")
+    return result.events[0]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamTotals:
+    """What a stream holds, from its partitions' counters."""
+
+    name: str
+    event_count: int
+    last_event_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Producer:
+    """A user with what they produce with and to."""
+
+    user: User
+    api_keys: list[ApiKey]
+    streams: list[StreamTotals]
+
+
+def list_producers(caller: Caller) -> QuerySet[User]:
+    """The users whose keys and streams the caller may see: themselves, or for an admin all that produce."""
+    if not caller.is_admin:
+        return User.objects.filter(pk=caller.user_id)
+    produces = Q(groups__name__in=[Role.PRODUCER, Role.ADMIN]) | Q(streams__isnull=False) | Q(api_keys__isnull=False)
+    return User.objects.filter(pk__in=User.objects.filter(produces).values("pk"))
+
+
+def describe_producers(caller: Caller, users: list[User]) -> list[Producer]:
+    """Return the keys and the streams' totals of each user, in a constant number of queries."""
+    keys: dict[int, list[ApiKey]] = {}
+    for key in ApiKey.objects.filter(user__in=users).order_by("-created_at"):
+        keys.setdefault(key.user_id, []).append(key)
+    owned: dict[int, list[StreamInfo]] = {}
+    for stream in list_streams(caller).filter(owner__in=users):
+        owned.setdefault(stream.owner_id, []).append(info_of(stream))
+    totals = totals_of([info for infos in owned.values() for info in infos])
+    return [
+        Producer(user, keys.get(user.pk, []), [totals[info.id] for info in owned.get(user.pk, [])]) for user in users
+    ]
+
+
+def totals_of(streams: list[StreamInfo]) -> dict[int, StreamTotals]:
+    """Return each stream's totals by its id, in one query."""
+    partitions: list[PartitionRef] = [partition for stream in streams for partition in stream.partitions]
+    bounds = get_log().bounds(partitions) if partitions else {}
+    totals = {}
+    for stream in streams:
+        own = [bounds[partition.id] for partition in stream.partitions if partition.id in bounds]
+        moments = [each.last_recorded_at for each in own if each.last_recorded_at]
+        totals[stream.id] = StreamTotals(stream.name, sum(each.event_count for each in own), max(moments, default=None))
+    return totals

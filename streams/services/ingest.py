@@ -1,0 +1,148 @@
+"""Appending events: may the caller, is the stream open, which partition, and what to answer."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+from msgspec import UNSET
+
+from accounts.caller import Caller
+from accounts.roles import Right
+from streams.envelope import Envelope, make_records
+from streams.errors import EventFault, InvalidEvents, StreamPaused
+from streams.log import get_log
+from streams.log.protocol import Appended, AppendedRange, PartitionAppend, PartitionRef, Receipt
+from streams.lookup import StreamInfo, require_stream
+from streams.partitioning import next_keyless_partition, partition_for_key
+
+Render = Callable[["Placement", Sequence[AppendedRange]], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where each event of a request goes, before its offset is known.
+
+    Attributes:
+        ids: each event's id, in request order.
+        places: for each event, which append it is part of and its position in it; None where all events are
+            in one append, in order.
+    """
+
+    ids: list[str]
+    appends: list[PartitionAppend]
+    places: list[tuple[int, int]] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """The caller's `Idempotency-Key` and what makes the request the same one."""
+
+    key: str
+    request_hash: bytes
+
+
+def append_events(
+    *,
+    caller: Caller,
+    events: Sequence[Envelope],
+    is_single: bool,
+    stream_name: str | None,
+    render: Render,
+    idempotency: Idempotency | None = None,
+) -> tuple[Appended, bytes]:
+    """Store all of the events durably, or none; return where they went and the rendered answer.
+
+    Args:
+        stream_name: the stream of all events, where the address names it; else each event names its own.
+        render: makes the response body from the placement and the ranges; a retry with the same
+            Idempotency-Key is answered with the same bytes.
+
+    Raises:
+        StreamNotFound, ScopeMissing, StreamPaused: not for this caller, not now.
+        InvalidEvents, TooDeep, PayloadTooLarge: some events cannot be accepted.
+        IdempotencyKeyReused, IdempotencyInProgress: see there.
+        AppendNotStored, AppendOutcomeUnknown: the database failed before, or at, the commit.
+    """
+    streams = _streams_of(caller, events, stream_name, is_single=is_single)
+    records, ids = make_records(events, is_single=is_single)
+    placement = _place(events, streams, records, ids)
+    receipt = idempotency and Receipt(
+        caller=caller.reference,
+        key=idempotency.key,
+        request_hash=idempotency.request_hash,
+        render=lambda ranges: render(placement, ranges),
+    )
+    appended = get_log().append(placement.appends, receipt=receipt)
+    body = appended.body if appended.body is not None else render(placement, appended.ranges)
+    return appended, body
+
+
+def _streams_of(
+    caller: Caller, events: Sequence[Envelope], stream_name: str | None, *, is_single: bool
+) -> StreamInfo | list[StreamInfo]:
+    """Return the one stream of all events, or each event's own."""
+    if stream_name is not None:
+        faults = [
+            EventFault("/stream" if is_single else f"/{index}/stream", "stream_mismatch", "The address names another stream.")
+            for index, event in enumerate(events)
+            if event.stream is not UNSET and event.stream != stream_name
+        ]
+        if faults:
+            raise InvalidEvents(faults)
+        return _open_stream(caller, stream_name)
+    names = [event.stream for event in events]
+    if UNSET in names:
+        raise InvalidEvents(
+            [
+                EventFault("/stream" if is_single else f"/{index}/stream", "required", "`stream` is required.")
+                for index, name in enumerate(names)
+                if name is UNSET
+            ]
+        )
+    found = {str(name): _open_stream(caller, str(name)) for name in dict.fromkeys(names)}
+    return next(iter(found.values())) if len(found) == 1 else [found[str(name)] for name in names]
+
+
+def _open_stream(caller: Caller, name: str) -> StreamInfo:
+    stream = require_stream(caller, name, Right.PRODUCE)
+    if stream.is_paused:
+        raise StreamPaused(f"{stream.name} is paused: its owner or an admin can resume it. Nothing was stored.")
+    return stream
+
+
+def _place(
+    events: Sequence[Envelope], streams: StreamInfo | list[StreamInfo], records: list[bytes], ids: list[str]
+) -> Placement:
+    if isinstance(streams, StreamInfo) and len(streams.partitions) == 1:
+        return Placement(ids, [PartitionAppend(streams.partitions[0], records)], None)
+    appends: dict[PartitionRef, list[bytes]] = {}
+    index_of: dict[PartitionRef, int] = {}
+    keyless: dict[int, PartitionRef] = {}
+    places: list[tuple[int, int]] = []
+    for position, (event, record) in enumerate(zip(events, records, strict=True)):
+        stream = streams if isinstance(streams, StreamInfo) else streams[position]
+        if event.key is not None:
+            partition = stream.partitions[partition_for_key(event.key.encode(), len(stream.partitions))]
+        else:
+            # Events without a key stay together in one request.
+            partition = keyless.get(stream.id) or stream.partitions[
+                next_keyless_partition(stream.id, len(stream.partitions))
+            ]
+            keyless[stream.id] = partition
+        batch = appends.setdefault(partition, [])
+        places.append((index_of.setdefault(partition, len(index_of)), len(batch)))
+        batch.append(record)
+    return Placement(ids, [PartitionAppend(partition, batch) for partition, batch in appends.items()], places)
+
+
+def offsets_of(placement: Placement, ranges: Sequence[AppendedRange]) -> list[tuple[AppendedRange, int]]:
+    """Return each event's range and offset, in request order."""
+    if placement.places is None:
+        only = ranges[0]
+        return [(only, offset) for offset in range(only.first_offset, only.last_offset + 1)]
+    return [(ranges[index], ranges[index].first_offset + position) for index, position in placement.places]
+
+
+def encode_text(text: str) -> bytes:
+    """Return text as a JSON string."""
+    return msgspec.json.encode(text)

@@ -1,0 +1,107 @@
+"""Creating, changing and deleting streams."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from accounts.caller import Caller
+from accounts.errors import ScopeMissing
+from accounts.models import User
+from accounts.roles import Right
+from streams.conf import MAX_PARTITIONS
+from streams.errors import ConfirmationMissing, InvalidName, ReservedName, StreamExists
+from streams.log import get_log
+from streams.lookup import forget_streams, info_of
+from streams.models import Partition, Stream
+from streams.names import NAME_PATTERN, is_reserved, is_well_formed
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSettings:
+    """What may be said of a stream when it is created. Durations in seconds, sizes in bytes; None: no limit."""
+
+    description: str = ""
+    partitions: int = 1
+    visibility: str = "internal"
+    retention_max_age_seconds: int | None = None
+    retention_max_bytes: int | None = None
+    retention_max_events: int | None = None
+    is_paused: bool = False
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that a stream or group cannot have.
+
+    Raises:
+        InvalidName, ReservedName
+    """
+    if not is_well_formed(name):
+        raise InvalidName(f"A name matches {NAME_PATTERN}.")
+    if is_reserved(name):
+        raise ReservedName(f"{name!r} is reserved: choose another name.")
+
+
+@transaction.atomic
+def create_stream(*, caller: Caller, name: str, settings: StreamSettings, owner: User | None = None) -> Stream:
+    """Create a stream with its partitions; the caller owns it, unless an admin names somebody else.
+
+    Raises:
+        InvalidName, ReservedName, StreamExists, ScopeMissing
+    """
+    check_name(name)
+    if not caller.may_touch(name):
+        raise ScopeMissing("This key is limited to other streams.")
+    if owner is not None and owner.pk != caller.user_id and not caller.is_admin:
+        raise ScopeMissing("Only an admin can create a stream for somebody else.")
+    if not 1 <= settings.partitions <= MAX_PARTITIONS:
+        raise ValueError(settings.partitions)
+    try:
+        with transaction.atomic():
+            stream = Stream.objects.create(
+                name=name,
+                owner_id=owner.pk if owner else caller.user_id,
+                partition_count=settings.partitions,
+                description=settings.description,
+                visibility=settings.visibility,
+                retention_max_age_seconds=settings.retention_max_age_seconds,
+                retention_max_bytes=settings.retention_max_bytes,
+                retention_max_events=settings.retention_max_events,
+                is_paused=settings.is_paused,
+                labels=settings.labels,
+            )
+    except IntegrityError as error:
+        raise StreamExists(f"A stream named {name} exists already.") from error
+    Partition.objects.bulk_create(Partition(stream=stream, number=number) for number in range(settings.partitions))
+    get_log().ensure(info_of(stream).partitions)
+    transaction.on_commit(forget_streams)
+    return stream
+
+
+@transaction.atomic
+def change_stream(*, stream: Stream, changes: dict[str, Any]) -> Stream:
+    """Change some of a stream's settings (fields of the model, already checked); its name and partitions stay."""
+    for name, value in changes.items():
+        setattr(stream, name, value)
+    stream.save(update_fields=[*changes, "updated_at"])
+    transaction.on_commit(forget_streams)
+    return stream
+
+
+def delete_stream(*, stream: Stream, confirm: str | None) -> None:
+    """Delete a stream with its events and groups, for good.
+
+    Raises:
+        ConfirmationMissing: `confirm` is not the stream's name.
+    """
+    if confirm != stream.name:
+        raise ConfirmationMissing(f"This deletes all events. Confirm with ?confirm={stream.name}.")
+    info = info_of(stream)
+    with transaction.atomic():
+        # The counter rows go first: an append that comes later finds no partition and stores nothing.
+        get_log().drop(info.partitions)
+        stream.delete()
+        transaction.on_commit(forget_streams)
+
+

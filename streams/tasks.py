@@ -1,0 +1,10 @@
+from celery import shared_task
+from django.utils import timezone
+
+from streams.services.retention import delete_expired_events as delete_expired
+
+
+@shared_task(name="streams.delete_expired_events")
+def delete_expired_events() -> int:
+    """Delete the events that retention no longer keeps; returns how many went."""
+    return delete_expired(now=timezone.now())

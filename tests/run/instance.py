@@ -1,0 +1,128 @@
+"""A `manage.py up` of one's own: its process, its terminal, its family."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+# Generous: the machine may be busy with other tests.
+PATIENCE_SECONDS = 60
+# What the test run itself sets, and a newcomer's shell does not.
+_NOT_INHERITED = {
+    *("HOST", "PORT", "WEB_WORKERS", "ALLOWED_HOSTS", "DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"),
+    *("SECRET_KEY", "JWT_SIGNING_KEY", "DATABASE_POOL_SIZE", "DJANGO_SETTINGS_MODULE", "PROMETHEUS_MULTIPROC_DIR"),
+    *(name for name in os.environ if name.startswith("EVENTFLOW_")),
+}
+
+
+def wait_for(what: str, is_true: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < deadline, f"waited {seconds} s in vain: {what}"
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def clean_environment(**variables: str) -> dict[str, str]:
+    inherited = {name: os.environ[name] for name in os.environ if name not in _NOT_INHERITED}
+    return {**inherited, **variables}
+
+
+class Instance:
+    def __init__(self, home: Path, **variables: str) -> None:
+        self.home = home
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._terminal_path = home.with_name(f"{home.name}-{self.port}.terminal")
+        with self._terminal_path.open("wb") as terminal:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "up"],
+                cwd=PROJECT,
+                env=clean_environment(
+                    **{"EVENTFLOW_HOME": str(home), "PORT": str(self.port), "WEB_WORKERS": "1", **variables}
+                ),
+                stdin=subprocess.DEVNULL,
+                stdout=terminal,
+                stderr=terminal,
+            )
+
+    @property
+    def terminal(self) -> str:
+        return self._terminal_path.read_text()
+
+    def wait_until_greeted(self) -> "Instance":
+        wait_for("the greeting", lambda: "Ctrl-C stops" in self.terminal or self.process.poll() is not None)
+        assert self.process.poll() is None, self.terminal
+        return self
+
+    def lines_to_paste(self) -> list[str]:
+        return re.findall(r"^ +(curl .*)$", self.terminal, re.MULTILINE)
+
+    def answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=5) as response:
+                return response.status == 200
+        except OSError:
+            return False
+
+    def child(self, words: str) -> int | None:
+        """The supervisor's child whose command line has `words`."""
+        for pid in children_of(self.process.pid):
+            if words in command_line(pid):
+                return pid
+        return None
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE_SECONDS)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in ("Z", "X")
+
+
+def command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def children_of(parent: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            words = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(words[1]) == parent and words[0] != "Z":
+            found.append(int(stat.parent.name))
+    return found
+
+
+def family_of(pid: int) -> list[int]:
+    children = children_of(pid)
+    return children + [deeper for child in children for deeper in family_of(child)]
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as client:
+        client.settimeout(2)
+        return client.connect_ex(("127.0.0.1", port)) == 0

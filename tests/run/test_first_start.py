@@ -1,0 +1,70 @@
+"""A newcomer types `make run` and pastes what it prints."""
+
+import json
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from tests.run.instance import PROJECT, Instance, clean_environment
+
+pytestmark = pytest.mark.xdist_group("up")
+
+
+def paste(line: str) -> object:
+    pasted = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True, timeout=60)
+    return json.loads(pasted.stdout)
+
+
+def test_the_printed_lines_append_an_event_read_it_back_and_commit_it(running: Instance) -> None:
+    append, read, commit = running.lines_to_paste()
+
+    appended = paste(append)
+    events = paste(read)
+    committed = paste(commit)
+
+    assert isinstance(appended, dict)
+    assert isinstance(events, list)
+    assert appended["id"] in [event["id"] for event in events]
+    assert "committed" in json.dumps(committed)
+
+
+def test_the_greeting_tells_the_address_and_the_first_admins_credentials(running: Instance) -> None:
+    secrets = dict(
+        line.split("=", 1) for line in (running.home / "secrets.env").read_text().splitlines() if "=" in line
+    )
+
+    assert f"{running.url}/admin/" in running.terminal
+    assert f"{running.url}/api/v1/docs" in running.terminal
+    assert "admin@eventflow.local" in running.terminal
+    assert secrets["EVENTFLOW_ADMIN_PASSWORD"] in running.terminal
+
+
+def test_only_its_owner_can_read_what_the_home_keeps(running: Instance) -> None:
+    assert stat.S_IMODE(running.home.stat().st_mode) & 0o067 == 0
+    for path in (running.home / "secrets.env", running.home / "run.env", *running.home.glob("first_start-*.json")):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    for directory in ("logs", "postgres", "valkey"):
+        assert stat.S_IMODE((running.home / directory).stat().st_mode) == 0o700, directory
+
+
+def test_a_command_in_a_second_terminal_finds_the_running_servers(running: Instance) -> None:
+    shown = subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--check"],
+        cwd=PROJECT,
+        env=clean_environment(EVENTFLOW_HOME=str(running.home)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert shown.returncode == 0, shown.stderr
+
+
+def test_the_terminal_stays_calm(running: Instance) -> None:
+    # The address comes first: nothing of what servers say in passing stands in its way.
+    before, _, _ = running.terminal.partition("EventFlow is up at")
+
+    assert [line for line in before.splitlines() if line.strip()] == ["Preparing the database …"]

@@ -1,0 +1,126 @@
+"""What cannot start says why in one line, and what to do in another; never a traceback."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from eventflow_site.embedded import postgres, valkey
+from eventflow_site.embedded.errors import CannotStart
+from tests.run.instance import Instance
+
+KEYS = {"SECRET_KEY": "s" * 60, "JWT_SIGNING_KEY": "j" * 60, "ALLOWED_HOSTS": "127.0.0.1"}
+
+
+def refusal(home: Path, **variables: str) -> str:
+    instance = Instance(home, **variables)
+    try:
+        assert instance.process.wait(60) == 1
+    finally:
+        instance.process.kill()
+    assert "Traceback" not in instance.terminal
+    said = [line for line in instance.terminal.splitlines() if line.strip() and line != "Stopping …"]
+    assert len(said) == 2, instance.terminal
+    return instance.terminal
+
+
+@pytest.fixture
+def old_postgres() -> Iterator[str]:
+    """Speaks just enough of the protocol to say that it is PostgreSQL 13."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            with client:
+                # 80877103 and 80877104: may it be encrypted? No.
+                while int.from_bytes(client.recv(1024)[4:8]) in (80877103, 80877104):
+                    client.sendall(b"N")
+                version = b"server_version\x0013.14\x00"
+                client.sendall(
+                    b"R\x00\x00\x00\x08\x00\x00\x00\x00S"
+                    + (len(version) + 4).to_bytes(4)
+                    + version
+                    + b"Z\x00\x00\x00\x05I"
+                )
+                while client.recv(1024):
+                    client.sendall(b"C\x00\x00\x00\x0aBEGIN\x00Z\x00\x00\x00\x05T")
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield f"postgresql://me@127.0.0.1:{listener.getsockname()[1]}/mine"
+    listener.close()
+
+
+def test_a_port_in_use(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        said = refusal(home, PORT=str(port))
+
+    assert f"Port {port} on 127.0.0.1 is in use" in said
+    assert f"PORT={port + 1}" in said
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "http", "-1", "8000 ", "٨"])
+def test_a_port_that_is_none(home: Path, port: str) -> None:
+    assert "PORT" in refusal(home, PORT=port)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no such host"])
+def test_a_host_that_is_not_here(home: Path, host: str) -> None:
+    assert "is no address of this machine" in refusal(home, HOST=host)
+
+
+def test_a_database_that_cannot_be_reached(home: Path) -> None:
+    said = refusal(home, **KEYS, DATABASE_URL="postgresql://me:secret@127.0.0.1:9/mine")
+
+    assert "DATABASE_URL cannot be reached" in said
+    assert "secret@" not in said
+
+
+def test_a_database_address_that_is_none(home: Path) -> None:
+    assert "DATABASE_URL is no PostgreSQL address" in refusal(home, **KEYS, DATABASE_URL="mysql://me@127.0.0.1/mine")
+
+
+def test_a_database_that_is_too_old(home: Path, old_postgres: str) -> None:
+    said = refusal(home, **KEYS, DATABASE_URL=old_postgres)
+
+    assert "DATABASE_URL leads to PostgreSQL 13; EventFlow needs 14 or newer" in said
+
+
+def test_a_redis_that_cannot_be_reached(home: Path) -> None:
+    assert "REDIS_URL cannot be reached" in refusal(home, REDIS_URL="redis://127.0.0.1:9/0")
+
+
+def test_a_redis_address_that_is_none(home: Path) -> None:
+    assert "REDIS_URL is no Redis address" in refusal(home, REDIS_URL="http://127.0.0.1")
+
+
+def test_secrets_that_are_missing_beside_a_database_of_ones_own(home: Path) -> None:
+    said = refusal(home, DATABASE_URL="postgresql://me@127.0.0.1:9/mine", SECRET_KEY="s" * 60)
+
+    assert "JWT_SIGNING_KEY, ALLOWED_HOSTS must be set" in said
+    assert "SECRET_KEY," not in said
+
+
+def test_a_home_that_cannot_be_written(home: Path) -> None:
+    home.write_text("a file")
+
+    assert f"EVENTFLOW_HOME {home} cannot be written" in refusal(home)
+
+
+def test_no_server_programs_for_this_platform(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for launcher in (postgres, valkey):
+        monkeypatch.setattr(launcher, "find_spec", lambda _name: None)
+    monkeypatch.setattr(postgres, "SYSTEM_VERSIONS", tmp_path)
+
+    with pytest.raises(CannotStart, match="Set DATABASE_URL"):
+        postgres.find_binaries()
+    with pytest.raises(CannotStart, match="Set REDIS_URL"):
+        valkey.find_program()
