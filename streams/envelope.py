@@ -151,7 +151,9 @@ def _decode_each(items: list[bytes], *, is_single: bool) -> list[Envelope]:
     for index, item in enumerate(items):
         pointer = "" if is_single else f"/{index}"
         try:
-            events.append(_one.decode(item))
+            event = _one.decode(item)
+            faults += _faults_of(event, pointer)
+            events.append(event)
         except msgspec.ValidationError as error:
             faults.append(_fault_of(error, pointer))
         except (msgspec.DecodeError, RecursionError) as error:

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 import msgspec
 from django.db import connection
 
-from streams.log import get_log
+from streams.log import get_log, get_wakeups
 from streams.log.protocol import Bounds, Gap, PartitionRef, ReadResult
-from streams.log.wakeup import get_wakeups
 
 # Events that one filtered read looks at, at most: it then answers with what it found and how far it came.
 MAX_SCANNED_EVENTS = 10_000

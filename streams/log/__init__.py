@@ -1,0 +1,68 @@
+"""The log: where events are stored, behind the seam in `protocol.py`.
+
+`get_log()` is the one door: it returns this process's engine.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from streams.log.protocol import Log
+from streams.log.wakeup import Wakeups
+
+__all__ = ["Log", "close_log", "get_log", "get_wakeups", "use_log"]
+
+_lock = threading.Lock()
+_log: Log | None = None
+_wakeups: Wakeups | None = None
+
+
+def get_log() -> Log:
+    """Return the engine of this process; made at the first call, it connects at the first append."""
+    global _log  # noqa: PLW0603 - one engine for each process is the point
+    if _log is None:
+        # Imported here: it needs the app registry, which this package does not.
+        from streams.log.postgres import PostgresLog
+
+        wakeups = get_wakeups()
+        with _lock:
+            _log = _log or PostgresLog(wakeups=wakeups)
+    return _log
+
+
+def get_wakeups() -> Wakeups:
+    """Return what the readers of this process wait on."""
+    global _wakeups  # noqa: PLW0603
+    with _lock:
+        _wakeups = _wakeups or Wakeups()
+        return _wakeups
+
+
+def close_log() -> None:
+    """Finish the appends that were accepted, stop the threads and close their connections."""
+    if _log is not None:
+        _log.close()
+    if _wakeups is not None:
+        _wakeups.close()
+
+
+@contextmanager
+def use_log(log: Log) -> Iterator[Log]:
+    """Make `log` the engine of this process for a while: for tests."""
+    global _log  # noqa: PLW0603
+    before, _log = _log, log
+    try:
+        yield log
+    finally:
+        _log = before
+
+
+def _forget_in_child() -> None:
+    """A forked child has none of its parent's threads and must not use its connections."""
+    global _log, _wakeups, _lock  # noqa: PLW0603
+    _log = _wakeups = None
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)

@@ -1,0 +1,132 @@
+"""Users and keys in the admin."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.contrib.auth.models import Group
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts.models import ApiKey, User
+from accounts.roles import Right
+from accounts.services.api_keys import create_api_key, revoke_api_key
+from accounts.services.authenticate_key import forget_keys
+
+admin.site.unregister(Group)
+admin.site.disable_action("delete_selected")
+
+
+class CreateUserForm(AdminUserCreationForm):
+    class Meta(AdminUserCreationForm.Meta):
+        model = User
+        fields = ("email",)
+        field_classes: dict[str, Any] = {}
+
+
+class ChangeUserForm(UserChangeForm):
+    class Meta:
+        model = User
+        fields = "__all__"
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin):
+    form = ChangeUserForm
+    add_form = CreateUserForm
+    ordering = ("email",)
+    list_display = ("email", "name", "role_names", "is_active", "last_login", "created_at")
+    list_filter = ("is_active", "groups")
+    search_fields = ("email", "name")
+    filter_horizontal = ("groups",)
+    readonly_fields = ("last_login", "created_at")
+    fieldsets = (
+        (None, {"fields": ("email", "password", "name")}),
+        ("Rights", {"fields": ("is_active", "groups")}),
+        ("Times", {"fields": ("last_login", "created_at")}),
+    )
+    add_fieldsets = ((None, {"fields": ("email", "name", "usable_password", "password1", "password2", "groups")}),)
+    actions = ("disable",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        return super().get_queryset(request).prefetch_related("groups")
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+        if db_field.name == "groups" and field is not None:
+            field.label = "Roles"
+            field.help_text = "admin: everything · producer: own streams · consumer: reads internal streams"
+        return field
+
+    @admin.display(description="roles")
+    def role_names(self, user: User) -> str:
+        return ", ".join(sorted(user.roles)) or "none"
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # Their streams and the trail of what they did stay: users are disabled, not deleted.
+        return False
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: Any) -> None:
+        super().save_related(request, form, formsets, change)
+        forget_keys()
+
+    @admin.action(description="Disable: refuse their keys and tokens at once")
+    def disable(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        disabled = users.exclude(pk=request.user.pk).update(is_active=False)
+        forget_keys()
+        self.message_user(request, f"{disabled} users disabled.", messages.SUCCESS)
+
+
+class ApiKeyForm(forms.ModelForm):
+    scopes = forms.MultipleChoiceField(
+        choices=[(right.value, right.value) for right in Right], widget=forms.CheckboxSelectMultiple
+    )
+
+    class Meta:
+        model = ApiKey
+        fields = ("user", "name", "scopes", "stream_names", "expires_at")
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(admin.ModelAdmin):
+    form = ApiKeyForm
+    list_display = ("name", "prefix", "user", "scope_names", "last_used_at", "expires_at", "revoked_at")
+    list_filter = (("revoked_at", admin.EmptyFieldListFilter), ("expires_at", admin.EmptyFieldListFilter))
+    list_select_related = ("user",)
+    search_fields = ("name", "prefix", "user__email")
+    autocomplete_fields = ("user",)
+    fields = ("user", "name", "scopes", "stream_names", "expires_at", "prefix", "created_at", "last_used_at", "revoked_at")
+    readonly_fields = ("prefix", "created_at", "last_used_at", "revoked_at")
+    actions = ("revoke",)
+
+    @admin.display(description="scopes")
+    def scope_names(self, key: ApiKey) -> str:
+        return ", ".join(key.scopes)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # What a key may do is fixed when it is made; afterwards it is rotated or revoked.
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, key: ApiKey, form: Any, change: bool) -> None:  # noqa: FBT001 (Django's)
+        new = create_api_key(
+            user=key.user,
+            name=key.name,
+            scopes=[Right(scope) for scope in key.scopes],
+            stream_names=key.stream_names,
+            expires_at=key.expires_at,
+        )
+        key.key_id, key.prefix = new.key.key_id, new.key.prefix
+        self.message_user(request, f"The key, shown this once: {new.secret}", messages.WARNING)
+
+    @admin.action(description="Revoke: refuse within a second")
+    def revoke(self, request: HttpRequest, keys: QuerySet[ApiKey]) -> None:
+        now = timezone.now()
+        for key in keys:
+            revoke_api_key(key=key, now=now)
+        self.message_user(request, f"{len(keys)} keys revoked.", messages.SUCCESS)

@@ -1,0 +1,88 @@
+"""Consumer groups and their offsets in the admin."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpRequest
+
+from consumers.models import ConsumerGroup, GroupMember, GroupOffset
+from consumers.services.groups import GroupSettings, change_group, create_group
+from streams.lookup import info_of
+
+
+class GroupOffsetInline(admin.TabularInline):
+    model = GroupOffset
+    extra = 0
+    fields = readonly_fields = ("partition", "committed_offset", "head_offset", "lag", "committed_at")
+    can_delete = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[GroupOffset]:
+        return super().get_queryset(request).select_related("partition")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def head_offset(self, offset: GroupOffset) -> int:
+        return offset.partition.head_offset
+
+    def lag(self, offset: GroupOffset) -> int:
+        return max(0, offset.partition.head_offset - offset.committed_offset)
+
+
+class GroupMemberInline(admin.TabularInline):
+    model = GroupMember
+    extra = 0
+    fields = readonly_fields = ("name", "last_seen_at")
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(ConsumerGroup)
+class ConsumerGroupAdmin(admin.ModelAdmin):
+    list_display = ("name", "stream", "mode", "lag", "is_paused", "created_at")
+    list_filter = ("mode", "is_paused")
+    list_select_related = ("stream",)
+    list_per_page = 50
+    search_fields = ("name", "stream__name")
+    autocomplete_fields = ("stream",)
+    inlines = (GroupOffsetInline, GroupMemberInline)
+    actions = ("pause", "resume")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ConsumerGroup]:
+        offsets = GroupOffset.objects.select_related("partition")
+        return super().get_queryset(request).prefetch_related(Prefetch("offsets", queryset=offsets))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("stream", "name", "mode", "start") if obj else ()
+
+    @admin.display(description="lag")
+    def lag(self, group: ConsumerGroup) -> int:
+        return sum(max(0, each.partition.head_offset - each.committed_offset) for each in group.offsets.all())
+
+    def save_model(self, request: HttpRequest, group: ConsumerGroup, form: Any, change: bool) -> None:  # noqa: FBT001 (Django's)
+        if change:
+            change_group(group=group, changes={name: form.cleaned_data[name] for name in form.changed_data})
+            return
+        settings = GroupSettings(
+            mode=group.mode,
+            start=group.start,
+            ack_wait_seconds=group.ack_wait_seconds,
+            max_failures=group.max_failures,
+            backoff_seconds=tuple(group.backoff_seconds),
+            ordering=group.ordering,
+            max_in_flight=group.max_in_flight,
+            is_paused=group.is_paused,
+        )
+        created, _ = create_group(stream=info_of(group.stream), name=group.name, settings=settings)
+        group.pk = created.pk
+
+    @admin.action(description="Pause")
+    def pause(self, request: HttpRequest, groups: QuerySet[ConsumerGroup]) -> None:
+        self.message_user(request, f"{groups.update(is_paused=True)} groups paused.", messages.SUCCESS)
+
+    @admin.action(description="Resume")
+    def resume(self, request: HttpRequest, groups: QuerySet[ConsumerGroup]) -> None:
+        self.message_user(request, f"{groups.update(is_paused=False)} groups resumed.", messages.SUCCESS)

@@ -1,0 +1,154 @@
+"""Streams in the admin, and a page that browses their events through the log."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from accounts.errors import DomainError
+from accounts.models import User
+from streams.browsing import browse_events
+from streams.lookup import forget_streams, info_of
+from streams.models import Stream
+from streams.queries import totals_of
+from streams.services.lifecycle import StreamSettings, change_stream, check_name, create_stream, delete_stream
+
+PAGE_EVENTS = 50
+
+
+class StreamForm(forms.ModelForm):
+    class Meta:
+        model = Stream
+        fields = "__all__"
+
+    def clean_name(self) -> str:
+        name = str(self.cleaned_data["name"])
+        try:
+            check_name(name)
+        except DomainError as error:
+            raise forms.ValidationError(error.detail) from error
+        return name
+
+
+class BrowseForm(forms.Form):
+    """Where to look: a partition, and an offset or a time."""
+
+    partition = forms.IntegerField(min_value=0, initial=0, required=False)
+    offset = forms.IntegerField(min_value=1, max_value=2**63 - 1, required=False, label="From offset")
+    since = forms.DateTimeField(
+        required=False,
+        label="Or from time (UTC)",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"}, format="%Y-%m-%dT%H:%M:%S"),
+    )
+
+
+@admin.register(Stream)
+class StreamAdmin(admin.ModelAdmin):
+    form = StreamForm
+    list_display = ("name", "owner", "visibility", "partition_count", "event_count", "is_paused", "browse")
+    list_filter = ("is_paused", "visibility")
+    list_select_related = ("owner",)
+    list_per_page = 50
+    search_fields = ("name", "description", "owner__email")
+    autocomplete_fields = ("owner",)
+    readonly_fields = ("created_at", "updated_at")
+    actions = ("pause", "resume")
+    fieldsets = (
+        (None, {"fields": ("name", "description", "owner", "partition_count", "visibility", "is_paused", "labels")}),
+        ("Retention", {"fields": ("retention_max_age_seconds", "retention_max_bytes", "retention_max_events")}),
+        ("Times", {"fields": ("created_at", "updated_at")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Stream]:
+        return super().get_queryset(request).prefetch_related("partitions")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return (*self.readonly_fields, "name", "partition_count") if obj else self.readonly_fields
+
+    @admin.display(description="events")
+    def event_count(self, stream: Stream) -> int:
+        # The partitions' counters, prefetched with the page: nothing is counted.
+        return sum(each.head_offset - each.earliest_offset + 1 for each in stream.partitions.all())
+
+    @admin.display(description="events")
+    def browse(self, stream: Stream) -> SafeString:
+        return format_html('<a href="{}">Browse</a>', reverse("admin:streams_stream_events", args=[stream.pk]))
+
+    def get_urls(self) -> list[URLPattern]:
+        browse = self.admin_site.admin_view(self.events_view)
+        return [path("<int:stream_id>/events/", browse, name="streams_stream_events"), *super().get_urls()]
+
+    def events_view(self, request: HttpRequest, stream_id: int) -> HttpResponse:
+        """The *Events* page: a stream by offset or time, read through the log."""
+        stream = self.get_queryset(request).filter(pk=stream_id).first()
+        if stream is None:
+            raise Http404
+        form = BrowseForm(request.GET or None)
+        filters = form.cleaned_data if form.is_valid() else {}
+        info = info_of(stream)
+        number = min(filters.get("partition") or 0, len(info.partitions) - 1)
+        page = browse_events(
+            info.partitions[number], offset=filters.get("offset"), since=filters.get("since"), limit=PAGE_EVENTS
+        )
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Events of {stream.name}",
+            "stream": stream,
+            "totals": totals_of([info])[info.id],
+            "form": form,
+            "page": page,
+            "opts": self.opts,
+        }
+        return TemplateResponse(request, "admin/streams/stream/events.html", context)
+
+    def save_model(self, request: HttpRequest, stream: Stream, form: Any, change: bool) -> None:  # noqa: FBT001 (Django's)
+        if change:
+            change_stream(stream=stream, changes={name: form.cleaned_data[name] for name in form.changed_data})
+            return
+        assert isinstance(request.user, User)
+        created = create_stream(
+            caller=request.user.as_caller(),
+            name=stream.name,
+            owner=stream.owner,
+            settings=StreamSettings(
+                description=stream.description,
+                partitions=stream.partition_count,
+                visibility=stream.visibility,
+                retention_max_age_seconds=stream.retention_max_age_seconds,
+                retention_max_bytes=stream.retention_max_bytes,
+                retention_max_events=stream.retention_max_events,
+                is_paused=stream.is_paused,
+                labels=stream.labels,
+            ),
+        )
+        stream.pk = created.pk
+
+    def delete_model(self, request: HttpRequest, stream: Stream) -> None:
+        delete_stream(stream=stream, confirm=stream.name)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Name what goes without loading it: a stream may hold millions of events."""
+        names = [f"{stream}: its events, partitions and consumer groups" for stream in objs]
+        return names, {"streams": len(names)}, set(), []
+
+    @admin.action(description="Pause: refuse appends")
+    def pause(self, request: HttpRequest, streams: QuerySet[Stream]) -> None:
+        self._set_paused(request, streams, paused=True)
+
+    @admin.action(description="Resume: accept appends")
+    def resume(self, request: HttpRequest, streams: QuerySet[Stream]) -> None:
+        self._set_paused(request, streams, paused=False)
+
+    def _set_paused(self, request: HttpRequest, streams: QuerySet[Stream], *, paused: bool) -> None:
+        for stream in streams:
+            change_stream(stream=stream, changes={"is_paused": paused})
+        forget_streams()
+        self.message_user(request, f"{len(streams)} streams {'paused' if paused else 'resumed'}.", messages.SUCCESS)
+
+

@@ -1,0 +1,90 @@
+"""How records lie in a stored batch: newline-delimited JSON, compressed where that helps.
+
+Pure functions; nothing here knows offsets or the database.
+"""
+
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+import zstandard
+
+from streams.conf import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, ZSTD_LEVEL
+
+CODEC_PLAIN: Final = 0
+CODEC_ZSTD: Final = 1
+# No batch that we ever stored is larger: one event, if larger than the cap, is alone in its batch.
+MAX_UNPACKED_BYTES: Final = 16 * 1024 * 1024
+
+
+class PackedBatch(NamedTuple):
+    """One row to store: `record_bytes` is the size of its events before compression."""
+
+    event_count: int
+    codec: int
+    records: bytes
+    record_bytes: int
+
+
+class CorruptBatch(Exception):
+    """A stored batch does not unpack to what its row says."""
+
+
+class _Codecs(threading.local):
+    """zstandard's objects must not be shared by threads."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL)
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
+_codecs = _Codecs()
+
+
+def pack(records: Sequence[bytes]) -> list[PackedBatch]:
+    """Cut records, in order, into as few batches as the caps allow."""
+    size = sum(map(len, records))
+    if len(records) <= MAX_BATCH_EVENTS and size + len(records) <= MAX_BATCH_BYTES:
+        return [_pack_one(records)] if records else []
+    return [_pack_one(part) for part in _cut(records)]
+
+
+def _cut(records: Iterable[bytes]) -> Iterable[list[bytes]]:
+    part: list[bytes] = []
+    size = 0
+    for record in records:
+        if part and (len(part) == MAX_BATCH_EVENTS or size + len(record) + 1 > MAX_BATCH_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(record)
+        size += len(record) + 1
+    if part:
+        yield part
+
+
+def _pack_one(records: Sequence[bytes]) -> PackedBatch:
+    plain = b"\n".join(records)
+    record_bytes = len(plain) - len(records) + 1
+    compressed = _codecs.compressor.compress(plain)
+    if len(compressed) < len(plain):
+        return PackedBatch(len(records), CODEC_ZSTD, compressed, record_bytes)
+    return PackedBatch(len(records), CODEC_PLAIN, plain, record_bytes)
+
+
+def unpack(codec: int, stored: bytes) -> bytes:
+    """Return the newline-delimited records of a stored batch.
+
+    Raises:
+        CorruptBatch: it is not what `pack` makes; nothing larger than MAX_UNPACKED_BYTES is ever allocated.
+    """
+    if codec == CODEC_PLAIN:
+        return stored
+    if codec != CODEC_ZSTD:
+        raise CorruptBatch(f"unknown codec {codec}")
+    try:
+        # The decompressor trusts the size in the frame's header, so look at it first.
+        if not 0 <= zstandard.frame_content_size(stored) <= MAX_UNPACKED_BYTES:
+            raise CorruptBatch("the size in the frame's header is missing or too large")
+        return _codecs.decompressor.decompress(stored, max_output_size=MAX_UNPACKED_BYTES)
+    except zstandard.ZstdError as error:
+        raise CorruptBatch(str(error)) from error

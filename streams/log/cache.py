@@ -1,0 +1,135 @@
+"""Decompressed batches, kept because many readers ask for the same ones.
+
+A stored batch never changes and a partition's id is never used again, so nothing here is ever stale.
+What retention took may still be here: whoever reads compares with the partition's ends, as of now.
+"""
+
+import threading
+from bisect import bisect_left, bisect_right, insort
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import accumulate
+from typing import Final
+
+from streams.log.batches import CorruptBatch
+
+# What Python needs for a batch and for each event beside the bytes themselves, about.
+_BATCH_OVERHEAD: Final = 600
+_EVENT_OVERHEAD: Final = 33 + 8 + 36
+
+
+class CachedBatch:
+    """The events of one batch, each spliced with its partition, offset and time; immutable.
+
+    `ends[i]` is the size of the events up to and including i, so that a cut by bytes is a bisection.
+    """
+
+    __slots__ = ("ends", "events", "first_offset", "last_offset", "size")
+
+    def __init__(self, *, last_offset: int, events: tuple[bytes, ...]) -> None:
+        self.last_offset = last_offset
+        self.first_offset = last_offset - len(events) + 1
+        self.events = events
+        self.ends = list(accumulate(map(len, events)))
+        self.size = self.ends[-1] + _BATCH_OVERHEAD + len(events) * _EVENT_OVERHEAD
+
+    def cut(self, *, first_offset: int, max_events: int, max_bytes: int) -> tuple[int, int]:
+        """Return (start, stop) of the events from `first_offset` on that fit; there may be none."""
+        start = max(0, first_offset - self.first_offset)
+        stop = min(start + max_events, len(self.events))
+        before = self.ends[start - 1] if start else 0
+        if stop > start and self.ends[stop - 1] - before > max_bytes:
+            stop = bisect_right(self.ends, before + max_bytes, start, stop)
+        return start, stop
+
+    def bytes_between(self, start: int, stop: int) -> int:
+        """Return the size of events `start` to `stop` (excluded)."""
+        return (self.ends[stop - 1] if stop else 0) - (self.ends[start - 1] if start else 0)
+
+
+def splice(*, number: int, last_offset: int, event_count: int, recorded_at: datetime, records: bytes) -> CachedBatch:
+    """Put `{"partition":…,"offset":…,"recorded_at":…,` in front of each record, without decoding any.
+
+    Raises:
+        CorruptBatch: there are not `event_count` records.
+    """
+    # A record has no raw newline, so this cuts between records only, and takes their first brace away.
+    pieces = records[1:].split(b"\n{")
+    if len(pieces) != event_count or not records.startswith(b"{"):
+        raise CorruptBatch(f"{len(pieces)} records instead of {event_count}")
+    before = b'{"partition":%d,"offset":' % number
+    after = b',"recorded_at":"%s",' % format_time(recorded_at)
+    offsets = range(last_offset - event_count + 1, last_offset + 1)
+    events = tuple(
+        [b"%b%d%b%b" % (before, offset, after, piece) for offset, piece in zip(offsets, pieces, strict=True)]
+    )
+    return CachedBatch(last_offset=last_offset, events=events)
+
+
+def format_time(at: datetime) -> bytes:
+    """Return RFC 3339 in UTC with all six digits of the microseconds."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode()
+
+
+class BatchCache:
+    """The batches used last, up to a number of bytes; safe to use from any thread."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._lock = threading.Lock()
+        self._batches: OrderedDict[tuple[int, int], CachedBatch] = OrderedDict()
+        # For each partition the last offsets of its batches here, sorted, to find the one that holds an offset.
+        self._last_offsets: dict[int, list[int]] = {}
+
+    def run(self, partition_id: int, *, after: int, max_events: int, max_bytes: int) -> list[CachedBatch]:
+        """Return the batches that follow `after` without a hole, as many as `max_events` and `max_bytes` need."""
+        found: list[CachedBatch] = []
+        with self._lock:
+            last_offsets = self._last_offsets.get(partition_id)
+            if not last_offsets:
+                return found
+            position = bisect_left(last_offsets, after + 1)
+            for last_offset in last_offsets[position : position + max_events]:
+                batch = self._batches[partition_id, last_offset]
+                if batch.first_offset > after + 1 or max_events <= 0 or max_bytes <= 0:
+                    break
+                start = after + 1 - batch.first_offset
+                self._batches.move_to_end((partition_id, last_offset))
+                found.append(batch)
+                max_events -= len(batch.events) - start
+                max_bytes -= batch.bytes_between(start, len(batch.events))
+                after = last_offset
+        return found
+
+    def add(self, partition_id: int, batches: Sequence[CachedBatch]) -> None:
+        """Keep these; the ones used longest ago make room."""
+        with self._lock:
+            for batch in batches:
+                key = (partition_id, batch.last_offset)
+                if key in self._batches or batch.size > self._max_bytes:
+                    continue
+                self._batches[key] = batch
+                insort(self._last_offsets.setdefault(partition_id, []), batch.last_offset)
+                self._bytes += batch.size
+            while self._bytes > self._max_bytes:
+                key, batch = self._batches.popitem(last=False)
+                self._bytes -= batch.size
+                self._forget(*key)
+
+    def discard(self, partition_id: int) -> None:
+        """Let go of a dropped partition's batches before their time."""
+        with self._lock:
+            for last_offset in self._last_offsets.pop(partition_id, []):
+                self._bytes -= self._batches.pop((partition_id, last_offset)).size
+
+    def _forget(self, partition_id: int, last_offset: int) -> None:
+        last_offsets = self._last_offsets[partition_id]
+        del last_offsets[bisect_left(last_offsets, last_offset)]
+        if not last_offsets:
+            del self._last_offsets[partition_id]
+
+    @property
+    def bytes_used(self) -> int:
+        return self._bytes

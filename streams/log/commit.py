@@ -1,0 +1,181 @@
+"""One commit: the statements that store what several requests want stored."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import psycopg
+
+from accounts import idempotency
+from accounts.errors import IdempotencyKeyReused
+from streams.log.connections import Bigints, connect
+from streams.log.pending import Lane, PendingAppend, lanes_for
+from streams.log.protocol import Appended
+from streams.log.statements import load
+
+# How long a commit waits for a row that another transaction holds, ...
+LOCK_TIMEOUT: Final = "1s"
+# ... and how long when each request is tried alone because one of them may be the one that waits.
+ALONE_LOCK_TIMEOUT: Final = "200ms"
+# Below the time that requests wait: the server gives up first, and then the outcome is known.
+STATEMENT_TIMEOUT: Final = "8s"
+
+
+class PartitionsMissing(Exception):
+    """Some partitions do not exist; nothing was stored."""
+
+    def __init__(self, ids: set[int]) -> None:
+        super().__init__(f"no partitions {sorted(ids)}")
+        self.ids = ids
+
+
+class NotDurable(Exception):
+    """The server would answer a commit before it is on disk."""
+
+
+class ClaimWaits(Exception):
+    """Another transaction is working on one of the idempotency keys."""
+
+
+class CommitSession:
+    """The flusher's connection. Not for more than one thread.
+
+    Attributes:
+        may_have_committed: the statement that commits was sent and its answer has not been seen. An error
+            that comes while it is False means that nothing was stored.
+    """
+
+    def __init__(self) -> None:
+        self.connection = connect("append", f"lock_timeout={LOCK_TIMEOUT}", f"statement_timeout={STATEMENT_TIMEOUT}")
+        self._cursor = self.connection.cursor(binary=True)
+        self.may_have_committed = False
+        setting = self.connection.execute("SHOW synchronous_commit").fetchone()
+        if setting is None or setting[0] not in {"on", "remote_apply"}:
+            self.close()
+            raise NotDurable(f"synchronous_commit is {setting and setting[0]}")
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def set_lock_timeout(self, timeout: str) -> None:
+        self.connection.execute("SELECT set_config('lock_timeout', %s, false)", (timeout,))
+
+    def store(self, requests: Sequence[PendingAppend]) -> tuple[Mapping[int, int], Mapping[PendingAppend, Any]]:
+        """Store all requests in one transaction, all or nothing.
+
+        Returns the new head of each partition, and for the requests with a receipt what to answer:
+        an `Appended` or the error that refuses this one. The other requests have their ranges.
+
+        Raises:
+            PartitionsMissing: nothing was stored.
+            ClaimWaits: nothing was stored.
+            psycopg.Error: nothing was stored, unless `may_have_committed`.
+        """
+        self.may_have_committed = False
+        receipts = [request for request in requests if request.receipt is not None]
+        if not receipts:
+            self.may_have_committed = True
+            lanes = lanes_for(requests)
+            self._append(lanes)
+            answers: dict[PendingAppend, Any] = {}
+        else:
+            self._cursor.execute("BEGIN")
+            lanes, answers = self._store_with_receipts(requests, receipts)
+            self.may_have_committed = True
+            self._cursor.execute("COMMIT")
+        self.may_have_committed = False
+        return {lane.partition_id: lane.head_offset for lane in lanes.values()}, answers
+
+    def roll_back(self) -> None:
+        """End a transaction that failed, if there is one."""
+        if not self.connection.closed and self.connection.info.transaction_status:
+            self._cursor.execute("ROLLBACK")
+
+    def _store_with_receipts(
+        self, requests: Sequence[PendingAppend], receipts: Sequence[PendingAppend]
+    ) -> tuple[dict[int, Lane], dict[PendingAppend, Any]]:
+        # The keys first, then the partitions: the same order in every process, so none waits in a circle.
+        answers = self._claim(receipts)
+        lanes = lanes_for([request for request in requests if request not in answers])
+        if lanes:
+            self._append(lanes)
+        bodies = {}
+        for request in receipts:
+            if request.receipt is not None and request not in answers:
+                ranges = request.ranges()
+                body = bodies[request.receipt.caller, request.receipt.key] = request.receipt.render(ranges)
+                answers[request] = Appended(ranges=ranges, body=body)
+        if bodies:
+            self._cursor.execute(
+                load("store_receipts"),
+                {
+                    "callers": [caller for caller, _ in bodies],
+                    "keys": [key for _, key in bodies],
+                    "bodies": [idempotency.compress(body) for body in bodies.values()],
+                },
+                prepare=True,
+            )
+        return lanes, answers
+
+    def _claim(self, requests: Sequence[PendingAppend]) -> dict[PendingAppend, Any]:
+        """Claim the keys and return the answers of those requests whose key was used before."""
+        by_key = {(r.receipt.caller, r.receipt.key): r for r in requests if r.receipt is not None}
+        ordered = sorted(by_key)
+        try:
+            self._cursor.execute(
+                load("claim_receipts"),
+                {
+                    "callers": [caller for caller, _ in ordered],
+                    "keys": [key for _, key in ordered],
+                    "request_hashes": [by_key[pair].receipt.request_hash for pair in ordered],  # type: ignore[union-attr]
+                    "ttl_seconds": idempotency.TTL.total_seconds(),
+                },
+                prepare=True,
+            )
+        except psycopg.errors.LockNotAvailable as error:
+            raise ClaimWaits from error
+        used = sorted(set(ordered) - {(caller, key) for caller, key in self._cursor.fetchall()})
+        if not used:
+            return {}
+        self._cursor.execute(
+            load("find_receipts"), {"callers": [caller for caller, _ in used], "keys": [key for _, key in used]}
+        )
+        answers: dict[PendingAppend, Any] = {}
+        for caller, key, request_hash, status, body in self._cursor.fetchall():
+            request = by_key[caller, key]
+            is_same = request.receipt is not None and bytes(request_hash) == request.receipt.request_hash
+            if not is_same or status is None or body is None:
+                answers[request] = IdempotencyKeyReused("Use a new key for a new request; nothing was stored.")
+            else:
+                answers[request] = Appended(ranges=(), body=idempotency.decompress(bytes(body)), is_replay=True)
+        return answers
+
+    def _append(self, lanes: Mapping[int, Lane]) -> None:
+        """Store the lanes and tell each where its events went."""
+        ids: list[int] = []
+        distances: list[int] = []
+        for lane in lanes.values():
+            ids += [lane.partition_id] * len(lane.batches)
+            distances += lane.distances()
+        batches = [batch for lane in lanes.values() for batch in lane.batches]
+        self._cursor.execute(
+            load("append"),
+            {
+                "partition_ids": Bigints(lanes),
+                "event_counts": Bigints(lane.event_count for lane in lanes.values()),
+                "stored_bytes": Bigints(sum(len(b.records) for b in lane.batches) for lane in lanes.values()),
+                "appended_bytes": Bigints(sum(b.record_bytes for b in lane.batches) for lane in lanes.values()),
+                "batch_partition_ids": Bigints(ids),
+                "distances": Bigints(distances),
+                "batch_event_counts": Bigints(batch.event_count for batch in batches),
+                "codecs": Bigints(batch.codec for batch in batches),
+                "records": [batch.records for batch in batches],
+            },
+            prepare=True,
+        )
+        rows = self._cursor.fetchall()
+        missing = set(lanes) - {row[0] for row in rows}
+        if missing:
+            raise PartitionsMissing(missing)
+        for partition_id, head_offset, recorded_at in rows:
+            lanes[partition_id].head_offset = head_offset
+            lanes[partition_id].recorded_at = recorded_at

@@ -1,0 +1,124 @@
+"""The engine on PostgreSQL: batches in one table, a counter row for each partition."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from django.db import DatabaseError, transaction
+
+from streams.errors import PartitionGone
+from streams.log.group_commit import GroupCommitter
+from streams.log.protocol import (
+    Appended,
+    Bounds,
+    Capability,
+    LogHealth,
+    PartitionAppend,
+    PartitionRef,
+    ReadResult,
+    Receipt,
+)
+from streams.log.reading import BatchReader, query
+from streams.log.statements import load
+from streams.log.wakeup import Wakeups
+from streams.models import EventBatch, Partition
+
+_NOT_DURABLE: Final = "{}: a power failure could lose events that were answered 202"
+
+
+class PostgresLog:
+    """`Log` on PostgreSQL. Appends go through the group committer, all else through Django's connection."""
+
+    capabilities = frozenset(Capability)
+
+    def __init__(self, *, wakeups: Wakeups) -> None:
+        self._reader = BatchReader()
+        self._committer = GroupCommitter(on_commit=wakeups.announce)
+
+    def append(self, appends: Sequence[PartitionAppend], *, receipt: Receipt | None = None) -> Appended:
+        return self._committer.append(appends, receipt)
+
+    def read(self, partition: PartitionRef, *, after: int, max_events: int, max_bytes: int) -> ReadResult:
+        return self._reader.read(partition, after=after, max_events=max_events, max_bytes=max_bytes)
+
+    def bounds(self, partitions: Sequence[PartitionRef]) -> Mapping[int, Bounds]:
+        if not partitions:
+            return {}
+        rows = query(load("bounds"), {"partition_ids": [partition.id for partition in partitions]})
+        return {row[0]: Bounds(*row[1:]) for row in rows}
+
+    def offset_at(self, partition: PartitionRef, at: datetime) -> int:
+        bounds = self.bounds([partition]).get(partition.id)
+        if bounds is None:
+            raise PartitionGone
+        # recorded_at never falls along the log, so a bisection over the primary key needs no index on it.
+        # Invariant: everything before `low` was recorded before `at`; nothing from `high` on was.
+        low, high = bounds.earliest_offset, bounds.head_offset + 1
+        while low < high:
+            rows = query(load("offset_at"), {"partition_id": partition.id, "offset": (low + high) // 2})
+            if not rows:
+                # Retention took the rest meanwhile: the head is the only answer left.
+                return high
+            last_offset, event_count, recorded_at = rows[0]
+            if recorded_at < at:
+                low = last_offset + 1
+            else:
+                high = max(low, last_offset - event_count + 1)
+        return high
+
+    def ensure(self, partitions: Sequence[PartitionRef]) -> None:
+        """Nothing to do: the partition's row, with which the reference was made, is all there is."""
+
+    def trim(
+        self,
+        partition: PartitionRef,
+        *,
+        recorded_before: datetime | None = None,
+        keep_bytes: int | None = None,
+        keep_events: int | None = None,
+        max_batches: int = 1_000,
+    ) -> int:
+        rows = query(
+            load("trim"),
+            {
+                "partition_id": partition.id,
+                "recorded_before": recorded_before,
+                "keep_bytes": keep_bytes,
+                "keep_events": keep_events,
+                "max_batches": max_batches,
+            },
+        )
+        return rows[0][0] if rows else 0
+
+    def drop(self, partitions: Sequence[PartitionRef]) -> None:
+        ids = sorted(partition.id for partition in partitions)
+        with transaction.atomic():
+            # The same lock in the same order as an append takes it: one that waits finds the partition gone.
+            list(Partition.objects.select_for_update().filter(id__in=ids).order_by("id").values_list("id"))
+            EventBatch.objects.filter(partition_id__in=ids).delete()
+            Partition.objects.filter(id__in=ids)._raw_delete(using="default")  # noqa: SLF001 - nothing may cascade
+        for partition_id in ids:
+            self._reader.cache.discard(partition_id)
+
+    def health(self) -> LogHealth:
+        try:
+            is_standby, read_only, synchronous_commit, fsync, full_page_writes = query(load("health"), {})[0]
+        except DatabaseError:
+            return LogHealth(is_writable=False, is_durable=False, reason="PostgreSQL does not answer")
+        if is_standby or read_only == "on":
+            return LogHealth(is_writable=False, is_durable=False, reason="PostgreSQL is read-only")
+        weak = [
+            name
+            for name, is_safe in (
+                ("synchronous_commit", synchronous_commit in {"on", "remote_apply"}),
+                ("fsync", fsync == "on"),
+                ("full_page_writes", full_page_writes == "on"),
+            )
+            if not is_safe
+        ]
+        reason = _NOT_DURABLE.format(", ".join(f"{name} is off" for name in weak)) if weak else ""
+        return LogHealth(is_writable=True, is_durable=not weak, reason=reason)
+
+    def close(self) -> None:
+        """Store what was accepted and stop the flusher."""
+        self._committer.close()

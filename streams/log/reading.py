@@ -1,0 +1,172 @@
+"""Reading a partition: what the cache has, then one statement for the ends and for what it has not."""
+
+from collections.abc import Iterable
+from time import perf_counter
+from typing import Any, Final
+
+import psycopg
+from django.db import connection
+from psycopg.sql import SQL
+
+from streams.conf import BATCH_CACHE_BYTES
+from streams.errors import PartitionGone
+from streams.log.batches import CorruptBatch, unpack
+from streams.log.cache import BatchCache, CachedBatch, splice
+from streams.log.protocol import Bounds, Gap, PartitionRef, ReadResult
+from streams.log.statements import load
+
+# How many batches the first read of a partition looks at, before it knows how full they are.
+_FIRST_GUESS: Final = 8
+_REMEMBERED_PARTITIONS: Final = 10_000
+
+
+def query(statement: SQL, params: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """Run a statement on Django's connection of this thread, results in binary, and return its rows.
+
+    Django's own cursor would fetch `bytea` as hexadecimal text.
+    """
+    connection.ensure_connection()
+    started = perf_counter()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(statement, params, binary=True)
+        rows = cursor.fetchall()
+    if connection.queries_logged:
+        # So that tests which count queries see this one as well.
+        connection.queries_log.append({"sql": statement.as_string(None), "time": f"{perf_counter() - started:.3f}"})
+    return rows
+
+
+class _Selection:
+    """The events of one read, taken batch by batch until a limit is reached."""
+
+    def __init__(self, *, after: int, max_events: int, max_bytes: int) -> None:
+        self.first_offset = after + 1
+        self.next_offset = after
+        self.events: list[bytes] = []
+        self.events_left = max_events
+        self.bytes_left = max_bytes
+        self.is_full = False
+
+    def continues_with(self, batch: CachedBatch) -> bool:
+        return batch.first_offset <= self.next_offset + 1 <= batch.last_offset
+
+    def take(self, batch: CachedBatch) -> None:
+        """Take of the batch what fits; the very first event always does."""
+        start, stop = batch.cut(
+            first_offset=self.next_offset + 1, max_events=self.events_left, max_bytes=self.bytes_left
+        )
+        if stop == start and not self.events:
+            stop = start + 1
+        self.events += batch.events[start:stop]
+        self.events_left -= stop - start
+        self.bytes_left -= batch.bytes_between(start, stop)
+        self.next_offset += stop - start
+        self.is_full = stop < len(batch.events) or self.events_left <= 0 or self.bytes_left <= 0
+
+    def take_while_it_continues(self, batches: Iterable[CachedBatch]) -> None:
+        for batch in batches:
+            if self.is_full or not self.continues_with(batch):
+                return
+            self.take(batch)
+
+
+class BatchReader:
+    """Reads partitions; one for each process, shared by its threads."""
+
+    def __init__(self, cache_bytes: int = BATCH_CACHE_BYTES) -> None:
+        self.cache = BatchCache(cache_bytes)
+        # Events in a batch of each partition read lately: how many batches to ask for. A wrong guess costs
+        # a round trip or a few batches too many, nothing else.
+        self._events_per_batch: dict[int, float] = {}
+
+    def read(self, partition: PartitionRef, *, after: int, max_events: int, max_bytes: int) -> ReadResult:
+        """Return events as `Log.read` promises.
+
+        The ends of the partition and the batches beyond the cache come from one statement, so from one
+        snapshot. What a cached batch holds was committed when it was read, and never changes.
+
+        Raises:
+            PartitionGone: there is no such partition (any more).
+            CorruptBatch: a stored batch is missing or damaged.
+        """
+        after = max(0, after)
+        selection = _Selection(after=after, max_events=max_events, max_bytes=max_bytes)
+        cached = self.cache.run(partition.id, after=after, max_events=max_events, max_bytes=max_bytes)
+        selection.take_while_it_continues(cached)
+        position = cached[-1].last_offset if cached else after
+        bounds, rows = self._fetch(partition, after=position, selection=selection)
+        if bounds.earliest_offset > after + 1 or position > bounds.head_offset > 0:
+            # Retention came by, or an old snapshot looks at a newer cache: choose again, by these ends.
+            selection = _Selection(
+                after=max(after, bounds.earliest_offset - 1), max_events=max_events, max_bytes=max_bytes
+            )
+            selection.take_while_it_continues(
+                batch for batch in cached if bounds.earliest_offset <= batch.first_offset <= bounds.head_offset
+            )
+        self._take_rows(partition, selection, rows)
+        while not selection.is_full and rows and selection.next_offset < bounds.head_offset:
+            before = selection.next_offset
+            bounds, rows = self._fetch(partition, after=before, selection=selection)
+            self._take_rows(partition, selection, rows)
+            if selection.next_offset == before:
+                break
+        return _result(after, selection, bounds)
+
+    def _fetch(
+        self, partition: PartitionRef, *, after: int, selection: _Selection
+    ) -> tuple[Bounds, list[tuple[Any, ...]]]:
+        max_batches = 0
+        if not selection.is_full:
+            per_batch = self._events_per_batch.get(partition.id)
+            guess = _FIRST_GUESS if per_batch is None else int(selection.events_left / per_batch) + 2
+            max_batches = min(guess, selection.events_left)
+        rows = query(
+            load("read"),
+            {
+                "partition_id": partition.id,
+                "after": after,
+                "max_batches": max_batches,
+                "max_bytes": max(1, selection.bytes_left),
+            },
+        )
+        if not rows:
+            raise PartitionGone
+        bounds = Bounds(*rows[0][:3])
+        batches = [row[3:] for row in rows if row[3] is not None]
+        if batches:
+            if len(self._events_per_batch) > _REMEMBERED_PARTITIONS:
+                self._events_per_batch.clear()
+            self._events_per_batch[partition.id] = sum(row[1] for row in batches) / len(batches)
+        return bounds, batches
+
+    def _take_rows(self, partition: PartitionRef, selection: _Selection, rows: list[tuple[Any, ...]]) -> None:
+        fresh = []
+        for last_offset, event_count, recorded_at, codec, stored in rows:
+            if selection.is_full or last_offset <= selection.next_offset:
+                continue
+            batch = splice(
+                number=partition.number,
+                last_offset=last_offset,
+                event_count=event_count,
+                recorded_at=recorded_at,
+                records=unpack(codec, stored),
+            )
+            if not selection.continues_with(batch):
+                if selection.events:
+                    break
+                raise CorruptBatch(f"partition {partition.id}: no batch holds offset {selection.next_offset + 1}")
+            selection.take(batch)
+            fresh.append(batch)
+        self.cache.add(partition.id, fresh)
+
+
+def _result(after: int, selection: _Selection, bounds: Bounds) -> ReadResult:
+    first, count = selection.first_offset, len(selection.events)
+    gap = Gap(after + 1, first - 1) if first > after + 1 else None
+    return ReadResult(
+        events=selection.events,
+        offsets=range(first, first + count),
+        next_offset=selection.next_offset,
+        bounds=bounds,
+        gap=gap,
+    )

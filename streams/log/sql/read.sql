@@ -1,0 +1,26 @@
+-- The ends of a partition and the batches that follow an offset, as of one snapshot.
+--
+-- Params   partition_id, after
+--          max_batches   look at no more than these
+--          max_bytes     stop after the batch with which this many stored bytes are reached
+-- Returns  one row for each batch, in order, or one with nulls in the batch's columns if there is none;
+--          no row if the partition does not exist
+-- Locks    none
+-- Plan     streams_partition_pkey, streams_eventbatch_pkey; the records beyond max_bytes are never fetched
+SELECT partition.earliest_offset, partition.head_offset, partition.last_recorded_at,
+       batch.last_offset, batch.event_count, batch.recorded_at, batch.codec, batch.records
+  FROM streams_partition AS partition
+  LEFT JOIN LATERAL (
+       SELECT *
+         FROM (SELECT nearest.*,
+                      sum(octet_length(records)) OVER (ORDER BY last_offset ROWS UNBOUNDED PRECEDING)
+                      - octet_length(records) AS bytes_before
+                 FROM (SELECT last_offset, event_count, recorded_at, codec, records
+                         FROM streams_eventbatch
+                        WHERE partition_id = partition.id
+                          AND last_offset > %(after)b::bigint
+                        ORDER BY last_offset
+                        LIMIT %(max_batches)b::bigint) AS nearest) AS measured
+        WHERE bytes_before < %(max_bytes)b::bigint) AS batch ON true
+ WHERE partition.id = %(partition_id)b::bigint
+ ORDER BY batch.last_offset;

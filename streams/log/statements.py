@@ -1,0 +1,16 @@
+"""The SQL files beside the engine, read once."""
+
+from functools import cache
+from pathlib import Path
+
+from psycopg.sql import SQL
+
+_FOLDER = Path(__file__).parent / "sql"
+
+
+@cache
+def load(name: str) -> SQL:
+    """Return the statement of `sql/<name>.sql` without its header comment, to save parsing and bytes on the wire."""
+    text = (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("--")]
+    return SQL("\n".join(lines).strip().removesuffix(";"))
