@@ -97,6 +97,18 @@ class Page(View):
         response[VERSION_HEADER] = version
         return say(response, toast) if toast else response
 
+    def form_again(self, part: str, page: str, **context: Any) -> HttpResponse:
+        """Answer a refused form with what was typed and what is wrong with it."""
+        if _htmx(self.request):
+            return self.part(part, status=422, **context)
+        return self.whole(page, status=422, **context)
+
+    def dialog(self, part: str, **context: Any) -> HttpResponse:
+        """Answer with a question: a dialog for a script, a page of its own without one."""
+        if _htmx(self.request):
+            return self.part(part, **context)
+        return self.whole("dashboard/question.html", dialog=part, **context)
+
     def done(self, toast: Toast, *, to: str, stay: bool = False) -> HttpResponse:
         """Answer a change that succeeded: go to `to`, or stay and let the page renew itself."""
         if _htmx(self.request):
