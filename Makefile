@@ -28,7 +28,7 @@ setup: $(VENV)/runtime.stamp ## Make the virtual environment from the lock files
 setup-dev: $(VENV)/dev.stamp
 
 run: setup ## Start everything: http://127.0.0.1:8000 (HOST, PORT, DATABASE_URL, REDIS_URL, EVENTFLOW_HOME)
-	@exec $(BIN)/python manage.py up
+	@exec $(BIN)/python manage.py up --stop-with-parent
 
 test: setup-dev ## Run the tests, with servers of their own
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)

@@ -7,11 +7,11 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "eventflow_site.settings")
-    if sys.argv[1:] == ["up"]:
+    if sys.argv[1:2] == ["up"]:
         # Before Django: it makes what the settings need.
         from eventflow_site.supervisor.cli import main as up
 
-        sys.exit(up())
+        sys.exit(up(sys.argv[2:]))
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

@@ -9,6 +9,7 @@ LAST_USED_INTERVAL_SECONDS: Final = 60
 MAX_ROTATION_OVERLAP_SECONDS: Final = 30 * 86_400
 MAX_PASSWORD_LENGTH: Final = 256
 
+IDEMPOTENCY_TTL_SECONDS: Final = 24 * 3600
 MAX_IDEMPOTENCY_KEY_LENGTH: Final = 255
 
 # The largest JSON body of any endpoint but ingest, in bytes.

@@ -46,6 +46,7 @@ class PartitionProgress:
     partition: int
     committed_offset: int
     bounds: Bounds
+    lag_seconds: float | None
 
     @property
     def lag(self) -> int:

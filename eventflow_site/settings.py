@@ -1,5 +1,6 @@
 """All settings, driven by environment variables (`docs/configuration.md` lists them)."""
 
+import logging
 from datetime import timedelta
 from typing import Any
 
@@ -49,6 +50,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_prometheus",
+    "django_structlog",
     "django_htmx",
     "heroicons",
     "axes",
@@ -63,6 +65,7 @@ INSTALLED_APPS = [
 # Requests under /api/ pass the browser's middleware by: eventflow_site/browser_middleware.py.
 MIDDLEWARE = [
     "eventflow_site.request_id.RequestIdMiddleware",
+    "observability.middleware.AccessLogMiddleware",
     "eventflow_site.transport.TransportMiddleware",
     "eventflow_site.browser_middleware.SecurityMiddleware",
     "eventflow_site.browser_middleware.WhiteNoiseMiddleware",
@@ -258,5 +261,12 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 
 # --- logs -----------------------------------------------------------------------------------------------
-LOGGING_CONFIG = None
-LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
+LOG_FORMAT = env.str("LOG_FORMAT", default="auto")
+LOGGING_CONFIG = "observability.log_format.configure"
+LOGGING = {"level": LOG_LEVEL, "format": LOG_FORMAT}
+SLOW_REQUEST_SECONDS = env.float("EVENTFLOW_SLOW_REQUEST_SECONDS", default=1.0)
+SLOW_SQL_SECONDS = env.float("EVENTFLOW_SLOW_SQL_SECONDS", default=0.5)
+# Request ids run through to tasks, and each task leaves a line.
+DJANGO_STRUCTLOG_CELERY_ENABLED = True
+DJANGO_STRUCTLOG_CELERY_TASK_START_LOG_LEVEL = logging.DEBUG

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 import pytest
 from django.apps import apps
 from django.db import connection
+from django.test.utils import setup_databases, teardown_databases
 
 from accounts.services.authenticate_key import forget_keys
+from streams.log import close_log
 from streams.lookup import forget_streams
 
 # What migrations put there belongs to the schema.
@@ -20,6 +22,17 @@ def _delete_everything() -> None:
         # Without the triggers of foreign keys the order does not matter, and it takes a millisecond or two.
         statements = "; ".join(f"DELETE FROM {name}" for name in names)
         cursor.execute(f"BEGIN; SET LOCAL session_replication_role = replica; {statements}; COMMIT")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_test_environment, django_db_blocker, django_db_modify_db_settings) -> Iterator[None]:
+    """The test database; pytest-django's own would make it only for tests that carry its mark."""
+    with django_db_blocker.unblock():
+        settings = setup_databases(verbosity=0, interactive=False, aliases={"default"})
+        yield
+        close_log()
+        connection.close()
+        teardown_databases(settings, verbosity=0)
 
 
 @pytest.fixture

@@ -4,14 +4,15 @@ Appends keep theirs in the log's own transaction (streams/log): same table, same
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection
 from django.db.utils import OperationalError
 from django.utils import timezone
 
+from accounts.conf import IDEMPOTENCY_TTL_SECONDS
 from accounts.errors import IdempotencyInProgress, IdempotencyKeyReused
-from accounts.idempotency import TTL, compress, decompress
+from accounts.idempotency import pack_body, unpack_body
 from accounts.models import IdempotencyRecord
 
 _LOCK_NOT_AVAILABLE = "55P03"
@@ -46,7 +47,7 @@ def claim_idempotency_key(*, caller: str, key: str, request_hash: bytes) -> Repl
     try:
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL lock_timeout = '2s'")
-            cursor.execute(_CLAIM, [caller, key, request_hash, now, now + TTL])
+            cursor.execute(_CLAIM, [caller, key, request_hash, now, now + timedelta(seconds=IDEMPOTENCY_TTL_SECONDS)])
             is_claimed = cursor.fetchone() is not None
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
@@ -57,12 +58,12 @@ def claim_idempotency_key(*, caller: str, key: str, request_hash: bytes) -> Repl
     record = IdempotencyRecord.objects.get(caller=caller, key=key)
     if bytes(record.request_hash) != request_hash:
         raise IdempotencyKeyReused("Use a new key for a new request; retry with the same body.")
-    return Replay(status=record.status or 200, body=decompress(bytes(record.body)) if record.body else b"")
+    return Replay(status=record.status or 200, body=unpack_body(bytes(record.body or b"")))
 
 
 def keep_answer(*, caller: str, key: str, status: int, body: bytes) -> None:
     """Remember the answer under a key that this transaction has claimed."""
-    IdempotencyRecord.objects.filter(caller=caller, key=key).update(status=status, body=compress(body))
+    IdempotencyRecord.objects.filter(caller=caller, key=key).update(status=status, body=pack_body(body))
 
 
 def delete_expired_idempotency_keys(*, now: datetime, limit: int = 5_000) -> int:

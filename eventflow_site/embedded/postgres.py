@@ -117,6 +117,8 @@ class PostgresServer:
     def start(self, output: IO[bytes]) -> subprocess.Popen[bytes]:
         """Start the server; see `is_ready`. It ends quickly but cleanly if this process ends."""
         self._clear_stale_pid_file()
+        # PostgreSQL refuses a directory that a `chmod -R` in the checkout has opened to others.
+        make_private(self.data, self.run_as)
         settings = {**_TUNING, **self.durability}
         return self._start(
             [

@@ -2,4 +2,4 @@ import sys
 
 from eventflow_site.supervisor.cli import main
 
-sys.exit(main())
+sys.exit(main(sys.argv[1:]))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from eventflow_site.embedded.errors import CannotStart
 from eventflow_site.embedded.process import kill_group
 
 FIRST_DELAY_SECONDS = 0.1
@@ -32,9 +33,9 @@ class Child:
     _due_at: float = field(default=0.0, init=False)
 
     def start(self) -> subprocess.Popen[bytes]:
+        self._started_at = time.monotonic()
         with self.log_path.open("ab") as log:
             self.process = self.start_process(log)
-        self._started_at = time.monotonic()
         return self.process
 
     @property
@@ -44,19 +45,13 @@ class Child:
     def bring_back(self) -> str | None:
         """Start it again if it has ended and its delay is over; says what happened, if anything."""
         if self.process is None:
-            if time.monotonic() >= self._due_at:
-                self.start()
-            return None
+            return self._try_again() if time.monotonic() >= self._due_at else None
         exit_code = self.process.poll()
         if exit_code is None:
             return None
         kill_group(self.process)
         self.process = None
-        settled = time.monotonic() - self._started_at >= SETTLED_SECONDS
-        self.quick_deaths = 1 if settled else self.quick_deaths + 1
-        delay = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** (self.quick_deaths - 1))
-        self._due_at = time.monotonic() + delay
-        return f"{self.name} ended ({_describe(exit_code)}); back in {delay:.1f} s"
+        return f"{self.name} ended ({_describe(exit_code)}); back in {self._postpone():.1f} s"
 
     def ask_to_stop(self) -> None:
         if self.process is not None and self.is_running:
@@ -77,6 +72,21 @@ class Child:
                 self.process.wait()
         kill_group(self.process)
         self.process = None
+
+    def _try_again(self) -> str | None:
+        try:
+            self.start()
+        except (CannotStart, OSError) as error:
+            reason = error.problem if isinstance(error, CannotStart) else error
+            return f"{self.name} cannot be started ({reason}); again in {self._postpone():.1f} s"
+        return None
+
+    def _postpone(self) -> float:
+        settled = time.monotonic() - self._started_at >= SETTLED_SECONDS
+        self.quick_deaths = 1 if settled else self.quick_deaths + 1
+        delay = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** (self.quick_deaths - 1))
+        self._due_at = time.monotonic() + delay
+        return delay
 
 
 def _describe(exit_code: int) -> str:

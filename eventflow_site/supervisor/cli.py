@@ -1,27 +1,35 @@
 """The command `up`: exit code 0 after an orderly stop, 1 when it could not start."""
 
+import argparse
 import signal
 import threading
 import time
+from collections.abc import Sequence
 from types import FrameType
 
 from eventflow_site.embedded.errors import CannotStart
+from eventflow_site.embedded.process import die_with_parent
 from eventflow_site.supervisor.configuration import check_address, read_configuration
 from eventflow_site.supervisor.home import open_home
 from eventflow_site.supervisor.supervisor import Stopped, Supervisor
 from eventflow_site.supervisor.terminal import complain, greet, say
 
 
-def main() -> int:
+def main(arguments: Sequence[str] = ()) -> int:
     """Run until asked to stop by SIGINT, SIGTERM or SIGHUP."""
     started_at = time.monotonic()
+    options = _parser().parse_args(arguments)
+    if options.stop_with_parent:
+        die_with_parent(signal.SIGTERM)
     stop_asked = threading.Event()
 
     def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
         stop_asked.set()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, ask_to_stop)
+        # nohup has SIGHUP ignored, and means it.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, ask_to_stop)
     try:
         configuration = read_configuration()
         home = open_home(configuration.home)
@@ -33,7 +41,8 @@ def main() -> int:
             greet(configuration, home, answer=supervisor.first_start_answer, is_first=is_first, seconds=seconds)
             supervisor.watch()
         finally:
-            say("Stopping …")
+            if stop_asked.is_set():
+                say("Stopping …")
             supervisor.stop()
     except Stopped:
         return 0
@@ -41,3 +50,15 @@ def main() -> int:
         complain(error.problem, error.way_out)
         return 1
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="manage.py up",
+        description="Start everything: servers, migrations, web, worker and beat. All else is said by environment "
+        "variables: HOST, PORT, WEB_WORKERS, EVENTFLOW_HOME, DATABASE_URL, REDIS_URL (docs/configuration.md).",
+    )
+    parser.add_argument(
+        "--stop-with-parent", action="store_true", help="stop when the process that started this one ends (Linux)"
+    )
+    return parser

@@ -47,12 +47,8 @@ def open_home(path: Path) -> Home:
     """
     try:
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Root's PostgreSQL runs as nobody, who has to pass through to its own data; nobody else.
-        if (server := unprivileged_user()) is not None:
-            os.chown(path, 0, server.gid)
-            path.chmod(0o710)
-        else:
-            path.chmod(0o700)
+        if _is_ours(path):
+            _close(path)
         lock = _open_private(path / "up.lock", os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise CannotStart(
@@ -73,6 +69,22 @@ def open_home(path: Path) -> Home:
     home = Home(path=path, lock=lock)
     home.directory("logs")
     return home
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether nothing else lives in `path`: closing /tmp to everybody would be no kindness."""
+    names = {entry.name for entry in path.iterdir()}
+    return not names - {"lost+found", "test"} or "up.lock" in names
+
+
+def _close(path: Path) -> None:
+    server = unprivileged_user()
+    if server is None:
+        path.chmod(0o700)
+        return
+    # Root's PostgreSQL runs as nobody, who has to pass through to its own data; nobody else.
+    os.chown(path, 0, server.gid)
+    path.chmod(0o710)
 
 
 def read_env_file(path: Path) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """EventFlow's own processes: web, worker and beat, as command lines."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -52,6 +53,6 @@ def _child(name: str, module: list[str], home: Home, env: Mapping[str, str]) -> 
 
 
 def _run(arguments: list[str], env: Mapping[str, str], log: IO[bytes]) -> subprocess.Popen[bytes]:
-    # SIGKILL is the default's better here: with the supervisor gone so are the embedded servers,
-    # and a web server that takes its time to stop would keep the port from the next start.
-    return start_process([sys.executable, *arguments], output=log, env=env, cwd=PROJECT, death_signal=9)
+    # Without the supervisor the embedded servers are gone as well: there is nothing left to finish, and
+    # a web server that takes its time to stop would keep the port from the next start.
+    return start_process([sys.executable, *arguments], output=log, env=env, cwd=PROJECT, death_signal=signal.SIGKILL)

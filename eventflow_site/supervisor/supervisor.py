@@ -94,7 +94,6 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stop everything, programs before the servers they use; nothing is left afterwards."""
-        deadline = time.monotonic()
         for group, seconds in ((self.programs, PROGRAMS_STOP_SECONDS), (self.servers, SERVERS_STOP_SECONDS)):
             deadline = time.monotonic() + seconds
             for child in group:
@@ -150,7 +149,8 @@ class Supervisor:
             valkey = servers.embedded_valkey(self.home)
             valkey_process = self._supervise(Child("valkey", valkey.start, valkey.log_path), self.servers)
             valkey.wait_until_ready(valkey_process)
-            env["REDIS_URL"], env["CELERY_BROKER_URL"] = valkey.url, valkey.broker_url
+            env["REDIS_URL"] = valkey.url
+            env.setdefault("CELERY_BROKER_URL", valkey.broker_url)
         else:
             servers.check_redis(self.configuration.redis_url)
             env.setdefault("CELERY_BROKER_URL", self.configuration.redis_url)
@@ -174,7 +174,8 @@ class Supervisor:
             process = programs.first_start(self.first_start_answer, env, log)
         wait_until(lambda: process.poll() is not None or self.stop_asked.is_set(), seconds=FIRST_START_SECONDS)
         if process.poll() is None:
-            process.terminate()
+            # Each migration is one transaction: what it has not finished never happened.
+            process.kill()
             process.wait()
         self._raise_if_stopped()
         if process.returncode != 0:

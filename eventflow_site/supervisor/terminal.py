@@ -1,6 +1,7 @@
 """What the person at the terminal sees."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -27,7 +28,9 @@ def greet(configuration: Configuration, home: Home, *, answer: Path, is_first: b
     seeded = json.loads(answer.read_text())
     url = configuration.address
     password = f"in {home.secrets_file}"
-    if is_first and (generated := read_env_file(home.secrets_file).get(FIRST_ADMINS_VARIABLE)):
+    if os.environ.get(FIRST_ADMINS_VARIABLE):
+        password = f"as {FIRST_ADMINS_VARIABLE} says"
+    elif is_first and (generated := read_env_file(home.secrets_file).get(FIRST_ADMINS_VARIABLE)):
         password = f"{generated}  (shown this once; kept in {home.secrets_file})"
     say(
         f"""

@@ -9,42 +9,37 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from streams.log.protocol import Log
-from streams.log.wakeup import Wakeups
+from streams.log.wakeup import close_wakeups, get_wakeups
 
-__all__ = ["Log", "close_log", "get_log", "get_wakeups", "use_log"]
+__all__ = ["Log", "close_log", "get_log", "use_log"]
 
-_lock = threading.Lock()
+_make_lock = threading.Lock()
 _log: Log | None = None
-_wakeups: Wakeups | None = None
 
 
 def get_log() -> Log:
     """Return the engine of this process; made at the first call, it connects at the first append."""
     global _log  # noqa: PLW0603 - one engine for each process is the point
     if _log is None:
-        # Imported here: it needs the app registry, which this package does not.
+        # Imported here: it needs Django's app registry, which this package does not.
         from streams.log.postgres import PostgresLog
 
-        wakeups = get_wakeups()
-        with _lock:
-            _log = _log or PostgresLog(wakeups=wakeups)
+        with _make_lock:
+            _log = _log or PostgresLog(wakeups=get_wakeups())
     return _log
 
 
-def get_wakeups() -> Wakeups:
-    """Return what the readers of this process wait on."""
-    global _wakeups  # noqa: PLW0603
-    with _lock:
-        _wakeups = _wakeups or Wakeups()
-        return _wakeups
-
-
 def close_log() -> None:
-    """Finish the appends that were accepted, stop the threads and close their connections."""
-    if _log is not None:
-        _log.close()
-    if _wakeups is not None:
-        _wakeups.close()
+    """Finish the appends that were accepted, stop the threads and close their connections.
+
+    The next `get_log` makes a new engine.
+    """
+    global _log
+    with _make_lock:
+        log, _log = _log, None
+    if log is not None:
+        log.close()
+    close_wakeups()
 
 
 @contextmanager
@@ -60,9 +55,9 @@ def use_log(log: Log) -> Iterator[Log]:
 
 def _forget_in_child() -> None:
     """A forked child has none of its parent's threads and must not use its connections."""
-    global _log, _wakeups, _lock  # noqa: PLW0603
-    _log = _wakeups = None
-    _lock = threading.Lock()
+    global _log, _make_lock  # noqa: PLW0603
+    _log = None
+    _make_lock = threading.Lock()
 
 
 os.register_at_fork(after_in_child=_forget_in_child)

@@ -8,11 +8,12 @@ import threading
 from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import accumulate
 from typing import Final
 
 from streams.log.batches import CorruptBatch
+from streams.log.times import format_time
 
 # What Python needs for a batch and for each event beside the bytes themselves, about.
 _BATCH_OVERHEAD: Final = 600
@@ -65,11 +66,6 @@ def splice(*, number: int, last_offset: int, event_count: int, recorded_at: date
         [b"%b%d%b%b" % (before, offset, after, piece) for offset, piece in zip(offsets, pieces, strict=True)]
     )
     return CachedBatch(last_offset=last_offset, events=events)
-
-
-def format_time(at: datetime) -> bytes:
-    """Return RFC 3339 in UTC with all six digits of the microseconds."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode()
 
 
 class BatchCache:

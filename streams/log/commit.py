@@ -5,8 +5,9 @@ from typing import Any, Final
 
 import psycopg
 
-from accounts import idempotency
+from accounts.conf import IDEMPOTENCY_TTL_SECONDS
 from accounts.errors import IdempotencyKeyReused
+from accounts.idempotency import pack_body, unpack_body
 from streams.log.connections import Bigints, connect
 from streams.log.pending import Lane, PendingAppend, lanes_for
 from streams.log.protocol import Appended
@@ -110,7 +111,7 @@ class CommitSession:
                 {
                     "callers": [caller for caller, _ in bodies],
                     "keys": [key for _, key in bodies],
-                    "bodies": [idempotency.compress(body) for body in bodies.values()],
+                    "bodies": [pack_body(body) for body in bodies.values()],
                 },
                 prepare=True,
             )
@@ -127,7 +128,7 @@ class CommitSession:
                     "callers": [caller for caller, _ in ordered],
                     "keys": [key for _, key in ordered],
                     "request_hashes": [by_key[pair].receipt.request_hash for pair in ordered],  # type: ignore[union-attr]
-                    "ttl_seconds": idempotency.TTL.total_seconds(),
+                    "ttl_seconds": IDEMPOTENCY_TTL_SECONDS,
                 },
                 prepare=True,
             )
@@ -146,7 +147,7 @@ class CommitSession:
             if not is_same or status is None or body is None:
                 answers[request] = IdempotencyKeyReused("Use a new key for a new request; nothing was stored.")
             else:
-                answers[request] = Appended(ranges=(), body=idempotency.decompress(bytes(body)), is_replay=True)
+                answers[request] = Appended(ranges=(), body=unpack_body(bytes(body)), is_replay=True)
         return answers
 
     def _append(self, lanes: Mapping[int, Lane]) -> None:

@@ -249,3 +249,34 @@ def payloads(ids: Iterable[int]) -> Iterable[str]:
 def partition_ids(payload: str) -> list[int]:
     """Read a notification; anybody who may connect can send one, so it may hold anything."""
     return [int(word) for word in payload.split(",") if word.isascii() and word.isdigit() and len(word) < 20]
+
+
+_make_lock = threading.Lock()
+_wakeups: Wakeups | None = None
+
+
+def get_wakeups() -> Wakeups:
+    """Return what the readers of this process wait on."""
+    global _wakeups  # noqa: PLW0603 - one for each process is the point
+    with _make_lock:
+        _wakeups = _wakeups or Wakeups()
+        return _wakeups
+
+
+def close_wakeups() -> None:
+    """Stop the threads of this process and close their connections; `get_wakeups` makes new ones."""
+    global _wakeups
+    with _make_lock:
+        wakeups, _wakeups = _wakeups, None
+    if wakeups is not None:
+        wakeups.close()
+
+
+def _forget_in_child() -> None:
+    """A forked child has none of its parent's threads and must not use its connections."""
+    global _wakeups, _make_lock  # noqa: PLW0603
+    _wakeups = None
+    _make_lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)

@@ -49,7 +49,8 @@ class Instance:
         self._terminal_path = home.with_name(f"{home.name}-{self.port}.terminal")
         with self._terminal_path.open("wb") as terminal:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "up"],
+                # With its parent: a test run that is killed leaves no instance behind.
+                [sys.executable, "manage.py", "up", "--stop-with-parent"],
                 cwd=PROJECT,
                 env=clean_environment(
                     **{"EVENTFLOW_HOME": str(home), "PORT": str(self.port), "WEB_WORKERS": "1", **variables}

@@ -5,11 +5,7 @@ import stat
 import subprocess
 import sys
 
-import pytest
-
 from tests.run.instance import PROJECT, Instance, clean_environment
-
-pytestmark = pytest.mark.xdist_group("up")
 
 
 def paste(line: str) -> object:

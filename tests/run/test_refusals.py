@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def refusal(home: Path, **variables: str) -> str:
     finally:
         instance.process.kill()
     assert "Traceback" not in instance.terminal
-    said = [line for line in instance.terminal.splitlines() if line.strip() and line != "Stopping …"]
+    said = [line for line in instance.terminal.splitlines() if line.strip()]
     assert len(said) == 2, instance.terminal
     return instance.terminal
 
@@ -37,7 +38,8 @@ def old_postgres() -> Iterator[str]:
                 client, _ = listener.accept()
             except OSError:
                 return
-            with client:
+            # It hangs up on us once it knows enough.
+            with client, suppress(ConnectionError):
                 # 80877103 and 80877104: may it be encrypted? No.
                 while int.from_bytes(client.recv(1024)[4:8]) in (80877103, 80877104):
                     client.sendall(b"N")

@@ -8,12 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.run.instance import Instance, children_of, family_of, is_alive, is_listening, wait_for
+from tests.run.instance import (
+    PROJECT,
+    Instance,
+    children_of,
+    clean_environment,
+    family_of,
+    free_port,
+    is_alive,
+    is_listening,
+    wait_for,
+)
 
-pytestmark = [
-    pytest.mark.xdist_group("up"),
-    pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc"),
-]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 CHILDREN = {
     "web": "granian",
@@ -133,3 +140,25 @@ def test_servers_of_ones_own_are_used_instead(home: Path) -> None:
 def _database(name: str) -> str:
     url, question, rest = os.environ["DATABASE_URL"].partition("?")
     return url.rpartition("/")[0] + "/" + name + question + rest
+
+
+def test_killing_what_started_it_leaves_nothing(home: Path) -> None:
+    # As `make run` does: make, and below it the supervisor.
+    port = free_port()
+    make = subprocess.Popen(
+        [
+            *(sys.executable, "-c", "import subprocess, sys; subprocess.call(sys.argv[1:])"),
+            *(sys.executable, "manage.py", "up", "--stop-with-parent"),
+        ],
+        cwd=PROJECT,
+        env=clean_environment(EVENTFLOW_HOME=str(home), PORT=str(port)),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    wait_for("servers", lambda: len(family_of(make.pid)) > len(CHILDREN))
+    family = family_of(make.pid)
+
+    make.kill()
+    make.wait()
+
+    wait_for("the family to end", lambda: not any(is_alive(pid) for pid in family))
