@@ -130,6 +130,8 @@ class Supervisor:
             ]
             env.setdefault("ALLOWED_HOSTS", ",".join(dict.fromkeys(hosts)))
             env.setdefault("EVENTFLOW_SECURE_COOKIES", "false")
+        # Static files are collected here, or found in the packages; a missing directory is a warning.
+        self.home.directory("static")
         if "PROMETHEUS_MULTIPROC_DIR" not in env:
             # The web workers add up their counters through files.
             env["PROMETHEUS_MULTIPROC_DIR"] = str(servers.clear_directory(self.home.directory("metrics")))
