@@ -1,11 +1,25 @@
-"""A newcomer types `make run` and pastes what it prints."""
+"""One instance as a newcomer meets it: what it prints works, and what dies comes back."""
 
 import json
+import os
+import signal
 import stat
 import subprocess
 import sys
 
-from tests.run.instance import PROJECT, Instance, clean_environment
+import pytest
+
+from tests.run.instance import PROJECT, Instance, children_of, clean_environment, is_alive, wait_for
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+CHILDREN = {
+    "web": "granian",
+    "worker": "eventflow_site worker",
+    "beat": "eventflow_site beat",
+    "postgres": "postgres -D",
+    "valkey": "valkey-server",
+}
 
 
 def paste(line: str) -> object:
@@ -64,3 +78,49 @@ def test_the_terminal_stays_calm(running: Instance) -> None:
     before, _, _ = running.terminal.partition("EventFlow is up at")
 
     assert [line for line in before.splitlines() if line.strip()] == ["Preparing the database …"]
+
+
+@pytest.mark.parametrize("name", CHILDREN)
+def test_a_child_that_is_killed_comes_back(running: Instance, name: str) -> None:
+    words = CHILDREN[name]
+    wait_for(f"{name} before", lambda: running.child(words))
+    before = running.child(words)
+    assert before is not None
+
+    os.kill(before, signal.SIGKILL)
+
+    wait_for(f"{name} again", lambda: running.child(words) not in (None, before))
+    assert f"{name} ended (SIGKILL)" in running.terminal
+    wait_for("an append to be stored", running.stores_an_event)
+
+
+def test_the_web_servers_workers_do_not_outlive_its_main_process(running: Instance) -> None:
+    main = running.child("granian")
+    assert main is not None
+    wait_for("a worker", lambda: children_of(main))
+    workers = children_of(main)
+
+    os.kill(main, signal.SIGKILL)
+
+    wait_for("the workers to end", lambda: not any(is_alive(pid) for pid in workers))
+    wait_for("an append to be stored", running.stores_an_event)
+
+
+def test_a_web_worker_that_is_killed_comes_back(running: Instance) -> None:
+    main = running.child("granian")
+    assert main is not None
+    wait_for("a worker", lambda: children_of(main))
+    (worker,) = children_of(main)
+
+    os.kill(worker, signal.SIGKILL)
+
+    wait_for("another worker", lambda: children_of(main) not in ([], [worker]))
+    wait_for("an append to be stored", running.stores_an_event)
+
+
+def test_a_second_up_in_the_same_home_is_told_of_the_first(running: Instance) -> None:
+    second = Instance(running.home)
+
+    assert second.process.wait(60) == 1
+    assert f"already running in {running.home} (process {running.process.pid})" in second.terminal
+    assert running.answers()
