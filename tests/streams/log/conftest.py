@@ -7,7 +7,9 @@ import pytest
 
 from streams.log import get_log
 from streams.log.memory import MemoryLog
+from streams.log.postgres import PostgresLog
 from streams.log.protocol import Log, PartitionRef
+from streams.log.wakeup import Wakeups
 from streams.lookup import info_of
 from tests.factories import make_stream
 
@@ -30,6 +32,22 @@ def partition(make_partitions: MakePartitions) -> PartitionRef:
 @pytest.fixture
 def postgres_log(db_with_commits: None) -> Log:
     return get_log()
+
+
+@pytest.fixture
+def make_log(db_with_commits: None) -> Iterator[Callable[..., PostgresLog]]:
+    """Builder of further engines, as other processes have them; each is closed in the end."""
+    made: list[tuple[PostgresLog, Wakeups]] = []
+
+    def make(**options: int) -> PostgresLog:
+        wakeups = Wakeups()
+        made.append((PostgresLog(wakeups=wakeups, **options), wakeups))
+        return made[-1][0]
+
+    yield make
+    for log, wakeups in made:
+        log.close()
+        wakeups.close()
 
 
 @pytest.fixture(params=["memory", "postgres"])
