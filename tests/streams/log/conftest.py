@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable, Iterator
 
 import pytest
+from django.db import connection
 
 from streams.log import get_log
 from streams.log.memory import MemoryLog
@@ -12,6 +13,7 @@ from streams.log.protocol import Log, PartitionRef
 from streams.log.wakeup import Wakeups
 from streams.lookup import info_of
 from tests.factories import make_stream
+from tests.streams.log.faulty_network import FaultyNetwork
 
 _ids = itertools.count(1)
 
@@ -48,6 +50,18 @@ def make_log(db_with_commits: None) -> Iterator[Callable[..., PostgresLog]]:
     for log, wakeups in made:
         log.close()
         wakeups.close()
+
+
+@pytest.fixture
+def network(db_with_commits: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyNetwork]:
+    """What lies between the log's own connections and the server; this thread's connection does not use it."""
+    connection.ensure_connection()
+    network = FaultyNetwork(connection.settings_dict)
+    with monkeypatch.context() as patch:
+        patch.setitem(connection.settings_dict, "HOST", "127.0.0.1")
+        patch.setitem(connection.settings_dict, "PORT", str(network.port))
+        yield network
+    network.close()
 
 
 @pytest.fixture(params=["memory", "postgres"])
