@@ -83,7 +83,9 @@ def test_an_append_in_another_process_wakes_through_notify(partition, wakeups):
 
 
 def test_a_lost_notification_costs_no_more_than_a_look_at_the_heads(partition, postgres_log, wakeups, monkeypatch):
-    # The appending side speaks on another channel: its hints never arrive.
+    with wakeups.watch([partition.id]):
+        wait_until_listening(wakeups)
+    # From here on the appending side speaks on another channel: its hints never arrive.
     monkeypatch.setattr(wakeup, "NOTIFY_CHANNEL", "somewhere_else")
     with wakeups.watch([partition.id]) as watch:
         watch.saw(partition.id, 0)
