@@ -25,7 +25,7 @@ PAGE_EVENTS = 50
 class StreamForm(forms.ModelForm):
     class Meta:
         model = Stream
-        fields = "__all__"
+        exclude: tuple[str, ...] = ()
 
     def clean_name(self) -> str:
         name = str(self.cleaned_data["name"])

@@ -18,7 +18,7 @@ class EventInSerializer(serializers.Serializer):
 
 
 class AppendedSerializer(serializers.Serializer):
-    """Where one event went. For an array or NDJSON: `{accepted, events: […]}` or, minimal, `{accepted, ranges: […]}`."""
+    """Where one event went. An array or NDJSON is answered `{accepted, events: […]}` or `{accepted, ranges: […]}`."""
 
     id = serializers.CharField()
     stream = serializers.CharField()

@@ -169,6 +169,13 @@ class Log(Protocol):
         """
         ...
 
+    def recorded_after(self, positions: Sequence[tuple[PartitionRef, int]]) -> Sequence[datetime | None]:
+        """Return when the first kept event after each offset was recorded, in one query.
+
+        In the order of the positions; None where nothing follows.
+        """
+        ...
+
     def ensure(self, partitions: Sequence[PartitionRef]) -> None:
         """Make the partitions ready for appends; harmless when they are."""
         ...

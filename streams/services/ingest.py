@@ -66,12 +66,14 @@ def append_events(
     streams = _streams_of(caller, events, stream_name, is_single=is_single)
     records, ids = make_records(events, is_single=is_single)
     placement = _place(events, streams, records, ids)
-    receipt = idempotency and Receipt(
-        caller=caller.reference,
-        key=idempotency.key,
-        request_hash=idempotency.request_hash,
-        render=lambda ranges: render(placement, ranges),
-    )
+    receipt = None
+    if idempotency is not None:
+        receipt = Receipt(
+            caller=caller.reference,
+            key=idempotency.key,
+            request_hash=idempotency.request_hash,
+            render=lambda ranges: render(placement, ranges),
+        )
     appended = get_log().append(placement.appends, receipt=receipt)
     body = appended.body if appended.body is not None else render(placement, appended.ranges)
     return appended, body
