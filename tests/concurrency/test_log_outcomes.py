@@ -68,7 +68,11 @@ def lock_held(statement: str, *params: object) -> Iterator[None]:
 def terminate(name):
     """Kill the server's side of the connections of that name, as an administrator might."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", [name])
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = %s AND datname = current_database()",
+            [name],
+        )
         return len(cursor.fetchall())
 
 
@@ -275,7 +279,10 @@ def test_the_statements_of_an_append_are_of_this_session_only(partition, postgre
     """An append is one statement: nothing is left open in which a row could stay locked."""
     append(postgres_log, partition, "a")
     with connection.cursor() as cursor:
-        cursor.execute("SELECT state FROM pg_stat_activity WHERE application_name = 'eventflow-append'")
+        cursor.execute(
+            "SELECT state FROM pg_stat_activity"
+            " WHERE application_name = 'eventflow-append' AND datname = current_database()"
+        )
         assert cursor.fetchall() == [("idle",)]
 
 

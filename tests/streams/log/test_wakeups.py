@@ -110,7 +110,7 @@ def test_listener_and_notifier_survive_the_loss_of_their_connections(partition, 
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE application_name IN ('eventflow-listen', 'eventflow-notify')"
+            " WHERE application_name IN ('eventflow-listen', 'eventflow-notify') AND datname = current_database()"
         )
     with wakeups.watch([partition.id]) as watch:
         watch.saw(partition.id, 1)
