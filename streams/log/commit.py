@@ -47,7 +47,13 @@ class CommitSession:
     """
 
     def __init__(self) -> None:
-        self.connection = connect("append", f"lock_timeout={LOCK_TIMEOUT}", f"statement_timeout={STATEMENT_TIMEOUT}")
+        self.connection = connect(
+            "append",
+            f"lock_timeout={LOCK_TIMEOUT}",
+            f"statement_timeout={STATEMENT_TIMEOUT}",
+            # Two appends to one partition follow each other; stricter levels would fail the second.
+            "default_transaction_isolation=read\\ committed",
+        )
         self._cursor = self.connection.cursor(binary=True)
         self.may_have_committed = False
         setting = self.connection.execute("SHOW synchronous_commit").fetchone()

@@ -123,13 +123,13 @@ def process_environment() -> dict[str, str]:
 class AppendingProcess:
     """A process that appends. What it wrote before it died counts; half a line does not."""
 
-    def __init__(self, load: Load) -> None:
+    def __init__(self, load: Load, environment: Mapping[str, str] | None = None) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__, json.dumps(asdict(load))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=process_environment(),
+            env=environment or process_environment(),
         )
         self._lines: list[str] = []
         self.has_begun = threading.Event()
@@ -141,6 +141,11 @@ class AppendingProcess:
         for line in self._process.stdout:
             self._lines.append(line)
             self.has_begun.set()
+
+    @property
+    def stored_count(self) -> int:
+        """How many events were answered so far."""
+        return sum(line.startswith(STORED) for line in list(self._lines))
 
     def kill(self) -> None:
         self._process.kill()

@@ -56,7 +56,8 @@ def make_log(db_with_commits: None) -> Iterator[Callable[..., PostgresLog]]:
 def network(db_with_commits: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyNetwork]:
     """What lies between the log's own connections and the server; this thread's connection does not use it."""
     connection.ensure_connection()
-    network = FaultyNetwork(connection.settings_dict)
+    params = connection.get_connection_params()
+    network = FaultyNetwork(host=params.get("host") or "127.0.0.1", port=int(params.get("port") or 5432))
     with monkeypatch.context() as patch:
         patch.setitem(connection.settings_dict, "HOST", "127.0.0.1")
         patch.setitem(connection.settings_dict, "PORT", str(network.port))

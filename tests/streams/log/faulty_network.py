@@ -14,8 +14,10 @@ class FaultyNetwork:
         port: where to connect.
     """
 
-    def __init__(self, target: dict[str, Any]) -> None:
-        self._target = (target["HOST"] or "127.0.0.1", int(target["PORT"] or 5432))
+    def __init__(self, *, host: str, port: int) -> None:
+        # As for libpq: a host that begins with a slash is a directory with the server's socket.
+        self._is_unix = host.startswith("/")
+        self._target: Any = f"{host}/.s.PGSQL.{port}" if self._is_unix else (host, port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._pairs: dict[socket.socket, socket.socket] = {}
@@ -81,8 +83,9 @@ class FaultyNetwork:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
             client.close()
             return
-        server = socket.create_connection(self._target)
-        for one in (client, server):
+        server = socket.socket(socket.AF_UNIX if self._is_unix else socket.AF_INET)
+        server.connect(self._target)
+        for one in (client,) if self._is_unix else (client, server):
             one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with self._lock:
             self._pairs[client], self._pairs[server] = server, client
