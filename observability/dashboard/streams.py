@@ -10,6 +10,7 @@ from rest_framework.exceptions import ValidationError
 from accounts.errors import DomainError
 from accounts.permissions import MayManage
 from accounts.roles import Right
+from consumers.queries import list_groups
 from observability.dashboard.forms import Form, number_or_text, refused_form
 from observability.dashboard.listing import PAGE_ROWS, cursor_of, listing_of, text_filter
 from observability.dashboard.once import once
@@ -18,7 +19,7 @@ from observability.dashboard.problems import problem_of
 from observability.queries.stream_pages import describe_stream, list_stream_rows
 from streams.api.streams import ChangeStreamSerializer, CreateStreamSerializer
 from streams.models import Stream, Visibility
-from streams.queries import get_stream
+from streams.queries import get_stream, totals_of
 from streams.services.lifecycle import StreamSettings, change_stream, create_stream, delete_stream
 
 AGE_UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
@@ -110,8 +111,13 @@ class DeleteStream(Page):
     permission_classes = (MayManage,)
 
     def get(self, request: HttpRequest, stream: str) -> HttpResponse:
-        get_stream(self.caller, stream, Right.MANAGE)
-        return self.dialog("dashboard/_stream_delete.html", stream=describe_stream(self.caller, stream))
+        heading = describe_stream(self.caller, stream, Right.MANAGE)
+        return self.dialog(
+            "dashboard/_stream_delete.html",
+            stream=heading,
+            event_count=totals_of([heading.info])[heading.info.id].event_count,
+            group_count=list_groups(heading.info).count(),
+        )
 
     def post(self, request: HttpRequest, stream: str) -> HttpResponse:
         row = get_stream(self.caller, stream, Right.MANAGE)
