@@ -6,7 +6,8 @@ DEFAULT_ACK_WAIT_SECONDS: Final = 30
 MAX_ACK_WAIT_SECONDS: Final = 12 * 3600
 DEFAULT_MAX_FAILURES: Final = 5
 MAX_MAX_FAILURES: Final = 100
-DELIVERY_CAP: Final = 20
+DEFAULT_MAX_DELIVERIES: Final = 20
+MAX_MAX_DELIVERIES: Final = 1_000
 DEFAULT_BACKOFF_SECONDS: Final = (5, 30, 120, 600, 1800)
 MAX_BACKOFF_ENTRIES: Final = 20
 MAX_BACKOFF_SECONDS: Final = 7 * 86400
@@ -16,6 +17,35 @@ MAX_MAX_IN_FLIGHT: Final = 1_000_000
 
 # "Last seen" is written at most this often for each member.
 MEMBER_SEEN_INTERVAL_SECONDS: Final = 5.0
+
+# --- lease mode ---
+DEFAULT_LEASE_EVENTS: Final = 100
+MAX_LEASE_EVENTS: Final = 1_000
+# One answer carries at most this; what does not fit is given back at once, not counted as delivered.
+MAX_LEASE_BYTES: Final = 8 * 1024 * 1024
+# Deliveries in one answer, and in one request to ack, nack, extend or release.
+MAX_LEASE_DELIVERIES: Final = 100
+MAX_OUTCOME_DELIVERIES: Final = 1_000
+MAX_CONSUMER_CHARACTERS: Final = 128
+MAX_ERROR_CHARACTERS: Final = 2_000
+MAX_NOTE_CHARACTERS: Final = 1_000
+# How long a lease that ended is remembered, so that the same request again is answered as the first was.
+ENDED_LEASE_SECONDS: Final = 3600
+# A waiting lease looks again at least this often: a hint from another process may be lost.
+LEASE_RECHECK_SECONDS: Final = 1.0
+
+# --- the reconciler and the lease path's own share of its work ---
+RECONCILE_INTERVAL_SECONDS: Final = 1.0
+RECONCILE_STEP_DELIVERIES: Final = 100
+RECONCILE_STEP_BYTES: Final = 8 * 1024 * 1024
+RECONCILE_MAX_SECONDS: Final = 10.0
+# History is for asking "what happened to this event?"; dead letters keep their own copy of it.
+HISTORY_SECONDS: Final = 14 * 86400
+PURGE_STEP_ROWS: Final = 10_000
+
+# --- bulk redrive and discard ---
+BULK_INLINE_DEAD_LETTERS: Final = 200
+BULK_STEP_DEAD_LETTERS: Final = 200
 
 # Requests that wait at once in one process, of its 600 threads: the rest stays free for appends.
 MAX_WAITING_REQUESTS: Final = 550

@@ -1,10 +1,12 @@
 """Every address of EventFlow, by the app that answers it."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
-api = [
+api: list[Any] = [
     path("", include("accounts.api.urls")),
     path("", include("streams.api.urls")),
     path("", include("consumers.api.urls")),

@@ -4,7 +4,13 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
-from consumers.conf import DEFAULT_ACK_WAIT_SECONDS, DEFAULT_BACKOFF_SECONDS, DEFAULT_MAX_FAILURES, DEFAULT_MAX_IN_FLIGHT
+from consumers.conf import (
+    DEFAULT_ACK_WAIT_SECONDS,
+    DEFAULT_BACKOFF_SECONDS,
+    DEFAULT_MAX_DELIVERIES,
+    DEFAULT_MAX_FAILURES,
+    DEFAULT_MAX_IN_FLIGHT,
+)
 from streams.models import Partition, Stream
 from streams.names import NAME_PATTERN
 
@@ -37,6 +43,8 @@ class ConsumerGroup(models.Model):
     start = models.CharField(max_length=8, choices=Start, default=Start.EARLIEST)
     ack_wait_seconds = models.PositiveIntegerField(default=DEFAULT_ACK_WAIT_SECONDS)
     max_failures = models.PositiveSmallIntegerField(default=DEFAULT_MAX_FAILURES)
+    # Counts every lease, failed or not: a consumer that crashes or gives back cannot loop for ever.
+    max_deliveries = models.PositiveSmallIntegerField(default=DEFAULT_MAX_DELIVERIES)
     backoff_seconds = ArrayField(models.PositiveIntegerField(), default=default_backoff)
     ordering = models.CharField(max_length=9, choices=Ordering, default=Ordering.NONE)
     max_in_flight = models.PositiveIntegerField(default=DEFAULT_MAX_IN_FLIGHT)
@@ -51,9 +59,13 @@ class ConsumerGroup(models.Model):
             models.UniqueConstraint(fields=["stream", "name"], name="group_name_unique_in_stream"),
             models.CheckConstraint(condition=Q(name__regex=NAME_PATTERN), name="group_name_is_well_formed"),
             models.CheckConstraint(
-                condition=Q(ack_wait_seconds__gte=1, max_failures__gte=1, max_in_flight__gte=1, backoff_seconds__len__gte=1),
+                condition=Q(
+                    ack_wait_seconds__gte=1, max_failures__gte=1, max_in_flight__gte=1, backoff_seconds__len__gte=1
+                ),
                 name="group_settings_are_positive",
             ),
+            # The last one is delivered alone: there must be one before it.
+            models.CheckConstraint(condition=Q(max_deliveries__gte=2), name="group_delivers_at_least_twice"),
         )
 
     def __str__(self) -> str:
@@ -61,18 +73,26 @@ class ConsumerGroup(models.Model):
 
 
 class GroupOffset(models.Model):
-    """How far a group has come in one partition: everything up to `committed_offset` is finished."""
+    """How far a group has come in one partition: everything up to `committed_offset` is finished.
+
+    In lease mode everything up to `dispatched_offset` was handed out at least once; what of it is not yet
+    finished, deliveries say. It may stand below the committed offset, and then says nothing.
+    """
 
     group = models.ForeignKey(ConsumerGroup, on_delete=models.CASCADE, related_name="offsets", db_index=False)
     partition = models.ForeignKey(Partition, on_delete=models.CASCADE, related_name="group_offsets")
     committed_offset = models.BigIntegerField(default=0)
     committed_at = models.DateTimeField(null=True)
+    dispatched_offset = models.BigIntegerField(default=0)
+    # The round of what is handed out next; every seek begins a new one (consumers/services/seek.py).
+    round = models.PositiveIntegerField(default=0)
 
     class Meta:
         verbose_name = "group offset"
         constraints = (
             models.UniqueConstraint(fields=["group", "partition"], name="groupoffset_unique_per_partition"),
             models.CheckConstraint(condition=Q(committed_offset__gte=0), name="groupoffset_committed_not_negative"),
+            models.CheckConstraint(condition=Q(dispatched_offset__gte=0), name="groupoffset_dispatched_not_negative"),
         )
 
     def __str__(self) -> str:

@@ -1,0 +1,183 @@
+"""What lease mode has handed out and not yet finished, and what did not go smoothly."""
+
+from django.db import models
+from django.db.models import F, Q
+
+from consumers.conf import MAX_CONSUMER_CHARACTERS, MAX_LEASE_EVENTS
+from consumers.models.dead_letters import DeadLetter
+from consumers.models.groups import ConsumerGroup
+from consumers.states import DeliveryState, ExhaustedReason, Outcome
+from streams.models import Partition
+
+
+class Delivery(models.Model):
+    """A contiguous range of offsets that was handed out and is not yet finished; a finished one has no row.
+
+    `consumers/states.py` has the drawing of its life.
+    """
+
+    group = models.ForeignKey(ConsumerGroup, on_delete=models.CASCADE, related_name="deliveries", db_index=False)
+    partition = models.ForeignKey(Partition, on_delete=models.CASCADE, related_name="+", db_index=False)
+    # A redrive: one event, whose body is the dead letter's copy; it stands outside the group's order.
+    dead_letter = models.ForeignKey(
+        DeadLetter, null=True, on_delete=models.CASCADE, related_name="deliveries", db_index=False
+    )
+    round = models.PositiveIntegerField(default=0)
+    first_offset = models.BigIntegerField()
+    last_offset = models.BigIntegerField()
+    state = models.CharField(max_length=9, choices=[(state.value, state.value) for state in DeliveryState])
+    # The answer that carries it must carry, or did carry, nothing else (consumers/isolation.py).
+    is_alone = models.BooleanField("handed out alone", default=False)
+    delivery_count = models.PositiveIntegerField(default=0)
+    failure_count = models.PositiveIntegerField(default=0)
+    lease_token = models.UUIDField(null=True)
+    leased_by = models.CharField(max_length=MAX_CONSUMER_CHARACTERS, blank=True, default="")
+    leased_at = models.DateTimeField(null=True)
+    lease_expires_at = models.DateTimeField(null=True)
+    available_at = models.DateTimeField(null=True)
+    exhausted_reason = models.CharField(
+        max_length=12, blank=True, default="", choices=[(reason.value, reason.value) for reason in ExhaustedReason]
+    )
+    last_error = models.TextField(blank=True, default="")
+    last_failed_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        ordering = ("id",)
+        constraints = (
+            # The smallest of these gives the committed offset: an index scan that stops at its first row.
+            models.UniqueConstraint(
+                fields=["group", "partition", "first_offset"],
+                condition=Q(dead_letter__isnull=True),
+                name="delivery_of_an_event_unique_in_group",
+            ),
+            models.UniqueConstraint(
+                fields=["dead_letter"],
+                condition=Q(dead_letter__isnull=False),
+                name="delivery_of_a_redrive_unique",
+            ),
+            models.CheckConstraint(
+                condition=Q(first_offset__gte=1)
+                & Q(last_offset__gte=F("first_offset"))
+                & Q(last_offset__lt=F("first_offset") + MAX_LEASE_EVENTS),
+                name="delivery_range_is_neither_empty_nor_too_long",
+            ),
+            models.CheckConstraint(
+                condition=Q(dead_letter__isnull=True) | Q(first_offset=F("last_offset")),
+                name="delivery_of_a_redrive_is_one_event",
+            ),
+            # A lease without an expiry could never be taken back.
+            models.CheckConstraint(
+                condition=Q(
+                    state="leased",
+                    lease_expires_at__isnull=False,
+                    lease_token__isnull=False,
+                    leased_at__isnull=False,
+                    delivery_count__gte=1,
+                )
+                | (~Q(state="leased") & Q(lease_expires_at__isnull=True, lease_token__isnull=True)),
+                name="delivery_has_token_and_expiry_exactly_while_leased",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="waiting", available_at__isnull=False)
+                | (~Q(state="waiting") & Q(available_at__isnull=True)),
+                name="delivery_is_available_at_a_time_exactly_while_waiting",
+            ),
+            models.CheckConstraint(
+                condition=(Q(state="exhausted") & ~Q(exhausted_reason=""))
+                | (~Q(state="exhausted") & Q(exhausted_reason="")),
+                name="delivery_has_a_reason_exactly_while_exhausted",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=[state.value for state in DeliveryState]), name="delivery_state_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(failure_count__lte=F("delivery_count")), name="delivery_never_failed_more_often_than_leased"
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=["group", "is_alone", "available_at"],
+                condition=Q(state="waiting"),
+                name="delivery_waiting_by_due",
+            ),
+            models.Index(
+                fields=["group", "lease_expires_at"],
+                include=["first_offset", "last_offset"],
+                condition=Q(state="leased"),
+                name="delivery_leased_by_expiry",
+            ),
+            models.Index(
+                fields=["group", "partition", "first_offset"],
+                condition=Q(state="exhausted"),
+                name="delivery_exhausted",
+            ),
+            models.Index(
+                fields=["group", "partition", "first_offset"],
+                condition=Q(dead_letter__isnull=False),
+                name="delivery_redrives",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.group_id}/{self.partition_id}: {self.first_offset}-{self.last_offset} {self.state}"
+
+
+class DeliveryHistory(models.Model):
+    """How a lease ended that did not go smoothly: one row for each range, never for a plain first ack."""
+
+    group = models.ForeignKey(ConsumerGroup, on_delete=models.CASCADE, related_name="+")
+    partition = models.ForeignKey(Partition, on_delete=models.CASCADE, related_name="+", db_index=False)
+    round = models.PositiveIntegerField(default=0)
+    first_offset = models.BigIntegerField()
+    last_offset = models.BigIntegerField()
+    outcome = models.CharField(max_length=8, choices=[(outcome.value, outcome.value) for outcome in Outcome])
+    delivery_count = models.PositiveIntegerField()
+    failure_count = models.PositiveIntegerField()
+    consumer = models.CharField(max_length=MAX_CONSUMER_CHARACTERS, blank=True, default="")
+    leased_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField()
+    error = models.TextField(blank=True, default="")
+
+    class Meta:
+        verbose_name = "delivery history"
+        verbose_name_plural = "delivery history"
+        ordering = ("id",)
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(last_offset__gte=F("first_offset")), name="deliveryhistory_range_is_not_empty"
+            ),
+        )
+        indexes = (
+            models.Index(fields=["partition", "first_offset"], name="deliveryhistory_by_offset"),
+            models.Index(fields=["ended_at"], name="deliveryhistory_by_end"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.first_offset}-{self.last_offset} {self.outcome}"
+
+
+class EndedLease(models.Model):
+    """A lease that its consumer ended, remembered for a while: the same request again is answered as before.
+
+    It is written in the transaction that ended the lease. One answer's deliveries share a token, so a row
+    is named by both.
+    """
+
+    pk = models.CompositePrimaryKey("lease_token", "delivery_id")
+    lease_token = models.UUIDField()
+    delivery_id = models.BigIntegerField()
+    # No constraint and no index: this row is written by every ack, and lives for an hour.
+    group = models.ForeignKey(
+        ConsumerGroup, on_delete=models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
+    outcome = models.CharField(max_length=8, choices=[(outcome.value, outcome.value) for outcome in Outcome])
+    ended_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "ended lease"
+        indexes = (models.Index(fields=["ended_at"], name="endedlease_by_end"),)
+
+    def __str__(self) -> str:
+        return f"{self.delivery_id} {self.outcome}"

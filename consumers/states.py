@@ -1,0 +1,108 @@
+"""The life of a delivery, written once.
+
+```
+             lease                            ack
+   (next) ─────────> LEASED ─────────────────────────────> finished: the row goes
+                     │  ▲  ╲
+  nack, expiry or    │  │   ╲ nack or expiry with no attempt left
+  release            ▼  │    ╲
+   redrive ───────> WAITING   ╲──> EXHAUSTED ── move ────> dead letter: the row goes
+                        lease, once available_at has come
+```
+
+Everything here is pure: it says which state follows and why; `consumers/sql/` makes the move, guarded by
+the state it starts from, and the constraints of `consumers/models/deliveries.py` refuse impossible rows.
+How a range that failed as a whole comes apart is in `consumers/isolation.py`.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands. A finished one has no row."""
+
+    LEASED = "leased"
+    WAITING = "waiting"
+    EXHAUSTED = "exhausted"
+
+
+class Act(StrEnum):
+    """What happens to a delivery."""
+
+    LEASE = "lease"
+    ACK = "ack"
+    NACK = "nack"
+    EXPIRE = "expire"
+    RELEASE = "release"
+    EXTEND = "extend"
+    MOVE = "move"
+    REDRIVE = "redrive"
+    SEEK = "seek"
+
+
+class ExhaustedReason(StrEnum):
+    """Why a group gives up on an event. `reported` is said by offset-mode consumers, of no delivery."""
+
+    MAX_FAILURES = "max_failures"
+    DELIVERY_CAP = "delivery_cap"
+    TERMINAL = "terminal"
+    REPORTED = "reported"
+
+
+# What ended a lease, or what retention did to a delivery: the words of the history.
+class Outcome(StrEnum):
+    ACKED = "acked"
+    NACKED = "nacked"
+    EXPIRED = "expired"
+    RELEASED = "released"
+    LOST = "lost"
+
+
+# (before, act) -> what may follow; None is "no row".
+TRANSITIONS: Final[dict[tuple[DeliveryState | None, Act], frozenset[DeliveryState | None]]] = {
+    (None, Act.LEASE): frozenset({DeliveryState.LEASED}),
+    (None, Act.REDRIVE): frozenset({DeliveryState.WAITING}),
+    (DeliveryState.WAITING, Act.LEASE): frozenset({DeliveryState.LEASED}),
+    (DeliveryState.LEASED, Act.EXTEND): frozenset({DeliveryState.LEASED}),
+    # An ack may name events that failed: each of them goes on by itself.
+    (DeliveryState.LEASED, Act.ACK): frozenset({None, DeliveryState.WAITING, DeliveryState.EXHAUSTED}),
+    (DeliveryState.LEASED, Act.NACK): frozenset({DeliveryState.WAITING, DeliveryState.EXHAUSTED}),
+    (DeliveryState.LEASED, Act.EXPIRE): frozenset({DeliveryState.WAITING, DeliveryState.EXHAUSTED}),
+    (DeliveryState.LEASED, Act.RELEASE): frozenset({DeliveryState.WAITING, DeliveryState.EXHAUSTED}),
+    (DeliveryState.EXHAUSTED, Act.MOVE): frozenset({None}),
+    (DeliveryState.LEASED, Act.SEEK): frozenset({None}),
+    (DeliveryState.WAITING, Act.SEEK): frozenset({None}),
+    (DeliveryState.EXHAUSTED, Act.SEEK): frozenset({None}),
+}
+
+
+def is_allowed(before: DeliveryState | None, act: Act, after: DeliveryState | None) -> bool:
+    """Whether `act` may lead from one state to the other."""
+    return after in TRANSITIONS.get((before, act), frozenset())
+
+
+class DeadLetterStatus(StrEnum):
+    """What has become of a dead letter.
+
+    ```
+    OPEN ── redrive ──> REDRIVEN ── acked ──> RESOLVED       (dead again: stays REDRIVEN, a new one is OPEN)
+     │ ╲── resolve ───────────────────────────> RESOLVED     (somebody dealt with the event outside its group)
+     ╰──── discard ──> DISCARDED
+    ```
+    """
+
+    OPEN = "open"
+    REDRIVEN = "redriven"
+    RESOLVED = "resolved"
+    DISCARDED = "discarded"
+
+
+class RedriveOutcome(StrEnum):
+    """How a redrive ended."""
+
+    PENDING = "pending"
+    ACKED = "acked"
+    DEAD_AGAIN = "dead_again"
+    # A seek went back behind the event: it is handed out again with all the others.
+    SUPERSEDED = "superseded"
