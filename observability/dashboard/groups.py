@@ -84,7 +84,7 @@ class NewGroup(Page):
         values = _values(defaults) | {"mode": defaults.mode, "start": defaults.start}
         return self.whole(self.template, stream=heading, tab="groups", form=Form(values), **CHOICES)
 
-    @once
+    @once()
     def post(self, request: HttpRequest, stream: str) -> HttpResponse:
         info = require_stream(self.caller, stream, Right.CONSUME)
         values = request.POST.dict()

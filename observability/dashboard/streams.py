@@ -62,7 +62,7 @@ class NewStream(Page):
         values = {"partitions": "1", "visibility": Visibility.INTERNAL, "age_unit": "days", "size_unit": "GiB"}
         return self.whole(self.template, form=Form(values), **CHOICES)
 
-    @once
+    @once()
     def post(self, request: HttpRequest) -> HttpResponse:
         values = request.POST.dict()
         try:
