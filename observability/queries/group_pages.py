@@ -130,3 +130,12 @@ def _row(group: ConsumerGroup) -> GroupRow:
         member_count=len(members),
         last_seen_at=max((member.last_seen_at for member in members), default=None),
     )
+
+
+def list_lagging_groups(caller: Caller, *, limit: int) -> list[GroupRow]:
+    """Return the groups that the caller may see with the largest lag, furthest behind first."""
+    from django.db.models import F, Sum
+
+    groups = list_visible_groups(caller)
+    lag = Sum(F("offsets__partition__head_offset") - F("offsets__committed_offset"))
+    return [_row(group) for group in groups.annotate(total_lag=lag).order_by("-total_lag", "pk")[:limit]]
