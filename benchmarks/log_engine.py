@@ -178,8 +178,10 @@ def bench_wakeups(user: User) -> None:
         log.append([PartitionAppend(partition, [event(number)])])
     reader.join()
     delays.sort()
-    print(f"append called -> waiting reader awake: p50 {statistics.median(delays) * 1000:.2f} ms, "
-          f"p99 {delays[int(len(delays) * 0.99)] * 1000:.2f} ms")
+    print(
+        f"append called -> waiting reader awake: p50 {statistics.median(delays) * 1000:.2f} ms, "
+        f"p99 {delays[int(len(delays) * 0.99)] * 1000:.2f} ms"
+    )
 
 
 def main() -> None:

@@ -60,16 +60,16 @@ def list_progress(stream: StreamInfo, group: ConsumerGroup) -> list[PartitionPro
     committed = committed_offsets(group)
     log = get_log()
     bounds = log.bounds(stream.partitions)
-    waiting_since = log.recorded_after({each: committed.get(each.id, 0) for each in stream.partitions})
+    first_unread = log.recorded_after([(each, committed.get(each.id, 0)) for each in stream.partitions])
     now = timezone.now()
     return [
         PartitionProgress(
             partition=each.number,
             committed_offset=committed.get(each.id, 0),
             bounds=bounds[each.id],
-            lag_seconds=max(0.0, (now - waiting_since[each.id]).total_seconds()) if each.id in waiting_since else None,
+            lag_seconds=max(0.0, (now - since).total_seconds()) if since else None,
         )
-        for each in stream.partitions
+        for each, since in zip(stream.partitions, first_unread, strict=True)
         if each.id in bounds
     ]
 

@@ -137,8 +137,13 @@ def _positions(
         bounds = get_log().bounds(partitions)
         return {partition: bounds[partition.id].head_offset for partition in ordered}
     if "=" in text and _VECTOR.fullmatch(text):
-        given = {int(number): int(offset) for number, _, offset in (item.partition("=") for item in text.split(","))}
-        if max(given.values()) <= MAX_OFFSET and set(given) == {partition.number for partition in partitions}:
+        items = [item.partition("=") for item in text.split(",")]
+        given = {int(number): int(offset) for number, _, offset in items}
+        if (
+            max(given.values()) <= MAX_OFFSET
+            and len(items) == len(given)
+            and set(given) == {partition.number for partition in partitions}
+        ):
             return {partition: given[partition.number] for partition in ordered}
         raise InvalidParameter("last_offset", "Name each of the partitions that are read, once.")
     if not _NUMBER.fullmatch(text) or int(text) > MAX_OFFSET:

@@ -23,7 +23,12 @@ class Listing(Generic[Row]):
 
 
 def listing_of(
-    request: HttpRequest, fetched: Sequence[Row], *, key: Callable[[Row], Any], filters: Sequence[str] = (), size: int = PAGE_ROWS
+    request: HttpRequest,
+    fetched: Sequence[Row],
+    *,
+    key: Callable[[Row], Any],
+    filters: Sequence[str] = (),
+    size: int = PAGE_ROWS,
 ) -> Listing[Row]:
     """Return the page that begins `fetched`, which holds one row more than a page if there are more."""
     rows = fetched[:size]

@@ -66,7 +66,9 @@ class NewStream(Page):
     def post(self, request: HttpRequest) -> HttpResponse:
         values = request.POST.dict()
         try:
-            body = CreateStreamSerializer(data=_given(values) | {"partitions": number_or_text(values.get("partitions", ""))})
+            body = CreateStreamSerializer(
+                data=_given(values) | {"partitions": number_or_text(values.get("partitions", ""))}
+            )
             body.is_valid(raise_exception=True)
             settings = body.settings()
             stream = create_stream(caller=self.caller, name=settings.pop("name"), settings=StreamSettings(**settings))

@@ -67,11 +67,13 @@ class PostgresLog:
                 high = max(low, last_offset - event_count + 1)
         return high
 
-    def recorded_after(self, positions: Mapping[PartitionRef, int]) -> Mapping[int, datetime]:
+    def recorded_after(self, positions: Sequence[tuple[PartitionRef, int]]) -> Sequence[datetime | None]:
         if not positions:
-            return {}
-        partition_ids = [partition.id for partition in positions]
-        return dict(query(load("recorded_after"), {"partition_ids": partition_ids, "afters": list(positions.values())}))
+            return []
+        partition_ids = [partition.id for partition, _ in positions]
+        afters = [after for _, after in positions]
+        rows = query(load("recorded_after"), {"partition_ids": partition_ids, "afters": afters})
+        return [recorded_at for (recorded_at,) in rows]
 
     def ensure(self, partitions: Sequence[PartitionRef]) -> None:
         """Nothing to do: the partition's row, with which the reference was made, is all there is."""

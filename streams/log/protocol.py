@@ -169,10 +169,10 @@ class Log(Protocol):
         """
         ...
 
-    def recorded_after(self, positions: Mapping[PartitionRef, int]) -> Mapping[int, datetime]:
-        """Return when the first kept event after each offset was recorded, by partition id, in one query.
+    def recorded_after(self, positions: Sequence[tuple[PartitionRef, int]]) -> Sequence[datetime | None]:
+        """Return when the first kept event after each offset was recorded, in one query.
 
-        A partition where nothing follows is left out.
+        In the order of the positions; None where nothing follows.
         """
         ...
 
