@@ -18,6 +18,7 @@ api: list[Any] = [
 urlpatterns = [
     path("api/v1/", include(api)),
     path("admin/", admin.site.urls),
+    path("", include("observability.dashboard.urls")),
     path("", include("observability.urls")),
 ]
 
