@@ -7,12 +7,14 @@ import msgspec
 from msgspec import UNSET
 
 from accounts.caller import Caller
+from accounts.errors import ScopeMissing
 from accounts.roles import Right
+from accounts.services.idempotency import find_answer
 from streams.envelope import Envelope, make_records
-from streams.errors import EventFault, InvalidEvents, StreamPaused
+from streams.errors import EventFault, InvalidEvents, PartitionGone, StreamNotFound, StreamPaused
 from streams.log import get_log
 from streams.log.protocol import Appended, AppendedRange, PartitionAppend, PartitionRef, Receipt
-from streams.lookup import StreamInfo, require_stream
+from streams.lookup import StreamInfo, forget_streams, require_stream
 from streams.partitioning import next_keyless_partition, partition_for_key
 
 Render = Callable[["Placement", Sequence[AppendedRange]], bytes]
@@ -63,6 +65,31 @@ def append_events(
         IdempotencyKeyReused, IdempotencyInProgress: see there.
         AppendNotStored, AppendOutcomeUnknown: the database failed before, or at, the commit.
     """
+    try:
+        return _append(caller, events, stream_name, render, idempotency, is_single=is_single)
+    except PartitionGone:
+        # The stream was deleted and made anew on another worker since it was looked up here.
+        forget_streams()
+        return _append(caller, events, stream_name, render, idempotency, is_single=is_single)
+    except (StreamPaused, StreamNotFound, ScopeMissing):
+        # A refusal says "never stored": not of a retry whose first request was stored before things changed.
+        answer = idempotency and find_answer(
+            caller=caller.reference, key=idempotency.key, request_hash=idempotency.request_hash
+        )
+        if not answer:
+            raise
+        return Appended((), answer.body, is_replay=True), answer.body
+
+
+def _append(
+    caller: Caller,
+    events: Sequence[Envelope],
+    stream_name: str | None,
+    render: Render,
+    idempotency: Idempotency | None,
+    *,
+    is_single: bool,
+) -> tuple[Appended, bytes]:
     streams = _streams_of(caller, events, stream_name, is_single=is_single)
     records, ids = make_records(events, is_single=is_single)
     placement = _place(events, streams, records, ids)
