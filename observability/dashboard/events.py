@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -80,7 +81,7 @@ class StreamEvents(Page):
         search = search_of(request)
         partitions = _partitions(heading.info, search)
         scan = _scan(search, partitions, request.GET.get("at", ""))
-        context = {
+        context: dict[str, Any] = {
             "stream": heading,
             "tab": "events",
             "search": search,
@@ -119,7 +120,7 @@ class TailEvents(Page):
             found = scan_forwards(partitions, positions, wanted=search.wanted, limit=TAIL_EVENTS)
             positions = dict(found.positions)
             events = [view_event(raw) for raw in reversed(found.events)]
-        context = {
+        context: dict[str, Any] = {
             "stream": heading,
             "tab": "events",
             "search": search,

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 
 from accounts.errors import DomainError
@@ -23,7 +24,7 @@ from observability.queries.group_pages import describe_group, list_group_rows
 from observability.queries.stream_pages import describe_stream
 from streams.lookup import StreamInfo, require_stream
 
-CHOICES = {"modes": Mode.choices, "starts": Start.choices, "orderings": Ordering.choices}
+CHOICES: dict[str, Any] = {"modes": Mode.choices, "starts": Start.choices, "orderings": Ordering.choices}
 FIELDS = {
     "/name": "name",
     "/ack_wait": "ack_wait",
@@ -50,7 +51,7 @@ class Groups(Page):
         text = text_filter(request, "name")
         cursor = (cursor_of(request) or "").partition("/")
         after = (cursor[0], cursor[2]) if cursor[1] else None
-        rows = list_group_rows(self.caller, text=text, after=after, limit=PAGE_ROWS + 1)
+        rows = list_group_rows(self.caller, now=timezone.now(), text=text, after=after, limit=PAGE_ROWS + 1)
         listing = listing_of(request, rows, key=lambda row: f"{row.stream}/{row.name}", filters=("name",))
         return self.show(listing=listing, name=text)
 
@@ -66,7 +67,7 @@ class StreamGroups(Page):
     def get(self, request: HttpRequest, stream: str) -> HttpResponse:
         heading = describe_stream(self.caller, stream, Right.CONSUME)
         after = (heading.name, cursor) if (cursor := cursor_of(request)) else None
-        rows = list_group_rows(self.caller, stream=heading.name, after=after, limit=PAGE_ROWS + 1)
+        rows = list_group_rows(self.caller, now=timezone.now(), stream=heading.name, after=after, limit=PAGE_ROWS + 1)
         listing = listing_of(request, rows, key=lambda row: row.name)
         return self.show(stream=heading, tab="groups", listing=listing)
 
@@ -179,7 +180,9 @@ class DeleteGroup(Page):
         heading = describe_stream(self.caller, stream, Right.CONSUME)
         found = get_group(heading.info, group)
         return self.dialog(
-            "dashboard/_group_delete.html", stream=heading, group=describe_group(heading.info, found)
+            "dashboard/_group_delete.html",
+            stream=heading,
+            group=describe_group(heading.info, found),
         )
 
     def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
@@ -193,7 +196,8 @@ def _consumable(page: Page, stream: str) -> StreamInfo:
 
 def _given(values: Mapping[str, str]) -> dict[str, Any]:
     """What the form says, in the shape of the API's body; what it does not show is left as it is."""
-    numbers = {name: number_or_text(values[name]) for name in ("ack_wait", "max_failures", "max_in_flight") if name in values}
+    shown = [name for name in ("ack_wait", "max_failures", "max_in_flight") if name in values]
+    numbers = {name: number_or_text(values[name]) for name in shown}
     given: dict[str, Any] = {name: value for name, value in numbers.items() if value is not None}
     if "backoff" in values:
         given["backoff"] = [number_or_text(part) for part in values["backoff"].replace(",", " ").split()]

@@ -82,7 +82,9 @@ class NewKeyPage(Page):
             "name": values.get("name", "").strip(),
             "scopes": scopes,
             "streams": values.get("streams", "").replace(",", " ").split() or None,
-            "expires_at": (timezone.now() + timedelta(days=int(days))).isoformat() if days in LIFETIMES and days else None,
+            "expires_at": (timezone.now() + timedelta(days=int(days))).isoformat()
+            if days in LIFETIMES and days
+            else None,
         }
 
 
@@ -121,7 +123,7 @@ class RevokeKey(Page):
 
 
 def _show_secret(page: Page, request: HttpRequest, new: NewKey) -> HttpResponse:
-    context = {
+    context: dict[str, Any] = {
         "key": view_key(new.key, timezone.now()),
         "secret": new.secret,
         "curl": _curl(request, new),

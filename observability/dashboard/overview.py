@@ -1,6 +1,7 @@
 """The overview: what happens now, and whether anything needs somebody."""
 
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
 from accounts.permissions import MayConsume
 from accounts.roles import Right
@@ -15,7 +16,7 @@ class Overview(Page):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return self.show(
-            overview=get_overview(self.caller),
+            overview=get_overview(self.caller, now=timezone.now()),
             may_manage=self.caller.has_right(Right.MANAGE),
             may_consume=self.caller.has_right(Right.CONSUME),
         )

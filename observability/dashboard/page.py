@@ -169,4 +169,3 @@ def _to_sign_in(request: HttpRequest) -> HttpResponseBase:
     if _htmx(request):
         return HttpResponseClientRedirect(reverse("sign-in"))
     return redirect_to_login(request.get_full_path(), reverse("sign-in"))
-

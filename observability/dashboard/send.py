@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import msgspec
 import orjson
@@ -146,7 +147,7 @@ def _envelope(values: dict[str, str]) -> Envelope:
         raw = msgspec.json.decode(payload, type=msgspec.Raw)
     except (msgspec.DecodeError, RecursionError) as error:
         raise explain_decode_error(error, payload) from error
-    fields = {"payload": None, "type": values["type"].strip() or "event", "key": values["key"] or None}
+    fields: dict[str, Any] = {"payload": None, "type": values["type"].strip() or "event", "key": values["key"] or None}
     if headers := _headers(values["headers"]):
         fields["headers"] = headers
     events, _ = decode_events(orjson.dumps(fields), is_ndjson=False)

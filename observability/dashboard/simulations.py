@@ -1,5 +1,7 @@
 """Simulations: made-up events at a steady rate, with progress and a stop button."""
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -11,8 +13,9 @@ from observability.dashboard.listing import text_filter
 from observability.dashboard.once import once
 from observability.dashboard.page import Page, Toast
 from observability.dashboard.problems import problem_of
+from observability.errors import InvalidTemplate
 from observability.queries.stream_pages import list_producible_names
-from observability.simulations.placeholders import KINDS, InvalidTemplate
+from observability.simulations.placeholders import KINDS
 from observability.simulations.queries import get_simulation, list_simulation_rows
 from observability.simulations.services import SimulationPlan, start_simulation, stop_simulation
 from streams.errors import StreamNotFound
@@ -61,14 +64,20 @@ class Simulations(Page):
         try:
             run = start_simulation(caller=self.caller, plan=_plan(values), now=timezone.now())
         except DomainError as error:
-            whole = "stream" if isinstance(error, StreamNotFound) else "payload" if isinstance(error, InvalidTemplate) else ""
+            whole = (
+                "stream"
+                if isinstance(error, StreamNotFound)
+                else "payload"
+                if isinstance(error, InvalidTemplate)
+                else ""
+            )
             form = refused_form(values, problem_of(error, request), FIELDS, whole=whole)
             return self.form_again("dashboard/_simulation_form.html", self.template, **self._context(form))
         return self.done(
             Toast("good", f"Sending {run.planned_count:,} events to {values['stream']}"), to=reverse("simulations")
         )
 
-    def _context(self, form: Form) -> dict[str, object]:
+    def _context(self, form: Form) -> dict[str, Any]:
         return {
             "form": form,
             "runs": list_simulation_rows(self.caller, now=timezone.now(), limit=SHOWN_RUNS),

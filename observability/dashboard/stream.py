@@ -1,10 +1,11 @@
 """One stream: what it holds, how fast it grows, who reads it."""
 
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
 from accounts.roles import Right
 from observability.dashboard.page import Page
-from observability.queries.activity import activity_of, series_of
+from observability.queries.activity import activity_of, types_of
 from observability.queries.event_filter import EventFilter
 from observability.queries.event_scan import scan_backwards
 from observability.queries.event_view import view_event
@@ -28,7 +29,8 @@ class StreamOverview(Page):
             scan = scan_backwards(heading.info.partitions, {}, wanted=EventFilter(), limit=RECENT_EVENTS)
             events = [view_event(raw) for raw in scan.events]
         partitions = list_partition_rows(heading.info)
-        activity = activity_of([heading.info.id])[heading.info.id]
+        now = timezone.now()
+        activity = activity_of([heading.info.id], now=now)[heading.info.id]
         return self.show(
             stream=heading,
             tab="overview",
@@ -36,7 +38,7 @@ class StreamOverview(Page):
             event_count=sum(each.event_count for each in partitions),
             last_event_at=max((each.last_event_at for each in partitions if each.last_event_at), default=None),
             activity=activity,
-            series=series_of([activity]),
-            groups=list_group_rows(self.caller, stream=heading.name, limit=MAX_GROUPS) if may_consume else [],
+            types=types_of(heading.info.id, now=now),
+            groups=list_group_rows(self.caller, now=now, stream=heading.name, limit=MAX_GROUPS) if may_consume else [],
             events=events,
         )

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 
 from accounts.errors import DomainError
@@ -34,7 +35,11 @@ FIELDS = {
     "/retention/max_bytes": "max_bytes",
     "/retention/max_events": "max_events",
 }
-CHOICES = {"visibilities": Visibility.choices, "age_units": list(AGE_UNITS), "size_units": list(SIZE_UNITS)}
+CHOICES: dict[str, Any] = {
+    "visibilities": Visibility.choices,
+    "age_units": list(AGE_UNITS),
+    "size_units": list(SIZE_UNITS),
+}
 
 
 class Streams(Page):
@@ -46,7 +51,9 @@ class Streams(Page):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         name = text_filter(request, "name")
-        rows = list_stream_rows(self.caller, name_part=name, after=cursor_of(request), limit=PAGE_ROWS + 1)
+        rows = list_stream_rows(
+            self.caller, now=timezone.now(), name_part=name, after=cursor_of(request), limit=PAGE_ROWS + 1
+        )
         listing = listing_of(request, rows, key=lambda row: row.name, filters=("name",))
         return self.show(listing=listing, name=name, may_create=self.caller.has_right(Right.MANAGE))
 

@@ -1,8 +1,15 @@
 """The dashboard's addresses, by page."""
 
-from django.urls import path
+from django.urls import include, path
 
-from observability.dashboard import events, groups, keys, overview, send, sign_in, stream, streams, users
+from observability.dashboard import events, groups, keys, overview, send, sign_in, simulations, stream, streams, users
+
+one_group = [
+    path("", groups.Group.as_view(), name="group"),
+    path("/settings", groups.GroupSettingsPage.as_view(), name="group-settings"),
+    path("/pause", groups.PauseGroup.as_view(), name="group-pause"),
+    path("/delete", groups.DeleteGroup.as_view(), name="group-delete"),
+]
 
 urlpatterns = [
     path("", overview.Overview.as_view(), name="overview"),
@@ -15,7 +22,8 @@ urlpatterns = [
     path("keys/<str:key_id>/rotate", keys.RotateKey.as_view(), name="key-rotate"),
     path("keys/<str:key_id>/revoke", keys.RevokeKey.as_view(), name="key-revoke"),
     path("dead-letters", overview.Overview.as_view(), name="dead-letters"),
-    path("simulations", overview.Overview.as_view(), name="simulations"),
+    path("simulations", simulations.Simulations.as_view(), name="simulations"),
+    path("simulations/<int:run_id>/stop", simulations.StopSimulation.as_view(), name="simulation-stop"),
     path("users", users.Users.as_view(), name="users"),
     path("consumer-groups", groups.Groups.as_view(), name="consumer-groups"),
     path("streams", streams.Streams.as_view(), name="streams"),
@@ -28,8 +36,5 @@ urlpatterns = [
     path("streams/<str:stream>/events/<str:partition>/<str:offset>", events.OneEvent.as_view(), name="event-page"),
     path("streams/<str:stream>/consumer-groups", groups.StreamGroups.as_view(), name="stream-groups"),
     path("streams/<str:stream>/consumer-groups/new", groups.NewGroup.as_view(), name="group-new"),
-    path("streams/<str:stream>/consumer-groups/<str:group>", groups.Group.as_view(), name="group"),
-    path("streams/<str:stream>/consumer-groups/<str:group>/settings", groups.GroupSettingsPage.as_view(), name="group-settings"),
-    path("streams/<str:stream>/consumer-groups/<str:group>/pause", groups.PauseGroup.as_view(), name="group-pause"),
-    path("streams/<str:stream>/consumer-groups/<str:group>/delete", groups.DeleteGroup.as_view(), name="group-delete"),
+    path("streams/<str:stream>/consumer-groups/<str:group>", include(one_group)),
 ]

@@ -72,9 +72,8 @@ class EventFilter:
 
 def parse_path(path: str) -> tuple[str | int, ...]:
     """`items[0].sku` → `("items", 0, "sku")`."""
-    parts: list[str | int] = []
-    for match in _PART.finditer(path.removeprefix("$").removeprefix(".")):
-        parts.append(int(match[1]) if match[1] is not None else match[0])
+    matches = _PART.finditer(path.removeprefix("$").removeprefix("."))
+    parts = [int(match[1]) if match[1] is not None else match[0] for match in matches]
     return tuple(parts[:MAX_PATH_PARTS])
 
 

@@ -55,9 +55,7 @@ class _Lane:
     found: list[tuple[datetime, int, bytes]] = field(default_factory=list)
 
 
-def scan_forwards(
-    partitions: Sequence[PartitionRef], after: Positions, *, wanted: EventFilter, limit: int
-) -> Scan:
+def scan_forwards(partitions: Sequence[PartitionRef], after: Positions, *, wanted: EventFilter, limit: int) -> Scan:
     """Return matching events that follow the given offsets, oldest first."""
     bounds = get_log().bounds(partitions)
     lanes = [
@@ -77,9 +75,7 @@ def scan_forwards(
     return _result(lanes, scanned, limit, is_forwards=True)
 
 
-def scan_backwards(
-    partitions: Sequence[PartitionRef], before: Positions, *, wanted: EventFilter, limit: int
-) -> Scan:
+def scan_backwards(partitions: Sequence[PartitionRef], before: Positions, *, wanted: EventFilter, limit: int) -> Scan:
     """Return matching events that precede the given offsets (where none is given: the newest), newest first."""
     bounds = get_log().bounds(partitions)
     lanes = [

@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from accounts.caller import Caller
 from accounts.roles import Right
 from consumers.models import DeadLetter
-from observability.queries.activity import Activity, Series, activity_of, series_of
+from observability.queries.activity import Activity, activity_of, busiest_stream_ids, total_activity
 from observability.queries.event_filter import EventFilter
 from observability.queries.event_scan import scan_backwards
 from observability.queries.event_view import EventView, view_event
 from observability.queries.group_pages import GroupRow, list_lagging_groups
 from streams.lookup import info_of
-from streams.models import Partition, Stream
+from streams.models import Partition
 from streams.queries import list_streams
 
 TOP_STREAMS = 8
@@ -45,7 +46,7 @@ class OverviewPage:
     """All that the overview shows. `dead_letters` stops at a limit, and says so."""
 
     stream_count: int
-    series: Series
+    activity: Activity
     busiest: Sequence[BusyStream]
     groups: Sequence[GroupRow]
     recent: Sequence[RecentEvent]
@@ -57,19 +58,19 @@ class OverviewPage:
         return self.stream_count == 0
 
 
-def get_overview(caller: Caller) -> OverviewPage:
+def get_overview(caller: Caller, *, now: datetime) -> OverviewPage:
     """Return the overview of what this caller may see."""
-    ids = list(list_streams(caller).values_list("pk", flat=True))
-    activity = activity_of(ids)
-    top_ids = sorted(ids, key=lambda pk: activity[pk].events_in_hour, reverse=True)[:TOP_STREAMS]
-    names = {row.pk: row for row in Stream.objects.filter(pk__in=top_ids)}
-    busiest = [BusyStream(names[pk].name, names[pk].is_paused, activity[pk]) for pk in top_ids if pk in names]
+    visible = list_streams(caller).prefetch_related(None).select_related(None).order_by()
+    top_ids = busiest_stream_ids(visible, now=now, limit=TOP_STREAMS)
+    rows = {row.pk: row for row in visible.filter(pk__in=top_ids)}
+    activity = activity_of(top_ids, now=now)
+    busiest = [BusyStream(rows[pk].name, rows[pk].is_paused, activity[pk]) for pk in top_ids if pk in rows]
     may_consume = caller.has_right(Right.CONSUME)
     return OverviewPage(
-        stream_count=len(ids),
-        series=series_of(activity.values()),
+        stream_count=visible.count(),
+        activity=total_activity(visible, now=now),
         busiest=busiest,
-        groups=list_lagging_groups(caller, limit=TOP_GROUPS) if may_consume else [],
+        groups=list_lagging_groups(caller, now=now, limit=TOP_GROUPS) if may_consume else [],
         recent=_recent_events(caller) if may_consume else [],
         dead_letters=count_open_dead_letters(caller) if may_consume else 0,
     )

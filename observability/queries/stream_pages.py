@@ -70,7 +70,9 @@ class StreamHeading:
         return Right.MANAGE in self.rights
 
 
-def list_stream_rows(caller: Caller, *, name_part: str = "", after: str | None = None, limit: int) -> list[StreamRow]:
+def list_stream_rows(
+    caller: Caller, *, now: datetime, name_part: str = "", after: str | None = None, limit: int
+) -> list[StreamRow]:
     """Return up to `limit` streams that the caller may see, by name, in a constant number of queries."""
     streams = list_streams(caller).order_by("name")
     if name_part:
@@ -80,7 +82,7 @@ def list_stream_rows(caller: Caller, *, name_part: str = "", after: str | None =
     rows = list(streams[:limit])
     infos = [info_of(row) for row in rows]
     totals = totals_of(infos)
-    activity = activity_of([info.id for info in infos])
+    activity = activity_of([info.id for info in infos], now=now)
     return [
         StreamRow(
             name=row.name,

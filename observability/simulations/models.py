@@ -44,7 +44,9 @@ class SimulationRun(models.Model):
         ordering = ("-id",)
         indexes = (models.Index(fields=["id"], condition=Q(state="running"), name="simulation_running"),)
         constraints = (
-            models.CheckConstraint(condition=Q(sent_count__lte=F("planned_count")), name="simulation_sends_no_more_than_planned"),
+            models.CheckConstraint(
+                condition=Q(sent_count__lte=F("planned_count")), name="simulation_sends_no_more_than_planned"
+            ),
             models.CheckConstraint(condition=Q(bad_count__lte=F("sent_count")), name="simulation_bad_events_were_sent"),
             models.CheckConstraint(
                 condition=Q(state="running", ended_at__isnull=True) | (~Q(state="running") & Q(ended_at__isnull=False)),

@@ -13,7 +13,7 @@ from random import Random
 
 import msgspec
 
-from accounts.errors import DomainError
+from observability.errors import InvalidTemplate
 
 NAMES = (
     "Ada Lovelace", "Grace Hopper", "Edsger Dijkstra", "Barbara Liskov", "Alan Turing", "Radia Perlman",
@@ -23,11 +23,6 @@ WORDS = ("blue", "quick", "river", "stone", "paper", "north", "amber", "cloud", 
 _PLACEHOLDER = re.compile(r"\{\{\s*([a-z]+)((?:\s+[^\s{}\"\\]+)*)\s*\}\}")
 _WHOLE_STRING = re.compile(r'"\{\{\s*([a-z]+)((?:\s+[^\s{}"\\]+)*)\s*\}\}"')
 MAX_ARGUMENT = 10**15
-
-
-class InvalidTemplate(DomainError):
-    code = "invalid_template"
-    title = "Not a usable template"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,28 +62,23 @@ def _choice(arguments: Sequence[str]) -> Make:
     return lambda moment: moment.random.choice(arguments)
 
 
-def _name(arguments: Sequence[str]) -> Make:
-    return lambda moment: moment.random.choice(NAMES)
+def _plain(make: Make) -> Callable[[Sequence[str]], Make]:
+    """A placeholder that takes no arguments."""
+
+    def check(arguments: Sequence[str]) -> Make:
+        if arguments:
+            raise InvalidTemplate(f"This placeholder takes nothing beside its name: {arguments[0][:40]}")
+        return make
+
+    return check
 
 
-def _email(arguments: Sequence[str]) -> Make:
-    return lambda moment: f"{moment.random.choice(WORDS)}.{moment.random.randint(1, 999)}@example.com"
+def _email(moment: Moment) -> str:
+    return f"{moment.random.choice(WORDS)}.{moment.random.randint(1, 999)}@example.com"
 
 
-def _word(arguments: Sequence[str]) -> Make:
-    return lambda moment: moment.random.choice(WORDS)
-
-
-def _uuid(arguments: Sequence[str]) -> Make:
-    return lambda moment: str(uuid.UUID(int=moment.random.getrandbits(128), version=4))
-
-
-def _sequence(arguments: Sequence[str]) -> Make:
-    return lambda moment: str(moment.sequence)
-
-
-def _now(arguments: Sequence[str]) -> Make:
-    return lambda moment: moment.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _now(moment: Moment) -> str:
+    return moment.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _range(arguments: Sequence[str], low: float, high: float) -> tuple[float, float]:
@@ -105,13 +95,13 @@ def _range(arguments: Sequence[str], low: float, high: float) -> tuple[float, fl
 KINDS = {
     "int": Kind("{{int 1 100}}", _int, is_number=True),
     "amount": Kind("{{amount 5 200}}", _amount, is_number=True),
-    "sequence": Kind("{{sequence}}", _sequence, is_number=True),
+    "sequence": Kind("{{sequence}}", _plain(lambda moment: str(moment.sequence)), is_number=True),
     "choice": Kind("{{choice new paid}}", _choice),
-    "name": Kind("{{name}}", _name),
-    "email": Kind("{{email}}", _email),
-    "word": Kind("{{word}}", _word),
-    "uuid": Kind("{{uuid}}", _uuid),
-    "now": Kind("{{now}}", _now),
+    "name": Kind("{{name}}", _plain(lambda moment: moment.random.choice(NAMES))),
+    "email": Kind("{{email}}", _plain(_email)),
+    "word": Kind("{{word}}", _plain(lambda moment: moment.random.choice(WORDS))),
+    "uuid": Kind("{{uuid}}", _plain(lambda moment: str(uuid.UUID(int=moment.random.getrandbits(128), version=4)))),
+    "now": Kind("{{now}}", _plain(_now)),
 }
 
 

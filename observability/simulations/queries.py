@@ -6,16 +6,11 @@ from datetime import datetime
 from django.db.models import QuerySet
 
 from accounts.caller import Caller
-from accounts.errors import DomainError
+from observability.errors import SimulationNotFound
 from observability.simulations.models import SimulationRun, SimulationState
 
 # A run that is due to send and has not for so long waits for a worker.
 STALLED_SECONDS = 8
-
-
-class SimulationNotFound(DomainError):
-    code = "simulation_not_found"
-    title = "Simulation not found"
 
 
 @dataclass(frozen=True, slots=True)

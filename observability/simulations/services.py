@@ -10,7 +10,7 @@ import orjson
 from msgspec import Raw
 
 from accounts.caller import Caller
-from accounts.errors import DomainError, InvalidParameter
+from accounts.errors import DomainError, InvalidParameter, ScopeMissing
 from accounts.models import User
 from accounts.roles import Right
 from observability.queries.event_view import BAD_HEADER, SIMULATION_HEADER
@@ -118,10 +118,10 @@ def _send_step(run: SimulationRun, size: int, now: datetime) -> int | None:
     """Send the next events; return how many, or None if somebody else did or the run was stopped."""
     user: User = run.requested_by
     if not user.is_active:
-        raise DomainError("Whoever started it has been disabled.")
+        raise ScopeMissing("Whoever started it has been disabled.")
     events, bad = _make_events(run, run.sent_count, size, now)
 
-    def render(placement: Placement, ranges: Sequence[AppendedRange]) -> bytes:
+    def render(placement: Placement, _ranges: Sequence[AppendedRange]) -> bytes:
         return orjson.dumps({"sent": len(placement.ids), "bad": bad})
 
     _, answer = append_events(
@@ -133,9 +133,7 @@ def _send_step(run: SimulationRun, size: int, now: datetime) -> int | None:
         idempotency=Idempotency(f"simulation-{run.pk}-{run.sent_count}", _REQUEST_HASH),
     )
     outcome = orjson.loads(answer)
-    advanced = SimulationRun.objects.filter(
-        pk=run.pk, state=SimulationState.RUNNING, sent_count=run.sent_count
-    ).update(
+    advanced = SimulationRun.objects.filter(pk=run.pk, state=SimulationState.RUNNING, sent_count=run.sent_count).update(
         sent_count=run.sent_count + outcome["sent"], bad_count=run.bad_count + outcome["bad"], last_sent_at=now
     )
     if not advanced:
