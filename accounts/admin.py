@@ -21,10 +21,9 @@ admin.site.disable_action("delete_selected")
 
 
 class CreateUserForm(AdminUserCreationForm):
-    class Meta(AdminUserCreationForm.Meta):
+    class Meta:
         model = User
         fields = ("email",)
-        field_classes: dict[str, Any] = {}
 
 
 class ChangeUserForm(UserChangeForm):
@@ -75,7 +74,7 @@ class UserAdmin(DjangoUserAdmin):
 
     @admin.action(description="Disable: refuse their keys and tokens at once")
     def disable(self, request: HttpRequest, users: QuerySet[User]) -> None:
-        disabled = users.exclude(pk=request.user.pk).update(is_active=False)
+        disabled = users.exclude(pk=str(request.user.pk)).update(is_active=False)
         forget_keys()
         self.message_user(request, f"{disabled} users disabled.", messages.SUCCESS)
 
@@ -98,7 +97,17 @@ class ApiKeyAdmin(admin.ModelAdmin):
     list_select_related = ("user",)
     search_fields = ("name", "prefix", "user__email")
     autocomplete_fields = ("user",)
-    fields = ("user", "name", "scopes", "stream_names", "expires_at", "prefix", "created_at", "last_used_at", "revoked_at")
+    fields = (
+        "user",
+        "name",
+        "scopes",
+        "stream_names",
+        "expires_at",
+        "prefix",
+        "created_at",
+        "last_used_at",
+        "revoked_at",
+    )
     readonly_fields = ("prefix", "created_at", "last_used_at", "revoked_at")
     actions = ("revoke",)
 

@@ -4,6 +4,8 @@ Every API request passes here, the hot ones thousands of times a second: a key t
 than a second ago costs no query (accounts/services/authenticate_key.py).
 """
 
+from typing import TYPE_CHECKING, cast
+
 from django.http import HttpRequest, HttpResponse
 from rest_framework.authentication import BaseAuthentication
 from rest_framework_simplejwt.authentication import JWTAuthentication
@@ -12,6 +14,9 @@ from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidTok
 from accounts.caller import Caller
 from accounts.errors import AmbiguousCredentials, InvalidCredentials, LoginThrottled
 from accounts.services.authenticate_key import authenticate_key
+
+if TYPE_CHECKING:
+    from accounts.models import User
 
 MAX_CREDENTIAL_LENGTH = 4096
 SCHEME = "Bearer "
@@ -53,10 +58,10 @@ def caller_of_token(header: str) -> Caller:
         user = authenticator.get_user(authenticator.get_validated_token(token.encode("ascii")))
     except (InvalidToken, AuthenticationFailed, ValueError, OverflowError) as error:
         raise InvalidCredentials("The access token is not valid or has expired. Sign in or refresh it.") from error
-    return user.as_caller()
+    return cast("User", user).as_caller()
 
 
-def sign_in_locked_out(request: HttpRequest, original_response: HttpResponse | None = None, credentials: object = None) -> HttpResponse:
+def sign_in_locked_out(request: HttpRequest, *_context: object) -> HttpResponse:
     """What django-axes answers a locked-out sign-in; the API turns it into a problem, a page into words."""
     from axes.helpers import get_cool_off
 

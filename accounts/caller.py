@@ -1,6 +1,7 @@
 """Who is asking: the one shape that every authenticator produces and every rule reads."""
 
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 from accounts.roles import ALL_RIGHTS, Right, Role, rights_of
 
@@ -51,3 +52,8 @@ class Caller:
     def may_touch(self, stream_name: str) -> bool:
         """Whether the key's own list of streams, if it has one, includes this one."""
         return self.stream_names is None or stream_name in self.stream_names
+
+
+def caller_of(request: Any) -> Caller:
+    """Return who sent an API request; a view whose permission demands a caller always has one."""
+    return cast("Caller", request.user)

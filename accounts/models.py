@@ -52,9 +52,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         ordering = ("email",)
-        constraints = (
-            models.CheckConstraint(condition=Q(email=Lower("email")), name="user_email_is_lower_case"),
-        )
+        constraints = (models.CheckConstraint(condition=Q(email=Lower("email")), name="user_email_is_lower_case"),)
 
     def __str__(self) -> str:
         return self.email
@@ -151,7 +149,9 @@ class IdempotencyRecord(models.Model):
     class Meta:
         constraints = (
             models.UniqueConstraint(fields=["caller", "key"], name="idempotency_key_unique_per_caller"),
-            models.CheckConstraint(condition=Q(expires_at__gt=models.F("created_at")), name="idempotency_expires_later"),
+            models.CheckConstraint(
+                condition=Q(expires_at__gt=models.F("created_at")), name="idempotency_expires_later"
+            ),
         )
         indexes = (models.Index(fields=["expires_at"], name="idempotency_expires"),)
 

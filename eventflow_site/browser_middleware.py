@@ -5,7 +5,6 @@ so it neither needs them nor pays for them. They subclass the originals because 
 checks look for exactly those.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from axes.middleware import AxesMiddleware as Axes
@@ -13,7 +12,7 @@ from csp.middleware import CSPMiddleware as Csp
 from django.contrib.auth.middleware import AuthenticationMiddleware as Authentication
 from django.contrib.messages.middleware import MessageMiddleware as Message
 from django.contrib.sessions.middleware import SessionMiddleware as Session
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.middleware.clickjacking import XFrameOptionsMiddleware as XFrameOptions
 from django.middleware.common import CommonMiddleware as Common
 from django.middleware.csrf import CsrfViewMiddleware as CsrfView
@@ -35,7 +34,7 @@ def is_machine_request(path: str) -> bool:
 class BrowserOnly:
     """Mixin: hand a machine's request straight on."""
 
-    get_response: Callable[[HttpRequest], HttpResponse]
+    get_response: Any
 
     def __call__(self, request: HttpRequest) -> Any:
         if is_machine_request(request.path_info):
@@ -56,7 +55,7 @@ class CommonMiddleware(BrowserOnly, Common): ...
 
 
 class CsrfViewMiddleware(BrowserOnly, CsrfView):
-    def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
+    def process_view(self, request: HttpRequest, *view: Any) -> Any:
         return None if is_machine_request(request.path_info) else super().process_view(request, *view)
 
 

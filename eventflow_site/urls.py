@@ -1,13 +1,16 @@
 """Every address of EventFlow, by the app that answers it."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
-api = [
+api: list[Any] = [
     path("", include("accounts.api.urls")),
     path("", include("streams.api.urls")),
     path("", include("consumers.api.urls")),
+    path("", include("observability.api.urls")),
     path("openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
     path("docs", SpectacularSwaggerSplitView.as_view(url_name="openapi"), name="api-docs"),
 ]
@@ -15,6 +18,7 @@ api = [
 urlpatterns = [
     path("api/v1/", include(api)),
     path("admin/", admin.site.urls),
+    path("", include("observability.urls")),
 ]
 
 handler400 = "eventflow_site.api.views.bad_request"

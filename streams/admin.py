@@ -25,7 +25,7 @@ PAGE_EVENTS = 50
 class StreamForm(forms.ModelForm):
     class Meta:
         model = Stream
-        fields = "__all__"
+        exclude: tuple[str, ...] = ()
 
     def clean_name(self) -> str:
         name = str(self.cleaned_data["name"])
@@ -150,5 +150,3 @@ class StreamAdmin(admin.ModelAdmin):
             change_stream(stream=stream, changes={"is_paused": paused})
         forget_streams()
         self.message_user(request, f"{len(streams)} streams {'paused' if paused else 'resumed'}.", messages.SUCCESS)
-
-

@@ -65,9 +65,7 @@ def describe_event(event: bytes) -> EventRow:
     )
 
 
-def browse_events(
-    partition: PartitionRef, *, offset: int | None, since: datetime | None, limit: int
-) -> EventPage:
+def browse_events(partition: PartitionRef, *, offset: int | None, since: datetime | None, limit: int) -> EventPage:
     """Return a page of events from an offset, from a time, or the newest ones."""
     bounds = get_log().bounds([partition])[partition.id]
     if offset is None and since is not None:
@@ -81,6 +79,8 @@ def browse_events(
         partition=partition,
         events=[describe_event(event) for event in result.events],
         bounds=result.bounds,
-        previous_offset=max(first - limit, result.bounds.earliest_offset) if first > result.bounds.earliest_offset else None,
+        previous_offset=max(first - limit, result.bounds.earliest_offset)
+        if first > result.bounds.earliest_offset
+        else None,
         next_offset=result.next_offset + 1 if has_more else None,
     )

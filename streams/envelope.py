@@ -104,7 +104,13 @@ def make_records(events: Sequence[Envelope], *, is_single: bool) -> tuple[list[b
     faults: list[EventFault] = []
     encode = _encoder.encode
     for index, event in enumerate(events):
-        if event.key is not None or event.headers or event.id is not UNSET or event.occurred_at or event.type != "event":
+        if (
+            event.key is not None
+            or event.headers
+            or event.id is not UNSET
+            or event.occurred_at
+            or event.type != "event"
+        ):
             faults += _faults_of(event, "" if is_single else f"/{index}")
             if faults:
                 continue
@@ -118,7 +124,9 @@ def make_records(events: Sequence[Envelope], *, is_single: bool) -> tuple[list[b
             Record(event_id, event.type, event.key, event.occurred_at, event.headers or _NO_HEADERS, Raw(payload))
         )
         if len(record) > MAX_EVENT_BYTES:
-            raise PayloadTooLarge(f"An event may have at most {MAX_EVENT_BYTES} bytes; event {index} has {len(record)}.")
+            raise PayloadTooLarge(
+                f"An event may have at most {MAX_EVENT_BYTES} bytes; event {index} has {len(record)}."
+            )
         records.append(record)
         ids.append(event_id)
     if faults:

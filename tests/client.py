@@ -34,9 +34,7 @@ class ApiClient:
     def _send(self, method: str, path: str, body: Any, content_type: str, headers: dict[str, str]) -> Any:
         content = body if isinstance(body, bytes) else orjson.dumps(body)
         extra = {name.replace("_", "-"): value for name, value in headers.items()}
-        return getattr(self.client, method)(
-            url(path), content, content_type=content_type, headers=self.headers | extra
-        )
+        return getattr(self.client, method)(url(path), content, content_type=content_type, headers=self.headers | extra)
 
 
 def url(path: str) -> str:

@@ -28,7 +28,7 @@ def _delete_everything() -> None:
 def django_db_setup(django_test_environment, django_db_blocker, django_db_modify_db_settings) -> Iterator[None]:
     """The test database; pytest-django's own would make it only for tests that carry its mark."""
     with django_db_blocker.unblock():
-        settings = setup_databases(verbosity=0, interactive=False, aliases={"default"})
+        settings = setup_databases(verbosity=0, interactive=False, aliases={"default": None})
         yield
         close_log()
         connection.close()

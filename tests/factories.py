@@ -30,9 +30,7 @@ def make_owner() -> User:
 
 def make_key(user: User, *scopes: Right, streams: Sequence[str] | None = None, **fields: Any) -> str:
     """Return the text of a new key; without scopes it has them all."""
-    return create_api_key(
-        user=user, name="test", scopes=scopes or list(Right), stream_names=streams, **fields
-    ).secret
+    return create_api_key(user=user, name="test", scopes=scopes or list(Right), stream_names=streams, **fields).secret
 
 
 def make_token(user: User) -> str:

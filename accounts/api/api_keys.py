@@ -19,6 +19,7 @@ from accounts.api.fields import (
     StrictSerializer,
 )
 from accounts.api.idempotent import idempotent
+from accounts.caller import caller_of
 from accounts.conf import MAX_ROTATION_OVERLAP_SECONDS
 from accounts.models import ApiKey
 from accounts.permissions import AnyCaller, PersonOnly
@@ -48,8 +49,12 @@ class NewApiKeySerializer(ApiKeySerializer):
 
 class CreateApiKeySerializer(StrictSerializer):
     name = StrictCharField(max_length=120)
-    scopes = StrictListField(child=StrictChoiceField(choices=[right.value for right in Right]), min_length=1, max_length=3)
-    streams = StrictListField(child=StrictCharField(max_length=128), min_length=1, max_length=100, allow_null=True, default=None)
+    scopes = StrictListField(
+        child=StrictChoiceField(choices=[right.value for right in Right]), min_length=1, max_length=3
+    )
+    streams = StrictListField(
+        child=StrictCharField(max_length=128), min_length=1, max_length=100, allow_null=True, default=None
+    )
     expires_at = StrictDateTimeField(allow_null=True, default=None)
 
     def validate_expires_at(self, value: Any) -> Any:
@@ -79,7 +84,7 @@ class ApiKeyViewSet(GenericViewSet):
     @extend_schema(operation_id="list_api_keys")
     def list(self, request: Request) -> Response:
         """List keys, newest first; never their secrets."""
-        page = self.paginate_queryset(list_api_keys(request.user))
+        page = self.paginate_queryset(list_api_keys(caller_of(request)))
         return self.get_paginated_response(ApiKeySerializer(page, many=True).data)
 
     @extend_schema(operation_id="create_api_key", request=CreateApiKeySerializer, responses={201: NewApiKeySerializer})
@@ -89,7 +94,7 @@ class ApiKeyViewSet(GenericViewSet):
         body = CreateApiKeySerializer(data=request.data)
         body.is_valid(raise_exception=True)
         fields = dict(body.validated_data)
-        new = create_api_key(user=get_user_of(request.user), stream_names=fields.pop("streams"), **fields)
+        new = create_api_key(user=get_user_of(caller_of(request)), stream_names=fields.pop("streams"), **fields)
         return Response({**ApiKeySerializer(new.key).data, "secret": new.secret}, status=201)
 
     @extend_schema(operation_id="rotate_api_key", request=RotateSerializer, responses={201: NewApiKeySerializer})
@@ -99,11 +104,11 @@ class ApiKeyViewSet(GenericViewSet):
         """Make a successor; the old key goes on working for `overlap_seconds`."""
         body = RotateSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        new = rotate_api_key(key=get_api_key(request.user, key_id), now=timezone.now(), **body.validated_data)
+        new = rotate_api_key(key=get_api_key(caller_of(request), key_id), now=timezone.now(), **body.validated_data)
         return Response({**ApiKeySerializer(new.key).data, "secret": new.secret}, status=201)
 
     @extend_schema(operation_id="revoke_api_key", responses={204: None})
     def destroy(self, request: Request, key_id: str) -> Response:
         """Revoke a key: it is refused within a second everywhere."""
-        revoke_api_key(key=get_api_key(request.user, key_id), now=timezone.now())
+        revoke_api_key(key=get_api_key(caller_of(request), key_id), now=timezone.now())
         return Response(status=204)

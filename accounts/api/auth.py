@@ -1,5 +1,7 @@
 """`/auth/*`: a token for a person, and who am I."""
 
+from typing import Any
+
 from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -7,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.api.fields import StrictCharField, StrictSerializer
+from accounts.caller import caller_of
 from accounts.permissions import AnyCaller, Anyone
 from accounts.queries import get_user_of
 from accounts.services.sign_in import TokenPair, refresh_tokens, sign_in, sign_out
@@ -29,7 +32,11 @@ class UserSerializer(serializers.Serializer):
     roles = serializers.ListField(child=serializers.CharField())
 
 
-_TOKENS = {"access": serializers.CharField(), "refresh": serializers.CharField(), "expires_in": serializers.IntegerField()}
+_TOKENS: dict[str, Any] = {
+    "access": serializers.CharField(),
+    "refresh": serializers.CharField(),
+    "expires_in": serializers.IntegerField(),
+}
 TokensSerializer = inline_serializer("Tokens", _TOKENS)
 SignedInSerializer = inline_serializer("SignedIn", {**_TOKENS, "user": UserSerializer()})
 WhoAmISerializer = inline_serializer(
@@ -60,7 +67,9 @@ class _OpenView(APIView):
 
 
 class LoginView(_OpenView):
-    @extend_schema(operation_id="login", tags=["Authentication"], request=LoginSerializer, responses={200: SignedInSerializer})
+    @extend_schema(
+        operation_id="login", tags=["Authentication"], request=LoginSerializer, responses={200: SignedInSerializer}
+    )
     def post(self, request: Request) -> Response:
         """Exchange an e-mail address and a password for an access and a refresh token."""
         body = LoginSerializer(data=request.data)
@@ -71,7 +80,9 @@ class LoginView(_OpenView):
 
 
 class RefreshView(_OpenView):
-    @extend_schema(operation_id="refresh", tags=["Authentication"], request=RefreshSerializer, responses={200: TokensSerializer})
+    @extend_schema(
+        operation_id="refresh", tags=["Authentication"], request=RefreshSerializer, responses={200: TokensSerializer}
+    )
     def post(self, request: Request) -> Response:
         """Exchange a refresh token for a new pair, once; using it again revokes the whole family."""
         body = RefreshSerializer(data=request.data)
@@ -95,7 +106,7 @@ class MeView(APIView):
     @extend_schema(operation_id="me", tags=["Authentication"], responses={200: WhoAmISerializer})
     def get(self, request: Request) -> Response:
         """Who am I: the user with their roles, and the key with its scopes and streams if one was used."""
-        caller = request.user
+        caller = caller_of(request)
         user = get_user_of(caller)
         key = caller.key_id and {
             "id": caller.key_id,

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.caller import caller_of
 from accounts.conf import MAX_IDEMPOTENCY_KEY_LENGTH
 from accounts.errors import InvalidIdempotencyKey
 from accounts.services.idempotency import claim_idempotency_key, keep_answer
@@ -29,7 +30,7 @@ def idempotency_key_of(request: HttpRequest | Request) -> str | None:
     key = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is not None and not _KEY.fullmatch(key):
         raise InvalidIdempotencyKey(
-            f"One key of 1 to {MAX_IDEMPOTENCY_KEY_LENGTH} printable ASCII characters without spaces, commas and quotes."
+            f"One key of 1 to {MAX_IDEMPOTENCY_KEY_LENGTH} printable ASCII characters, no spaces, commas or quotes."
         )
     return key
 
@@ -59,7 +60,7 @@ def idempotent(*, redact: tuple[str, ...] = ()) -> Callable[[Any], Any]:
             body = msgspec.json.encode(request.data, order="deterministic")
             request_hash = hash_request(request.method or "POST", request.path, body)
             with transaction.atomic():
-                replay = claim_idempotency_key(caller=request.user.reference, key=key, request_hash=request_hash)
+                replay = claim_idempotency_key(caller=caller_of(request).reference, key=key, request_hash=request_hash)
                 if replay is not None:
                     return HttpResponse(
                         replay.body,
@@ -70,7 +71,7 @@ def idempotent(*, redact: tuple[str, ...] = ()) -> Callable[[Any], Any]:
                 response = handler(view, request, *args, **kwargs)
                 kept = {**response.data, **dict.fromkeys(redact)} if redact else response.data
                 keep_answer(
-                    caller=request.user.reference,
+                    caller=caller_of(request).reference,
                     key=key,
                     status=response.status_code,
                     body=b"" if kept is None else orjson.dumps(kept, default=str),

@@ -2,7 +2,7 @@ from typing import Any
 
 from rest_framework.parsers import BaseParser
 
-from accounts.api.bodies import JSON, decode_object, read_body
+from accounts.api.bodies import decode_object, read_body
 from accounts.conf import MAX_BODY_BYTES
 
 

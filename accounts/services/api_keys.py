@@ -53,7 +53,9 @@ def rotate_api_key(*, key: ApiKey, overlap_seconds: int, now: datetime) -> NewKe
         ApiKeyRevoked: it was revoked or has expired, so there is nothing to hand over.
     """
     end = now + timedelta(seconds=overlap_seconds)
-    still_valid = ApiKey.objects.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=now), pk=key.pk, revoked_at__isnull=True)
+    still_valid = ApiKey.objects.filter(
+        Q(expires_at__isnull=True) | Q(expires_at__gt=now), pk=key.pk, revoked_at__isnull=True
+    )
     successor_expires_at = key.expires_at
     if overlap_seconds:
         ended = still_valid.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=end)).update(expires_at=end)
@@ -76,4 +78,3 @@ def revoke_api_key(*, key: ApiKey, now: datetime) -> None:
     """Refuse a key from now on, within a second on every worker; revoking twice is harmless."""
     ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=now)
     transaction.on_commit(forget_keys)
-

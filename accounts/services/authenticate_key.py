@@ -56,7 +56,11 @@ def _load_caller(material: KeyMaterial) -> Caller:
     expected = bytes(key.secret_hash) if key else _DUMMY_HASH
     if not hmac.compare_digest(expected, material.secret_hash) or key is None:
         raise InvalidCredentials(_REFUSED)
-    if not key.user.is_active or (key.revoked_at and key.revoked_at <= now) or (key.expires_at and key.expires_at <= now):
+    if (
+        not key.user.is_active
+        or (key.revoked_at and key.revoked_at <= now)
+        or (key.expires_at and key.expires_at <= now)
+    ):
         raise InvalidCredentials(_REFUSED)
     if key.last_used_at is None or key.last_used_at < now - timedelta(seconds=LAST_USED_INTERVAL_SECONDS):
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)

@@ -41,7 +41,17 @@ class _RotatingRefreshToken(RefreshToken):
 
 
 def sign_in(*, request: HttpRequest, email: str, password: str) -> tuple[User, TokenPair]:
-    """Check an e-mail address and a password; the same answer and time for an unknown user.
+    """Check an e-mail address and a password, and issue tokens to their user.
+
+    Raises:
+        InvalidCredentials, LoginThrottled
+    """
+    user = check_password(request=request, email=email, password=password)
+    return user, issue_tokens(user, family=secrets.token_hex(8))
+
+
+def check_password(*, request: HttpRequest, email: str, password: str) -> User:
+    """Return the user whom an address and a password belong to; the same answer and time for an unknown one.
 
     Raises:
         InvalidCredentials: they do not belong together, or the user is disabled.
@@ -59,7 +69,7 @@ def sign_in(*, request: HttpRequest, email: str, password: str) -> tuple[User, T
         if not AxesProxyHandler.is_allowed(request, credentials):
             sign_in_locked_out(request)
         raise InvalidCredentials("E-mail address or password is wrong.")
-    return user, issue_tokens(user, family=secrets.token_hex(8))
+    return user
 
 
 def issue_tokens(user: User, *, family: str) -> TokenPair:

@@ -18,6 +18,7 @@ from accounts.api.fields import (
 )
 from accounts.api.idempotent import idempotent
 from accounts.api.parameters import known_parameters
+from accounts.caller import caller_of
 from accounts.permissions import MayConsume
 from accounts.roles import Right
 from consumers.conf import (
@@ -109,14 +110,18 @@ class GroupViewSet(GenericViewSet):
     @extend_schema(operation_id="list_stream_groups")
     def list(self, request: Request, stream: str) -> Response:
         """List a stream's groups, by name."""
-        page = self.paginate_queryset(list_groups(require_stream(request.user, stream, Right.CONSUME)))
+        page = self.paginate_queryset(list_groups(require_stream(caller_of(request), stream, Right.CONSUME)))
         return self.get_paginated_response(GroupSerializer(page, many=True).data)
 
-    @extend_schema(operation_id="create_group", request=CreateGroupSerializer, responses={201: GroupSerializer, 200: GroupSerializer})
+    @extend_schema(
+        operation_id="create_group",
+        request=CreateGroupSerializer,
+        responses={201: GroupSerializer, 200: GroupSerializer},
+    )
     @idempotent()
     def create(self, request: Request, stream: str) -> Response:
         """Create a group; an equal one that exists is answered with 200, a different one with 409."""
-        found = require_stream(request.user, stream, Right.CONSUME)
+        found = require_stream(caller_of(request), stream, Right.CONSUME)
         body = CreateGroupSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         fields = dict(body.validated_data)
@@ -129,13 +134,13 @@ class GroupViewSet(GenericViewSet):
     def retrieve(self, request: Request, stream: str, group: str) -> Response:
         """Look at one group."""
         known_parameters(request, ())
-        found = get_group(require_stream(request.user, stream, Right.CONSUME), group)
+        found = get_group(require_stream(caller_of(request), stream, Right.CONSUME), group)
         return Response(GroupSerializer(found).data)
 
     @extend_schema(operation_id="change_group", request=ChangeGroupSerializer)
     def partial_update(self, request: Request, stream: str, group: str) -> Response:
         """Change some settings; the mode and the start stay."""
-        found = get_group(require_stream(request.user, stream, Right.CONSUME), group)
+        found = get_group(require_stream(caller_of(request), stream, Right.CONSUME), group)
         body = ChangeGroupSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         return Response(GroupSerializer(change_group(group=found, changes=dict(body.validated_data))).data)
@@ -143,7 +148,7 @@ class GroupViewSet(GenericViewSet):
     @extend_schema(operation_id="delete_group", responses={204: None})
     def destroy(self, request: Request, stream: str, group: str) -> Response:
         """Delete a group with its offsets; the events stay."""
-        delete_group(group=get_group(require_stream(request.user, stream, Right.CONSUME), group))
+        delete_group(group=get_group(require_stream(caller_of(request), stream, Right.CONSUME), group))
         return Response(status=204)
 
 
@@ -159,5 +164,5 @@ class AllGroupsViewSet(GenericViewSet):
     @extend_schema(operation_id="list_groups")
     def list(self, request: Request) -> Response:
         """List all groups that you may see, with their lag and members."""
-        page = self.paginate_queryset(list_visible_groups(request.user))
+        page = self.paginate_queryset(list_visible_groups(caller_of(request)))
         return self.get_paginated_response(GroupProgressSerializer(page, many=True).data)

@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 from accounts.api.fields import StrictIntegerField, StrictListField, StrictSerializer
 from accounts.api.idempotent import idempotent
 from accounts.api.parameters import known_parameters
+from accounts.caller import caller_of
 from accounts.permissions import MayConsume
 from accounts.roles import Right
 from consumers.queries import get_group, list_progress
@@ -30,7 +31,9 @@ class PartitionOffsetSerializer(StrictSerializer):
 class CommitSerializer(StrictSerializer):
     """Either `offsets`, or on a stream with one partition just `offset`."""
 
-    offsets = StrictListField(child=PartitionOffsetSerializer(), min_length=1, max_length=MAX_PARTITIONS, required=False)
+    offsets = StrictListField(
+        child=PartitionOffsetSerializer(), min_length=1, max_length=MAX_PARTITIONS, required=False
+    )
     offset = StrictIntegerField(low=0, high=MAX_OFFSET, required=False)
 
     def validate(self, attrs: Any) -> Any:
@@ -92,7 +95,7 @@ class OffsetsView(APIView):
     def get(self, request: Request, stream: str, group: str) -> Response:
         """How far the group has come, partition by partition."""
         known_parameters(request, ())
-        found = require_stream(request.user, stream, Right.CONSUME)
+        found = require_stream(caller_of(request), stream, Right.CONSUME)
         progress = list_progress(found, get_group(found, group))
         return Response(
             {
@@ -114,7 +117,7 @@ class OffsetsView(APIView):
     @idempotent()
     def post(self, request: Request, stream: str, group: str) -> Response:
         """Record what the group has finished. A lower offset answers `outdated` and changes nothing."""
-        found = require_stream(request.user, stream, Right.CONSUME)
+        found = require_stream(caller_of(request), stream, Right.CONSUME)
         body = CommitSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         results = commit_offsets(stream=found, group=get_group(found, group), offsets=body.by_partition(found))

@@ -9,8 +9,8 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
 from accounts.api.bodies import JSON
-from accounts.api.lean import LeanView
 from accounts.api.parameters import integer_parameter, known_parameters, seconds_parameter
+from accounts.caller import caller_of
 from accounts.errors import InvalidParameter
 from accounts.permissions import MayConsumeOrProduce
 from accounts.roles import Right
@@ -62,7 +62,9 @@ class StreamEventsView(AppendView):
             OpenApiParameter("partition", OpenApiTypes.INT64, description="Only this one."),
             OpenApiParameter("limit", OpenApiTypes.INT, description=f"Events at most: 1 to {MAX_READ_EVENTS}."),
             OpenApiParameter("max_bytes", OpenApiTypes.INT, description=f"JSON at most: 1 to {MAX_READ_BYTES}."),
-            OpenApiParameter("wait", OpenApiTypes.FLOAT, description=f"Seconds to wait for an event: 0 to {MAX_WAIT_SECONDS}."),
+            OpenApiParameter(
+                "wait", OpenApiTypes.FLOAT, description=f"Seconds to wait for an event: 0 to {MAX_WAIT_SECONDS}."
+            ),
             OpenApiParameter("type", OpenApiTypes.STR, description="Only these types, separated by commas."),
         ],
         responses={200: OpenApiResponse(EventSerializer(many=True))},
@@ -74,7 +76,7 @@ class StreamEventsView(AppendView):
         max_bytes = integer_parameter(query, "max_bytes", default=DEFAULT_READ_BYTES, low=1, high=MAX_READ_BYTES)
         wait = seconds_parameter(query, "wait", default=0, high=MAX_WAIT_SECONDS)
         types = _types(query)
-        found = require_stream(request.user, stream, Right.CONSUME)  # type: ignore[arg-type]
+        found = require_stream(caller_of(request), stream, Right.CONSUME)
         partitions = _partitions(query, found)
         committed = _committed(query, found, request)
         positions = _positions(query, found, partitions, committed)
@@ -88,7 +90,9 @@ class StreamEventsView(AppendView):
         if reading.gaps:
             gaps = {number: f"{gap.first_offset}-{gap.last_offset}" for number, gap in reading.gaps.items()}
             response["EventFlow-Gap"] = (
-                next(iter(gaps.values())) if len(partitions) == 1 else ",".join(f"{n}={g}" for n, g in sorted(gaps.items()))
+                next(iter(gaps.values()))
+                if len(partitions) == 1
+                else ",".join(f"{n}={g}" for n, g in sorted(gaps.items()))
             )
         response["Cache-Control"] = "no-store"
         return response
@@ -115,7 +119,7 @@ def _committed(query: QueryDict, stream: StreamInfo, request: HttpRequest) -> di
         return None
     group = get_group(stream, name)
     require_mode(group, Mode.OFFSET)
-    note_member(group_id=group.pk, name=request.user.reference)  # type: ignore[union-attr]
+    note_member(group_id=group.pk, name=caller_of(request).reference)
     return committed_offsets(group)
 
 
@@ -133,8 +137,13 @@ def _positions(
         bounds = get_log().bounds(partitions)
         return {partition: bounds[partition.id].head_offset for partition in ordered}
     if "=" in text and _VECTOR.fullmatch(text):
-        given = {int(number): int(offset) for number, _, offset in (item.partition("=") for item in text.split(","))}
-        if max(given.values()) <= MAX_OFFSET and set(given) == {partition.number for partition in partitions}:
+        items = [item.partition("=") for item in text.split(",")]
+        given = {int(number): int(offset) for number, _, offset in items}
+        if (
+            max(given.values()) <= MAX_OFFSET
+            and len(items) == len(given)
+            and set(given) == {partition.number for partition in partitions}
+        ):
             return {partition: given[partition.number] for partition in ordered}
         raise InvalidParameter("last_offset", "Name each of the partitions that are read, once.")
     if not _NUMBER.fullmatch(text) or int(text) > MAX_OFFSET:

@@ -79,11 +79,13 @@ def _copies(rows: Sequence[Range], budget: _Budget) -> dict[int, Body]:
     # The last round of each dead letter is the one under way.
     kept = {
         dead_letter_id: edited if edited is not None else event
-        for dead_letter_id, edited, event in redrives.values_list("dead_letter_id", "edited_event", "dead_letter__event")
+        for dead_letter_id, edited, event in redrives.values_list(
+            "dead_letter_id", "edited_event", "dead_letter__event"
+        )
     }
     bodies = {}
     for row in rows:
-        event = bytes(kept[row.dead_letter_id])  # type: ignore[index]
+        event = bytes(kept.get(row.dead_letter_id or 0) or b"")
         fits = budget.takes(event)
         bodies[row.id] = Body(
             reached=row.last_offset if fits else row.first_offset - 1,

@@ -5,7 +5,12 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from consumers.conf import DEFAULT_ACK_WAIT_SECONDS, DEFAULT_BACKOFF_SECONDS, DEFAULT_MAX_FAILURES, DEFAULT_MAX_IN_FLIGHT
+from consumers.conf import (
+    DEFAULT_ACK_WAIT_SECONDS,
+    DEFAULT_BACKOFF_SECONDS,
+    DEFAULT_MAX_FAILURES,
+    DEFAULT_MAX_IN_FLIGHT,
+)
 from consumers.errors import ConsumerGroupExists
 from consumers.models import ConsumerGroup, GroupOffset, Mode, Ordering, Start
 from streams.log import get_log

@@ -65,9 +65,7 @@ def read_events(
                 watch.wait(remaining)
 
 
-def _read(
-    positions: Mapping[PartitionRef, int], limit: int, max_bytes: int, types: frozenset[str] | None
-) -> Reading:
+def _read(positions: Mapping[PartitionRef, int], limit: int, max_bytes: int, types: frozenset[str] | None) -> Reading:
     reading = Reading()
     size = 0
     for partition, after in positions.items():
@@ -95,9 +93,7 @@ def _read(
     return reading
 
 
-def _read_types(
-    partition: PartitionRef, after: int, limit: int, max_bytes: int, types: frozenset[str]
-) -> ReadResult:
+def _read_types(partition: PartitionRef, after: int, limit: int, max_bytes: int, types: frozenset[str]) -> ReadResult:
     events: list[bytes] = []
     offsets: list[int] = []
     gap: Gap | None = None

@@ -37,7 +37,9 @@ def problem_of(error: Exception, request: HttpRequest) -> Problem:
     if isinstance(error, DomainError):
         return _of_domain_error(error)
     if isinstance(error, drf.ValidationError):
-        return Problem(422, "invalid_request", "Invalid request", "Some fields cannot be accepted.", errors=_faults(error.detail))
+        return Problem(
+            422, "invalid_request", "Invalid request", "Some fields cannot be accepted.", errors=_faults(error.detail)
+        )
     if isinstance(error, Http404 | drf.NotFound):
         return Problem(404, "not_found", "Not found", "There is nothing at this address, or you may not see it.")
     if isinstance(error, drf.MethodNotAllowed):
@@ -47,14 +49,20 @@ def problem_of(error: Exception, request: HttpRequest) -> Problem:
     if isinstance(error, drf.PermissionDenied | PermissionDenied):
         return Problem(403, "scope_missing", "Right missing", "You may not do this.")
     if isinstance(error, drf.Throttled):
-        wait = {"Retry-After": str(int(error.wait or 1))}
+        wait = {"Retry-After": str(int(getattr(error, "wait", None) or 1))}
         return Problem(429, "rate_limited", "Too many requests", str(error.detail), retryable=True, headers=wait)
     if isinstance(error, SuspiciousOperation):
         return Problem(400, "bad_request", "Bad request", "The request is not acceptable.")
     if isinstance(error, OperationalError | InterfaceError | PoolTimeout):
         return _of_database_error(error)
-    logger.exception("unexpected error", exc_info=error)
-    return Problem(500, "internal_error", "Internal error", "Something broke on our side; the request id finds it in the logs.", True)
+    logger.error("unexpected error", exc_info=error)
+    return Problem(
+        500,
+        "internal_error",
+        "Internal error",
+        "Something broke on our side; the request id finds it in the logs.",
+        retryable=True,
+    )
 
 
 def _of_domain_error(error: DomainError) -> Problem:
@@ -70,7 +78,10 @@ def _of_domain_error(error: DomainError) -> Problem:
     if isinstance(error, InvalidEvents):
         faults = [{"pointer": f.pointer, "code": f.code, "detail": f.detail} for f in error.faults[:MAX_ERRORS]]
     elif isinstance(error, UnknownField):
-        faults = [{"pointer": f"/{_pointer(name)}", "code": "unknown_field", "detail": "There is no such field."} for name in error.names]
+        faults = [
+            {"pointer": f"/{_pointer(name)}", "code": "unknown_field", "detail": "There is no such field."}
+            for name in error.names
+        ]
     elif isinstance(error, InvalidParameter):
         faults = [{"pointer": f"?{error.parameter}", "code": error.parameter_code, "detail": error.detail}]
     retryable = status in RETRYABLE_STATUSES or isinstance(error, RETRYABLE_ERRORS)
@@ -87,7 +98,7 @@ def _of_database_error(error: Exception) -> Problem:
     detail = "The database cannot be reached or is too busy. " + (
         "Nothing was stored; retry." if is_certain else "Retry; use an Idempotency-Key so that nothing happens twice."
     )
-    return Problem(503, "database_unavailable", "Database unavailable", detail, True, headers=headers)
+    return Problem(503, "database_unavailable", "Database unavailable", detail, retryable=True, headers=headers)
 
 
 def _faults(detail: Any, pointer: str = "") -> list[dict[str, str]]:
@@ -108,5 +119,3 @@ def _faults(detail: Any, pointer: str = "") -> list[dict[str, str]]:
 
 def _pointer(name: str) -> str:
     return name[:60].replace("~", "~0").replace("/", "~1")
-
-

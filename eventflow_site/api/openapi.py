@@ -28,7 +28,7 @@ ProblemSerializer = inline_serializer(
 _COMMON = (400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 503)
 
 
-class CallerScheme(OpenApiAuthenticationExtension):
+class CallerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """Names both credentials for CallerAuthentication."""
 
     target_class = "accounts.authentication.CallerAuthentication"
@@ -47,13 +47,15 @@ class CallerScheme(OpenApiAuthenticationExtension):
 class ProblemAutoSchema(AutoSchema):
     """Adds to each operation that any of its refusals is a problem document."""
 
-    def _get_response_bodies(self, direction: str = "response") -> Any:
+    def _get_response_bodies(self, direction: Any = "response") -> Any:
         responses = super()._get_response_bodies(direction)
         for status in _COMMON:
             responses.setdefault(
                 str(status),
-                self._get_response_for_code(
-                    OpenApiResponse(ProblemSerializer, description="Refused: the problem says what, where and how to mend it."),
+                self._get_response_for_code(  # type: ignore[no-untyped-call]
+                    OpenApiResponse(
+                        ProblemSerializer, description="Refused: the problem says what, where and how to mend it."
+                    ),
                     str(status),
                     media_types=["application/problem+json"],
                 ),

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.core import signing
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -24,16 +24,21 @@ _SALT = "eventflow.cursor"
 class KeysetPagination(BasePagination):
     """Pages over an ordered QuerySet by where the last page ended."""
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         filterset = getattr(view, "filterset_class", None)
-        allowed = {"cursor", "limit", *(filterset.base_filters if filterset else ()), *getattr(view, "extra_parameters", ())}
+        allowed = {
+            "cursor",
+            "limit",
+            *(filterset.base_filters if filterset else ()),
+            *getattr(view, "extra_parameters", ()),
+        }
         query = known_parameters(request, allowed)
         limit = integer_parameter(query, "limit", default=DEFAULT_LIMIT, low=1, high=MAX_LIMIT)
         fields: tuple[str, ...] = view.keyset
         # The cursor belongs to one list: it means nothing elsewhere.
         salt = f"{_SALT}:{type(view).__name__}"
         if "cursor" in query:
-            queryset = queryset.filter(_after(fields, _load(query["cursor"], len(fields), salt)))
+            queryset = queryset.filter(_after(fields, _load(str(query["cursor"]), len(fields), salt)))
         rows = list(queryset.order_by(*fields)[: limit + 1])
         self.next: str | None = None
         if len(rows) > limit:
@@ -53,7 +58,13 @@ class KeysetPagination(BasePagination):
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         return [
-            {"name": "cursor", "in": "query", "required": False, "schema": {"type": "string"}, "description": "`next` of the page before."},
+            {
+                "name": "cursor",
+                "in": "query",
+                "required": False,
+                "schema": {"type": "string"},
+                "description": "`next` of the page before.",
+            },
             {
                 "name": "limit",
                 "in": "query",

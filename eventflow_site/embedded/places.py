@@ -138,10 +138,13 @@ def _open_to_all(tree: Path) -> None:
 
 
 def _roots_directory(*parts: str) -> Path:
-    directory = _ROOTS_STATE.joinpath(*parts)
+    directory = _ROOTS_STATE
     try:
-        for made in (_ROOTS_STATE, *(_ROOTS_STATE.joinpath(*parts[: i + 1]) for i in range(len(parts)))):
-            made.mkdir(parents=True, exist_ok=True, mode=0o755)
+        for part in ("", *parts):
+            directory = directory / part
+            directory.mkdir(parents=True, exist_ok=True)
+            # Whatever the umask says: the server's user has to pass.
+            directory.chmod(0o755)
     except OSError as error:
         raise CannotStart(
             f"PostgreSQL does not run as root, and {directory} cannot be made for it: {error.strerror}.",

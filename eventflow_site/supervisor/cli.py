@@ -49,6 +49,10 @@ def main(arguments: Sequence[str] = ()) -> int:
     except CannotStart as error:
         complain(error.problem, error.way_out)
         return 1
+    except OSError as error:
+        # A full disk, a limit on processes: what the system says is the explanation.
+        complain(f"{error}.", "Mend that and start again.")
+        return 1
     return 0
 
 

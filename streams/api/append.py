@@ -2,15 +2,18 @@
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.permissions import BasePermission
 
 from accounts.api.bodies import JSON, read_body
 from accounts.api.idempotent import hash_request, idempotency_key_of
 from accounts.api.lean import LeanView
 from accounts.api.parameters import known_parameters
+from accounts.caller import caller_of
 from accounts.permissions import MayProduce
 from streams.api.schemas import AppendedSerializer, EventInSerializer
 from streams.conf import MAX_REQUEST_BYTES
@@ -22,14 +25,16 @@ from streams.services.ingest import Idempotency, Placement, append_events, encod
 
 NDJSON = "application/x-ndjson"
 MEDIA_TYPES = (JSON, NDJSON)
-_OPERATION = {
+_OPERATION: dict[str, Any] = {
     "tags": ["Producing"],
     "request": {
         JSON: EventInSerializer,
         NDJSON: OpenApiTypes.STR,
     },
     "parameters": [
-        OpenApiParameter("Idempotency-Key", OpenApiTypes.STR, "header", description="Any number of retries stores once."),
+        OpenApiParameter(
+            "Idempotency-Key", OpenApiTypes.STR, "header", description="Any number of retries stores once."
+        ),
         OpenApiParameter("Prefer", OpenApiTypes.STR, "header", enum=["return=minimal", "return=representation"]),
     ],
     "responses": {202: OpenApiResponse(AppendedSerializer, description="Durable: stored and committed.")},
@@ -44,7 +49,7 @@ _OPERATION = {
 
 
 class AppendView(LeanView):
-    permission_classes = (MayProduce,)
+    permission_classes: tuple[type[BasePermission], ...] = (MayProduce,)
 
     @extend_schema(operation_id="append_events", **_OPERATION)
     def post(self, request: HttpRequest, stream: str | None = None) -> HttpResponse:
@@ -63,7 +68,7 @@ class AppendView(LeanView):
 
         idempotency = key and Idempotency(key, hash_request("POST", request.path, b"%d" % is_minimal + body))
         appended, answer = append_events(
-            caller=request.user,  # type: ignore[arg-type]
+            caller=caller_of(request),
             events=events,
             is_single=is_single,
             stream_name=stream,

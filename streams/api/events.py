@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema
 from accounts.api.bodies import JSON
 from accounts.api.lean import LeanView
 from accounts.api.parameters import known_parameters
+from accounts.caller import caller_of
 from accounts.errors import InvalidParameter
 from accounts.permissions import MayConsume
 from accounts.roles import Right
@@ -31,6 +32,6 @@ class EventView(LeanView):
     def get(self, request: HttpRequest, stream: str, partition: str, offset: str) -> HttpResponse:
         """Read one event; 410 where retention took it."""
         known_parameters(request, ())
-        found = require_stream(request.user, stream, Right.CONSUME)  # type: ignore[arg-type]
+        found = require_stream(caller_of(request), stream, Right.CONSUME)
         event = get_event(found, parse_offset(partition, "partition"), parse_offset(offset, low=1))
         return HttpResponse(event, content_type=JSON)

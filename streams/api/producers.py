@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from accounts.caller import caller_of
 from accounts.models import User
 from accounts.permissions import AnyCaller
 from streams.queries import describe_producers, list_producers
@@ -49,6 +50,6 @@ class ProducerViewSet(GenericViewSet):
     @extend_schema(operation_id="list_producers")
     def list(self, request: Request) -> Response:
         """List producers with their API keys and streams: yourself; an admin sees all."""
-        page = self.paginate_queryset(list_producers(request.user))
-        producers = describe_producers(request.user, page or [])
+        page = self.paginate_queryset(list_producers(caller_of(request)))
+        producers = describe_producers(caller_of(request), page or [])
         return self.get_paginated_response(ProducerSerializer(producers, many=True).data)

@@ -9,14 +9,16 @@ class EventInSerializer(serializers.Serializer):
     stream = serializers.CharField(required=False, help_text="Required unless the address names it.")
     payload = serializers.JSONField(help_text="Any JSON value; kept and returned exactly as sent.")
     type = serializers.CharField(required=False, default="event", max_length=128)
-    key = serializers.CharField(required=False, allow_null=True, help_text="The same key always lands in the same partition.")
+    key = serializers.CharField(
+        required=False, allow_null=True, help_text="The same key always lands in the same partition."
+    )
     id = serializers.CharField(required=False, max_length=128, help_text="Defaults to a new UUIDv7.")
     occurred_at = serializers.DateTimeField(required=False, allow_null=True)
     headers = serializers.DictField(child=serializers.CharField(), required=False)
 
 
 class AppendedSerializer(serializers.Serializer):
-    """Where one event went. For an array or NDJSON: `{accepted, events: […]}` or, minimal, `{accepted, ranges: […]}`."""
+    """Where one event went. An array or NDJSON is answered `{accepted, events: […]}` or `{accepted, ranges: […]}`."""
 
     id = serializers.CharField()
     stream = serializers.CharField()

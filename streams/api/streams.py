@@ -18,6 +18,7 @@ from accounts.api.fields import (
 )
 from accounts.api.idempotent import idempotent
 from accounts.api.parameters import known_parameters
+from accounts.caller import caller_of
 from accounts.models import User
 from accounts.permissions import MayManageUnlessReading
 from accounts.roles import Right
@@ -67,7 +68,9 @@ class ChangeStreamSerializer(StrictSerializer):
 
     def validate_labels(self, labels: dict[str, str]) -> dict[str, str]:
         if len(labels) > MAX_LABELS or any(not name or len(name) > 64 for name in labels):
-            raise serializers.ValidationError(f"At most {MAX_LABELS} labels with names of 1 to 64 characters.", code="invalid")
+            raise serializers.ValidationError(
+                f"At most {MAX_LABELS} labels with names of 1 to 64 characters.", code="invalid"
+            )
         return labels
 
     def settings(self) -> dict[str, Any]:
@@ -88,7 +91,9 @@ class ChangeStreamSerializer(StrictSerializer):
 class CreateStreamSerializer(ChangeStreamSerializer):
     name = StrictCharField()
     partitions = StrictIntegerField(low=1, high=MAX_PARTITIONS, default=1)
-    owner = StrictCharField(max_length=254, required=False, help_text="E-mail of the owner; only an admin may name another.")
+    owner = StrictCharField(
+        max_length=254, required=False, help_text="E-mail of the owner; only an admin may name another."
+    )
 
     def validate_owner(self, email: str) -> User:
         user = User.objects.filter(email=email.strip().lower(), is_active=True).first()
@@ -120,7 +125,7 @@ class StreamViewSet(GenericViewSet):
     @extend_schema(operation_id="list_streams")
     def list(self, request: Request) -> Response:
         """List the streams that you may see, by name."""
-        page = self.paginate_queryset(self.filter_queryset(list_streams(request.user)))
+        page = self.paginate_queryset(self.filter_queryset(list_streams(caller_of(request))))
         return self.get_paginated_response(StreamSerializer(page, many=True).data)
 
     @extend_schema(operation_id="create_stream", request=CreateStreamSerializer, responses={201: StreamSerializer})
@@ -131,7 +136,7 @@ class StreamViewSet(GenericViewSet):
         body.is_valid(raise_exception=True)
         settings = body.settings()
         name, owner = settings.pop("name"), settings.pop("owner", None)
-        stream = create_stream(caller=request.user, name=name, owner=owner, settings=StreamSettings(**settings))
+        stream = create_stream(caller=caller_of(request), name=name, owner=owner, settings=StreamSettings(**settings))
         headers = {"Location": f"/api/v1/streams/{stream.name}"}
         return Response(StreamSerializer(stream).data, status=201, headers=headers)
 
@@ -139,12 +144,12 @@ class StreamViewSet(GenericViewSet):
     def retrieve(self, request: Request, stream: str) -> Response:
         """Look at one stream."""
         known_parameters(request, ())
-        return Response(StreamSerializer(get_stream(request.user, stream)).data)
+        return Response(StreamSerializer(get_stream(caller_of(request), stream)).data)
 
     @extend_schema(operation_id="change_stream", request=ChangeStreamSerializer)
     def partial_update(self, request: Request, stream: str) -> Response:
         """Change some settings; the name and the number of partitions stay."""
-        row = get_stream(request.user, stream, Right.MANAGE)
+        row = get_stream(caller_of(request), stream, Right.MANAGE)
         body = ChangeStreamSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         return Response(StreamSerializer(change_stream(stream=row, changes=body.settings())).data)
@@ -157,5 +162,5 @@ class StreamViewSet(GenericViewSet):
     def destroy(self, request: Request, stream: str) -> Response:
         """Delete a stream with all its events and groups, for good."""
         query = known_parameters(request, ("confirm",))
-        delete_stream(stream=get_stream(request.user, stream, Right.MANAGE), confirm=query.get("confirm"))
+        delete_stream(stream=get_stream(caller_of(request), stream, Right.MANAGE), confirm=query.get("confirm"))
         return Response(status=204)

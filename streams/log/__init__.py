@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from streams.log.protocol import Log
 from streams.log.wakeup import close_wakeups, get_wakeups
 
-__all__ = ["Log", "close_log", "get_log", "use_log"]
+__all__ = ["Log", "close_log", "get_log", "get_wakeups", "use_log"]
 
 _make_lock = threading.Lock()
 _log: Log | None = None

@@ -42,7 +42,11 @@ _codecs = _Codecs()
 
 
 def pack(records: Sequence[bytes]) -> list[PackedBatch]:
-    """Cut records, in order, into as few batches as the caps allow."""
+    """Cut records, in order, into as few batches as the caps allow.
+
+    Raises:
+        ValueError: a record is not a JSON object on one line; reading would take it for more or fewer.
+    """
     size = sum(map(len, records))
     if len(records) <= MAX_BATCH_EVENTS and size + len(records) <= MAX_BATCH_BYTES:
         return [_pack_one(records)] if records else []
@@ -64,6 +68,9 @@ def _cut(records: Iterable[bytes]) -> Iterable[list[bytes]]:
 
 def _pack_one(records: Sequence[bytes]) -> PackedBatch:
     plain = b"\n".join(records)
+    newlines = len(records) - 1
+    if not plain.startswith(b"{") or plain.count(b"\n") != newlines or plain.count(b"\n{") != newlines:
+        raise ValueError("a record is a JSON object on one line")
     record_bytes = len(plain) - len(records) + 1
     compressed = _codecs.compressor.compress(plain)
     if len(compressed) < len(plain):

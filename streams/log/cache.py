@@ -32,7 +32,7 @@ class CachedBatch:
         self.last_offset = last_offset
         self.first_offset = last_offset - len(events) + 1
         self.events = events
-        self.ends = list(accumulate(map(len, events)))
+        self.ends = [len(events[0])] if len(events) == 1 else list(accumulate(map(len, events)))
         self.size = self.ends[-1] + _BATCH_OVERHEAD + len(events) * _EVENT_OVERHEAD
 
     def cut(self, *, first_offset: int, max_events: int, max_bytes: int) -> tuple[int, int]:
@@ -56,7 +56,7 @@ def splice(*, number: int, last_offset: int, event_count: int, recorded_at: date
         CorruptBatch: there are not `event_count` records.
     """
     # A record has no raw newline, so this cuts between records only, and takes their first brace away.
-    pieces = records[1:].split(b"\n{")
+    pieces = records[1:].split(b"\n{") if event_count > 1 else [records[1:]]
     if len(pieces) != event_count or not records.startswith(b"{"):
         raise CorruptBatch(f"{len(pieces)} records instead of {event_count}")
     before = b'{"partition":%d,"offset":' % number

@@ -74,8 +74,8 @@ class CommitSession:
         self.may_have_committed = False
         receipts = [request for request in requests if request.receipt is not None]
         if not receipts:
-            self.may_have_committed = True
             lanes = lanes_for(requests)
+            self.may_have_committed = True
             self._append(lanes)
             answers: dict[PendingAppend, Any] = {}
         else:

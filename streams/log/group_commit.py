@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import psycopg
 
-from accounts.errors import DomainError, IdempotencyInProgress
+from accounts.errors import IdempotencyInProgress
 from streams.conf import COMMIT_TIMEOUT_SECONDS, MAX_COMMIT_BYTES
 from streams.errors import AppendNotStored, AppendOutcomeUnknown, PartitionGone
 from streams.log.commit import (
@@ -311,8 +311,9 @@ def _answer_to(failure: Exception) -> Exception:
         return PartitionGone()
     if isinstance(failure, ClaimWaits):
         return IdempotencyInProgress("Another request with this key is being stored; retry in a moment.")
-    if isinstance(failure, DomainError):
-        return failure
-    if isinstance(failure, psycopg.Error):
+    if isinstance(failure, AppendOutcomeUnknown):
+        # One for each: an exception that several threads raise would mix up their tracebacks.
+        return AppendOutcomeUnknown()
+    if isinstance(failure, (AppendNotStored, psycopg.Error)):
         return AppendNotStored()
     return failure

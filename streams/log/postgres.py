@@ -6,6 +6,7 @@ from typing import Final
 
 from django.db import DatabaseError, transaction
 
+from streams.conf import BATCH_CACHE_BYTES
 from streams.errors import PartitionGone
 from streams.log.group_commit import GroupCommitter
 from streams.log.protocol import (
@@ -31,8 +32,8 @@ class PostgresLog:
 
     capabilities = frozenset(Capability)
 
-    def __init__(self, *, wakeups: Wakeups) -> None:
-        self._reader = BatchReader()
+    def __init__(self, *, wakeups: Wakeups, cache_bytes: int = BATCH_CACHE_BYTES) -> None:
+        self._reader = BatchReader(cache_bytes)
         self._committer = GroupCommitter(on_commit=wakeups.announce)
 
     def append(self, appends: Sequence[PartitionAppend], *, receipt: Receipt | None = None) -> Appended:
@@ -65,6 +66,14 @@ class PostgresLog:
             else:
                 high = max(low, last_offset - event_count + 1)
         return high
+
+    def recorded_after(self, positions: Sequence[tuple[PartitionRef, int]]) -> Sequence[datetime | None]:
+        if not positions:
+            return []
+        partition_ids = [partition.id for partition, _ in positions]
+        afters = [after for _, after in positions]
+        rows = query(load("recorded_after"), {"partition_ids": partition_ids, "afters": afters})
+        return [recorded_at for (recorded_at,) in rows]
 
     def ensure(self, partitions: Sequence[PartitionRef]) -> None:
         """Nothing to do: the partition's row, with which the reference was made, is all there is."""

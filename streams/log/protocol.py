@@ -134,13 +134,15 @@ class Log(Protocol):
     def append(self, appends: Sequence[PartitionAppend], *, receipt: Receipt | None = None) -> Appended:
         """Store all or nothing, durably, and return where.
 
-        Events of one PartitionAppend get contiguous offsets in their order.
+        Events of one PartitionAppend get contiguous offsets in their order. Each holds at least one event.
 
         Raises:
             PartitionGone: one of the partitions does not exist (any more); nothing was stored.
             AppendNotStored: nothing was stored, now or later; the caller may send it again.
             AppendOutcomeUnknown: stored or not, nobody knows; retry with the same receipt.
             IdempotencyKeyReused: the receipt's key belongs to another request; nothing was stored.
+            IdempotencyInProgress: a request with the receipt's key is being stored right now, elsewhere.
+            ValueError: no events, or a record that is not a JSON object on one line; nothing was stored.
         """
         ...
 
@@ -149,6 +151,9 @@ class Log(Protocol):
 
         At least one event is returned if there is one, however large; otherwise at most `max_events`, whose
         JSON takes at most `max_bytes`. An event appended before the call is seen by it.
+
+        Raises:
+            PartitionGone: there is no such partition (any more).
         """
         ...
 
@@ -157,7 +162,18 @@ class Log(Protocol):
         ...
 
     def offset_at(self, partition: PartitionRef, at: datetime) -> int:
-        """Return the offset of the first kept event recorded at or after `at`, or head + 1."""
+        """Return the offset of the first kept event recorded at or after `at`, or head + 1.
+
+        Raises:
+            PartitionGone: there is no such partition (any more).
+        """
+        ...
+
+    def recorded_after(self, positions: Sequence[tuple[PartitionRef, int]]) -> Sequence[datetime | None]:
+        """Return when the first kept event after each offset was recorded, in one query.
+
+        In the order of the positions; None where nothing follows.
+        """
         ...
 
     def ensure(self, partitions: Sequence[PartitionRef]) -> None:
@@ -180,7 +196,7 @@ class Log(Protocol):
         ...
 
     def drop(self, partitions: Sequence[PartitionRef]) -> None:
-        """Delete all events of the partitions, for good."""
+        """Delete the partitions with all their events, for good: appends and reads raise PartitionGone."""
         ...
 
     def health(self) -> LogHealth: ...

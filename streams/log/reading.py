@@ -8,7 +8,6 @@ import psycopg
 from django.db import connection
 from psycopg.sql import SQL
 
-from streams.conf import BATCH_CACHE_BYTES
 from streams.errors import PartitionGone
 from streams.log.batches import CorruptBatch, unpack
 from streams.log.cache import BatchCache, CachedBatch, splice
@@ -73,7 +72,7 @@ class _Selection:
 class BatchReader:
     """Reads partitions; one for each process, shared by its threads."""
 
-    def __init__(self, cache_bytes: int = BATCH_CACHE_BYTES) -> None:
+    def __init__(self, cache_bytes: int) -> None:
         self.cache = BatchCache(cache_bytes)
         # Events in a batch of each partition read lately: how many batches to ask for. A wrong guess costs
         # a round trip or a few batches too many, nothing else.

@@ -66,12 +66,14 @@ def append_events(
     streams = _streams_of(caller, events, stream_name, is_single=is_single)
     records, ids = make_records(events, is_single=is_single)
     placement = _place(events, streams, records, ids)
-    receipt = idempotency and Receipt(
-        caller=caller.reference,
-        key=idempotency.key,
-        request_hash=idempotency.request_hash,
-        render=lambda ranges: render(placement, ranges),
-    )
+    receipt = None
+    if idempotency is not None:
+        receipt = Receipt(
+            caller=caller.reference,
+            key=idempotency.key,
+            request_hash=idempotency.request_hash,
+            render=lambda ranges: render(placement, ranges),
+        )
     appended = get_log().append(placement.appends, receipt=receipt)
     body = appended.body if appended.body is not None else render(placement, appended.ranges)
     return appended, body
@@ -83,7 +85,9 @@ def _streams_of(
     """Return the one stream of all events, or each event's own."""
     if stream_name is not None:
         faults = [
-            EventFault("/stream" if is_single else f"/{index}/stream", "stream_mismatch", "The address names another stream.")
+            EventFault(
+                "/stream" if is_single else f"/{index}/stream", "stream_mismatch", "The address names another stream."
+            )
             for index, event in enumerate(events)
             if event.stream is not UNSET and event.stream != stream_name
         ]
@@ -125,9 +129,9 @@ def _place(
             partition = stream.partitions[partition_for_key(event.key.encode(), len(stream.partitions))]
         else:
             # Events without a key stay together in one request.
-            partition = keyless.get(stream.id) or stream.partitions[
-                next_keyless_partition(stream.id, len(stream.partitions))
-            ]
+            partition = (
+                keyless.get(stream.id) or stream.partitions[next_keyless_partition(stream.id, len(stream.partitions))]
+            )
             keyless[stream.id] = partition
         batch = appends.setdefault(partition, [])
         places.append((index_of.setdefault(partition, len(index_of)), len(batch)))

@@ -8,7 +8,6 @@ from django.db import IntegrityError, transaction
 from accounts.caller import Caller
 from accounts.errors import ScopeMissing
 from accounts.models import User
-from accounts.roles import Right
 from streams.conf import MAX_PARTITIONS
 from streams.errors import ConfirmationMissing, InvalidName, ReservedName, StreamExists
 from streams.log import get_log
@@ -103,5 +102,3 @@ def delete_stream(*, stream: Stream, confirm: str | None) -> None:
         get_log().drop(info.partitions)
         stream.delete()
         transaction.on_commit(forget_streams)
-
-

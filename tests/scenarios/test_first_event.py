@@ -35,9 +35,7 @@ def test_from_signing_in_to_a_lag_of_zero():
     assert [event["offset"] for event in batch.json()["events"]] == [2, 3, 4]
 
     lines = b'{"payload": "a"}\n{"payload": "b"}\n'
-    ndjson = shop.post(
-        "/streams/orders/events", lines, content_type="application/x-ndjson", Prefer="return=minimal"
-    )
+    ndjson = shop.post("/streams/orders/events", lines, content_type="application/x-ndjson", Prefer="return=minimal")
     assert ndjson.status_code == 202
     assert ndjson.json() == {
         "accepted": 2,
@@ -63,7 +61,9 @@ def test_from_signing_in_to_a_lag_of_zero():
     assert committed.json()["data"] == [{"partition": 0, "committed_offset": 6, "status": "committed"}]
 
     after = shop.get("/streams/orders/stats").json()
-    assert [(each["id"], each["lag"], each["lag_seconds"]) for each in after["consumer_groups"]] == [("billing", 0, None)]
+    assert [(each["id"], each["lag"], each["lag_seconds"]) for each in after["consumer_groups"]] == [
+        ("billing", 0, None)
+    ]
     assert shop.get("/streams/orders/events", consumer_group_id="billing").json() == []
 
     producers = ada.get("/producers").json()

@@ -1,5 +1,7 @@
 """Every answer carries the id of its request."""
 
+from typing import Any
+
 import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
@@ -8,7 +10,7 @@ from structlog.contextvars import get_contextvars
 from eventflow_site.request_id import RequestIdMiddleware
 
 
-def ask(request_id: str | None) -> tuple[HttpRequest, HttpResponse]:
+def ask(request_id: str | None) -> tuple[HttpRequest, Any]:
     headers = {} if request_id is None else {"X-Request-Id": request_id}
     request = RequestFactory().get("/api/v1/streams", headers=headers)
     response = RequestIdMiddleware(lambda _: HttpResponse())(request)

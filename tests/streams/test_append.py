@@ -91,7 +91,10 @@ def test_a_payload_comes_back_byte_for_byte(shop, payload):
 
 
 def test_a_payload_over_several_lines_loses_its_line_breaks_only_outside_strings(shop):
-    assert shop.post("/events", b'{"stream":"orders","payload":{\n "a b" : "x\\n y",\r\n\t"c": [1,\n2]\n}}').status_code == 202
+    assert (
+        shop.post("/events", b'{"stream":"orders","payload":{\n "a b" : "x\\n y",\r\n\t"c": [1,\n2]\n}}').status_code
+        == 202
+    )
     assert read_back(shop).content.endswith(b'"payload":{"a b":"x\\n y","c":[1,2]}}]')
 
 
@@ -134,7 +137,11 @@ def test_a_field_that_an_event_does_not_have_is_named(shop, field):
         ({"stream": "orders", "payload": 1, "occurred_at": "2026-11-22T00:00:00"}, "/occurred_at", "timezone_required"),
         ({"stream": "orders", "payload": 1, "occurred_at": "2026-11-22"}, "/occurred_at", "invalid"),
         ({"stream": "orders", "payload": 1, "occurred_at": "2026-W47-7T00:00Z"}, "/occurred_at", "invalid"),
-        ({"stream": "orders", "payload": 1, "occurred_at": "0001-01-01T00:00:00+14:00"}, "/occurred_at", "out_of_range"),
+        (
+            {"stream": "orders", "payload": 1, "occurred_at": "0001-01-01T00:00:00+14:00"},
+            "/occurred_at",
+            "out_of_range",
+        ),
         ({"stream": "orders", "payload": 1, "headers": {"a": 1}}, "/headers", "invalid"),
         ({"stream": "orders", "payload": 1, "headers": {"": "x"}}, "/headers", "invalid_header"),
         ({"stream": "orders", "payload": 1, "headers": {"a": "x" * 1025}}, "/headers", "invalid_header"),
@@ -143,18 +150,26 @@ def test_a_field_that_an_event_does_not_have_is_named(shop, field):
     ids=lambda value: str(value)[:60],
 )
 def test_each_rule_of_the_envelope_says_where_it_was_broken(shop, fields, pointer, code):
-    for body, prefix in ((fields, ""), ([{"stream": "orders", "payload": 0}, fields, {"stream": "orders", "payload": 2}], "/1")):
+    for body, prefix in (
+        (fields, ""),
+        ([{"stream": "orders", "payload": 0}, fields, {"stream": "orders", "payload": 2}], "/1"),
+    ):
         answer = shop.post("/events", body)
         assert answer.status_code == 422, answer.content
         errors = answer.json()["errors"]
-        assert [(error["pointer"][: len(prefix + pointer)], error["code"]) for error in errors] == [(prefix + pointer, code)]
+        assert [(error["pointer"][: len(prefix + pointer)], error["code"]) for error in errors] == [
+            (prefix + pointer, code)
+        ]
     assert read_back(shop).json() == []
 
 
 def test_an_event_time_far_away_is_data_only(shop):
     for moment in ("1900-01-01T00:00:00Z", "2126-11-22T00:00:00Z"):
         assert shop.post("/events", {"stream": "orders", "payload": 1, "occurred_at": moment}).status_code == 202
-    assert [event["occurred_at"] for event in read_back(shop).json()] == ["1900-01-01T00:00:00Z", "2126-11-22T00:00:00Z"]
+    assert [event["occurred_at"] for event in read_back(shop).json()] == [
+        "1900-01-01T00:00:00Z",
+        "2126-11-22T00:00:00Z",
+    ]
 
 
 def test_limits_are_decided_before_anything_is_stored(shop):

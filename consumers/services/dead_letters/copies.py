@@ -5,8 +5,8 @@ from typing import NamedTuple
 import msgspec
 
 from consumers.fingerprint import error_fingerprint
-from consumers.states import ExhaustedReason
 from consumers.statements import run
+from consumers.states import ExhaustedReason
 
 
 class _Names(msgspec.Struct):

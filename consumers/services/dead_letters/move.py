@@ -1,7 +1,7 @@
 """Moving exhausted deliveries to the dead letters.
 
-Celery gives the tick, a lease that meets one makes the same move itself, and any number may do it at once. A step is one
-transaction: the deliveries go and their dead letters come together, so it does not matter where one is killed.
+Celery gives the tick, a lease that meets one makes the same move itself, and any number may do it at once. A step
+is one transaction: the deliveries go and their dead letters come together, so it does not matter where it is killed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,11 +14,11 @@ from consumers import metrics
 from consumers.conf import MAX_LEASE_EVENTS, RECONCILE_STEP_BYTES, RECONCILE_STEP_DELIVERIES
 from consumers.models import ConsumerGroup
 from consumers.queries import partitions_of
+from consumers.services.bodies import Body, read_bodies
 from consumers.services.dead_letters.copies import DeadEvent, add_dead_letters
 from consumers.services.dead_letters.fate import end_redrives
-from consumers.services.bodies import Body, read_bodies
-from consumers.states import ExhaustedReason, RedriveOutcome
 from consumers.statements import run
+from consumers.states import ExhaustedReason, RedriveOutcome
 
 
 class ExhaustedRow(NamedTuple):
@@ -58,7 +58,9 @@ def move_exhausted(*, group: ConsumerGroup, max_deliveries: int = RECONCILE_STEP
         dead = [event for row in found if row.id in ours for event in _dead_events(row, bodies)]
         added = add_dead_letters(group_id=group.pk, dead=dead)
         run("copy_attempts", dead_letter_ids=[each.id for each in added], max_range=MAX_LEASE_EVENTS)
-        end_redrives([row.dead_letter_id for row in found if row.dead_letter_id and row.id in ours], RedriveOutcome.DEAD_AGAIN)
+        end_redrives(
+            [row.dead_letter_id for row in found if row.dead_letter_id and row.id in ours], RedriveOutcome.DEAD_AGAIN
+        )
         run("advance_offsets", group_id=group.pk, partition_ids=partition_ids)
     _count(group, dead)
     return len(dead)

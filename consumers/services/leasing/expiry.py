@@ -8,8 +8,8 @@ from consumers.isolation import after_expiry
 from consumers.models import ConsumerGroup
 from consumers.services.leasing.rows import HeldRow
 from consumers.services.leasing.settle import Ending, limits_of, settle
-from consumers.states import Outcome
 from consumers.statements import run
+from consumers.states import Outcome
 
 EXPIRED_ERROR = "The lease expired: no ack, nack or extend came within the ack wait."
 

@@ -50,4 +50,3 @@ def take_in_order(
             chosen.append(row)
     lease_picked(terms, taken, fit(chosen, room))
     lease_planned(terms, taken, fresh, in_order=True)
-

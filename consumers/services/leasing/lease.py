@@ -14,8 +14,8 @@ from consumers import metrics
 from consumers.conf import LEASE_IDLE_RECHECK_SECONDS, LEASE_RECHECK_SECONDS
 from consumers.errors import ConsumerGroupNotFound
 from consumers.models import ConsumerGroup, Mode, Ordering
-from consumers.services.dead_letters.move import move_exhausted
 from consumers.services.bodies import read_bodies
+from consumers.services.dead_letters.move import move_exhausted
 from consumers.services.leasing.due import take_alone, take_due
 from consumers.services.leasing.expiry import expire_leases
 from consumers.services.leasing.fresh import LeaseTerms, Taken, take_fresh

@@ -9,8 +9,8 @@ from consumers.services.bodies import Body
 from consumers.services.leasing.due import leave_rest_waiting
 from consumers.services.leasing.fresh import LeaseTerms, SkippedRange
 from consumers.services.leasing.rows import LeasedRow
-from consumers.states import Outcome
 from consumers.statements import run
+from consumers.states import Outcome
 
 TellGaps = Callable[[Sequence[tuple[int, int, int]]], None]
 

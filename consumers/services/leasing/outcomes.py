@@ -21,9 +21,8 @@ from consumers.services.leasing.rows import HeldRow
 from consumers.services.leasing.settle import Ending, limits_of, settle
 from consumers.services.offsets import require_mode
 from consumers.services.wakeup import wake_consumers
-from consumers.states import Outcome
 from consumers.statements import run
-
+from consumers.states import Outcome
 
 
 class LeaseResult(StrEnum):
@@ -146,9 +145,7 @@ def extend_leases(
         WrongMode
     """
     require_mode(group, Mode.LEASE)
-    rows = run(
-        "extend_leases", group_id=group.pk, ack_wait=ack_wait_seconds or group.ack_wait_seconds, **_keys(leases)
-    )
+    rows = run("extend_leases", group_id=group.pk, ack_wait=ack_wait_seconds or group.ack_wait_seconds, **_keys(leases))
     expires_at = dict(rows)
     return [
         DeliveryResult(lease.delivery_id, LeaseResult.EXTENDED, expires_at=expires_at[lease.delivery_id])

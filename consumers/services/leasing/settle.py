@@ -9,8 +9,8 @@ from consumers.conf import MAX_ERROR_CHARACTERS
 from consumers.isolation import Limits, Piece
 from consumers.models import ConsumerGroup
 from consumers.services.leasing.rows import HeldRow
-from consumers.states import Outcome
 from consumers.statements import run
+from consumers.states import Outcome
 
 _jitter = random.Random()  # noqa: S311 - it only spreads timers
 
@@ -64,9 +64,7 @@ def _columns(group: ConsumerGroup, pieces: Sequence[tuple[Ending, Piece]]) -> di
 def _delay(group: ConsumerGroup, piece: Piece) -> float:
     if piece.delay is not None:
         return piece.delay
-    return backoff_seconds(
-        group.backoff_seconds, failure_count=piece.failure_count, jitter=_jitter.uniform(-1.0, 1.0)
-    )
+    return backoff_seconds(group.backoff_seconds, failure_count=piece.failure_count, jitter=_jitter.uniform(-1.0, 1.0))
 
 
 def _record(group: ConsumerGroup, endings: Sequence[Ending], outcome: Outcome) -> None:

@@ -1,0 +1,39 @@
+"""Forms as the templates show them: what was typed, and what is wrong with which field."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from observability.dashboard.problems import PageProblem
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The typed values by field name, and the faults by the same names; '' is the form as a whole."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    faults: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def fault(self) -> str:
+        return self.faults.get("", "")
+
+
+def refused_form(values: Mapping[str, str], problem: PageProblem, fields: Mapping[str, str], whole: str = "") -> Form:
+    """Return the form that was refused, each fault at its field.
+
+    Args:
+        fields: JSON pointer of the API's problem → field of the form.
+        whole: the field that a fault without a pointer belongs to.
+    """
+    faults: dict[str, str] = {}
+    for pointer, detail in problem.faults:
+        faults.setdefault(fields.get(pointer, whole), detail)
+    return Form(values, faults or {whole: problem.detail})
+
+
+def number_or_text(text: str) -> int | str | None:
+    """What a number field holds, for the API's strict fields: a number, nothing, or what was typed instead."""
+    text = text.strip()
+    if not text:
+        return None
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 19 else text

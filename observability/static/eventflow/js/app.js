@@ -1,0 +1,32 @@
+// Starts everything that pages use. Behaviour hangs on data- and hx- attributes; each module owns some of them.
+import { startCharts } from "./charts.js";
+import { startCopying } from "./copy.js";
+import { startDialogs } from "./dialogs.js";
+import { startEditors } from "./editor.js";
+import { startFailures } from "./failures.js";
+import { startJsonTrees } from "./json_tree.js";
+import { startLive } from "./live.js";
+import { startNavigation } from "./navigation.js";
+import { startOptimism } from "./optimism.js";
+import { startRequests } from "./requests.js";
+import { startSelections } from "./selections.js";
+import { startTail } from "./tail.js";
+import { startTheme } from "./theme.js";
+import { startTimes } from "./times.js";
+import { startToasts } from "./toasts.js";
+
+startFailures();
+startRequests();
+startToasts();
+startTheme();
+startNavigation();
+startTimes();
+startJsonTrees();
+startEditors();
+startCharts();
+startCopying();
+startDialogs();
+startSelections();
+startOptimism();
+startTail();
+startLive();

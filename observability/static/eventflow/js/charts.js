@@ -1,0 +1,119 @@
+// Charts by uPlot. `<div data-chart="id">` draws what `<script type="application/json" id>` holds:
+// `{"x": [unix seconds], "series": [{"label", "values", "unit"?}], "kind"?: "bars"}`. A live region renews the
+// script, and the chart follows.
+import { make, onContent } from "./dom.js";
+
+const charts = new Map();
+
+/** A custom property's colour as the canvas needs it: resolved for the theme in force. */
+function colour(name) {
+  const probe = make("span", { class: "visually-hidden" });
+  document.body.append(probe);
+  probe.style.color = `var(${name})`;
+  const resolved = getComputedStyle(probe).color;
+  probe.remove();
+  return resolved;
+}
+
+function faded(rgb, alpha) {
+  return rgb.replace(/^rgb\(/, "rgba(").replace(/\)$/, `, ${alpha})`);
+}
+
+export function shortNumber(value) {
+  if (value === null || value === undefined) return "–";
+  const size = Math.abs(value);
+  for (const [limit, unit] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
+    if (size >= limit) return `${(value / limit).toFixed(size >= limit * 100 ? 0 : 1).replace(/\.0$/, "")}${unit}`;
+  }
+  return size >= 10 || Number.isInteger(value) ? String(Math.round(value)) : value.toFixed(1);
+}
+
+function readData(holder) {
+  const script = document.getElementById(holder.dataset.chart);
+  return script ? JSON.parse(script.textContent) : null;
+}
+
+function tooltip(holder, data) {
+  const tip = make("div", { class: "chart-tip", hidden: true });
+  const time = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+  return {
+    hooks: {
+      init: [(plot) => plot.over.append(tip)],
+      setCursor: [(plot) => {
+        const { idx, left } = plot.cursor;
+        tip.hidden = idx === null || idx === undefined || left < 0;
+        if (tip.hidden) return;
+        const parts = plot.series.slice(1).map((series, i) => [make("b", {}, shortNumber(plot.data[i + 1][idx])), ` ${series.label}`]);
+        tip.replaceChildren(time.format(new Date(plot.data[0][idx] * 1000)), " · ", ...parts.flatMap((part, i) => (i ? [", ", ...part] : part)));
+        const width = tip.offsetWidth;
+        tip.style.left = `${left + width + 24 > plot.over.clientWidth ? left - width - 10 : left + 10}px`;
+      }],
+    },
+  };
+}
+
+function options(holder, data) {
+  const text = colour("--ink-faint");
+  const grid = { stroke: colour("--chart-grid"), width: 1 };
+  const font = "11px Inter, system-ui, sans-serif";
+  const bars = data.kind === "bars" ? uPlot.paths.bars({ size: [0.75, 24], radius: 0.15 }) : undefined;
+  return {
+    width: Math.max(120, holder.clientWidth),
+    height: Number(holder.dataset.height ?? 200),
+    padding: [8, 8, 0, 0],
+    cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
+    legend: { show: false },
+    scales: { x: { time: true }, y: { range: (_, low, high) => [0, Math.max(1, (high ?? 1) * 1.15)] } },
+    axes: [
+      { stroke: text, grid: { show: false }, ticks: { show: false }, font, space: 64, size: 26,
+        values: (_, marks) => marks.map((mark) => new Date(mark * 1000).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" })) },
+      { stroke: text, grid, ticks: { show: false }, font, size: 44, space: 36, values: (_, marks) => marks.map((mark) => (Number.isInteger(mark) || mark < 10 ? shortNumber(mark) : "")) },
+    ],
+    series: [{}, ...data.series.map((series, i) => {
+      const stroke = colour(`--chart-${(i % 4) + 1}`);
+      return { label: series.label, stroke, width: bars ? 0 : 1.75, fill: bars ? faded(stroke, 0.85) : faded(stroke, data.series.length > 1 ? 0.05 : 0.12), paths: bars, points: { show: false } };
+    })],
+    plugins: [tooltip(holder, data)],
+  };
+}
+
+function columns(data) {
+  return [data.x, ...data.series.map((series) => series.values)];
+}
+
+function draw(holder) {
+  const data = readData(holder);
+  if (!data || typeof uPlot === "undefined") return;
+  const known = charts.get(holder);
+  const shape = JSON.stringify(data.series.map((series) => series.label));
+  if (known && known.shape === shape) {
+    known.plot.setData(columns(data));
+    return;
+  }
+  known?.plot.destroy();
+  holder.replaceChildren();
+  charts.set(holder, { plot: new uPlot(options(holder, data), columns(data), holder), shape });
+}
+
+function redrawAll() {
+  for (const [holder, { plot }] of charts) {
+    plot.destroy();
+    charts.delete(holder);
+    if (holder.isConnected) draw(holder);
+  }
+}
+
+export function startCharts() {
+  onContent("[data-chart]", draw);
+  document.addEventListener("htmx:afterSwap", () => document.querySelectorAll("[data-chart]").forEach(draw));
+  document.addEventListener("eventflow:theme", redrawAll);
+  let timer = 0;
+  window.addEventListener("resize", () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      for (const [holder, { plot }] of charts) {
+        if (holder.isConnected) plot.setSize({ width: Math.max(120, holder.clientWidth), height: plot.height });
+      }
+    }, 120);
+  });
+}

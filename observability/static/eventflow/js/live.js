@@ -1,0 +1,93 @@
+// Live regions ask again while somebody looks, and say so when the server does not answer.
+//
+// `<div data-live="2000" hx-get="…" hx-trigger="live">`: every 2 s the region asks for itself. It sends the version that it
+// shows; the server answers 204 when nothing changed. After a failure it asks less and less often, and recovers by itself.
+import { on } from "./dom.js";
+import { retryDelay } from "./requests.js";
+
+const regions = new WeakMap();
+let isPaused = false;
+
+function state(region) {
+  if (!regions.has(region)) regions.set(region, { timer: 0, failures: 0, version: region.dataset.version ?? "" });
+  return regions.get(region);
+}
+
+function showConnection() {
+  const all = [...document.querySelectorAll("[data-live]")];
+  const isDown = all.some((region) => state(region).failures > 0);
+  for (const sign of document.querySelectorAll("[data-connection]")) {
+    const next = isDown ? "reconnecting" : isPaused ? "paused" : "live";
+    sign.hidden = all.length === 0;
+    if (sign.dataset.state === next && sign.textContent) continue;
+    sign.dataset.state = next;
+    sign.textContent = { live: "Live", paused: "Paused", reconnecting: "Reconnecting…" }[next];
+  }
+}
+
+/** Replacing what is selected or being operated under somebody's hands would be rude. */
+function isInUse(region) {
+  const selection = getSelection();
+  if (selection && !selection.isCollapsed && region.contains(selection.anchorNode)) return true;
+  return region.querySelector(":is(input, select, textarea):focus, details[open][data-holds]") !== null;
+}
+
+function schedule(region, wait) {
+  const own = state(region);
+  clearTimeout(own.timer);
+  own.timer = setTimeout(() => ask(region), wait);
+}
+
+function ask(region) {
+  if (!region.isConnected) return;
+  const interval = Number(region.dataset.live);
+  const mayAsk = !document.hidden && !(isPaused && !region.hasAttribute("data-always")) && !isInUse(region) && !region.classList.contains("htmx-request");
+  if (mayAsk) htmx.trigger(region, "live");
+  else schedule(region, interval);
+}
+
+function begin(root = document) {
+  root.querySelectorAll("[data-live]").forEach((region) => {
+    if (!regions.has(region)) schedule(region, Number(region.dataset.live));
+  });
+  showConnection();
+}
+
+export function startLive() {
+  document.addEventListener("htmx:configRequest", (event) => {
+    const region = event.detail.elt;
+    if (region.matches("[data-live]")) event.detail.headers["EventFlow-Version"] = state(region).version;
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const region = event.detail.elt;
+    if (!region.matches("[data-live]")) return;
+    const own = state(region);
+    const { xhr, successful } = event.detail;
+    if (successful) {
+      own.failures = 0;
+      own.version = xhr.getResponseHeader("EventFlow-Version") ?? "";
+      if (region.isConnected && region.dataset.live !== "0") schedule(region, Number(region.dataset.live) * (0.95 + Math.random() / 10));
+    } else {
+      own.failures += 1;
+      if (xhr?.status === 404) location.reload();
+      else schedule(region, Math.max(Number(region.dataset.live), retryDelay(own.failures + 1)));
+    }
+    showConnection();
+  });
+  document.addEventListener("htmx:afterSettle", () => begin());
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) document.querySelectorAll("[data-live]").forEach((region) => schedule(region, 50));
+  });
+  window.addEventListener("online", () => document.querySelectorAll("[data-live]").forEach((region) => schedule(region, 50)));
+  on("click", "[data-live-pause]", (button) => {
+    isPaused = !isPaused;
+    button.setAttribute("aria-pressed", String(isPaused));
+    const label = button.querySelector("[data-live-label]");
+    if (label) label.textContent = isPaused ? "Resume" : "Pause";
+    document.querySelectorAll("[data-live]").forEach((region) => schedule(region, 50));
+    showConnection();
+  });
+  // After an action on the page its regions should show the outcome now, not at the next tick.
+  document.addEventListener("refresh-live", () => document.querySelectorAll("[data-live]").forEach((region) => schedule(region, 30)));
+  begin();
+}

@@ -1,0 +1,74 @@
+// How requests are sent: CSRF token, one Idempotency-Key per submission, and retries that keep it.
+//
+// A submission that may not have arrived (no answer, 429, 502–504) is sent again with the same key, so the
+// server does its work at most once. The key ends with a definite answer or when the form is changed.
+import { randomKey } from "./dom.js";
+import { showFailedResponse } from "./failures.js";
+import { dismissToast, toast } from "./toasts.js";
+
+const MAX_RETRIES = 5;
+const FIRST_DELAY_MS = 400;
+const LONGEST_DELAY_MS = 10_000;
+const RETRIED = new Set([0, 429, 502, 503, 504]);
+
+/** By element that sends: `{key, attempts}`. */
+const submissions = new WeakMap();
+
+/** How long to wait before retry number `attempt` (from 1), or what the server asked for if that is longer. */
+export function retryDelay(attempt, retryAfter = null) {
+  const backoff = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (attempt - 1)) * (0.75 + Math.random() / 2);
+  const asked = Number(retryAfter) * 1000;
+  return Number.isFinite(asked) ? Math.max(backoff, Math.min(asked, 30_000)) : backoff;
+}
+
+export function isRetrying(element) {
+  return (submissions.get(element)?.attempts ?? 0) > 0;
+}
+
+function sendAgain(element, config) {
+  if (!element.isConnected) return;
+  if (element.tagName === "FORM") htmx.trigger(element, "submit");
+  else if (element.tagName === "BUTTON" || element.tagName === "A") htmx.trigger(element, "click");
+  else htmx.ajax(config.verb, config.path, { source: element, target: config.target });
+}
+
+function settle(event) {
+  const { elt: element, xhr, requestConfig: config, successful } = event.detail;
+  if (element.closest("[data-live]") === element) return; // live.js keeps its own rhythm
+  const submission = submissions.get(element) ?? { key: null, attempts: 0 };
+  const status = xhr?.status ?? 0;
+  if (!successful && RETRIED.has(status) && submission.attempts < MAX_RETRIES) {
+    submission.attempts += 1;
+    submissions.set(element, submission);
+    const wait = retryDelay(submission.attempts, xhr?.getResponseHeader?.("Retry-After"));
+    toast({
+      level: "warn", name: "retrying", lasts: true,
+      title: status === 429 ? "Too many requests: waiting a moment" : "No answer yet: trying again",
+      text: `Attempt ${submission.attempts + 1} of ${MAX_RETRIES + 1}. Nothing is done twice.`,
+    });
+    element.setAttribute("aria-busy", "true");
+    setTimeout(() => sendAgain(element, config), wait);
+    return;
+  }
+  if (submission.attempts > 0) dismissToast("retrying");
+  element.removeAttribute("aria-busy");
+  submissions.delete(element);
+  if (!successful && status !== 422) showFailedResponse(xhr ?? { status: 0 });
+  element.dispatchEvent(new CustomEvent("eventflow:settled", { bubbles: true, detail: { successful, status, xhr } }));
+}
+
+export function startRequests() {
+  document.addEventListener("htmx:configRequest", (event) => {
+    const { headers, verb, elt: element } = event.detail;
+    if (verb === "get") return;
+    headers["X-CSRFToken"] = document.querySelector('meta[name="csrf-token"]')?.content ?? "";
+    const submission = submissions.get(element) ?? { key: randomKey(), attempts: 0 };
+    submissions.set(element, submission);
+    headers["Idempotency-Key"] = submission.key ??= randomKey();
+  });
+  document.addEventListener("htmx:afterRequest", settle);
+  document.addEventListener("input", (event) => {
+    const form = event.target.form;
+    if (form && !isRetrying(form)) submissions.delete(form);
+  });
+}

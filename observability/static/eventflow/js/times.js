@@ -1,0 +1,36 @@
+// Times in the viewer's zone, with the exact UTC on hover. Without scripts the server's UTC text stays.
+import { onContent } from "./dom.js";
+
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const dayAndClock = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
+const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "short" });
+const STEPS = [["second", 60], ["minute", 60], ["hour", 24], ["day", 30], ["month", 12], ["year", Infinity]];
+
+/** `3 min ago`, `in 5 sec`: the largest unit that is not a fraction. */
+export function ago(date, now = new Date()) {
+  let amount = (date - now) / 1000;
+  if (Math.abs(amount) < 1.5) return "just now";
+  for (const [unit, size] of STEPS) {
+    if (Math.abs(amount) < size) return relative.format(Math.trunc(amount), unit);
+    amount /= size;
+  }
+  return full.format(date);
+}
+
+function write(element) {
+  const date = new Date(element.dateTime);
+  if (Number.isNaN(date.getTime())) return;
+  const style = element.dataset.time;
+  let text;
+  if (style === "ago") text = ago(date);
+  else if (style === "full") text = full.format(date);
+  else text = date.toDateString() === new Date().toDateString() ? clock.format(date) : dayAndClock.format(date);
+  if (element.textContent !== text) element.textContent = text;
+  element.title = `${element.dateTime} (UTC)`;
+}
+
+export function startTimes() {
+  onContent("time[data-time]", write);
+  setInterval(() => document.querySelectorAll('time[data-time="ago"]').forEach(write), 5000);
+}

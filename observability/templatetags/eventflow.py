@@ -1,0 +1,67 @@
+"""How numbers, sizes and times are written on pages."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from observability.dashboard.wording import compact, duration, rate, size
+
+register = template.Library()
+
+SPARK_WIDTH, SPARK_HEIGHT = 104, 26
+
+register.filter("compact", compact)
+register.filter("duration", duration)
+register.filter("rate", rate)
+register.filter("size", size)
+
+
+@register.filter
+def thousands(value: int | None) -> str:
+    """1204000 → 1,204,000."""
+    return "–" if value is None else f"{value:,}"
+
+
+@register.simple_tag
+def moment(value: datetime | None, style: str = "ago", empty: str = "–") -> str | SafeString:
+    """A time: exact UTC in the page, the viewer's zone by script. Style: ago, clock or full."""
+    if value is None:
+        return empty
+    utc = value.astimezone(UTC)
+    exact = utc.strftime("%Y-%m-%dT%H:%M:%S.") + f"{utc.microsecond // 1000:03d}Z"
+    text = utc.strftime("%Y-%m-%d %H:%M:%S UTC")
+    return format_html('<time datetime="{}" data-time="{}" title="{}">{}</time>', exact, style, exact, text)
+
+
+@register.simple_tag
+def sparkline(values: Sequence[float], label: str) -> SafeString:
+    """A small curve; its words are for those who cannot see it."""
+    top = max(values, default=0)
+    if len(values) < 2 or not top:
+        line = f"M0 {SPARK_HEIGHT - 1}H{SPARK_WIDTH}"
+        return format_html(_SPARK, "spark spark-flat", label, "", line)
+    step = SPARK_WIDTH / (len(values) - 1)
+    points = [(i * step, SPARK_HEIGHT - 2 - value / top * (SPARK_HEIGHT - 4)) for i, value in enumerate(values)]
+    line = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+    return format_html(_SPARK, "spark", label, f"{line}V{SPARK_HEIGHT}H0Z", line)
+
+
+_SPARK = mark_safe(  # noqa: S308 - a constant
+    f'<svg class="{{}}" viewBox="0 0 {SPARK_WIDTH} {SPARK_HEIGHT}" preserveAspectRatio="none" role="img" '
+    'aria-label="{}"><path class="spark-area" d="{}"/><path d="{}"/></svg>'
+)
+
+
+@register.filter
+def share(part: int, whole: int) -> int:
+    """Percent, rounded down so that 100 means all."""
+    return 100 if not whole else int(100 * part / whole)
+
+
+@register.simple_tag
+def plural(count: int, one: str, many: str = "") -> str:
+    """3 events, 1 event."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

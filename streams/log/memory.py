@@ -1,0 +1,178 @@
+"""The executable specification of a log: small and obviously right, in memory, under one lock."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from accounts.errors import IdempotencyKeyReused
+from streams.errors import PartitionGone
+from streams.log.protocol import (
+    Appended,
+    AppendedRange,
+    Bounds,
+    Capability,
+    Gap,
+    LogHealth,
+    PartitionAppend,
+    PartitionRef,
+    ReadResult,
+    Receipt,
+)
+from streams.log.times import format_time
+
+
+class _StoredEvent(NamedTuple):
+    offset: int
+    recorded_at: datetime
+    record: bytes
+
+
+@dataclass
+class _Partition:
+    batches: list[list[_StoredEvent]] = field(default_factory=list)
+    head_offset: int = 0
+    last_recorded_at: datetime | None = None
+
+    @property
+    def events(self) -> list[_StoredEvent]:
+        return [event for batch in self.batches for event in batch]
+
+    @property
+    def bounds(self) -> Bounds:
+        earliest = self.batches[0][0].offset if self.batches else self.head_offset + 1
+        return Bounds(earliest, self.head_offset, self.last_recorded_at)
+
+
+def _append(partition: _Partition, append: PartitionAppend) -> AppendedRange:
+    first_offset = partition.head_offset + 1
+    recorded_at = max(filter(None, (datetime.now(UTC), partition.last_recorded_at)))
+    partition.batches.append(
+        [_StoredEvent(offset, recorded_at, record) for offset, record in enumerate(append.records, first_offset)]
+    )
+    partition.head_offset += len(append.records)
+    partition.last_recorded_at = recorded_at
+    return AppendedRange(append.partition, first_offset, partition.head_offset, recorded_at)
+
+
+class MemoryLog:
+    """`Log` for tests. It forgets everything with the process, and says so."""
+
+    capabilities = frozenset(Capability)
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._partitions: dict[int, _Partition] = {}
+        self._answers: dict[tuple[str, str], tuple[bytes, bytes]] = {}
+
+    def append(self, appends: Sequence[PartitionAppend], *, receipt: Receipt | None = None) -> Appended:
+        if not appends or not all(append.records for append in appends):
+            raise ValueError("an append holds at least one event for each of its partitions")
+        for record in (record for append in appends for record in append.records):
+            if not record.startswith(b"{") or b"\n" in record:
+                raise ValueError("a record is a JSON object on one line")
+        with self._lock:
+            if receipt is not None and (receipt.caller, receipt.key) in self._answers:
+                request_hash, body = self._answers[receipt.caller, receipt.key]
+                if request_hash != receipt.request_hash:
+                    raise IdempotencyKeyReused
+                return Appended(ranges=(), body=body, is_replay=True)
+            changed = {append.partition.id: deepcopy(self._partition(append.partition)) for append in appends}
+            ranges = [_append(changed[append.partition.id], append) for append in appends]
+            body = None
+            if receipt is not None:
+                body = receipt.render(ranges)
+                self._answers[receipt.caller, receipt.key] = (receipt.request_hash, body)
+            # Only now: whatever failed until here has stored nothing.
+            self._partitions.update(changed)
+            return Appended(ranges=ranges, body=body)
+
+    def _partition(self, partition: PartitionRef) -> _Partition:
+        if partition.id not in self._partitions:
+            raise PartitionGone
+        return self._partitions[partition.id]
+
+    def read(self, partition: PartitionRef, *, after: int, max_events: int, max_bytes: int) -> ReadResult:
+        with self._lock:
+            stored = self._partition(partition)
+            bounds = stored.bounds
+            chosen: list[_StoredEvent] = []
+            events: list[bytes] = []
+            for event in stored.events:
+                if event.offset <= after:
+                    continue
+                text = b'{"partition":%d,"offset":%d,"recorded_at":"%b",%b' % (
+                    partition.number,
+                    event.offset,
+                    format_time(event.recorded_at),
+                    event.record[1:],
+                )
+                max_bytes -= len(text)
+                if events and (max_bytes < 0 or len(events) == max_events):
+                    break
+                chosen.append(event)
+                events.append(text)
+            first_offset = chosen[0].offset if chosen else max(after + 1, bounds.earliest_offset)
+            return ReadResult(
+                events=events,
+                offsets=[event.offset for event in chosen],
+                next_offset=chosen[-1].offset if chosen else first_offset - 1,
+                bounds=bounds,
+                gap=Gap(after + 1, first_offset - 1) if first_offset > after + 1 else None,
+            )
+
+    def bounds(self, partitions: Sequence[PartitionRef]) -> Mapping[int, Bounds]:
+        with self._lock:
+            return {p.id: self._partitions[p.id].bounds for p in partitions if p.id in self._partitions}
+
+    def offset_at(self, partition: PartitionRef, at: datetime) -> int:
+        with self._lock:
+            stored = self._partition(partition)
+            later = (event.offset for event in stored.events if event.recorded_at >= at)
+            return next(later, stored.head_offset + 1)
+
+    def ensure(self, partitions: Sequence[PartitionRef]) -> None:
+        with self._lock:
+            for partition in partitions:
+                self._partitions.setdefault(partition.id, _Partition())
+
+    def trim(
+        self,
+        partition: PartitionRef,
+        *,
+        recorded_before: datetime | None = None,
+        keep_bytes: int | None = None,
+        keep_events: int | None = None,
+        max_batches: int = 1_000,
+    ) -> int:
+        with self._lock:
+            stored = self._partitions.get(partition.id, _Partition())
+            deleted = 0
+            for _ in range(max_batches):
+                if not stored.batches:
+                    break
+                oldest, rest = stored.batches[0], stored.batches[1:]
+                kept = [event for batch in rest for event in batch]
+                may_go = (
+                    (recorded_before is not None and oldest[0].recorded_at < recorded_before)
+                    or (keep_events is not None and len(kept) >= keep_events)
+                    or (keep_bytes is not None and sum(len(event.record) for event in kept) >= keep_bytes)
+                )
+                if not may_go:
+                    break
+                stored.batches = rest
+                deleted += len(oldest)
+            return deleted
+
+    def drop(self, partitions: Sequence[PartitionRef]) -> None:
+        with self._lock:
+            for partition in partitions:
+                self._partitions.pop(partition.id, None)
+
+    def health(self) -> LogHealth:
+        return LogHealth(is_writable=True, is_durable=False, reason="events are kept in memory")
+
+    def close(self) -> None:
+        """Nothing to finish: an append is stored when it returns."""
