@@ -51,15 +51,15 @@ def create_group(*, stream: StreamInfo, name: str, settings: GroupSettings) -> t
         with transaction.atomic():
             group = ConsumerGroup.objects.create(stream_id=stream.id, name=name, **fields)
             bounds = get_log().bounds(stream.partitions)
-            GroupOffset.objects.bulk_create(
-                GroupOffset(
-                    group=group,
-                    partition_id=partition.id,
-                    committed_offset=bounds[partition.id].head_offset
-                    if settings.start == Start.LATEST
-                    else bounds[partition.id].earliest_offset - 1,
-                )
+            starts = {
+                partition.id: bounds[partition.id].head_offset
+                if settings.start == Start.LATEST
+                else bounds[partition.id].earliest_offset - 1
                 for partition in stream.partitions
+            }
+            GroupOffset.objects.bulk_create(
+                GroupOffset(group=group, partition_id=partition_id, committed_offset=offset, start_offset=offset)
+                for partition_id, offset in starts.items()
             )
         return group, True
     except IntegrityError:
