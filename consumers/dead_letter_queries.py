@@ -36,8 +36,10 @@ class DeadLetterFilter:
     @classmethod
     def from_json(cls, kept: dict[str, Any]) -> Self:
         """Return what `as_json` kept."""
-        moments = {name: datetime.fromisoformat(kept[name]) for name in ("since", "until") if name in kept}
-        return cls(**{**kept, **moments})
+        moments: dict[str, Any] = {
+            name: datetime.fromisoformat(kept[name]) for name in ("since", "until") if name in kept
+        }
+        return cls(**(kept | moments))
 
 
 def filter_dead_letters(dead_letters: QuerySet[DeadLetter], wanted: DeadLetterFilter) -> QuerySet[DeadLetter]:

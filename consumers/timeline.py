@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db.models import Q
 
@@ -125,10 +125,10 @@ def _history_of(partition_id: int, offset: int) -> list[DeliveryHistory]:
     return list(rows.order_by("id"))
 
 
-def _by_group(rows: Iterable[object]) -> dict[int, list]:  # type: ignore[type-arg]
-    found: dict[int, list[object]] = defaultdict(list)
+def _by_group(rows: Iterable[Any]) -> dict[int, list[Any]]:
+    found: dict[int, list[Any]] = defaultdict(list)
     for row in rows:
-        found[row.group_id].append(row)  # type: ignore[attr-defined]
+        found[row.group_id].append(row)
     return found
 
 

@@ -4,13 +4,12 @@ The hot verbs ask this for every request. What was changed in this process is fo
 changed elsewhere is seen within the second.
 """
 
-import threading
-import time
 from dataclasses import dataclass
 
 from accounts.caller import Caller
 from accounts.errors import ScopeMissing
 from accounts.roles import Right
+from accounts.short_memory import ShortMemory
 from streams.access import rights_on_stream
 from streams.conf import STREAM_CACHE_SECONDS, STREAM_CACHE_SIZE
 from streams.errors import PartitionNotFound, StreamNotFound
@@ -44,8 +43,7 @@ class StreamInfo:
         return rights_on_stream(caller, name=self.name, owner_id=self.owner_id, is_internal=self.is_internal)
 
 
-_cache: dict[str, tuple[float, StreamInfo]] = {}
-_lock = threading.Lock()
+_memory: ShortMemory[str, StreamInfo] = ShortMemory(seconds=STREAM_CACHE_SECONDS, size=STREAM_CACHE_SIZE)
 
 
 def require_stream(caller: Caller, name: str, right: Right | None = None) -> StreamInfo:
@@ -65,17 +63,20 @@ def require_stream(caller: Caller, name: str, right: Right | None = None) -> Str
 
 
 def find_stream(name: str) -> StreamInfo | None:
-    """Return a stream by name, at most a second old, or None."""
-    now = time.monotonic()
-    cached = _cache.get(name)
-    if cached is not None and cached[0] > now:
-        return cached[1]
+    """Return a stream by name, at most a second old, or None.
+
+    That there is none is not remembered: a stream made on another worker is there at once.
+    """
+    try:
+        return _memory.get(name, lambda: _ask_for_stream(name))
+    except StreamNotFound:
+        return None
+
+
+def _ask_for_stream(name: str) -> StreamInfo:
     stream = load_stream(name)
-    if stream is not None:
-        with _lock:
-            if len(_cache) >= STREAM_CACHE_SIZE:
-                _cache.clear()
-            _cache[name] = (now + STREAM_CACHE_SECONDS, stream)
+    if stream is None:
+        raise StreamNotFound
     return stream
 
 
@@ -102,5 +103,4 @@ def info_of(row: Stream) -> StreamInfo:
 
 def forget_streams() -> None:
     """Drop what this process remembers: a stream was changed or deleted here."""
-    with _lock:
-        _cache.clear()
+    _memory.forget()

@@ -31,6 +31,12 @@ def django_db_setup(django_test_environment, django_db_blocker, django_db_modify
         settings = setup_databases(verbosity=0, interactive=False, aliases={"default": None})
         yield
         close_log()
+        with connection.cursor() as cursor:
+            # Threads that a test left behind keep their connections; the database could not be dropped.
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
         connection.close()
         teardown_databases(settings, verbosity=0)
 

@@ -1,8 +1,6 @@
 """Which caller an API key stands for."""
 
 import hmac
-import threading
-import time
 from datetime import timedelta
 
 from django.utils import timezone
@@ -13,12 +11,12 @@ from accounts.errors import InvalidCredentials
 from accounts.key_material import KeyMaterial, parse_key
 from accounts.models import ApiKey
 from accounts.roles import Right
+from accounts.short_memory import ShortMemory
 
 _REFUSED = "The API key is not valid, has expired or was revoked."
 _DUMMY_HASH = bytes(32)
-# Full hash -> (monotonic deadline, caller). The hash, not the id: a wrong secret never meets a cached entry.
-_cache: dict[bytes, tuple[float, Caller]] = {}
-_lock = threading.Lock()
+# By the full hash, not the id: a wrong secret never meets a remembered answer.
+_memory: ShortMemory[bytes, Caller] = ShortMemory(seconds=KEY_CACHE_SECONDS, size=KEY_CACHE_SIZE)
 
 
 def authenticate_key(text: str) -> Caller:
@@ -31,22 +29,12 @@ def authenticate_key(text: str) -> Caller:
     material = parse_key(text)
     if material is None:
         raise InvalidCredentials("The API key is malformed. A key looks like evf_live_….")
-    now = time.monotonic()
-    cached = _cache.get(material.secret_hash)
-    if cached is not None and cached[0] > now:
-        return cached[1]
-    caller = _load_caller(material)
-    with _lock:
-        if len(_cache) >= KEY_CACHE_SIZE:
-            _cache.clear()
-        _cache[material.secret_hash] = (now + KEY_CACHE_SECONDS, caller)
-    return caller
+    return _memory.get(material.secret_hash, lambda: _load_caller(material))
 
 
 def forget_keys() -> None:
     """Drop what this process remembers, so that a revocation made here counts here at once."""
-    with _lock:
-        _cache.clear()
+    _memory.forget()
 
 
 def _load_caller(material: KeyMaterial) -> Caller:

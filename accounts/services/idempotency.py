@@ -55,10 +55,21 @@ def claim_idempotency_key(*, caller: str, key: str, request_hash: bytes) -> Repl
         raise
     if is_claimed:
         return None
-    record = IdempotencyRecord.objects.get(caller=caller, key=key)
+    return find_answer(caller=caller, key=key, request_hash=request_hash)
+
+
+def find_answer(*, caller: str, key: str, request_hash: bytes) -> Replay | None:
+    """Return the answer that a request with this key got, if it was this request and is remembered.
+
+    Raises:
+        IdempotencyKeyReused: the key was used with another request.
+    """
+    record = IdempotencyRecord.objects.filter(caller=caller, key=key).first()
+    if record is None or record.status is None:
+        return None
     if bytes(record.request_hash) != request_hash:
         raise IdempotencyKeyReused("Use a new key for a new request; retry with the same body.")
-    return Replay(status=record.status or 200, body=unpack_body(bytes(record.body or b"")))
+    return Replay(status=record.status, body=unpack_body(bytes(record.body or b"")))
 
 
 def keep_answer(*, caller: str, key: str, status: int, body: bytes) -> None:

@@ -7,13 +7,15 @@ import msgspec
 from msgspec import UNSET
 
 from accounts.caller import Caller
+from accounts.errors import ScopeMissing
 from accounts.roles import Right
+from accounts.services.idempotency import find_answer
 from streams.envelope import Envelope, make_records
-from streams.errors import EventFault, InvalidEvents, StreamPaused
+from streams.errors import EventFault, InvalidEvents, PartitionGone, StreamNotFound, StreamPaused
 from streams.log import get_log
 from streams.log.protocol import Appended, AppendedRange, PartitionAppend, PartitionRef, Receipt
-from streams.lookup import StreamInfo, require_stream
-from streams.partitioning import next_keyless_partition, partition_for_key
+from streams.lookup import StreamInfo, forget_streams, require_stream
+from streams.partitioning import next_keyless_partition, partition_of_key
 
 Render = Callable[["Placement", Sequence[AppendedRange]], bytes]
 
@@ -63,6 +65,31 @@ def append_events(
         IdempotencyKeyReused, IdempotencyInProgress: see there.
         AppendNotStored, AppendOutcomeUnknown: the database failed before, or at, the commit.
     """
+    try:
+        return _append(caller, events, stream_name, render, idempotency, is_single=is_single)
+    except PartitionGone:
+        # The stream was deleted and made anew on another worker since it was looked up here.
+        forget_streams()
+        return _append(caller, events, stream_name, render, idempotency, is_single=is_single)
+    except (StreamPaused, StreamNotFound, ScopeMissing):
+        # A refusal says "never stored": not of a retry whose first request was stored before things changed.
+        answer = idempotency and find_answer(
+            caller=caller.reference, key=idempotency.key, request_hash=idempotency.request_hash
+        )
+        if not answer:
+            raise
+        return Appended((), answer.body, is_replay=True), answer.body
+
+
+def _append(
+    caller: Caller,
+    events: Sequence[Envelope],
+    stream_name: str | None,
+    render: Render,
+    idempotency: Idempotency | None,
+    *,
+    is_single: bool,
+) -> tuple[Appended, bytes]:
     streams = _streams_of(caller, events, stream_name, is_single=is_single)
     records, ids = make_records(events, is_single=is_single)
     placement = _place(events, streams, records, ids)
@@ -119,24 +146,24 @@ def _place(
 ) -> Placement:
     if isinstance(streams, StreamInfo) and len(streams.partitions) == 1:
         return Placement(ids, [PartitionAppend(streams.partitions[0], records)], None)
-    appends: dict[PartitionRef, list[bytes]] = {}
-    index_of: dict[PartitionRef, int] = {}
+    # By the partition's id: hashing a number costs less than hashing a tuple.
+    appends: dict[int, tuple[int, PartitionRef, list[bytes]]] = {}
     keyless: dict[int, PartitionRef] = {}
     places: list[tuple[int, int]] = []
     for position, (event, record) in enumerate(zip(events, records, strict=True)):
         stream = streams if isinstance(streams, StreamInfo) else streams[position]
+        partitions = stream.partitions
         if event.key is not None:
-            partition = stream.partitions[partition_for_key(event.key.encode(), len(stream.partitions))]
+            partition = partitions[partition_of_key(event.key, len(partitions))]
         else:
             # Events without a key stay together in one request.
-            partition = (
-                keyless.get(stream.id) or stream.partitions[next_keyless_partition(stream.id, len(stream.partitions))]
-            )
+            found = keyless.get(stream.id)
+            partition = found or partitions[next_keyless_partition(stream.id, len(partitions))]
             keyless[stream.id] = partition
-        batch = appends.setdefault(partition, [])
-        places.append((index_of.setdefault(partition, len(index_of)), len(batch)))
+        index, _, batch = appends.get(partition.id) or appends.setdefault(partition.id, (len(appends), partition, []))
+        places.append((index, len(batch)))
         batch.append(record)
-    return Placement(ids, [PartitionAppend(partition, batch) for partition, batch in appends.items()], places)
+    return Placement(ids, [PartitionAppend(partition, batch) for _, partition, batch in appends.values()], places)
 
 
 def offsets_of(placement: Placement, ranges: Sequence[AppendedRange]) -> list[tuple[AppendedRange, int]]:

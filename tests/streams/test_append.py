@@ -4,6 +4,8 @@ import orjson
 import pytest
 
 from accounts.roles import Right, Role
+from streams import lookup
+from streams.lookup import find_stream
 from tests.client import ApiClient
 from tests.factories import make_key, make_owner, make_stream, make_user
 
@@ -228,6 +230,16 @@ def test_a_paused_stream_refuses_and_a_resumed_one_accepts(shop):
     assert shop.post("/events", {"stream": "orders", "payload": 1}).json()["offset"] == 1
 
 
+def test_a_stream_that_was_made_anew_elsewhere_takes_events_at_once(shop, owner):
+    shop.post("/events", {"stream": "orders", "payload": "old"})
+    stale = find_stream("orders")
+    shop.delete("/streams/orders?confirm=orders")
+    make_stream("orders", owner=owner)
+    lookup._memory.get("orders", lambda: stale)
+    assert shop.post("/events", {"stream": "orders", "payload": "new"}).status_code == 202
+    assert [event["payload"] for event in read_back(shop).json()] == ["new"]
+
+
 def test_a_missing_stream_and_a_hidden_one_look_the_same(shop):
     make_stream("secret", visibility="restricted")
     missing = shop.post("/events", {"stream": "nothing", "payload": 1})
@@ -272,6 +284,13 @@ class TestIdempotencyKey:
         other = ApiClient(key=make_key(owner))
         assert shop.post("/events", {"stream": "orders", "payload": 1}, Idempotency_Key="abc").json()["offset"] == 1
         assert other.post("/events", {"stream": "orders", "payload": 1}, Idempotency_Key="abc").json()["offset"] == 2
+
+    def test_a_retry_of_a_stored_request_is_answered_though_the_stream_was_paused_since(self, shop):
+        first = shop.post("/events", {"stream": "orders", "payload": 1}, Idempotency_Key="abc")
+        shop.patch("/streams/orders", {"paused": True})
+        again = shop.post("/events", {"stream": "orders", "payload": 1}, Idempotency_Key="abc")
+        assert (again.status_code, again.content) == (202, first.content)
+        assert shop.post("/events", {"stream": "orders", "payload": 1}, Idempotency_Key="new").status_code == 409
 
     @pytest.mark.parametrize("key", ["", "k" * 256, '"quoted"', "two words", "a,b", "ä"])
     def test_a_malformed_key_is_refused(self, shop, key):
