@@ -100,9 +100,14 @@ def test_the_web_servers_workers_do_not_outlive_its_main_process(running: Instan
     wait_for("a worker", lambda: children_of(main))
     workers = children_of(main)
 
-    os.kill(main, signal.SIGKILL)
+    # The supervisor would clear them away as well: it is not to be needed for this.
+    running.process.send_signal(signal.SIGSTOP)
+    try:
+        os.kill(main, signal.SIGKILL)
 
-    wait_for("the workers to end", lambda: not any(is_alive(pid) for pid in workers))
+        wait_for("the workers to end", lambda: not any(is_alive(pid) for pid in workers))
+    finally:
+        running.process.send_signal(signal.SIGCONT)
     wait_for("an append to be stored", running.stores_an_event)
 
 
