@@ -156,8 +156,8 @@ def _add(step: Sequence[_Counted]) -> None:
     streams: dict[int, Tally] = {}
     for each in step:
         streams.setdefault(each.lane.stream_id, Tally()).merge(each.tally)
-    minutes = [
-        (stream_id, minute, *count)
+    minutes: list[tuple[int, datetime, int, int]] = [
+        (stream_id, minute, count[0], count[1])
         for stream_id, tally in streams.items()
         for minute, count in tally.by_minute().items()
     ]
@@ -182,7 +182,7 @@ def _type_rows(streams: dict[int, Tally], *, since: datetime) -> list[tuple[int,
     known: dict[int, set[str]] = {}
     for stream_id, name in hours.values_list("stream_id", "type").distinct():
         known.setdefault(stream_id, set()).add(name)
-    rows = []
+    rows: list[tuple[int, str, datetime, str, int, int]] = []
     for stream_id, tally in streams.items():
         by_minute = tally.by_type(frozenset(known.get(stream_id, ())), limit=ROLLUP_MAX_TYPES)
         by_hour: dict[tuple[datetime, str], list[int]] = {}
@@ -191,5 +191,6 @@ def _type_rows(streams: dict[int, Tally], *, since: datetime) -> list[tuple[int,
             count[0] += events
             count[1] += size
         for length, periods in ((TypePeriod.Length.MINUTE, by_minute), (TypePeriod.Length.HOUR, by_hour)):
-            rows += [(stream_id, length.value, start, name, *count) for (start, name), count in periods.items()]
+            for (start, name), count in periods.items():
+                rows.append((stream_id, length.value, start, name, count[0], count[1]))
     return rows
