@@ -38,6 +38,8 @@ QUEUE_TIMEOUT_SECONDS: Final = 2.5
 # How long requests are tried one by one after their common commit failed.
 ALONE_SECONDS: Final = 3.0
 CLOSE_TIMEOUT_SECONDS: Final = 9.0
+# While there is no server every request fails: one line for all of them.
+WARNING_INTERVAL_SECONDS: Final = 1.0
 
 
 class GroupCommitter:
@@ -60,6 +62,7 @@ class GroupCommitter:
         self._queue: SimpleQueue[PendingAppend | None] = SimpleQueue()
         # Requests that followed another with the same idempotency key, which failed: they try again themselves.
         self._postponed: list[PendingAppend] = []
+        self._refused_at = -WARNING_INTERVAL_SECONDS
         self._session: CommitSession | None = None
         self._in_flight: CommitSession | None = None
         self._is_closed = False
@@ -192,7 +195,9 @@ class GroupCommitter:
 
     def _refuse_all(self, waiting: list[PendingAppend], error: Exception) -> None:
         """There is no connection: all who wait by now have waited long enough."""
-        logger.warning("appends are refused: %s", error)
+        if monotonic() - self._refused_at > WARNING_INTERVAL_SECONDS:
+            logger.warning("appends are refused: %s", error)
+            self._refused_at = monotonic()
         try:
             while (request := self._queue.get_nowait()) is not None:
                 waiting.append(request)
