@@ -244,6 +244,22 @@ def test_a_commit_that_the_server_would_not_keep_is_refused(partition, make_log,
         append(log, partition, "a")
 
 
+def test_a_server_that_became_a_read_only_standby_is_left_for_the_one_that_is_primary_now(partition, postgres_log):
+    append(postgres_log, partition, "a")
+    database = connection.ops.quote_name(connection.settings_dict["NAME"])
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER DATABASE {database} SET default_transaction_read_only = on")
+        try:
+            terminate("eventflow-append")
+            time.sleep(0.2)
+            results = in_threads([lambda n=n: append(postgres_log, partition, f"lost-{n}") for n in range(5)])
+        finally:
+            cursor.execute(f"ALTER DATABASE {database} RESET default_transaction_read_only")
+    assert {type(result) for result in results} == {AppendNotStored}
+    append(postgres_log, partition, "b")
+    assert ids(postgres_log, partition) == ["a", "b"]
+
+
 # --- processes -------------------------------------------------------------------------------------------
 
 
