@@ -139,7 +139,7 @@ def test_killing_the_append_connection_under_load_leaves_every_answer_true(make_
             time.sleep(0.05)
             terminate("eventflow-append")
     counts = check_log(postgres_log, partitions, [outcomes])
-    assert counts[STORED] > 100
+    assert counts[STORED] > 20
     append(postgres_log, partitions[0], "afterwards")
 
 
@@ -151,7 +151,7 @@ def test_cutting_the_network_under_load_leaves_every_answer_true(make_partitions
             time.sleep(0.1)
             network.cut()
     counts = check_log(postgres_log, partitions, [outcomes])
-    assert counts[STORED] > 100
+    assert counts[STORED] > 20
 
 
 def test_an_answer_that_is_lost_on_its_way_is_unknown_and_the_next_append_works(
@@ -275,7 +275,7 @@ def test_kill_9_of_an_appending_process_leaves_every_answer_true(make_partitions
             process.kill()
         told += [process.finish() for process in processes]
     counts = check_log(postgres_log, partitions, told)
-    assert counts[STORED] > 100
+    assert counts[STORED] > 20
     assert counts[REFUSED] == counts[UNKNOWN] == 0
 
 
