@@ -1,32 +1,20 @@
 """The programs of docs/client-recipes.md do what they say."""
 
 import re
-import threading
 from collections.abc import Iterator
-from pathlib import Path
-from socketserver import ThreadingMixIn
 from types import ModuleType
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
 from django.core.handlers.wsgi import WSGIHandler
 
 from tests.client import ApiClient
+from tests.conventions.commands import PROJECT, serving
 from tests.factories import make_group, make_key, make_owner, make_stream
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "client-recipes.md"
+DOCUMENT = PROJECT / "docs" / "client-recipes.md"
 _PROGRAM = re.compile(r"```python\n# (\w+)\.py\n(.*?)```", re.DOTALL)
-
-
-class ThreadedServer(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-
-class Quiet(WSGIRequestHandler):
-    def log_message(self, *_):
-        pass
 
 
 class Unreliable:
@@ -48,11 +36,9 @@ class Unreliable:
 @pytest.fixture
 def site(monkeypatch) -> Iterator[Unreliable]:
     site = Unreliable()
-    with make_server("127.0.0.1", 0, site, ThreadedServer, Quiet) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        monkeypatch.setenv("EVENTFLOW_API", f"http://127.0.0.1:{server.server_port}/api/v1")
+    with serving(site) as api:
+        monkeypatch.setenv("EVENTFLOW_API", api)
         yield site
-        server.shutdown()
 
 
 @pytest.fixture
