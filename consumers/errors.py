@@ -58,3 +58,51 @@ class TooManyWaiting(DomainError):
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"{limit} requests are waiting in this process. Retry in a moment, or without `wait`.")
+
+
+class LeaseLost(DomainError):
+    """None of the leases that a request named is the caller's (any more); nothing was changed."""
+
+    code = "lease_lost"
+    title = "Lease lost"
+
+    def __init__(self, delivery_ids: list[int]) -> None:
+        super().__init__(
+            "The lease expired and was taken back, was ended before, or the group was sought elsewhere: "
+            "somebody else may have these events now. Nothing was changed."
+        )
+        self.delivery_ids = delivery_ids
+
+
+class OffsetNotInDelivery(DomainError):
+    code = "offset_not_in_delivery"
+    title = "Offset outside of the delivery"
+
+
+class DeadLetterNotFound(DomainError):
+    code = "dead_letter_not_found"
+    title = "Dead letter not found"
+
+    def __init__(self) -> None:
+        # The same words whether it is missing or hidden from the caller.
+        super().__init__("There is no such dead letter, or you may not see it.")
+
+
+class DeadLetterNotOpen(DomainError):
+    code = "not_open"
+    title = "Dead letter is not open"
+
+
+class DeadLetterWithoutEvent(DomainError):
+    """Retention took the event while it was still being tried, so there is nothing to send again."""
+
+    code = "event_expired"
+    title = "Event taken by retention"
+
+
+class BulkActionNotFound(DomainError):
+    code = "bulk_action_not_found"
+    title = "Bulk action not found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such bulk action, or you may not see it.")
