@@ -49,6 +49,11 @@ class ScopeMissing(DomainError):
     title = "Right missing"
 
 
+class UserNotFound(DomainError):
+    code = "user_not_found"
+    title = "User not found"
+
+
 class ApiKeyNotFound(DomainError):
     code = "api_key_not_found"
     title = "API key not found"

@@ -12,6 +12,8 @@ STATUS_OF: dict[type[DomainError], int] = {
     accounts.AmbiguousCredentials: 400,
     accounts.LoginThrottled: 429,
     accounts.ScopeMissing: 403,
+    # Named in a body, by an admin: the address exists.
+    accounts.UserNotFound: 422,
     accounts.ApiKeyNotFound: 404,
     accounts.ApiKeyRevoked: 409,
     # the request
