@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import time
 from collections.abc import Mapping
 
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -35,6 +36,7 @@ from streams.errors import PartitionRequired
 from streams.log import get_log
 from streams.log.protocol import PartitionRef
 from streams.lookup import StreamInfo, require_stream
+from streams.metrics import count_gap, count_read
 
 PARAMETERS = ("consumer_group_id", "last_offset", "partition", "limit", "max_bytes", "wait", "type")
 _TYPES = re.compile(rf"{TYPE_PATTERN}(,{TYPE_PATTERN}){{0,31}}", re.ASCII)
@@ -71,6 +73,7 @@ class StreamEventsView(AppendView):
     )
     def get(self, request: HttpRequest, stream: str) -> HttpResponse:
         """Read the events after an offset, in order; wait for some if there are none. Moves no offset."""
+        started = time.perf_counter()
         query = known_parameters(request, PARAMETERS)
         limit = integer_parameter(query, "limit", default=DEFAULT_READ_EVENTS, low=1, high=MAX_READ_EVENTS)
         max_bytes = integer_parameter(query, "max_bytes", default=DEFAULT_READ_BYTES, low=1, high=MAX_READ_BYTES)
@@ -83,7 +86,8 @@ class StreamEventsView(AppendView):
         with waiting_place(wait):
             reading = read_events(positions=positions, limit=limit, max_bytes=max_bytes, wait_seconds=wait, types=types)
         by_number = None if committed is None else {each.number: committed.get(each.id, 0) for each in partitions}
-        response = HttpResponse(b"[" + b",".join(reading.events) + b"]", content_type=JSON)
+        body = b"[" + b",".join(reading.events) + b"]"
+        response = HttpResponse(body, content_type=JSON)
         response["EventFlow-Next-Offset"] = _per_partition(reading.next_offsets)
         response["EventFlow-Head-Offset"] = _per_partition({n: b.head_offset for n, b in reading.bounds.items()})
         response["EventFlow-Lag"] = _per_partition(lag_of(reading, by_number))
@@ -94,7 +98,11 @@ class StreamEventsView(AppendView):
                 if len(partitions) == 1
                 else ",".join(f"{n}={g}" for n, g in sorted(gaps.items()))
             )
+            count_gap(sum(gap.last_offset - gap.first_offset + 1 for gap in reading.gaps.values()))
         response["Cache-Control"] = "no-store"
+        request.waited_seconds = reading.waited_seconds  # type: ignore[attr-defined]
+        seconds = time.perf_counter() - started - reading.waited_seconds
+        count_read(events=len(reading.events), size=len(body), seconds=seconds)
         return response
 
 

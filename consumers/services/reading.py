@@ -25,12 +25,16 @@ _type_decoder = msgspec.json.Decoder(_Type)
 
 @dataclass(slots=True)
 class Reading:
-    """What one poll found. `next_offsets` and the rest are by partition number, in the order read."""
+    """What one poll found. `next_offsets` and the rest are by partition number, in the order read.
+
+    `waited_seconds` is how long it waited for events, which is no work and no slowness.
+    """
 
     events: list[bytes] = field(default_factory=list)
     next_offsets: dict[int, int] = field(default_factory=dict)
     bounds: dict[int, Bounds] = field(default_factory=dict)
     gaps: dict[int, Gap] = field(default_factory=dict)
+    waited_seconds: float = 0.0
 
 
 def read_events(
@@ -52,17 +56,21 @@ def read_events(
     if not wait_seconds:
         return _read(positions, limit, max_bytes, types)
     deadline = time.monotonic() + wait_seconds
+    waited_seconds = 0.0
     # Watching begins before the read: an append in between wakes us, none is missed.
     with get_wakeups().watch([partition.id for partition in positions]) as watch:
         while True:
             reading = _read(positions, limit, max_bytes, types)
-            remaining = deadline - time.monotonic()
+            reading.waited_seconds = waited_seconds
+            now = time.monotonic()
+            remaining = deadline - now
             if reading.events or reading.gaps or remaining <= 0:
                 return reading
             positions = {partition: reading.next_offsets[partition.number] for partition in positions}
             if all(after >= reading.bounds[partition.number].head_offset for partition, after in positions.items()):
                 connection.close()
                 watch.wait(remaining)
+                waited_seconds += time.monotonic() - now
 
 
 def _read(positions: Mapping[PartitionRef, int], limit: int, max_bytes: int, types: frozenset[str] | None) -> Reading:

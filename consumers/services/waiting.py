@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from consumers.conf import MAX_WAITING_REQUESTS
 from consumers.errors import TooManyWaiting
+from streams.metrics import count_waiting
 
 _places = threading.BoundedSemaphore(MAX_WAITING_REQUESTS)
 
@@ -22,7 +23,9 @@ def waiting_place(wait_seconds: float) -> Iterator[None]:
         return
     if not _places.acquire(blocking=False):
         raise TooManyWaiting(MAX_WAITING_REQUESTS)
+    count_waiting(1)
     try:
         yield
     finally:
+        count_waiting(-1)
         _places.release()

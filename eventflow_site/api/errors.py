@@ -13,6 +13,7 @@ from accounts.errors import DomainError, EmptyBody, InvalidParameter, LoginThrot
 from eventflow_site.api.problems import Problem
 from eventflow_site.api.statuses import RETRYABLE_ERRORS, RETRYABLE_STATUSES, status_of
 from streams.errors import AppendNotStored, AppendOutcomeUnknown, InvalidEvents
+from streams.metrics import count_rejection
 
 logger = logging.getLogger("eventflow.api")
 
@@ -26,7 +27,9 @@ _ROLLED_BACK = frozenset({"55P03", "57014", "40P01", "40001"})
 def problem_handler(error: Exception, context: dict[str, Any]) -> HttpResponse:
     """DRF's exception handler: any error, a problem."""
     request = context["request"]
-    response = problem_of(error, request).as_response(getattr(request, "request_id", ""))
+    problem = problem_of(error, request)
+    count_rejection(problem.code)
+    response = problem.as_response(getattr(request, "request_id", ""))
     if response.status_code == 401:
         response["WWW-Authenticate"] = 'Bearer realm="eventflow"'
     return response

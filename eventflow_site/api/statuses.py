@@ -3,6 +3,7 @@
 from accounts import errors as accounts
 from accounts.errors import DomainError
 from consumers import errors as consumers
+from observability import errors as observability
 from streams import errors as streams
 
 STATUS_OF: dict[type[DomainError], int] = {
@@ -54,6 +55,9 @@ STATUS_OF: dict[type[DomainError], int] = {
     consumers.WrongMode: 409,
     consumers.OffsetBeyondHead: 422,
     consumers.TooManyWaiting: 429,
+    # simulations
+    observability.InvalidTemplate: 422,
+    observability.SimulationNotFound: 404,
 }
 
 # Worth sending again as it is; everything else needs a change first.

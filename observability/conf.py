@@ -1,0 +1,33 @@
+"""The numbers of what is seen from outside. Durations are seconds."""
+
+from typing import Final
+
+# --- roll-ups ---
+ROLLUP_KEEP_SECONDS: Final = 30 * 86400
+# One step is one transaction: so many events are read and added up in it.
+ROLLUP_STEP_EVENTS: Final = 20_000
+ROLLUP_READ_EVENTS: Final = 5_000
+ROLLUP_READ_BYTES: Final = 8 * 1024 * 1024
+# What one tick may take, of the ten seconds between ticks: the rest of the processor belongs to the requests.
+ROLLUP_TICK_SECONDS: Final = 2.5
+# Types counted by name in one stream and hour; further ones are counted together, as OTHER_TYPES.
+ROLLUP_MAX_TYPES: Final = 100
+OTHER_TYPES: Final = ""
+ROLLUP_DELETE_ROWS: Final = 10_000
+
+# Where groups stood, by the minute: a row for each of them, so it is kept for less long.
+GROUP_MINUTES_KEEP_SECONDS: Final = 2 * 86400
+
+# --- stats ---
+# How far back the rates look from which the time to catch up is estimated.
+CATCH_UP_SECONDS: Final = 300
+DEFAULT_WINDOW_SECONDS: Final = 3600
+MIN_WINDOW_SECONDS: Final = 60
+MAX_WINDOW_SECONDS: Final = ROLLUP_KEEP_SECONDS
+# A longer window is answered hour by hour.
+MAX_MINUTES_WINDOW_SECONDS: Final = 86400
+STATS_MAX_TYPES: Final = 50
+
+# --- health ---
+HEARTBEAT_INTERVAL_SECONDS: Final = 10
+HEARTBEAT_LATE_SECONDS: Final = 60

@@ -1,0 +1,87 @@
+"""Counting events by minute and type, straight from their bytes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+
+from observability.conf import OTHER_TYPES
+
+_TIME_NAME = b'"recorded_at":"'
+# 2026-11-22T10:00 of 2026-11-22T10:00:00.123456Z
+_MINUTE_LENGTH = len("2026-11-22T10:00")
+_TIME_END = len('"recorded_at":"2026-11-22T10:00:00.123456Z",')
+
+
+class _Typed(msgspec.Struct):
+    type: str
+
+
+_decode = msgspec.json.Decoder(_Typed).decode
+
+
+@dataclass(slots=True)
+class Tally:
+    """Events and bytes by (minute as text, type)."""
+
+    counts: dict[tuple[bytes, str], list[int]] = field(default_factory=dict)
+    events: int = 0
+    size: int = 0
+
+    def add(self, events: Iterable[bytes]) -> None:
+        """Count events as the log returns them: nothing but their type is decoded.
+
+        An event's size is that of the record that was appended, without what the log put in front.
+        """
+        counts = self.counts
+        number, total = 0, 0
+        for event in events:
+            start = event.index(_TIME_NAME)
+            minute_start = start + len(_TIME_NAME)
+            # The record's opening brace gave way to what the log put in front.
+            size = len(event) - start - _TIME_END + 1
+            key = (event[minute_start : minute_start + _MINUTE_LENGTH], _decode(event).type)
+            count = counts.get(key)
+            if count is None:
+                counts[key] = [1, size]
+            else:
+                count[0] += 1
+                count[1] += size
+            number += 1
+            total += size
+        self.events += number
+        self.size += total
+
+    def by_minute(self) -> dict[datetime, list[int]]:
+        """Events and bytes of each minute."""
+        minutes: dict[bytes, list[int]] = {}
+        for (minute, _type), (events, size) in self.counts.items():
+            count = minutes.setdefault(minute, [0, 0])
+            count[0] += events
+            count[1] += size
+        return {parse_minute(minute): count for minute, count in minutes.items()}
+
+    def by_type(self, known: frozenset[str], *, limit: int) -> dict[tuple[datetime, str], list[int]]:
+        """Events and bytes of each minute and type.
+
+        Args:
+            known: types that have a name of their own already.
+            limit: how many may have one; the rarer rest is counted as OTHER_TYPES.
+        """
+        frequency: dict[str, int] = {}
+        for (_minute, name), (events, _size) in self.counts.items():
+            frequency[name] = frequency.get(name, 0) + events
+        fresh = sorted((name for name in frequency if name not in known), key=lambda name: -frequency[name])
+        named = known.union(fresh[: max(0, limit - len(known))])
+        result: dict[tuple[datetime, str], list[int]] = {}
+        for (minute, name), (events, size) in self.counts.items():
+            count = result.setdefault((parse_minute(minute), name if name in named else OTHER_TYPES), [0, 0])
+            count[0] += events
+            count[1] += size
+        return result
+
+
+def parse_minute(text: bytes) -> datetime:
+    """Return the moment of `2026-11-22T10:00`, which is in UTC."""
+    return datetime.fromisoformat(text.decode("ascii") + "+00:00")
