@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from psycopg_pool import PoolTimeout
 from rest_framework import exceptions as drf
 
+from accounts.api.bodies import is_chunked
 from accounts.errors import DomainError, EmptyBody, InvalidParameter, LoginThrottled, UnknownField
 from eventflow_site.api.problems import Problem
 from eventflow_site.api.statuses import RETRYABLE_ERRORS, RETRYABLE_STATUSES, status_of
@@ -72,7 +73,8 @@ def problem_of(error: Exception, request: HttpRequest) -> Problem:
 
 
 def _has_no_body(request: HttpRequest) -> bool:
-    return request.method in ("POST", "PUT", "PATCH") and request.META.get("CONTENT_LENGTH") in (None, "", "0")
+    is_empty = request.META.get("CONTENT_LENGTH") in (None, "", "0") and not is_chunked(request)
+    return is_empty and request.method in ("POST", "PUT", "PATCH")
 
 
 def _of_domain_error(error: DomainError) -> Problem:
