@@ -258,6 +258,8 @@ REST_FRAMEWORK = {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "accounts.api.negotiation.JSONOnly",
     "DEFAULT_PAGINATION_CLASS": "eventflow_site.api.pagination.KeysetPagination",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    # OPTIONS answers 405, like any method that is not there.
+    "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "eventflow_site.api.openapi.ProblemAutoSchema",
     "EXCEPTION_HANDLER": "eventflow_site.api.errors.problem_handler",
     "UNAUTHENTICATED_USER": None,

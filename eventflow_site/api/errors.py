@@ -9,7 +9,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from psycopg_pool import PoolTimeout
 from rest_framework import exceptions as drf
 
-from accounts.errors import DomainError, InvalidParameter, LoginThrottled, UnknownField
+from accounts.api.bodies import is_chunked
+from accounts.errors import DomainError, EmptyBody, InvalidParameter, LoginThrottled, UnknownField
 from eventflow_site.api.problems import Problem
 from eventflow_site.api.statuses import RETRYABLE_ERRORS, RETRYABLE_STATUSES, status_of
 from streams.errors import AppendNotStored, AppendOutcomeUnknown, InvalidEvents
@@ -40,6 +41,9 @@ def problem_of(error: Exception, request: HttpRequest) -> Problem:
     if isinstance(error, DomainError):
         return _of_domain_error(error)
     if isinstance(error, drf.ValidationError):
+        if _has_no_body(request):
+            # DRF reads nothing at all as `{}`, which an endpoint without required fields may well accept.
+            return _of_domain_error(EmptyBody("The body is empty; a JSON document is expected."))
         return Problem(
             422, "invalid_request", "Invalid request", "Some fields cannot be accepted.", errors=_faults(error.detail)
         )
@@ -66,6 +70,11 @@ def problem_of(error: Exception, request: HttpRequest) -> Problem:
         "Something broke on our side; the request id finds it in the logs.",
         retryable=True,
     )
+
+
+def _has_no_body(request: HttpRequest) -> bool:
+    is_empty = request.META.get("CONTENT_LENGTH") in (None, "", "0") and not is_chunked(request)
+    return is_empty and request.method in ("POST", "PUT", "PATCH")
 
 
 def _of_domain_error(error: DomainError) -> Problem:
