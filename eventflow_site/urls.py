@@ -21,6 +21,7 @@ urlpatterns = [
     path("api/v1/", include(api)),
     path("docs/problems", problems, name="problems"),
     path("admin/", admin.site.urls),
+    path("", include("observability.dashboard.urls")),
     path("", include("observability.urls")),
 ]
 

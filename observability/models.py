@@ -4,8 +4,11 @@ from django.db import models
 from django.db.models import Q
 
 from consumers.models import ConsumerGroup
+from observability.simulations.models import SimulationRun
 from streams.conf import MAX_TYPE_CHARACTERS
 from streams.models import Partition, Stream
+
+__all__ = ["Heartbeat", "RollupCursor", "SimulationRun", "StreamMinute", "TypePeriod"]
 
 
 class RollupCursor(models.Model):

@@ -3,6 +3,7 @@ from django.utils import timezone
 
 from observability.conf import ROLLUP_TICK_SECONDS
 from observability.services import heartbeat, rollups
+from observability.simulations.services import drive_simulations as drive
 
 
 @shared_task(name="observability.roll_up")
@@ -28,3 +29,9 @@ def record_tick() -> int:
     """Show that beat, broker and worker are alive."""
     heartbeat.record_tick(now=timezone.now())
     return 1
+
+
+@shared_task(name="observability.drive_simulations")
+def drive_simulations() -> int:
+    """Send what is due of the running simulations; returns how many events were sent."""
+    return drive(now=timezone.now())

@@ -3,6 +3,7 @@
 from accounts import errors as accounts
 from accounts.errors import DomainError
 from consumers import errors as consumers
+from observability import errors as observability
 from streams import errors as streams
 
 STATUS_OF: dict[type[DomainError], int] = {
@@ -59,6 +60,9 @@ STATUS_OF: dict[type[DomainError], int] = {
     consumers.DeadLetterNotOpen: 409,
     consumers.DeadLetterWithoutEvent: 410,
     consumers.BulkActionNotFound: 404,
+    # simulations
+    observability.InvalidTemplate: 422,
+    observability.SimulationNotFound: 404,
 }
 
 # Worth sending again as it is; everything else needs a change first.

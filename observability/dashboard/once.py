@@ -13,12 +13,20 @@ from accounts.services.idempotency import claim_idempotency_key, keep_answer
 from observability.dashboard.page import Page, form_key
 
 KEPT_HEADERS = ("HX-Redirect", "HX-Trigger", "Location", "Content-Type")
+Post = Callable[..., HttpResponse]
 NOT_HASHED = ("csrfmiddlewaretoken", "idempotency_key")
 
 
-def once(post: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Answer a retry of this POST from memory; a refusal leaves no memory, so it can be mended and sent again."""
+def once(*, kept_part: str = "") -> Callable[[Post], Post]:
+    """Answer a retry of this POST from memory; a refusal leaves no memory, so it can be mended and sent again.
 
+    Args:
+        kept_part: a template to remember instead of the answer, where that holds a secret.
+    """
+    return functools.partial(_once, kept_part=kept_part)
+
+
+def _once(post: Post, *, kept_part: str) -> Post:
     @functools.wraps(post)
     def answer(page: Page, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         key = form_key(request)
@@ -30,7 +38,8 @@ def once(post: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
             if replay is not None:
                 return _restore(replay.body)
             response = post(page, request, *args, **kwargs)
-            keep_answer(caller=caller, key=key[:255], status=response.status_code, body=_pack(response))
+            kept = page.part(kept_part) if kept_part else response
+            keep_answer(caller=caller, key=key[:255], status=kept.status_code, body=_pack(kept))
             if response.status_code >= 400:
                 transaction.set_rollback(True)
         return response

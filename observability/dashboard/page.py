@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -78,9 +78,13 @@ class Page(View):
 
     def show(self, **context: Any) -> HttpResponse:
         """Answer with the page, or with its region alone where that was asked for."""
-        if self.region and _htmx(self.request).target == "region":
+        if self.region and self.is_part("region"):
             return self.part(self.region, **context)
         return self.whole(self.template, **context)
+
+    def is_part(self, target: str) -> bool:
+        """Whether a script asks for what belongs into the element of this id."""
+        return bool(_htmx(self.request)) and _htmx(self.request).target == target
 
     def whole(self, template: str, *, status: int = 200, **context: Any) -> HttpResponse:
         frame = frame_for(self.user, self.caller, self.section)
@@ -165,6 +169,3 @@ def _to_sign_in(request: HttpRequest) -> HttpResponseBase:
     if _htmx(request):
         return HttpResponseClientRedirect(reverse("sign-in"))
     return redirect_to_login(request.get_full_path(), reverse("sign-in"))
-
-
-PageCall = Callable[..., HttpResponseBase]

@@ -1,9 +1,11 @@
 """What went wrong, for a person: the same words and statuses as the API's problems."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, cast
 
 import orjson
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from rest_framework.settings import api_settings
 
 
@@ -27,7 +29,8 @@ class PageProblem:
 
 def problem_of(error: Exception, request: HttpRequest) -> PageProblem:
     """Return what to show of any error; which status it has, the API's error table alone decides."""
-    response = api_settings.EXCEPTION_HANDLER(error, {"request": request})
+    handle = cast("Callable[[Exception, dict[str, Any]], HttpResponse]", api_settings.EXCEPTION_HANDLER)
+    response = handle(error, {"request": request})
     document = orjson.loads(response.content)
     return PageProblem(
         status=response.status_code,

@@ -5,11 +5,13 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 
 from accounts.errors import DomainError
 from accounts.permissions import MayManage
 from accounts.roles import Right
+from consumers.queries import list_groups
 from observability.dashboard.forms import Form, number_or_text, refused_form
 from observability.dashboard.listing import PAGE_ROWS, cursor_of, listing_of, text_filter
 from observability.dashboard.once import once
@@ -18,7 +20,7 @@ from observability.dashboard.problems import problem_of
 from observability.queries.stream_pages import describe_stream, list_stream_rows
 from streams.api.streams import ChangeStreamSerializer, CreateStreamSerializer
 from streams.models import Stream, Visibility
-from streams.queries import get_stream
+from streams.queries import get_stream, totals_of
 from streams.services.lifecycle import StreamSettings, change_stream, create_stream, delete_stream
 
 AGE_UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
@@ -33,7 +35,11 @@ FIELDS = {
     "/retention/max_bytes": "max_bytes",
     "/retention/max_events": "max_events",
 }
-CHOICES = {"visibilities": Visibility.choices, "age_units": list(AGE_UNITS), "size_units": list(SIZE_UNITS)}
+CHOICES: dict[str, Any] = {
+    "visibilities": Visibility.choices,
+    "age_units": list(AGE_UNITS),
+    "size_units": list(SIZE_UNITS),
+}
 
 
 class Streams(Page):
@@ -45,7 +51,9 @@ class Streams(Page):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         name = text_filter(request, "name")
-        rows = list_stream_rows(self.caller, name_part=name, after=cursor_of(request), limit=PAGE_ROWS + 1)
+        rows = list_stream_rows(
+            self.caller, now=timezone.now(), name_part=name, after=cursor_of(request), limit=PAGE_ROWS + 1
+        )
         listing = listing_of(request, rows, key=lambda row: row.name, filters=("name",))
         return self.show(listing=listing, name=name, may_create=self.caller.has_right(Right.MANAGE))
 
@@ -61,7 +69,7 @@ class NewStream(Page):
         values = {"partitions": "1", "visibility": Visibility.INTERNAL, "age_unit": "days", "size_unit": "GiB"}
         return self.whole(self.template, form=Form(values), **CHOICES)
 
-    @once
+    @once()
     def post(self, request: HttpRequest) -> HttpResponse:
         values = request.POST.dict()
         try:
@@ -112,8 +120,13 @@ class DeleteStream(Page):
     permission_classes = (MayManage,)
 
     def get(self, request: HttpRequest, stream: str) -> HttpResponse:
-        get_stream(self.caller, stream, Right.MANAGE)
-        return self.dialog("dashboard/_stream_delete.html", stream=describe_stream(self.caller, stream))
+        heading = describe_stream(self.caller, stream, Right.MANAGE)
+        return self.dialog(
+            "dashboard/_stream_delete.html",
+            stream=heading,
+            event_count=totals_of([heading.info])[heading.info.id].event_count,
+            group_count=list_groups(heading.info).count(),
+        )
 
     def post(self, request: HttpRequest, stream: str) -> HttpResponse:
         row = get_stream(self.caller, stream, Right.MANAGE)

@@ -25,8 +25,19 @@ export function shortNumber(value) {
   for (const [limit, unit] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
     if (size >= limit) return `${(value / limit).toFixed(size >= limit * 100 ? 0 : 1).replace(/\.0$/, "")}${unit}`;
   }
-  return size >= 10 || Number.isInteger(value) ? String(Math.round(value)) : value.toFixed(1);
+  if (size >= 10 || Number.isInteger(value)) return String(Math.round(value));
+  return String(Number(value.toPrecision(2)));
 }
+
+export function shortSize(value) {
+  if (value === null || value === undefined) return "–";
+  for (const [limit, unit] of [[2 ** 30, "GiB"], [2 ** 20, "MiB"], [2 ** 10, "KiB"]]) {
+    if (value >= limit) return `${Number((value / limit).toPrecision(3))} ${unit}`;
+  }
+  return `${Math.round(value)} B`;
+}
+
+const formatOf = (data) => (data.unit === "bytes" ? shortSize : shortNumber);
 
 function readData(holder) {
   const script = document.getElementById(holder.dataset.chart);
@@ -43,7 +54,7 @@ function tooltip(holder, data) {
         const { idx, left } = plot.cursor;
         tip.hidden = idx === null || idx === undefined || left < 0;
         if (tip.hidden) return;
-        const parts = plot.series.slice(1).map((series, i) => [make("b", {}, shortNumber(plot.data[i + 1][idx])), ` ${series.label}`]);
+        const parts = plot.series.slice(1).map((series, i) => [make("b", {}, formatOf(data)(plot.data[i + 1][idx])), ` ${series.label}`]);
         tip.replaceChildren(time.format(new Date(plot.data[0][idx] * 1000)), " · ", ...parts.flatMap((part, i) => (i ? [", ", ...part] : part)));
         const width = tip.offsetWidth;
         tip.style.left = `${left + width + 24 > plot.over.clientWidth ? left - width - 10 : left + 10}px`;
@@ -54,6 +65,7 @@ function tooltip(holder, data) {
 
 function options(holder, data) {
   const text = colour("--ink-faint");
+  const format = formatOf(data);
   const grid = { stroke: colour("--chart-grid"), width: 1 };
   const font = "11px Inter, system-ui, sans-serif";
   const bars = data.kind === "bars" ? uPlot.paths.bars({ size: [0.75, 24], radius: 0.15 }) : undefined;
@@ -63,11 +75,11 @@ function options(holder, data) {
     padding: [8, 8, 0, 0],
     cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
     legend: { show: false },
-    scales: { x: { time: true }, y: { range: (_, low, high) => [0, Math.max(1, (high ?? 1) * 1.15)] } },
+    scales: { x: { time: true }, y: { range: (_, low, high) => [0, Math.max(data.unit === "bytes" ? 64 : 0.5, (high ?? 0) * 1.15)] } },
     axes: [
       { stroke: text, grid: { show: false }, ticks: { show: false }, font, space: 64, size: 26,
         values: (_, marks) => marks.map((mark) => new Date(mark * 1000).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" })) },
-      { stroke: text, grid, ticks: { show: false }, font, size: 44, space: 36, values: (_, marks) => marks.map((mark) => (Number.isInteger(mark) || mark < 10 ? shortNumber(mark) : "")) },
+      { stroke: text, grid, ticks: { show: false }, font, size: data.unit === "bytes" ? 62 : 44, space: 36, values: (_, marks) => marks.map(format) },
     ],
     series: [{}, ...data.series.map((series, i) => {
       const stroke = colour(`--chart-${(i % 4) + 1}`);

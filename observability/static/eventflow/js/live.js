@@ -14,7 +14,7 @@ function state(region) {
 }
 
 function showConnection() {
-  const all = [...document.querySelectorAll("[data-live]")];
+  const all = [...document.querySelectorAll("[data-live]:not([data-always])")];
   const isDown = all.some((region) => state(region).failures > 0);
   for (const sign of document.querySelectorAll("[data-connection]")) {
     const next = isDown ? "reconnecting" : isPaused ? "paused" : "live";

@@ -1,0 +1,129 @@
+"""How fast streams grew lately, from the per-minute roll-ups and what is not rolled up yet."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import F, QuerySet, Sum
+from django.db.models.functions import Coalesce
+
+from observability.models import StreamMinute, TypePeriod
+from streams.models import Partition, Stream
+
+MINUTES = 60
+# Events beyond the roll-up's cursor count as recent only where the roll-up itself is.
+ROLLED_UP_LATELY = timedelta(seconds=90)
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """A stream's last hour: events and bytes by minute, the last one under way since `elapsed` seconds."""
+
+    until: datetime
+    minutes: tuple[int, ...]
+    sizes: tuple[int, ...]
+
+    @property
+    def elapsed(self) -> float:
+        return max(1.0, self.until.timestamp() % 60)
+
+    @property
+    def events_in_hour(self) -> int:
+        return sum(self.minutes)
+
+    @property
+    def bytes_in_hour(self) -> int:
+        return sum(self.sizes)
+
+    @property
+    def rate_per_second(self) -> float:
+        """Events a second, over the minute under way and the whole one before it."""
+        return sum(self.minutes[-2:]) / (60 + self.elapsed)
+
+    @property
+    def x(self) -> list[int]:
+        """The minutes' beginnings, in seconds since 1970."""
+        end = int(self.until.timestamp()) // 60 * 60
+        return [end - 60 * (len(self.minutes) - 1 - i) for i in range(len(self.minutes))]
+
+    @property
+    def chart(self) -> dict[str, Any]:
+        """Events a second, as the chart's script reads it."""
+        return {"x": self.x, "series": [{"label": "events/s", "values": self._by_second(self.minutes)}]}
+
+    @property
+    def size_chart(self) -> dict[str, Any]:
+        """Bytes a second."""
+        return {"x": self.x, "unit": "bytes", "series": [{"label": "a second", "values": self._by_second(self.sizes)}]}
+
+    def _by_second(self, values: Sequence[int]) -> list[float]:
+        whole = [round(value / 60, 3) for value in values[:-1]]
+        # A minute that has just begun says nothing yet.
+        return [*whole, round(values[-1] / self.elapsed, 3) if self.elapsed >= 10 else whole[-1] if whole else 0.0]
+
+
+def activity_of(stream_ids: Iterable[int], *, now: datetime) -> dict[int, Activity]:
+    """Return each stream's activity by its id, in two queries."""
+    ids = list(stream_ids)
+    rows = StreamMinute.objects.filter(stream_id__in=ids, minute__gt=_since(now))
+    counted: dict[int, dict[datetime, tuple[int, int]]] = {pk: {} for pk in ids}
+    for pk, minute, events, size in rows.values_list("stream_id", "minute", "events", "bytes"):
+        counted[pk][minute] = (events, size)
+    fresh = _not_rolled_up(Partition.objects.filter(stream_id__in=ids), now)
+    return {pk: _activity(counted[pk], fresh.get(pk, 0), now) for pk in ids}
+
+
+def total_activity(streams: QuerySet[Stream], *, now: datetime) -> Activity:
+    """Return the activity of several streams together, in two queries."""
+    rows = StreamMinute.objects.filter(stream_id__in=streams.values("pk"), minute__gt=_since(now))
+    sums = rows.values("minute").annotate(event_sum=Sum("events"), byte_sum=Sum("bytes")).order_by("minute")
+    counted = {row["minute"]: (row["event_sum"], row["byte_sum"]) for row in sums}
+    fresh = _not_rolled_up(Partition.objects.filter(stream__in=streams.values("pk")), now)
+    return _activity(counted, sum(fresh.values()), now)
+
+
+def busiest_stream_ids(streams: QuerySet[Stream], *, now: datetime, limit: int) -> list[int]:
+    """Return the ids of the streams with most events in the last hour, most first."""
+    rows = StreamMinute.objects.filter(stream_id__in=streams.values("pk"), minute__gt=_since(now))
+    sums = rows.values("stream_id").annotate(event_sum=Sum("events")).order_by("-event_sum", "stream_id")
+    return [row["stream_id"] for row in sums[:limit]]
+
+
+@dataclass(frozen=True, slots=True)
+class TypeShare:
+    """How many of a stream's events of the last hour are of one type; '' stands for all further types."""
+
+    type: str
+    events: int
+    total: int
+
+
+def types_of(stream_id: int, *, now: datetime, limit: int = 8) -> list[TypeShare]:
+    """Return the commonest types of a stream's last hour, the commonest first."""
+    rows = TypePeriod.objects.filter(stream_id=stream_id, length=TypePeriod.Length.MINUTE, start__gt=_since(now))
+    sums = rows.values("type").annotate(event_sum=Sum("events")).order_by("-event_sum")
+    counted = [(row["type"], row["event_sum"]) for row in sums]
+    total = sum(events for _, events in counted)
+    return [TypeShare(name, events, total) for name, events in counted[:limit]]
+
+
+def _since(now: datetime) -> datetime:
+    return now - timedelta(minutes=MINUTES)
+
+
+def _activity(counted: Mapping[datetime, tuple[int, int]], fresh: int, now: datetime) -> Activity:
+    current = now.replace(second=0, microsecond=0)
+    pairs = [counted.get(current - timedelta(minutes=back), (0, 0)) for back in range(MINUTES - 1, -1, -1)]
+    minutes = [events for events, _ in pairs]
+    minutes[-1] += fresh
+    return Activity(until=now, minutes=tuple(minutes), sizes=tuple(size for _, size in pairs))
+
+
+def _not_rolled_up(partitions: QuerySet[Partition], now: datetime) -> dict[int, int]:
+    """Count the events that were appended since the last roll-up, by stream id."""
+    lately = partitions.filter(rollupcursor__rolled_up_until__gt=now - ROLLED_UP_LATELY)
+    behind = lately.filter(head_offset__gt=F("rollupcursor__rolled_up_offset"))
+    fresh = Sum(F("head_offset") - Coalesce(F("rollupcursor__rolled_up_offset"), 0))
+    rows = behind.order_by().values("stream_id").annotate(fresh=fresh)
+    return {row["stream_id"]: row["fresh"] for row in rows}
