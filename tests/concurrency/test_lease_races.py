@@ -111,7 +111,9 @@ def test_every_event_is_acked_once_and_never_held_by_two(ordering, partitions):
                 elif chance < 0.8:
                     failed = luck.sample(own, max(1, len(own) // 10))
                     ledger.let_go(delivery, failed=failed, is_acked=True)
-                    assert ack(group, delivery, failed=[FailedEvent(each, "x", delay=0.0) for each in failed]) == ["acked"]
+                    assert ack(group, delivery, failed=[FailedEvent(each, "x", delay=0.0) for each in failed]) == [
+                        "acked"
+                    ]
                 elif chance < 0.9:
                     ledger.let_go(delivery, is_acked=False)
                     assert nack(group, delivery, delay_seconds=0.0) == ["nacked"]

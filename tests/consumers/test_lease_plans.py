@@ -20,7 +20,9 @@ TOKEN = "01a2058e-b606-7094-8c31-55e4ce2d8688"
 
 def fill(group, *, waiting=20_000, leased=0, exhausted=0, past_due=False):
     """Put single-event deliveries into a group's table as if they had been handed out and had failed."""
-    available = "statement_timestamp() + interval '1 hour'" if not past_due else "statement_timestamp() - interval '1 s'"
+    available = (
+        "statement_timestamp() + interval '1 hour'" if not past_due else "statement_timestamp() - interval '1 s'"
+    )
     states = [("waiting", waiting), ("leased", leased), ("exhausted", exhausted)]
     partition_id = info(group).partition(0).id
     first = 1
@@ -79,9 +81,11 @@ def test_looking_at_a_group_reads_the_first_entries_only(crowded):
     plan = plan_of("group_pulse", group_id=crowded.pk, max_in_flight=1000)
 
     assert "Seq Scan on consumers_delivery" not in plan, plan
-    assert plan.count("Index Scan using delivery_waiting_by_due") + plan.count(
-        "Index Only Scan using delivery_waiting_by_due"
-    ) == 2, plan
+    assert (
+        plan.count("Index Scan using delivery_waiting_by_due")
+        + plan.count("Index Only Scan using delivery_waiting_by_due")
+        == 2
+    ), plan
     assert plan.count("Index Only Scan using delivery_leased_by_expiry") >= 1, plan
     assert "delivery_exhausted" in plan, plan
 
@@ -93,7 +97,9 @@ def test_what_is_due_is_found_by_its_index_and_not_sorted(crowded):
     assert "Sort" not in plan, plan
 
 
-@pytest.mark.parametrize(("name", "index"), [("find_expired", "delivery_leased_by_expiry"), ("find_exhausted", "delivery_exhausted")])
+@pytest.mark.parametrize(
+    ("name", "index"), [("find_expired", "delivery_leased_by_expiry"), ("find_exhausted", "delivery_exhausted")]
+)
 def test_the_reconciler_finds_its_work_by_an_index(crowded, name, index):
     plan = plan_of(name, group_id=crowded.pk, max_rows=100)
 
