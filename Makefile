@@ -31,7 +31,7 @@ run: setup ## Start everything: http://127.0.0.1:8000 (HOST, PORT, DATABASE_URL,
 	@exec $(BIN)/python manage.py up --stop-with-parent
 
 test: setup-dev ## Run the tests, with servers of their own
-	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 lint: setup-dev ## Check style, types, import directions and templates
 	$(BIN)/ruff format --check .

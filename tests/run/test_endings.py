@@ -1,6 +1,7 @@
-"""A child that dies comes back; nothing outlives the supervisor."""
+"""Nothing outlives the supervisor, and the next start finds everything as it was."""
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -8,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from eventflow_site.supervisor.terminal import Terminal
 from tests.run.instance import (
     PROJECT,
     Instance,
-    children_of,
     clean_environment,
     family_of,
     free_port,
@@ -22,57 +23,14 @@ from tests.run.instance import (
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
-CHILDREN = {
-    "web": "granian",
-    "worker": "eventflow_site worker",
-    "beat": "eventflow_site beat",
-    "postgres": "postgres -D",
-    "valkey": "valkey-server",
-}
-
-
-@pytest.mark.parametrize("name", CHILDREN)
-def test_a_child_that_is_killed_comes_back(running: Instance, name: str) -> None:
-    words = CHILDREN[name]
-    wait_for(f"{name} before", lambda: running.child(words))
-    before = running.child(words)
-    assert before is not None
-
-    os.kill(before, signal.SIGKILL)
-
-    wait_for(f"{name} again", lambda: running.child(words) not in (None, before))
-    assert f"{name} ended (SIGKILL)" in running.terminal
-    wait_for("an append to be stored", running.stores_an_event)
-
-
-def test_the_web_servers_workers_do_not_outlive_its_main_process(running: Instance) -> None:
-    main = running.child("granian")
-    assert main is not None
-    wait_for("a worker", lambda: children_of(main))
-    workers = children_of(main)
-
-    os.kill(main, signal.SIGKILL)
-
-    wait_for("the workers to end", lambda: not any(is_alive(pid) for pid in workers))
-    wait_for("an append to be stored", running.stores_an_event)
-
-
-def test_a_web_worker_that_is_killed_comes_back(running: Instance) -> None:
-    main = running.child("granian")
-    assert main is not None
-    wait_for("a worker", lambda: children_of(main))
-    (worker,) = children_of(main)
-
-    os.kill(worker, signal.SIGKILL)
-
-    wait_for("another worker", lambda: children_of(main) not in ([], [worker]))
-    wait_for("an append to be stored", running.stores_an_event)
+# postgres, valkey, web, worker, beat
+CHILDREN_COUNT = 5
 
 
 def test_killing_the_supervisor_leaves_nothing_and_the_next_start_works(home: Path) -> None:
     first = Instance(home).wait_until_greeted()
     family = family_of(first.process.pid)
-    assert len(family) > len(CHILDREN)
+    assert len(family) > CHILDREN_COUNT
 
     first.process.kill()
     first.process.wait()
@@ -98,14 +56,6 @@ def test_being_stopped_while_starting_leaves_nothing(home: Path) -> None:
     assert instance.stop() == 0
 
     assert not any(is_alive(pid) for pid in family)
-
-
-def test_a_second_up_in_the_same_home_is_told_of_the_first(running: Instance) -> None:
-    second = Instance(running.home)
-
-    assert second.process.wait(60) == 1
-    assert f"already running in {running.home} (process {running.process.pid})" in second.terminal
-    assert running.answers()
 
 
 def test_servers_of_ones_own_are_used_instead(home: Path) -> None:
@@ -142,6 +92,24 @@ def _database(name: str) -> str:
     return url.rpartition("/")[0] + "/" + name + question + rest
 
 
+def test_a_closed_terminal_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signal, "getsignal", lambda _number: signal.SIG_DFL)
+    window, keyboard = pty.openpty()
+    here = os.dup(0)
+    os.dup2(keyboard, 0)
+    try:
+        terminal = Terminal()
+        assert not terminal.is_gone()
+
+        os.close(window)
+
+        assert terminal.is_gone()
+    finally:
+        os.dup2(here, 0)
+        os.close(here)
+        os.close(keyboard)
+
+
 def test_killing_what_started_it_leaves_nothing(home: Path) -> None:
     # As `make run` does: make, and below it the supervisor.
     port = free_port()
@@ -155,7 +123,7 @@ def test_killing_what_started_it_leaves_nothing(home: Path) -> None:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
     )
-    wait_for("servers", lambda: len(family_of(make.pid)) > len(CHILDREN))
+    wait_for("servers", lambda: len(family_of(make.pid)) > CHILDREN_COUNT)
     family = family_of(make.pid)
 
     make.kill()

@@ -1,0 +1,73 @@
+"""Children's logs: all of it in files, what is worth a look on the terminal."""
+
+from pathlib import Path
+
+import pytest
+
+from eventflow_site.supervisor import logs
+from eventflow_site.supervisor.logs import LogWatch
+
+
+def test_warnings_are_shown_and_the_rest_is_not(tmp_path: Path) -> None:
+    log = tmp_path / "web.log"
+    watch = LogWatch("web", log)
+
+    log.write_text(
+        '{"level":"info","event":"request"}\n{"level":"warning","event":"slow"}\n[ERROR] broken\nall is well\n'
+    )
+
+    assert watch.new_warnings() == ['web: {"level":"warning","event":"slow"}', "web: [ERROR] broken"]
+    assert watch.new_warnings() == []
+
+
+def test_what_an_earlier_run_said_is_not_shown_again(tmp_path: Path) -> None:
+    log = tmp_path / "web.log"
+    log.write_text("[ERROR] of yesterday\n")
+
+    assert LogWatch("web", log).new_warnings() == []
+
+
+def test_a_line_is_shown_when_it_is_whole(tmp_path: Path) -> None:
+    log = tmp_path / "web.log"
+    log.write_text("")
+    watch = LogWatch("web", log)
+
+    log.write_text("[ERROR] bro")
+    assert watch.new_warnings() == []
+    log.write_text("[ERROR] broken\n")
+    assert watch.new_warnings() == ["web: [ERROR] broken"]
+
+
+def test_a_log_line_cannot_command_the_terminal(tmp_path: Path) -> None:
+    log = tmp_path / "web.log"
+    watch = LogWatch("web", log)
+
+    log.write_bytes(b"[ERROR] \x1b[2J\x07\xc2\x9b gone\n")
+
+    assert watch.new_warnings() == ["web: [ERROR]  [2J   gone"]
+
+
+def test_a_flood_is_cut_short(tmp_path: Path) -> None:
+    log = tmp_path / "web.log"
+    watch = LogWatch("web", log)
+
+    log.write_text("[ERROR] again\n" * 1000)
+
+    assert watch.new_warnings()[-1] == f"web: 995 more in {log}"
+
+
+def test_a_log_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "MAX_LOG_BYTES", 100)
+    log = tmp_path / "web.log"
+    watch = LogWatch("web", log)
+
+    with log.open("a") as writer:
+        writer.write("x" * 100 + "\n")
+        writer.flush()
+        watch.new_warnings()
+        writer.write("[ERROR] after\n")
+        writer.flush()
+
+    assert log.read_text() == "[ERROR] after\n"
+    assert (tmp_path / "web.log.1").read_text() == "x" * 100 + "\n"
+    assert watch.new_warnings() == ["web: [ERROR] after"]
