@@ -108,7 +108,8 @@ function draw(holder) {
 }
 
 function redrawAll() {
-  for (const [holder, { plot }] of charts) {
+  // A copy: drawing adds to the map that is walked.
+  for (const [holder, { plot }] of [...charts]) {
     plot.destroy();
     charts.delete(holder);
     if (holder.isConnected) draw(holder);
