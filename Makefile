@@ -18,7 +18,7 @@ CHECK_ENV := SECRET_KEY=$$(printf 'checks-only-%060d' 0 | tr 0 aBc9) JWT_SIGNING
 	EVENTFLOW_SSL_REDIRECT=true DATABASE_POOL_SIZE=0 EVENTFLOW_HOME=/nonexistent
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test lint format check bench lock clean
+.PHONY: help setup setup-dev run test lint format check deploy-check bench lock clean
 
 help: ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -45,10 +45,15 @@ format: setup-dev ## Put the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-check: lint ## Everything that must hold before a change lands
+# One after the other, also under -j: two processors have enough to do.
+check: ## Everything that must hold before a change lands
+	$(MAKE) --no-print-directory lint
+	$(MAKE) --no-print-directory deploy-check
+	$(MAKE) --no-print-directory test
+
+deploy-check: setup-dev
 	$(CHECK_ENV) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(CHECK_ENV) $(BIN)/python manage.py makemigrations --check --dry-run
-	$(MAKE) --no-print-directory test
 
 bench: setup ## Measure a running server
 	$(BIN)/python -m benchmarks

@@ -21,21 +21,42 @@ class DomainError(Exception):
 
 
 class InvalidCredentials(DomainError):
+    """The access token, API key or password is wrong, has expired or was revoked.
+
+    Sign in again or refresh the token; replace the key. The answer does not say which of these it was.
+    """
+
     code = "invalid_credentials"
     title = "Invalid credentials"
 
 
 class CredentialsMissing(DomainError):
+    """The endpoint wants to know who asks, and the request does not say.
+
+    Send `Authorization: Bearer <access token>` or `X-API-Key: evf_…`, as a header: a key in the address is
+    never read.
+    """
+
     code = "credentials_missing"
     title = "Credentials missing"
 
 
 class AmbiguousCredentials(DomainError):
+    """The request carries both an access token and an API key.
+
+    Send one of them.
+    """
+
     code = "ambiguous_credentials"
     title = "More than one credential"
 
 
 class LoginThrottled(DomainError):
+    """Too many sign-ins failed for this account from this address.
+
+    Wait as long as `Retry-After` says. A right password is refused as well until then.
+    """
+
     code = "login_throttled"
     title = "Too many failed sign-ins"
 
@@ -45,37 +66,70 @@ class LoginThrottled(DomainError):
 
 
 class ScopeMissing(DomainError):
+    """The caller is known, but may not do this: by role, by what they are to the stream, or by scope.
+
+    Ask the stream's owner or an admin, or use a key with the scope that `detail` names.
+    """
+
     code = "scope_missing"
     title = "Right missing"
 
 
 class ApiKeyNotFound(DomainError):
+    """There is no such API key, or it is somebody else's.
+
+    `GET /api-keys` lists the keys that you may see; the id is not the secret.
+    """
+
     code = "api_key_not_found"
     title = "API key not found"
 
 
 class ApiKeyRevoked(DomainError):
+    """A key that was revoked or has expired cannot be rotated.
+
+    Create a new one.
+    """
+
     code = "api_key_revoked"
     title = "API key is revoked"
 
 
 class InvalidIdempotencyKey(DomainError):
+    """The `Idempotency-Key` header is empty, too long, given twice, or has characters that it may not have.
+
+    Send one key of 1 to 255 printable ASCII characters without spaces, commas and quotes; a UUID will do.
+    """
+
     code = "invalid_idempotency_key"
     title = "Invalid Idempotency-Key"
 
 
 class IdempotencyKeyReused(DomainError):
+    """This `Idempotency-Key` was used before, by the same caller, with another request. Nothing was done.
+
+    Make a new key for each new request; a retry repeats address and body byte for byte.
+    """
+
     code = "idempotency_key_reused"
     title = "Idempotency-Key used before with another request"
 
 
 class IdempotencyInProgress(DomainError):
+    """The first request with this `Idempotency-Key` has not ended yet: its outcome is unknown.
+
+    Retry in a moment with the same key; the answer of the first one is then repeated.
+    """
+
     code = "idempotency_in_progress"
     title = "A request with this Idempotency-Key is still under way"
 
 
 class UnknownField(DomainError):
-    """A field or parameter that the endpoint does not have, named so that a typo is found."""
+    """A field or parameter that the endpoint does not have, named so that a typo is found.
+
+    Correct the name that `errors` points to, or leave it out: nothing is ignored in silence.
+    """
 
     code = "unknown_field"
     title = "Unknown field"
@@ -87,7 +141,10 @@ class UnknownField(DomainError):
 
 
 class InvalidParameter(DomainError):
-    """A query parameter that does not have the form it must have."""
+    """A query parameter that does not have the form it must have.
+
+    Correct the parameter that `errors` names; `detail` says which form it must have.
+    """
 
     code = "invalid_parameter"
     title = "Invalid parameter"
@@ -102,55 +159,111 @@ class InvalidParameter(DomainError):
 
 
 class InvalidJson(DomainError):
+    """The body is not strict JSON.
+
+    Send one JSON document: no comments, no trailing comma, no `NaN`, no byte order mark.
+    """
+
     code = "invalid_json"
     title = "Not valid JSON"
 
 
 class InvalidUtf8(DomainError):
+    """The body is not UTF-8 text, or has NUL bytes.
+
+    Encode it as UTF-8. UTF-16 is the usual cause of NUL bytes.
+    """
+
     code = "invalid_utf8"
     title = "Not valid UTF-8"
 
 
 class InvalidUnicode(DomainError):
+    r"""A `\u` escape is half of a surrogate pair, or a text that goes into a column has `\u0000`.
+
+    Send whole characters. In a payload `\u0000` is allowed.
+    """
+
     code = "invalid_unicode"
     title = "Not valid Unicode"
 
 
 class TooDeep(DomainError):
+    """The document is nested more than 64 levels deep.
+
+    Flatten it, or send the deep part as a string.
+    """
+
     code = "too_deep"
     title = "Nested too deeply"
 
 
 class EmptyBody(DomainError):
+    """The endpoint expects a JSON document, and there is none.
+
+    Send a body; look for a redirect or a client that drops it.
+    """
+
     code = "empty_body"
     title = "Empty body"
 
 
 class ExpectedObject(DomainError):
+    """The body is JSON, but not an object (for appends also: not an array of objects, or an empty one).
+
+    Wrap the value in an object.
+    """
+
     code = "expected_object"
     title = "Expected a JSON object"
 
 
 class PayloadTooLarge(DomainError):
+    """The request, one of its events, or the number of its events is over a limit. Nothing was stored.
+
+    Send smaller batches; keep large documents elsewhere and append a reference. The limits are in
+    `docs/api.md`.
+    """
+
     code = "payload_too_large"
     title = "Too large"
 
 
 class BodyTruncated(DomainError):
+    """Fewer bytes came than `Content-Length` promised. Nothing was stored.
+
+    Send it again; if it happens often, look at the proxy in between.
+    """
+
     code = "body_truncated"
     title = "Body cut short"
 
 
 class UnsupportedMediaType(DomainError):
+    """The `Content-Type` is none that this endpoint reads.
+
+    Send `application/json`; for appends `application/x-ndjson` is read as well.
+    """
+
     code = "unsupported_media_type"
     title = "Unsupported media type"
 
 
 class UnsupportedCharset(DomainError):
+    """The `Content-Type` names a charset that is not UTF-8.
+
+    Send UTF-8, and leave the charset out.
+    """
+
     code = "unsupported_charset"
     title = "Unsupported charset"
 
 
 class UnsupportedEncoding(DomainError):
+    """The body has a `Content-Encoding`, such as gzip.
+
+    Send it as it is. The log compresses what it stores.
+    """
+
     code = "unsupported_encoding"
     title = "Unsupported content encoding"

@@ -33,6 +33,8 @@ MAX_NOTE_CHARACTERS: Final = 1_000
 ENDED_LEASE_SECONDS: Final = 3600
 # A waiting lease looks again at least this often: a hint from another process may be lost.
 LEASE_RECHECK_SECONDS: Final = 1.0
+# While nothing is in flight or waiting, besides an event only a seek, a redrive or a resume can bring something.
+LEASE_IDLE_RECHECK_SECONDS: Final = 5.0
 
 # --- the reconciler and the lease path's own share of its work ---
 RECONCILE_INTERVAL_SECONDS: Final = 1.0

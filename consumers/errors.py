@@ -4,6 +4,11 @@ from accounts.errors import DomainError
 
 
 class ConsumerGroupNotFound(DomainError):
+    """The stream has no consumer group of that name. Polling does not create one.
+
+    Create it: `POST /streams/{stream}/consumer-groups`.
+    """
+
     code = "consumer_group_not_found"
     title = "Consumer group not found"
 
@@ -12,23 +17,92 @@ class ConsumerGroupNotFound(DomainError):
 
 
 class ConsumerGroupExists(DomainError):
+    """A group of that name exists with other settings.
+
+    Change it with PATCH, or choose another name. An equal one would have been answered with 200.
+    """
+
     code = "consumer_group_exists"
     title = "A consumer group of that name exists with other settings"
 
 
 class WrongMode(DomainError):
+    """The group is in the other mode: offsets are committed in offset mode, deliveries are leased in lease
+    mode.
+
+    Use the verbs of its mode; a group's mode is fixed when it is created.
+    """
+
     code = "wrong_mode"
     title = "Not possible in this group's mode"
 
 
 class OffsetBeyondHead(DomainError):
+    """The offset to commit is higher than the head offset: no such event exists yet. Nothing was committed.
+
+    Commit the offset of the last event that you have finished.
+    """
+
     code = "offset_beyond_head"
     title = "Offset beyond the head"
 
 
 class TooManyWaiting(DomainError):
+    """As many requests wait in this server process as it has room for.
+
+    Retry in a moment, or poll without `wait`. More web workers make more room.
+    """
+
     code = "too_many_waiting"
     title = "Too many waiting requests"
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"{limit} requests are waiting in this process. Retry in a moment, or without `wait`.")
+
+
+class LeaseLost(DomainError):
+    """None of the leases that a request named is the caller's (any more); nothing was changed."""
+
+    code = "lease_lost"
+    title = "Lease lost"
+
+    def __init__(self, delivery_ids: list[int]) -> None:
+        super().__init__(
+            "The lease expired and was taken back, was ended before, or the group was sought elsewhere: "
+            "somebody else may have these events now. Nothing was changed."
+        )
+        self.delivery_ids = delivery_ids
+
+
+class OffsetNotInDelivery(DomainError):
+    code = "offset_not_in_delivery"
+    title = "Offset outside of the delivery"
+
+
+class DeadLetterNotFound(DomainError):
+    code = "dead_letter_not_found"
+    title = "Dead letter not found"
+
+    def __init__(self) -> None:
+        # The same words whether it is missing or hidden from the caller.
+        super().__init__("There is no such dead letter, or you may not see it.")
+
+
+class DeadLetterNotOpen(DomainError):
+    code = "not_open"
+    title = "Dead letter is not open"
+
+
+class DeadLetterWithoutEvent(DomainError):
+    """Retention took the event while it was still being tried, so there is nothing to send again."""
+
+    code = "event_expired"
+    title = "Event taken by retention"
+
+
+class BulkActionNotFound(DomainError):
+    code = "bulk_action_not_found"
+    title = "Bulk action not found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such bulk action, or you may not see it.")

@@ -158,7 +158,8 @@ def _whole_or_dealt_out(held: HeldRange, limits: Limits, failure_count: int, *, 
     is_last = _attempts_left(held, failure_count, limits) == 1
     pieces = held.event_count if is_last else 1
     # What crashed a consumer before and was given back untouched has not proved anything since.
-    is_alone = is_last or (held.is_alone and failure_count == held.failure_count)
+    is_suspect = held.is_alone and 0 < failure_count == held.failure_count
+    is_alone = is_last or is_suspect
     return [
         Piece(first, last, DeliveryState.WAITING, failure_count, is_alone=is_alone, delay=delay)
         for first, last in cut(held.first_offset, held.last_offset, pieces=pieces)

@@ -9,8 +9,9 @@ from accounts.caller import Caller
 from consumers.errors import ConsumerGroupNotFound
 from consumers.models import ConsumerGroup, GroupOffset
 from streams.log import get_log
-from streams.log.protocol import Bounds
+from streams.log.protocol import Bounds, PartitionRef
 from streams.lookup import StreamInfo
+from streams.models import Partition
 from streams.names import is_well_formed
 from streams.queries import list_streams
 
@@ -78,3 +79,9 @@ def committed_offsets(group: ConsumerGroup) -> dict[int, int]:
     """Return the group's committed offset by partition id."""
     rows = GroupOffset.objects.filter(group=group).values_list("partition_id", "committed_offset")
     return dict(rows)
+
+
+def partitions_of(group: ConsumerGroup) -> dict[int, PartitionRef]:
+    """Return the partitions of a group's stream, by their database id."""
+    rows = Partition.objects.filter(stream_id=group.stream_id).values_list("pk", "number")
+    return {pk: PartitionRef(pk, group.stream.name, number) for pk, number in rows}

@@ -50,13 +50,16 @@ class ExhaustedReason(StrEnum):
     REPORTED = "reported"
 
 
-# What ended a lease, or what retention did to a delivery: the words of the history.
 class Outcome(StrEnum):
+    """The words of the history: how a lease ended, or why events were never handed out."""
+
     ACKED = "acked"
     NACKED = "nacked"
     EXPIRED = "expired"
     RELEASED = "released"
+    # Retention took the events, or a seek passed them by.
     LOST = "lost"
+    SKIPPED = "skipped"
 
 
 # (before, act) -> what may follow; None is "no row".

@@ -158,7 +158,23 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 30.0,
         "options": {"expires": 30},
     },
+    "move-exhausted-deliveries": {
+        "task": "consumers.move_exhausted_deliveries",
+        "schedule": 1.0,
+        "options": {"expires": 1},
+    },
+    "continue-bulk-actions": {
+        "task": "consumers.continue_bulk_actions",
+        "schedule": 1.0,
+        "options": {"expires": 1},
+    },
+    "delete-old-lease-memories": {
+        "task": "consumers.delete_old_memories",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
     "roll-up": {"task": "observability.roll_up", "schedule": 10.0, "options": {"expires": 10}},
+    "record-groups": {"task": "observability.record_groups", "schedule": 30.0, "options": {"expires": 30}},
     "delete-old-rollups": {"task": "observability.delete_old_rollups", "schedule": 300.0, "options": {"expires": 300}},
     "drive-simulations": {"task": "observability.drive_simulations", "schedule": 1.0, "options": {"expires": 1}},
     "record-tick": {"task": "observability.record_tick", "schedule": 10.0, "options": {"expires": 10}},

@@ -6,6 +6,8 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
+from eventflow_site.api.problem_page import problems
+
 api: list[Any] = [
     path("", include("accounts.api.urls")),
     path("", include("streams.api.urls")),
@@ -17,6 +19,7 @@ api: list[Any] = [
 
 urlpatterns = [
     path("api/v1/", include(api)),
+    path("docs/problems", problems, name="problems"),
     path("admin/", admin.site.urls),
     path("", include("observability.dashboard.urls")),
     path("", include("observability.urls")),

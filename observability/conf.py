@@ -15,7 +15,12 @@ ROLLUP_MAX_TYPES: Final = 100
 OTHER_TYPES: Final = ""
 ROLLUP_DELETE_ROWS: Final = 10_000
 
+# Where groups stood, by the minute: a row for each of them, so it is kept for less long.
+GROUP_MINUTES_KEEP_SECONDS: Final = 2 * 86400
+
 # --- stats ---
+# How far back the rates look from which the time to catch up is estimated.
+CATCH_UP_SECONDS: Final = 300
 DEFAULT_WINDOW_SECONDS: Final = 3600
 MIN_WINDOW_SECONDS: Final = 60
 MAX_WINDOW_SECONDS: Final = ROLLUP_KEEP_SECONDS

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
+from consumers.models import ConsumerGroup
 from observability.simulations.models import SimulationRun
 from streams.conf import MAX_TYPE_CHARACTERS
 from streams.models import Partition, Stream
@@ -83,3 +84,22 @@ class Heartbeat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.ticked_at:%F %T}"
+
+
+class GroupMinute(models.Model):
+    """Where a group stood at the beginning of a minute, all partitions together: lag as it was, for charts."""
+
+    pk = models.CompositePrimaryKey("group_id", "minute")
+    group = models.ForeignKey(
+        ConsumerGroup, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
+    minute = models.DateTimeField()
+    committed_offset = models.BigIntegerField()
+    head_offset = models.BigIntegerField()
+
+    class Meta:
+        verbose_name = "group's minute"
+        indexes = (models.Index(fields=["minute"], name="groupminute_by_age"),)
+
+    def __str__(self) -> str:
+        return f"{self.group_id} {self.minute:%F %H:%M} {self.committed_offset}/{self.head_offset}"

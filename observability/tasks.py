@@ -12,6 +12,12 @@ def roll_up() -> int:
     return rollups.roll_up(seconds=ROLLUP_TICK_SECONDS)
 
 
+@shared_task(name="observability.record_groups")
+def record_groups() -> None:
+    """Write down where every group stands this minute."""
+    rollups.record_groups(now=timezone.now())
+
+
 @shared_task(name="observability.delete_old_rollups")
 def delete_old_rollups() -> int:
     """Delete roll-ups older than 30 days; returns how many rows went."""

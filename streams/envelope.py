@@ -62,6 +62,12 @@ _many = msgspec.json.Decoder(list[Envelope])
 _items = msgspec.json.Decoder(list[Raw])
 _encoder = msgspec.json.Encoder()
 _NO_HEADERS: dict[str, str] = {}
+_NEITHER_OPENER_NOR_NEWLINE = bytes(set(range(256)) - set(b"[{\n"))
+# No character takes more than four bytes.
+_SURELY_SHORT_KEY = MAX_KEY_BYTES // 4
+# Types that were found well formed: streams have few, and see them again and again.
+_known_types: set[str] = {"event"}
+_MAX_KNOWN_TYPES = 10_000
 
 
 def decode_events(body: bytes, *, is_ndjson: bool) -> tuple[list[Envelope], bool]:
@@ -99,39 +105,48 @@ def make_records(events: Sequence[Envelope], *, is_single: bool) -> tuple[list[b
         TooDeep, PayloadTooLarge: a payload nests too deeply, an event is too large.
         InvalidEvents: a field breaks a rule; each is named.
     """
-    records: list[bytes] = []
     ids: list[str] = []
+    rows: list[Record] = []
     faults: list[EventFault] = []
-    encode = _encoder.encode
     for index, event in enumerate(events):
+        key = event.key
         if (
-            event.key is not None
-            or event.headers
+            event.type not in _known_types
+            or (key is not None and len(key) > _SURELY_SHORT_KEY)
             or event.id is not UNSET
-            or event.occurred_at
-            or event.type != "event"
+            or event.headers
+            or event.occurred_at is not None
         ):
             faults += _faults_of(event, "" if is_single else f"/{index}")
-            if faults:
-                continue
-        payload = bytes(event.payload)
-        if b"\n" in payload or b"\r" in payload:
-            payload = _STRING_OR_SPACE.sub(rb"\1", payload)
-        if exceeds_depth(payload, MAX_JSON_DEPTH):
-            raise TooDeep(f"A payload may be nested at most {MAX_JSON_DEPTH} deep; event {index} is deeper.")
         event_id = str(uuid7()) if event.id is UNSET else event.id
-        record = encode(
-            Record(event_id, event.type, event.key, event.occurred_at, event.headers or _NO_HEADERS, Raw(payload))
-        )
-        if len(record) > MAX_EVENT_BYTES:
-            raise PayloadTooLarge(
-                f"An event may have at most {MAX_EVENT_BYTES} bytes; event {index} has {len(record)}."
-            )
-        records.append(record)
         ids.append(event_id)
+        rows.append(Record(event_id, event.type, key, event.occurred_at, event.headers or _NO_HEADERS, event.payload))
     if faults:
         raise InvalidEvents(faults)
-    return records, ids
+    return _encode(rows), ids
+
+
+def _encode(rows: list[Record]) -> list[bytes]:
+    """Return each record as JSON on one line, checked for size and depth."""
+    lines = _encoder.encode_lines(rows)
+    if lines.count(b"\n") != len(rows) or b"\r" in lines:
+        # Some payloads were sent over several lines.
+        for row in rows:
+            row.payload = Raw(_STRING_OR_SPACE.sub(rb"\1", bytes(row.payload)))
+        lines = _encoder.encode_lines(rows)
+    records = lines.split(b"\n")
+    records.pop()
+    if max(map(len, records)) > MAX_EVENT_BYTES:
+        index, size = next((index, len(each)) for index, each in enumerate(records) if len(each) > MAX_EVENT_BYTES)
+        raise PayloadTooLarge(f"An event may have at most {MAX_EVENT_BYTES} bytes; event {index} has {size}.")
+    # Opening brackets bound the depth from above: only a record with many of them is looked at in earnest.
+    openers = lines.translate(None, _NEITHER_OPENER_NOR_NEWLINE).split(b"\n")
+    if max(map(len, openers)) > MAX_JSON_DEPTH:
+        for index, record in enumerate(records):
+            # The record's own object is one level around the payload.
+            if exceeds_depth(record, MAX_JSON_DEPTH + 1):
+                raise TooDeep(f"A payload may be nested at most {MAX_JSON_DEPTH} deep; event {index} is deeper.")
+    return records
 
 
 def _decode_lines(body: bytes) -> list[Envelope]:
@@ -195,6 +210,8 @@ def _faults_of(event: Envelope, pointer: str) -> list[EventFault]:
     if not _type.fullmatch(event.type):
         detail = f"1 to {MAX_TYPE_CHARACTERS} of A-Z a-z 0-9 . _ : / + -, beginning with a letter or digit."
         faults.append(EventFault(f"{pointer}/type", "invalid_type", detail))
+    elif len(_known_types) < _MAX_KNOWN_TYPES:
+        _known_types.add(event.type)
     if event.key is not None and len(event.key.encode()) > MAX_KEY_BYTES:
         faults.append(EventFault(f"{pointer}/key", "too_long", f"At most {MAX_KEY_BYTES} bytes in UTF-8."))
     if event.id is not UNSET and not event.id.isprintable():

@@ -6,6 +6,11 @@ from accounts.errors import DomainError
 
 
 class StreamNotFound(DomainError):
+    """There is no such stream, or the caller may not see it: the two look the same.
+
+    Check the name; ask the stream's owner or an admin for access.
+    """
+
     code = "stream_not_found"
     title = "Stream not found"
 
@@ -15,46 +20,94 @@ class StreamNotFound(DomainError):
 
 
 class StreamExists(DomainError):
+    """A stream of that name exists already, perhaps one that you may not see.
+
+    Choose another name, or use the stream that is there.
+    """
+
     code = "stream_exists"
     title = "A stream of that name exists"
 
 
 class StreamPaused(DomainError):
+    """The stream accepts no appends for now. Nothing was stored.
+
+    Send the events again once its owner or an admin has resumed it (`PATCH /streams/{stream}` with `paused:
+    false`).
+    """
+
     code = "stream_paused"
     title = "Stream is paused"
 
 
 class InvalidName(DomainError):
+    """The name of a stream or group has a form that it may not have.
+
+    Use 1 to 128 of `a-z 0-9 . _ -`, beginning with a letter or digit.
+    """
+
     code = "invalid_name"
     title = "Invalid name"
 
 
 class ReservedName(DomainError):
+    """The name could be taken for something else, in an address or by a script.
+
+    Choose another name.
+    """
+
     code = "reserved_name"
     title = "Reserved name"
 
 
 class ConfirmationMissing(DomainError):
+    """Deleting a stream deletes all its events, so the request has to name it twice.
+
+    Add `?confirm=` with the stream's name.
+    """
+
     code = "confirmation_missing"
     title = "Confirmation missing"
 
 
 class PartitionNotFound(DomainError):
+    """The stream has no partition of that number.
+
+    They are numbered from 0; `GET /streams/{stream}` says how many there are.
+    """
+
     code = "partition_not_found"
     title = "Partition not found"
 
 
 class PartitionRequired(DomainError):
+    """One offset was given, and the stream has several partitions.
+
+    Say which with `partition`, or give offsets as `EventFlow-Next-Offset` does: `0=18,1=7`. Commit with
+    `offsets`.
+    """
+
     code = "partition_required"
     title = "Partition required"
 
 
 class EventNotFound(DomainError):
+    """Nothing was appended at that offset yet.
+
+    Look at the head offset; offsets start at 1.
+    """
+
     code = "event_not_found"
     title = "Event not found"
 
 
 class EventExpired(DomainError):
+    """Retention took the event.
+
+    Nothing brings it back. Keep a stream's events for longer (`retention`), or let its consumers run more
+    often.
+    """
+
     code = "event_expired"
     title = "Event taken by retention"
 
@@ -72,7 +125,11 @@ class EventFault:
 
 
 class InvalidEvents(DomainError):
-    """The whole request is refused; `faults` names each bad item."""
+    """The whole request is refused and nothing is stored; `errors` names each bad item.
+
+    Correct the items that `errors` points to (`/3/key` is the field `key` of the fourth event), and send the
+    whole request again.
+    """
 
     code = "invalid_events"
     title = "Invalid events"
@@ -94,7 +151,10 @@ class PartitionGone(DomainError):
 
 
 class AppendNotStored(DomainError):
-    """Certainly nothing was stored: it failed before its commit was sent."""
+    """Certainly nothing was stored: it failed before its commit was sent.
+
+    Send it again after `Retry-After`. The answer carries `EventFlow-Stored: no`.
+    """
 
     code = "not_stored"
     title = "Not stored"
@@ -104,7 +164,10 @@ class AppendNotStored(DomainError):
 
 
 class AppendOutcomeUnknown(DomainError):
-    """The commit was under way when the connection or the time ran out."""
+    """The commit was under way when the connection or the time ran out: stored or not, nobody knows.
+
+    Send it again with the same `Idempotency-Key`. Without one, look whether the events are there before you do.
+    """
 
     code = "outcome_unknown"
     title = "Outcome unknown"

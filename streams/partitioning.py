@@ -18,7 +18,6 @@ _turns: dict[int, "itertools.count[int]"] = {}
 _turns_lock = threading.Lock()
 
 
-@lru_cache(maxsize=_REMEMBERED_KEYS)
 def murmur2(key: bytes) -> int:
     """Return the 32-bit MurmurHash2 of `key` with Kafka's seed, as an unsigned number."""
     length = len(key)
@@ -37,6 +36,12 @@ def murmur2(key: bytes) -> int:
 def partition_for_key(key: bytes, partition_count: int) -> int:
     """Return the number of the partition for a key: the same one for ever."""
     return (murmur2(key) & 0x7FFFFFFF) % partition_count
+
+
+@lru_cache(maxsize=_REMEMBERED_KEYS)
+def partition_of_key(key: str, partition_count: int) -> int:
+    """Return the number of the partition for a key given as text; streams see the same keys again and again."""
+    return partition_for_key(key.encode(), partition_count)
 
 
 def next_keyless_partition(stream_id: int, partition_count: int) -> int:

@@ -152,6 +152,12 @@ class DeliveryHistory(models.Model):
         indexes = (
             models.Index(fields=["partition", "first_offset"], name="deliveryhistory_by_offset"),
             models.Index(fields=["ended_at"], name="deliveryhistory_by_end"),
+            # These ranges have any length, and are few.
+            models.Index(
+                fields=["partition", "first_offset"],
+                condition=Q(outcome__in=["lost", "skipped"]),
+                name="deliveryhistory_passed_by",
+            ),
         )
 
     def __str__(self) -> str:

@@ -84,6 +84,8 @@ class GroupOffset(models.Model):
     committed_offset = models.BigIntegerField(default=0)
     committed_at = models.DateTimeField(null=True)
     dispatched_offset = models.BigIntegerField(default=0)
+    # Where the group began: it never read what lies before, unless it was sought back there.
+    start_offset = models.BigIntegerField(default=0)
     # The round of what is handed out next; every seek begins a new one (consumers/services/seek.py).
     round = models.PositiveIntegerField(default=0)
 

@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 from consumers.conf import (
     DEFAULT_ACK_WAIT_SECONDS,
     DEFAULT_BACKOFF_SECONDS,
+    DEFAULT_MAX_DELIVERIES,
     DEFAULT_MAX_FAILURES,
     DEFAULT_MAX_IN_FLIGHT,
 )
@@ -26,6 +27,8 @@ class GroupSettings:
     start: str = Start.EARLIEST.value
     ack_wait_seconds: int = DEFAULT_ACK_WAIT_SECONDS
     max_failures: int = DEFAULT_MAX_FAILURES
+    # None: DEFAULT_MAX_DELIVERIES, or as many as failures are allowed.
+    max_deliveries: int | None = None
     backoff_seconds: tuple[int, ...] = DEFAULT_BACKOFF_SECONDS
     ordering: str = Ordering.NONE.value
     max_in_flight: int = DEFAULT_MAX_IN_FLIGHT
@@ -43,19 +46,20 @@ def create_group(*, stream: StreamInfo, name: str, settings: GroupSettings) -> t
     """
     check_name(name)
     fields: dict[str, Any] = {**asdict(settings), "backoff_seconds": list(settings.backoff_seconds)}
+    fields["max_deliveries"] = settings.max_deliveries or max(DEFAULT_MAX_DELIVERIES, settings.max_failures)
     try:
         with transaction.atomic():
             group = ConsumerGroup.objects.create(stream_id=stream.id, name=name, **fields)
             bounds = get_log().bounds(stream.partitions)
-            GroupOffset.objects.bulk_create(
-                GroupOffset(
-                    group=group,
-                    partition_id=partition.id,
-                    committed_offset=bounds[partition.id].head_offset
-                    if settings.start == Start.LATEST
-                    else bounds[partition.id].earliest_offset - 1,
-                )
+            starts = {
+                partition.id: bounds[partition.id].head_offset
+                if settings.start == Start.LATEST
+                else bounds[partition.id].earliest_offset - 1
                 for partition in stream.partitions
+            }
+            GroupOffset.objects.bulk_create(
+                GroupOffset(group=group, partition_id=partition_id, committed_offset=offset, start_offset=offset)
+                for partition_id, offset in starts.items()
             )
         return group, True
     except IntegrityError:

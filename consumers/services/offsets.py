@@ -69,11 +69,11 @@ def commit_offsets(*, stream: StreamInfo, group: ConsumerGroup, offsets: Mapping
     return results
 
 
-def require_mode(group: ConsumerGroup, mode: Mode) -> None:
-    """Refuse a verb that the group's mode does not have.
+def require_mode(group: ConsumerGroup, mode: Mode, way_out: str = "") -> None:
+    """Refuse a verb that the group's mode does not have, and say what to do instead.
 
     Raises:
         WrongMode
     """
     if group.mode != mode:
-        raise WrongMode(f"{group.name} is in {group.mode} mode; this needs {mode} mode.")
+        raise WrongMode(way_out or f"{group.name} is in {group.mode} mode; this needs {mode} mode.")

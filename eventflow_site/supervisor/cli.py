@@ -12,11 +12,13 @@ from eventflow_site.embedded.process import die_with_parent
 from eventflow_site.supervisor.configuration import check_address, read_configuration
 from eventflow_site.supervisor.home import open_home
 from eventflow_site.supervisor.supervisor import Stopped, Supervisor
-from eventflow_site.supervisor.terminal import complain, greet, say
+from eventflow_site.supervisor.terminal import Terminal, complain, greet, say
+
+WATCH_SECONDS = 0.1
 
 
 def main(arguments: Sequence[str] = ()) -> int:
-    """Run until asked to stop by SIGINT, SIGTERM or SIGHUP."""
+    """Run until asked to stop by SIGINT, SIGTERM or SIGHUP, or until the terminal is closed."""
     started_at = time.monotonic()
     options = _parser().parse_args(arguments)
     if options.stop_with_parent:
@@ -39,7 +41,11 @@ def main(arguments: Sequence[str] = ()) -> int:
             is_first = supervisor.start()
             seconds = time.monotonic() - started_at
             greet(configuration, home, answer=supervisor.first_start_answer, is_first=is_first, seconds=seconds)
-            supervisor.watch()
+            terminal = Terminal()
+            while not stop_asked.wait(WATCH_SECONDS):
+                if terminal.is_gone():
+                    stop_asked.set()
+                supervisor.look_after()
         finally:
             if stop_asked.is_set():
                 say("Stopping …")

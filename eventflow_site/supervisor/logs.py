@@ -6,6 +6,8 @@ line with its supervisor.
 
 import os
 import re
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
 MAX_LOG_BYTES = 50_000_000
@@ -53,7 +55,8 @@ class LogWatch:
             self._position = size
         else:
             self._position = (self._position if self._position <= size else 0) + len(whole) + 1
-        self._keep_small(size)
+        if size >= MAX_LOG_BYTES:
+            self._turn_over()
         lines = whole.decode(errors="replace").splitlines()
         shown = [
             f"{self._name}: {_UNPRINTABLE.sub(' ', line)[:_LONGEST_LINE]}"
@@ -65,14 +68,12 @@ class LogWatch:
             shown = [*shown[:_MOST_LINES_AT_ONCE], f"{self._name}: {rest} more in {self._path}"]
         return shown
 
-    def _keep_small(self, size: int) -> None:
-        if size < MAX_LOG_BYTES:
-            return
+    def _turn_over(self) -> None:
         # Writers hold the file open for appending: they go on at the new end after the truncation.
         older = self._path.with_name(self._path.name + ".1")
-        with self._path.open("rb") as log, older.open("wb") as copy:
-            while block := log.read(_READ_AT_ONCE_BYTES):
-                copy.write(block)
+        # With no room for a copy there is the more reason to empty the log.
+        with suppress(OSError):
+            shutil.copyfile(self._path, older)
         os.truncate(self._path, 0)
         self._position = 0
 

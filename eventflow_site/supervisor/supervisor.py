@@ -20,7 +20,6 @@ from eventflow_site.supervisor.home import FIRST_ADMINS_VARIABLE, Home, keep_sec
 from eventflow_site.supervisor.logs import LogWatch, last_lines
 from eventflow_site.supervisor.terminal import say
 
-WATCH_SECONDS = 0.1
 READY_SECONDS = 60
 FIRST_START_SECONDS = 600
 # What programs get to finish what they accepted, and servers to write down what they hold.
@@ -77,13 +76,8 @@ class Supervisor:
             self._supervise(child, self.programs)
         return is_first
 
-    def watch(self) -> None:
-        """Bring back what ends, and show warnings, until `stop_asked` is set."""
-        while not self.stop_asked.wait(WATCH_SECONDS):
-            self.look_after()
-
     def look_after(self) -> None:
-        """One round of watching."""
+        """Bring back what has ended, and show what is worth a look; to be called again and again."""
         for child in (*self.servers, *self.programs):
             event = child.bring_back()
             if event is not None:
@@ -130,6 +124,8 @@ class Supervisor:
             ]
             env.setdefault("ALLOWED_HOSTS", ",".join(dict.fromkeys(hosts)))
             env.setdefault("EVENTFLOW_SECURE_COOKIES", "false")
+        # Static files are collected here, or found in the packages; a missing directory is a warning.
+        self.home.directory("static")
         if "PROMETHEUS_MULTIPROC_DIR" not in env:
             # The web workers add up their counters through files.
             env["PROMETHEUS_MULTIPROC_DIR"] = str(servers.clear_directory(self.home.directory("metrics")))

@@ -2,11 +2,32 @@
 
 import json
 import os
+import select
+import signal
 import sys
 from pathlib import Path
 
 from eventflow_site.supervisor.configuration import Configuration
 from eventflow_site.supervisor.home import FIRST_ADMINS_VARIABLE, Home, read_env_file
+
+
+class Terminal:
+    """The terminal that the command was started from, if any.
+
+    When it is closed, its session's first process is told, and nobody else: under `ssh -t host make
+    run` that is make, which then waits for us.
+    """
+
+    def __init__(self) -> None:
+        self._poll = select.poll()
+        # nohup has SIGHUP ignored: whoever used it means to close the terminal and go on.
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            for descriptor in (0, 1, 2):
+                if os.isatty(descriptor):
+                    self._poll.register(descriptor, 0)
+
+    def is_gone(self) -> bool:
+        return any(event & (select.POLLHUP | select.POLLNVAL) for _, event in self._poll.poll(0))
 
 
 def say(line: str) -> None:

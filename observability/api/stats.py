@@ -1,7 +1,10 @@
 """`GET /streams/{stream}/stats`."""
 
+from typing import Any
+
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -10,33 +13,100 @@ from rest_framework.views import APIView
 from accounts.api.parameters import known_parameters
 from accounts.caller import caller_of
 from accounts.permissions import AnyCaller
-from observability.queries.stats import get_stream_stats
+from observability.queries.stats import StreamStats, get_stream_stats
+from observability.window import window_parameter
 from streams.lookup import require_stream
 
 
 class GroupStandingSerializer(serializers.Serializer):
     id = serializers.CharField(source="name")
     mode = serializers.CharField()
-    lag = serializers.IntegerField()
-    lag_seconds = serializers.FloatField(allow_null=True)
+    lag = serializers.IntegerField(help_text="Head offset − committed offset, of all partitions.")
+    lag_seconds = serializers.FloatField(allow_null=True, help_text="Age of the first unfinished event.")
+    in_flight = serializers.IntegerField(help_text="Events that a member holds a lease on.")
+    waiting = serializers.IntegerField(help_text="Events given back or expired, to be leased again.")
+    dead_letters = serializers.IntegerField(help_text="Open ones.")
+    missing = serializers.IntegerField(help_text="Events that retention took before the group came by.")
     last_seen_at = serializers.DateTimeField(allow_null=True)
+    retention_risk_seconds = serializers.FloatField(
+        allow_null=True, help_text="Until retention takes an unfinished event, at the present rate; null: it will not."
+    )
+    catch_up_seconds = serializers.FloatField(
+        allow_null=True, help_text="Until the lag is zero, at the rates of the last minutes; null: never."
+    )
+
+
+class TypeCountSerializer(serializers.Serializer):
+    type = serializers.CharField(help_text="Empty: all rare types together.")
+    events = serializers.IntegerField()
+    bytes = serializers.IntegerField()
+
+
+class PointSerializer(serializers.Serializer):
+    minute = serializers.DateTimeField(help_text="Its beginning; of an hour if the window is longer than a day.")
+    events = serializers.IntegerField()
+    bytes = serializers.IntegerField()
 
 
 class StatsSerializer(serializers.Serializer):
-    event_count = serializers.IntegerField()
-    bytes = serializers.IntegerField(source="stored_bytes", help_text="As stored, of the events that are kept.")
+    event_count = serializers.IntegerField(help_text="Events that are kept.")
+    bytes = serializers.IntegerField(help_text="Their size as stored, compressed.")
     head_offset = serializers.IntegerField(help_text="Of several partitions the sum.")
-    earliest_offset = serializers.IntegerField()
+    earliest_offset = serializers.IntegerField(help_text="Of several partitions the lowest.")
+    rate_per_second = serializers.FloatField(help_text="Events appended, over the last minute or two.")
     last_event_at = serializers.DateTimeField(allow_null=True)
-    consumer_groups = GroupStandingSerializer(many=True, source="groups")
+    types = TypeCountSerializer(many=True, help_text="Of the window, the most frequent first.")
+    consumer_groups = GroupStandingSerializer(many=True)
+    series = PointSerializer(many=True, help_text="Of the window; the newest point includes what is not rolled up yet.")
+    not_rolled_up = serializers.IntegerField(help_text="Events that `types` does not know yet.")
+    rolled_up_until = serializers.DateTimeField(allow_null=True)
 
 
 class StatsView(APIView):
     permission_classes = (AnyCaller,)
 
-    @extend_schema(operation_id="stream_stats", tags=["Streams"], responses={200: StatsSerializer})
+    @extend_schema(
+        operation_id="stream_stats",
+        tags=["Streams"],
+        parameters=[
+            OpenApiParameter("window", OpenApiTypes.STR, default="1h", description="How far back: 1m to 30d."),
+        ],
+        responses={200: StatsSerializer},
+    )
     def get(self, request: Request, stream: str) -> Response:
-        """What the stream holds and how far its consumer groups are behind."""
-        known_parameters(request, ())
+        """What the stream holds and gains, and how far its consumer groups are behind."""
+        window = window_parameter(known_parameters(request, ("window",)))
         found = require_stream(caller_of(request), stream)
-        return Response(StatsSerializer(get_stream_stats(found, now=timezone.now())).data)
+        return Response(represent(get_stream_stats(found, window_seconds=window, now=timezone.now())))
+
+
+def represent(stats: StreamStats) -> dict[str, Any]:
+    """Return what StatsSerializer describes; a serializer would take longer than all queries."""
+    return {
+        "event_count": stats.event_count,
+        "bytes": stats.stored_bytes,
+        "head_offset": stats.head_offset,
+        "earliest_offset": stats.earliest_offset,
+        "rate_per_second": stats.rate_per_second,
+        "last_event_at": stats.last_event_at,
+        "types": [{"type": each.type, "events": each.events, "bytes": each.bytes} for each in stats.types],
+        "consumer_groups": [
+            {
+                "id": group.name,
+                "mode": group.mode,
+                "lag": group.lag,
+                "lag_seconds": group.lag_seconds,
+                "in_flight": group.in_flight,
+                "waiting": group.waiting,
+                "dead_letters": group.dead_letters,
+                "missing": group.missing,
+                "last_seen_at": group.last_seen_at,
+                "retention_risk_seconds": group.retention_risk_seconds,
+                "catch_up_seconds": group.catch_up_seconds,
+            }
+            for group in stats.groups
+        ],
+        "series": [{"minute": each.start, "events": each.events, "bytes": each.bytes} for each in stats.series],
+        "not_rolled_up": stats.not_rolled_up,
+        "rolled_up_until": stats.rolled_up_until,
+    }

@@ -1,88 +1,69 @@
-"""What a stream holds and how its groups stand, computed from counters when it is read."""
+"""What a stream holds, gains and of what, and how its groups stand: never by looking at events."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Max
-
-from consumers.models import ConsumerGroup, GroupOffset
-from streams.log import get_log
-from streams.log.protocol import Bounds
+from observability.queries.lanes import Lane, load_lanes
+from observability.queries.series import Point, TypeCount, add_tail, list_points, list_types
+from observability.queries.snapshot import one_snapshot
+from observability.queries.standings import GroupStanding, list_standings
 from streams.lookup import StreamInfo
-from streams.models import Partition
-
-
-@dataclass(frozen=True, slots=True)
-class GroupStanding:
-    """How one group stands. `lag_seconds` is the age of its first unfinished event, None when there is none."""
-
-    name: str
-    mode: str
-    lag: int
-    lag_seconds: float | None
-    last_seen_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class StreamStats:
-    """A stream in numbers; sizes in bytes as stored."""
+    """A stream in numbers.
+
+    Attributes:
+        event_count: events that are kept.
+        stored_bytes: their size as stored.
+        head_offset: of several partitions the sum, that is how many events were ever appended.
+        rate_per_second: events appended in the last minute or two.
+        types: of the window, without what is not rolled up yet.
+        series: of the window; its newest point has what is not rolled up yet.
+        not_rolled_up: events that are in no roll-up yet; the roll-ups are at most seconds behind unless the
+            worker is away or has fallen behind.
+        rolled_up_until: when the last event in the roll-ups was recorded.
+    """
 
     stream: StreamInfo
-    bounds: Mapping[int, Bounds]
+    event_count: int
     stored_bytes: int
+    head_offset: int
+    earliest_offset: int
+    rate_per_second: float
+    last_event_at: datetime | None
+    types: Sequence[TypeCount]
     groups: Sequence[GroupStanding]
-
-    @property
-    def event_count(self) -> int:
-        return sum(each.event_count for each in self.bounds.values())
-
-    @property
-    def head_offset(self) -> int:
-        """Of one partition its head; of several, the sum: how many events were ever appended."""
-        return sum(each.head_offset for each in self.bounds.values())
-
-    @property
-    def earliest_offset(self) -> int:
-        return min((each.earliest_offset for each in self.bounds.values()), default=1)
-
-    @property
-    def last_event_at(self) -> datetime | None:
-        return max((each.last_recorded_at for each in self.bounds.values() if each.last_recorded_at), default=None)
+    series: Sequence[Point]
+    not_rolled_up: int
+    rolled_up_until: datetime | None
 
 
-def get_stream_stats(stream: StreamInfo, *, now: datetime) -> StreamStats:
+def get_stream_stats(stream: StreamInfo, *, window_seconds: int, now: datetime) -> StreamStats:
     """Return a stream's numbers in a constant number of queries, at any size of its log."""
-    bounds = get_log().bounds(stream.partitions)
-    stored = Partition.objects.filter(stream_id=stream.id).values_list("stored_bytes", flat=True)
-    return StreamStats(stream, bounds, sum(stored), _group_standings(stream, bounds, now))
-
-
-def _group_standings(stream: StreamInfo, bounds: Mapping[int, Bounds], now: datetime) -> list[GroupStanding]:
-    groups = list(
-        ConsumerGroup.objects.filter(stream_id=stream.id)
-        .annotate(seen_at=Max("members__last_seen_at"))
-        .order_by("name")
+    with one_snapshot():
+        lanes = load_lanes(stream_id=stream.id, now=now)
+        groups = list_standings(lanes, stream_id=stream.id, now=now)
+        points = list_points(stream_id=stream.id, window_seconds=window_seconds, now=now)
+        types = list_types(stream_id=stream.id, window_seconds=window_seconds, now=now)
+    own: Sequence[Lane] = list(lanes.values())
+    last_event_at = max((lane.bounds.last_recorded_at for lane in own if lane.bounds.last_recorded_at), default=None)
+    tail_events = sum(lane.tail_events for lane in own)
+    tail_bytes = sum(lane.appended_bytes - lane.rolled_up_bytes for lane in own if lane.tail_events)
+    add_tail(points, events=tail_events, size=max(0, tail_bytes), last_event_at=last_event_at)
+    return StreamStats(
+        stream=stream,
+        event_count=sum(lane.bounds.event_count for lane in own),
+        stored_bytes=sum(lane.stored_bytes for lane in own),
+        head_offset=sum(lane.bounds.head_offset for lane in own),
+        earliest_offset=min((lane.bounds.earliest_offset for lane in own), default=1),
+        rate_per_second=round(sum(lane.rate_per_second for lane in own), 3),
+        last_event_at=last_event_at,
+        types=types,
+        groups=groups,
+        series=points,
+        not_rolled_up=tail_events,
+        rolled_up_until=min((lane.rolled_up_until for lane in own if lane.rolled_up_until), default=None),
     )
-    refs = {ref.id: ref for ref in stream.partitions}
-    rows = [row for row in GroupOffset.objects.filter(group__in=groups) if row.partition_id in bounds]
-    first_unread = get_log().recorded_after([(refs[row.partition_id], row.committed_offset) for row in rows])
-    lag: Counter[int] = Counter()
-    since: dict[int, datetime] = {}
-    for row, moment in zip(rows, first_unread, strict=True):
-        lag[row.group_id] += max(0, bounds[row.partition_id].head_offset - row.committed_offset)
-        if moment is not None:
-            since[row.group_id] = min(moment, since.get(row.group_id, moment))
-    return [
-        GroupStanding(
-            name=group.name,
-            mode=group.mode,
-            lag=lag[group.pk],
-            lag_seconds=max(0.0, (now - since[group.pk]).total_seconds())
-            if lag[group.pk] and group.pk in since
-            else None,
-            last_seen_at=group.seen_at,
-        )
-        for group in groups
-    ]

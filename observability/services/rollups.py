@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from observability.conf import (
+    GROUP_MINUTES_KEEP_SECONDS,
     ROLLUP_DELETE_ROWS,
     ROLLUP_KEEP_SECONDS,
     ROLLUP_MAX_TYPES,
@@ -33,6 +34,7 @@ _SQL = Path(__file__).parent.parent / "sql"
 _ADD_MINUTES = (_SQL / "add_minutes.sql").read_text()
 _ADD_TYPES = (_SQL / "add_types.sql").read_text()
 _LOCK_CURSOR = (_SQL / "lock_cursor.sql").read_text()
+_RECORD_GROUPS = (_SQL / "record_groups.sql").read_text()
 _DELETE = (_SQL / "delete_rollups.sql").read_text()
 
 
@@ -65,11 +67,23 @@ def roll_up(*, seconds: float) -> int:
 
 
 def delete_old_rollups(*, now: datetime) -> int:
-    """Delete some of the roll-ups that have been kept for 30 days; return how many rows went."""
+    """Delete some of what has been kept long enough (30 days, groups' minutes 2); return how many rows went."""
     with connection.cursor() as cursor:
-        before = now - timedelta(seconds=ROLLUP_KEEP_SECONDS)
-        cursor.execute(_DELETE, {"before": before, "max_rows": ROLLUP_DELETE_ROWS})
+        cursor.execute(
+            _DELETE,
+            {
+                "before": now - timedelta(seconds=ROLLUP_KEEP_SECONDS),
+                "groups_before": now - timedelta(seconds=GROUP_MINUTES_KEEP_SECONDS),
+                "max_rows": ROLLUP_DELETE_ROWS,
+            },
+        )
         return int(cursor.fetchone()[0])
+
+
+def record_groups(*, now: datetime) -> None:
+    """Write down where every group stands, once for each minute however often this is called."""
+    with connection.cursor() as cursor:
+        cursor.execute(_RECORD_GROUPS, {"minute": now.replace(second=0, microsecond=0)})
 
 
 def _lanes_behind() -> list[_Lane]:

@@ -19,6 +19,7 @@ LOCK_TIMEOUT: Final = "1s"
 ALONE_LOCK_TIMEOUT: Final = "200ms"
 # Below the time that requests wait: the server gives up first, and then the outcome is known.
 STATEMENT_TIMEOUT: Final = "8s"
+KEY_REUSED: Final = "Use a new key for a new request; nothing was stored."
 
 
 class PartitionsMissing(Exception):
@@ -46,7 +47,13 @@ class CommitSession:
     """
 
     def __init__(self) -> None:
-        self.connection = connect("append", f"lock_timeout={LOCK_TIMEOUT}", f"statement_timeout={STATEMENT_TIMEOUT}")
+        self.connection = connect(
+            "append",
+            f"lock_timeout={LOCK_TIMEOUT}",
+            f"statement_timeout={STATEMENT_TIMEOUT}",
+            # Two appends to one partition follow each other; stricter levels would fail the second.
+            "default_transaction_isolation=read\\ committed",
+        )
         self._cursor = self.connection.cursor(binary=True)
         self.may_have_committed = False
         setting = self.connection.execute("SHOW synchronous_commit").fetchone()
@@ -127,7 +134,7 @@ class CommitSession:
                 {
                     "callers": [caller for caller, _ in ordered],
                     "keys": [key for _, key in ordered],
-                    "request_hashes": [by_key[pair].receipt.request_hash for pair in ordered],  # type: ignore[union-attr]
+                    "request_hashes": [by_key[pair].request_hash for pair in ordered],
                     "ttl_seconds": IDEMPOTENCY_TTL_SECONDS,
                 },
                 prepare=True,
@@ -143,9 +150,8 @@ class CommitSession:
         answers: dict[PendingAppend, Any] = {}
         for caller, key, request_hash, status, body in self._cursor.fetchall():
             request = by_key[caller, key]
-            is_same = request.receipt is not None and bytes(request_hash) == request.receipt.request_hash
-            if not is_same or status is None or body is None:
-                answers[request] = IdempotencyKeyReused("Use a new key for a new request; nothing was stored.")
+            if bytes(request_hash) != request.request_hash or status is None or body is None:
+                answers[request] = IdempotencyKeyReused(KEY_REUSED)
             else:
                 answers[request] = Appended(ranges=(), body=unpack_body(bytes(body)), is_replay=True)
         return answers

@@ -4,6 +4,8 @@ The flusher, the notifier and the listener each keep one for as long as the proc
 requests share must never be what a commit waits for.
 """
 
+import os
+import socket
 import struct
 from typing import Any, Final
 
@@ -58,3 +60,10 @@ def connect(name: str, *options: str) -> psycopg.Connection[tuple[Any, ...]]:
     # A server that vanished without a word is noticed in seconds, not after the kernel's two hours.
     params |= {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 8000}
     return psycopg.Connection.connect(autocommit=True, context=adapters, **params)
+
+
+def cut(connection: psycopg.Connection[Any]) -> None:
+    """Break a connection that another thread waits on: its wait ends at once with a `psycopg.OperationalError`."""
+    if not connection.closed:
+        with socket.socket(fileno=os.dup(connection.fileno())) as shared:
+            shared.shutdown(socket.SHUT_RDWR)

@@ -7,7 +7,6 @@ and stores it in one transaction. A request waits for that commit and is answere
 import logging
 import os
 import select
-import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from queue import Empty, SimpleQueue
@@ -16,17 +15,19 @@ from typing import Any, Final
 
 import psycopg
 
-from accounts.errors import IdempotencyInProgress
+from accounts.errors import IdempotencyInProgress, IdempotencyKeyReused
 from streams.conf import COMMIT_TIMEOUT_SECONDS, MAX_COMMIT_BYTES
 from streams.errors import AppendNotStored, AppendOutcomeUnknown, PartitionGone
 from streams.log.commit import (
     ALONE_LOCK_TIMEOUT,
+    KEY_REUSED,
     LOCK_TIMEOUT,
     ClaimWaits,
     CommitSession,
     NotDurable,
     PartitionsMissing,
 )
+from streams.log.connections import cut
 from streams.log.pending import PendingAppend, State
 from streams.log.protocol import Appended, PartitionAppend, Receipt
 
@@ -57,7 +58,7 @@ class GroupCommitter:
         # Guards the step from QUEUED to TAKEN or WITHDRAWN, and the socket that a late request may cut.
         self._lock = threading.Lock()
         self._queue: SimpleQueue[PendingAppend | None] = SimpleQueue()
-        # Requests whose idempotency key another one of the same commit has: they follow in the next.
+        # Requests that followed another with the same idempotency key, which failed: they try again themselves.
         self._postponed: list[PendingAppend] = []
         self._session: CommitSession | None = None
         self._in_flight: CommitSession | None = None
@@ -91,10 +92,8 @@ class GroupCommitter:
         Its statement may still be carried out: those who wait for it get the outcome *unknown*.
         """
         with self._lock:
-            if self._in_flight is None or self._in_flight.connection.closed:
-                return
-            with socket.socket(fileno=os.dup(self._in_flight.connection.fileno())) as stuck:
-                stuck.shutdown(socket.SHUT_RDWR)
+            if self._in_flight is not None:
+                cut(self._in_flight.connection)
 
     def _ensure_running(self) -> None:
         if self._pid == os.getpid() and self._thread is not None and self._thread.is_alive() and not self._is_closed:
@@ -155,29 +154,39 @@ class GroupCommitter:
             self._commit(session, requests)
         except Exception:
             logger.exception("the flusher failed; its requests are told that their outcome is unknown")
-            for request in requests:
-                if request.state is State.TAKEN and request not in self._postponed:
-                    request.finish(error=AppendOutcomeUnknown())
             self._disconnect()
-        finally:
-            with self._lock:
-                self._in_flight = None
+        with self._lock:
+            self._in_flight = None
+        for request in requests:
+            if request.state is State.TAKEN:
+                request.finish(error=AppendOutcomeUnknown())
+            self._settle_followers(request)
+
+    def _settle_followers(self, request: PendingAppend) -> None:
+        """Answer those that had the same idempotency key in the same commit."""
+        for follower in request.followers:
+            if request.result is None:
+                follower.state = State.QUEUED
+                self._postponed.append(follower)
+            elif follower.request_hash == request.request_hash:
+                follower.finish(result=Appended(ranges=(), body=request.result.body, is_replay=True))
+            else:
+                follower.finish(error=IdempotencyKeyReused(KEY_REUSED))
 
     def _take(self, waiting: list[PendingAppend]) -> list[PendingAppend]:
-        """Take the requests that still wait; a second use of an idempotency key has to wait for the first."""
+        """Take the requests that still wait; a second one with the same idempotency key follows the first."""
         taken = []
-        keys = set()
+        first_with: dict[tuple[str, str], PendingAppend] = {}
         with self._lock:
             for request in waiting:
                 if request.state is State.WITHDRAWN:
                     continue
-                if request.receipt is not None:
-                    key = (request.receipt.caller, request.receipt.key)
-                    if key in keys:
-                        self._postponed.append(request)
-                        continue
-                    keys.add(key)
                 request.state = State.TAKEN
+                if request.receipt is not None:
+                    first = first_with.setdefault((request.receipt.caller, request.receipt.key), request)
+                    if first is not request:
+                        first.followers.append(request)
+                        continue
                 taken.append(request)
         return taken
 

@@ -75,13 +75,13 @@ class MemoryLog:
                 raise ValueError("a record is a JSON object on one line")
         with self._lock:
             if receipt is not None and (receipt.caller, receipt.key) in self._answers:
-                request_hash, body = self._answers[receipt.caller, receipt.key]
+                request_hash, answer = self._answers[receipt.caller, receipt.key]
                 if request_hash != receipt.request_hash:
                     raise IdempotencyKeyReused
-                return Appended(ranges=(), body=body, is_replay=True)
+                return Appended(ranges=(), body=answer, is_replay=True)
             changed = {append.partition.id: deepcopy(self._partition(append.partition)) for append in appends}
             ranges = [_append(changed[append.partition.id], append) for append in appends]
-            body = None
+            body: bytes | None = None
             if receipt is not None:
                 body = receipt.render(ranges)
                 self._answers[receipt.caller, receipt.key] = (receipt.request_hash, body)

@@ -28,7 +28,7 @@ class PendingAppend:
     The latch is a bare lock, taken at birth and released once: the cheapest way to wait in a thread.
     """
 
-    __slots__ = ("appends", "error", "latch", "packed", "placements", "receipt", "result", "size", "state")
+    __slots__ = ("appends", "error", "followers", "latch", "packed", "placements", "receipt", "result", "size", "state")
 
     def __init__(self, appends: Sequence[PartitionAppend], receipt: Receipt | None) -> None:
         self.appends = appends
@@ -40,11 +40,17 @@ class PendingAppend:
             self.packed.append(pack(append.records) if size >= _PACK_ALONE_BYTES else None)
             self.size += size
         self.placements: list[tuple[Lane, int]] = []
+        # Requests of the same commit with the same idempotency key: their answer is this one's.
+        self.followers: list[PendingAppend] = []
         self.state = State.QUEUED
         self.result: Appended | None = None
         self.error: Exception | None = None
         self.latch = threading.Lock()
         self.latch.acquire()
+
+    @property
+    def request_hash(self) -> bytes | None:
+        return None if self.receipt is None else self.receipt.request_hash
 
     def finish(self, *, result: Appended | None = None, error: Exception | None = None) -> None:
         """Settle the outcome and let the request go on; without arguments: it was stored."""

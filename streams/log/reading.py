@@ -28,7 +28,7 @@ def query(statement: SQL, params: dict[str, Any]) -> list[tuple[Any, ...]]:
     started = perf_counter()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(statement, params, binary=True)
-        rows = cursor.fetchall()
+        rows = cursor.fetchall() if cursor.description else []
     if connection.queries_logged:
         # So that tests which count queries see this one as well.
         connection.queries_log.append({"sql": statement.as_string(None), "time": f"{perf_counter() - started:.3f}"})

@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 import psycopg
 
 from streams.conf import HEAD_CHECK_INTERVAL_SECONDS, NOTIFY_CHANNEL, NOTIFY_INTERVAL_SECONDS
-from streams.log.connections import connect
+from streams.log.connections import connect, cut
 from streams.log.statements import load
 
 logger = logging.getLogger(__name__)
@@ -82,6 +82,7 @@ class Wakeups:
         self._is_closed = False
         self._listener: threading.Thread | None = None
         self._notifier: threading.Thread | None = None
+        self._listening: psycopg.Connection[Any] | None = None
         self._news: dict[int, int] = {}
         self._has_news = threading.Event()
         # Our own NOTIFY comes back to our own listener, which need not wake anybody again.
@@ -102,6 +103,9 @@ class Wakeups:
         """Stop the threads and wake all who wait."""
         self._is_closed = True
         self._has_news.set()
+        with self._lock:
+            if self._listening is not None:
+                cut(self._listening)
         for thread in (self._notifier, self._listener):
             if thread is not None and self._pid == os.getpid():
                 thread.join(2 * HEAD_CHECK_INTERVAL_SECONDS)
@@ -123,6 +127,11 @@ class Wakeups:
                     watches.discard(watch)
                     if not watches:
                         del self._watches[partition_id]
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether appends of other processes are heard at once, and not only at the next look at the heads."""
+        return self._listening is not None
 
     @property
     def watch_count(self) -> int:
@@ -207,22 +216,28 @@ class Wakeups:
     def _listen(self) -> None:
         while not self._is_closed:
             try:
-                self._listen_on(connect("listen"))
+                with connect("listen") as connection:
+                    connection.execute(f"LISTEN {NOTIFY_CHANNEL}")
+                    with self._lock:
+                        self._listening = connection
+                    self._listen_on(connection)
             except (psycopg.Error, OSError) as error:
-                logger.warning("the listener lost its connection: %s", error)
-                sleep(_RECONNECT_SECONDS)
+                if not self._is_closed:
+                    logger.warning("the listener lost its connection: %s", error)
+                    sleep(_RECONNECT_SECONDS)
+            finally:
+                with self._lock:
+                    self._listening = None
 
     def _listen_on(self, connection: psycopg.Connection[Any]) -> None:
-        with connection:
-            connection.execute(f"LISTEN {NOTIFY_CHANNEL}")
-            next_check = 0.0
-            while not self._is_closed:
-                if monotonic() >= next_check:
-                    self._check_heads(connection)
-                    next_check = monotonic() + HEAD_CHECK_INTERVAL_SECONDS
-                for notification in connection.notifies(timeout=max(0.0, next_check - monotonic()), stop_after=1):
-                    if notification.pid != self._notifier_backend:
-                        self._wake(partition_ids(notification.payload))
+        next_check = 0.0
+        while not self._is_closed:
+            if monotonic() >= next_check:
+                self._check_heads(connection)
+                next_check = monotonic() + HEAD_CHECK_INTERVAL_SECONDS
+            for notification in connection.notifies(timeout=max(0.0, next_check - monotonic()), stop_after=1):
+                if notification.pid != self._notifier_backend:
+                    self._wake(partition_ids(notification.payload))
 
     def _check_heads(self, connection: psycopg.Connection[Any]) -> None:
         with self._lock:

@@ -15,7 +15,7 @@ from streams.errors import EventFault, InvalidEvents, PartitionGone, StreamNotFo
 from streams.log import get_log
 from streams.log.protocol import Appended, AppendedRange, PartitionAppend, PartitionRef, Receipt
 from streams.lookup import StreamInfo, forget_streams, require_stream
-from streams.partitioning import next_keyless_partition, partition_for_key
+from streams.partitioning import next_keyless_partition, partition_of_key
 
 Render = Callable[["Placement", Sequence[AppendedRange]], bytes]
 
@@ -146,24 +146,24 @@ def _place(
 ) -> Placement:
     if isinstance(streams, StreamInfo) and len(streams.partitions) == 1:
         return Placement(ids, [PartitionAppend(streams.partitions[0], records)], None)
-    appends: dict[PartitionRef, list[bytes]] = {}
-    index_of: dict[PartitionRef, int] = {}
+    # By the partition's id: hashing a number costs less than hashing a tuple.
+    appends: dict[int, tuple[int, PartitionRef, list[bytes]]] = {}
     keyless: dict[int, PartitionRef] = {}
     places: list[tuple[int, int]] = []
     for position, (event, record) in enumerate(zip(events, records, strict=True)):
         stream = streams if isinstance(streams, StreamInfo) else streams[position]
+        partitions = stream.partitions
         if event.key is not None:
-            partition = stream.partitions[partition_for_key(event.key.encode(), len(stream.partitions))]
+            partition = partitions[partition_of_key(event.key, len(partitions))]
         else:
             # Events without a key stay together in one request.
-            partition = (
-                keyless.get(stream.id) or stream.partitions[next_keyless_partition(stream.id, len(stream.partitions))]
-            )
+            found = keyless.get(stream.id)
+            partition = found or partitions[next_keyless_partition(stream.id, len(partitions))]
             keyless[stream.id] = partition
-        batch = appends.setdefault(partition, [])
-        places.append((index_of.setdefault(partition, len(index_of)), len(batch)))
+        index, _, batch = appends.get(partition.id) or appends.setdefault(partition.id, (len(appends), partition, []))
+        places.append((index, len(batch)))
         batch.append(record)
-    return Placement(ids, [PartitionAppend(partition, batch) for partition, batch in appends.items()], places)
+    return Placement(ids, [PartitionAppend(partition, batch) for _, partition, batch in appends.values()], places)
 
 
 def offsets_of(placement: Placement, ranges: Sequence[AppendedRange]) -> list[tuple[AppendedRange, int]]:

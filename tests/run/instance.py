@@ -76,8 +76,14 @@ class Instance:
         try:
             with urllib.request.urlopen(f"{self.url}/healthz", timeout=5) as response:
                 return response.status == 200
+        except urllib.error.HTTPError as error:
+            return error.code < 500
         except OSError:
             return False
+
+    def stores_an_event(self) -> bool:
+        append = self.lines_to_paste()[0].replace("curl -sS", "curl -sS --fail --max-time 10", 1)
+        return subprocess.run(["bash", "-c", append], capture_output=True, check=False, timeout=60).returncode == 0
 
     def child(self, words: str) -> int | None:
         """The supervisor's child whose command line has `words`."""

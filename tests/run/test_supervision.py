@@ -42,7 +42,7 @@ def test_a_child_that_is_killed_comes_back(running: Instance, name: str) -> None
 
     wait_for(f"{name} again", lambda: running.child(words) not in (None, before))
     assert f"{name} ended (SIGKILL)" in running.terminal
-    wait_for("the site to answer", running.answers)
+    wait_for("an append to be stored", running.stores_an_event)
 
 
 def test_the_web_servers_workers_do_not_outlive_its_main_process(running: Instance) -> None:
@@ -54,7 +54,7 @@ def test_the_web_servers_workers_do_not_outlive_its_main_process(running: Instan
     os.kill(main, signal.SIGKILL)
 
     wait_for("the workers to end", lambda: not any(is_alive(pid) for pid in workers))
-    wait_for("the site to answer", running.answers)
+    wait_for("an append to be stored", running.stores_an_event)
 
 
 def test_a_web_worker_that_is_killed_comes_back(running: Instance) -> None:
@@ -66,7 +66,7 @@ def test_a_web_worker_that_is_killed_comes_back(running: Instance) -> None:
     os.kill(worker, signal.SIGKILL)
 
     wait_for("another worker", lambda: children_of(main) not in ([], [worker]))
-    wait_for("the site to answer", running.answers)
+    wait_for("an append to be stored", running.stores_an_event)
 
 
 def test_killing_the_supervisor_leaves_nothing_and_the_next_start_works(home: Path) -> None:

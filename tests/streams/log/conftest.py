@@ -4,12 +4,16 @@ import itertools
 from collections.abc import Callable, Iterator
 
 import pytest
+from django.db import connection
 
 from streams.log import get_log
 from streams.log.memory import MemoryLog
+from streams.log.postgres import PostgresLog
 from streams.log.protocol import Log, PartitionRef
+from streams.log.wakeup import Wakeups
 from streams.lookup import info_of
 from tests.factories import make_stream
+from tests.streams.log.faulty_network import FaultyNetwork
 
 _ids = itertools.count(1)
 
@@ -30,6 +34,35 @@ def partition(make_partitions: MakePartitions) -> PartitionRef:
 @pytest.fixture
 def postgres_log(db_with_commits: None) -> Log:
     return get_log()
+
+
+@pytest.fixture
+def make_log(db_with_commits: None) -> Iterator[Callable[..., PostgresLog]]:
+    """Builder of further engines, as other processes have them; each is closed in the end."""
+    made: list[tuple[PostgresLog, Wakeups]] = []
+
+    def make(**options: int) -> PostgresLog:
+        wakeups = Wakeups()
+        made.append((PostgresLog(wakeups=wakeups, **options), wakeups))
+        return made[-1][0]
+
+    yield make
+    for log, wakeups in made:
+        log.close()
+        wakeups.close()
+
+
+@pytest.fixture
+def network(db_with_commits: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyNetwork]:
+    """What lies between the log's own connections and the server; this thread's connection does not use it."""
+    connection.ensure_connection()
+    params = connection.get_connection_params()
+    network = FaultyNetwork(host=params.get("host") or "127.0.0.1", port=int(params.get("port") or 5432))
+    with monkeypatch.context() as patch:
+        patch.setitem(connection.settings_dict, "HOST", "127.0.0.1")
+        patch.setitem(connection.settings_dict, "PORT", str(network.port))
+        yield network
+    network.close()
 
 
 @pytest.fixture(params=["memory", "postgres"])

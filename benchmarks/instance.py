@@ -1,0 +1,68 @@
+"""A server of the benchmark's own, by the same command that users run."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+
+PROJECT = Path(__file__).resolve().parent.parent
+START_SECONDS = 120
+
+
+class Instance:
+    """`manage.py up` in a home of its own; DATABASE_URL and REDIS_URL are taken from the environment if set."""
+
+    def __init__(self) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="eventflow-bench-"))
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.api = f"{self.url}/api/v1"
+        self._terminal = self.home / "terminal"
+
+    def __enter__(self) -> "Instance":
+        with self._terminal.open("wb") as terminal:
+            self._process = subprocess.Popen(
+                [sys.executable, "manage.py", "up", "--stop-with-parent"],
+                cwd=PROJECT,
+                env={**os.environ, "EVENTFLOW_HOME": str(self.home), "PORT": str(self.port)},
+                stdin=subprocess.DEVNULL,
+                stdout=terminal,
+                stderr=terminal,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while "Ctrl-C stops" not in self._terminal.read_text():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit(f"The server did not start:\n{self._terminal.read_text()}")
+            time.sleep(0.1)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(30)
+        subprocess.run(["rm", "-rf", str(self.home)], check=False)
+
+    @property
+    def password(self) -> str:
+        """The first admin's password, as the terminal shows it."""
+        found = re.search(r"Password +(\S+)", self._terminal.read_text())
+        if found is None:
+            raise SystemExit("The terminal shows no password.")
+        return found[1]
+
+    @property
+    def database_url(self) -> str:
+        """Where the instance's PostgreSQL listens."""
+        found = re.search(r"^DATABASE_URL=(.*)$", (self.home / "run.env").read_text(), re.MULTILINE)
+        if found is None:
+            raise SystemExit("run.env names no DATABASE_URL.")
+        return found[1].strip("'\"")

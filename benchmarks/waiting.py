@@ -1,0 +1,51 @@
+"""Readers that wait: how soon one wakes, and what a thousand of them cost."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from benchmarks.api import Api
+
+
+def wake_up_latencies(port: int, key: str, stream: str, *, rounds: int) -> list[float]:
+    """Milliseconds from just before an append is sent to the answer of a poll that waits for it."""
+    headers = {"X-API-Key": key}
+    reader, writer = Api(port, headers), Api(port, headers)
+    latencies = []
+    for _ in range(rounds):
+        answered = []
+
+        def wait() -> None:
+            reader.call("GET", f"/streams/{stream}/events?last_offset=latest&wait=20")
+            answered.append(time.perf_counter())
+
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        time.sleep(0.05)
+        sent = time.perf_counter()
+        writer.call("POST", f"/streams/{stream}/events", {"payload": 1})
+        waiting.join()
+        latencies.append((answered[0] - sent) * 1000)
+    return latencies
+
+
+@contextmanager
+def waiting_polls(port: int, key: str, stream: str, count: int) -> Iterator[None]:
+    """Hold `count` polls that wait on a stream where nothing comes; they are asked anew when they end."""
+    request = (
+        f"GET /api/v1/streams/{stream}/events?last_offset=latest&wait=30 HTTP/1.1\r\n"
+        f"Host: 127.0.0.1:{port}\r\nX-API-Key: {key}\r\n\r\n"
+    ).encode()
+    sockets = []
+    for _ in range(count):
+        each = socket.create_connection(("127.0.0.1", port))
+        each.sendall(request)
+        sockets.append(each)
+    time.sleep(3)
+    try:
+        yield
+    finally:
+        for each in sockets:
+            each.close()

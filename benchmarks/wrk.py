@@ -1,0 +1,82 @@
+"""Load by wrk: bodies are made before, so that the load generator costs little beside the server."""
+
+import re
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+_SCRIPT = """
+local bodies = {}
+for index = 1, %(count)d do
+  local file = io.open("%(folder)s/body-" .. index, "rb")
+  bodies[index] = file:read("*a")
+  file:close()
+end
+local turn = 0
+local headers = {%(headers)s}
+request = function()
+  turn = turn %% #bodies + 1
+  return wrk.format("POST", nil, headers, bodies[turn])
+end
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What wrk saw. Latencies in milliseconds."""
+
+    requests_per_second: float
+    p50: float
+    p99: float
+    failures: int
+
+
+def require_wrk() -> None:
+    if shutil.which("wrk") is None:
+        raise SystemExit("The benchmarks need wrk: apt-get install wrk, brew install wrk, …")
+
+
+def post(url: str, bodies: list[bytes], *, connections: int, seconds: int, headers: dict[str, str]) -> Load:
+    """Send the bodies in turn, over and over."""
+    with tempfile.TemporaryDirectory() as folder:
+        for index, body in enumerate(bodies, 1):
+            Path(folder, f"body-{index}").write_bytes(body)
+        lines = ", ".join(f'["{name}"] = "{value}"' for name, value in headers.items())
+        script = Path(folder, "post.lua")
+        script.write_text(_SCRIPT % {"count": len(bodies), "folder": folder, "headers": lines})
+        return _run(url, ["-s", str(script)], connections=connections, seconds=seconds)
+
+
+def get(url: str, *, connections: int, seconds: int, headers: dict[str, str]) -> Load:
+    """Ask the same again and again."""
+    arguments = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
+    return _run(url, arguments, connections=connections, seconds=seconds)
+
+
+def _run(url: str, arguments: list[str], *, connections: int, seconds: int) -> Load:
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "--latency", "--timeout", "20s", *arguments, url]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    failures = sum(int(number) for number in re.findall(r"Non-2xx or 3xx responses: (\d+)", output))
+    failures += sum(int(number) for number in re.findall(r"(?:connect|read|write|timeout) (\d+)", output))
+    return Load(
+        requests_per_second=float(_find(r"Requests/sec: +([\d.]+)", output)),
+        p50=_milliseconds(_find(r"50% +(\S+)", output)),
+        p99=_milliseconds(_find(r"99% +(\S+)", output)),
+        failures=failures,
+    )
+
+
+def _find(pattern: str, text: str) -> str:
+    found = re.search(pattern, text)
+    if found is None:
+        raise SystemExit(f"wrk answered something else:\n{text}")
+    return found[1]
+
+
+def _milliseconds(text: str) -> float:
+    for unit, factor in (("us", 0.001), ("ms", 1.0), ("s", 1000.0)):
+        if text.endswith(unit):
+            return float(text.removesuffix(unit)) * factor
+    raise SystemExit(f"not a duration: {text}")

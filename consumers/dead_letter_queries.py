@@ -1,0 +1,102 @@
+"""Questions about dead letters."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from django.db.models import QuerySet
+
+from accounts.caller import Caller
+from consumers.errors import BulkActionNotFound, DeadLetterNotFound
+from consumers.models import BulkAction, ConsumerGroup, DeadLetter
+from consumers.queries import list_visible_groups
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterFilter:
+    """Which dead letters; what is None does not matter. `since` is included, `until` is not."""
+
+    stream: str | None = None
+    group: str | None = None
+    status: str | None = None
+    reason: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    type: str | None = None
+    fingerprint: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what was asked for, to be kept."""
+        return {
+            name: value.isoformat() if isinstance(value, datetime) else value
+            for name, value in asdict(self).items()
+            if value is not None
+        }
+
+    @classmethod
+    def from_json(cls, kept: dict[str, Any]) -> Self:
+        """Return what `as_json` kept."""
+        moments: dict[str, Any] = {
+            name: datetime.fromisoformat(kept[name]) for name in ("since", "until") if name in kept
+        }
+        return cls(**(kept | moments))
+
+
+def filter_dead_letters(dead_letters: QuerySet[DeadLetter], wanted: DeadLetterFilter) -> QuerySet[DeadLetter]:
+    """Narrow dead letters down; stream and group are chosen by `list_groups_for_dead_letters`."""
+    conditions: dict[str, Any] = {
+        "status": wanted.status,
+        "reason": wanted.reason,
+        "created_at__gte": wanted.since,
+        "created_at__lt": wanted.until,
+        "event_type": wanted.type,
+        "error_fingerprint": wanted.fingerprint,
+    }
+    return dead_letters.filter(**{name: value for name, value in conditions.items() if value is not None})
+
+
+def list_groups_for_dead_letters(caller: Caller, wanted: DeadLetterFilter) -> list[ConsumerGroup]:
+    """The groups that the caller may see, of the stream and by the name asked for."""
+    groups = list_visible_groups(caller).prefetch_related(None)
+    if wanted.stream is not None:
+        groups = groups.filter(stream__name=wanted.stream)
+    if wanted.group is not None:
+        groups = groups.filter(name=wanted.group)
+    return list(groups)
+
+
+def list_dead_letters(caller: Caller, wanted: DeadLetterFilter) -> QuerySet[DeadLetter]:
+    """The dead letters that the caller may see, without their events."""
+    groups = [group.pk for group in list_groups_for_dead_letters(caller, wanted)]
+    found = DeadLetter.objects.filter(group_id__in=groups).select_related("group__stream", "partition").defer("event")
+    return filter_dead_letters(found, wanted)
+
+
+def get_dead_letter(caller: Caller, dead_letter_id: int) -> DeadLetter:
+    """Return a dead letter with its event, attempts and redrives.
+
+    Raises:
+        DeadLetterNotFound: missing, or of a stream that is hidden from the caller.
+    """
+    found = (
+        DeadLetter.objects.filter(pk=dead_letter_id, group__in=list_visible_groups(caller).prefetch_related(None))
+        .select_related("group__stream", "partition")
+        .prefetch_related("attempts", "redrives")
+        .first()
+    )
+    if found is None:
+        raise DeadLetterNotFound
+    return found
+
+
+def get_bulk_action(caller: Caller, action_id: int) -> BulkAction:
+    """Return a bulk action of the caller's, or any for an admin.
+
+    Raises:
+        BulkActionNotFound
+    """
+    actions = BulkAction.objects.filter(pk=action_id)
+    found = (actions if caller.is_admin else actions.filter(requested_by=caller.reference)).first()
+    if found is None:
+        raise BulkActionNotFound
+    return found

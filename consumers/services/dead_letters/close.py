@@ -1,0 +1,46 @@
+"""Closing dead letters by hand: resolved where somebody dealt with the event, discarded where nobody will."""
+
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from consumers import metrics
+from consumers.models import ConsumerGroup, DeadLetter
+from consumers.services.dead_letters.redrive import not_open
+from consumers.states import DeadLetterStatus
+
+
+def discard_dead_letter(*, dead_letter: DeadLetter, requested_by: str, note: str = "") -> None:
+    """Give up on the event for good; its copy stays to be looked at.
+
+    Raises:
+        DeadLetterNotOpen: nothing was changed.
+    """
+    _close(dead_letter, DeadLetterStatus.DISCARDED, requested_by, note)
+
+
+def resolve_dead_letter(*, dead_letter: DeadLetter, requested_by: str, note: str = "") -> None:
+    """Record that the event was dealt with outside of its group.
+
+    Raises:
+        DeadLetterNotOpen: nothing was changed.
+    """
+    _close(dead_letter, DeadLetterStatus.RESOLVED, requested_by, note)
+
+
+def close_dead_letters(
+    *, dead_letters: Sequence[DeadLetter], status: DeadLetterStatus, requested_by: str, note: str = ""
+) -> int:
+    """Close those dead letters that are open; return how many."""
+    return DeadLetter.objects.filter(pk__in=[each.pk for each in dead_letters], status=DeadLetterStatus.OPEN).update(
+        status=status, closed_at=Now(), closed_by=requested_by, note=note
+    )
+
+
+def _close(dead_letter: DeadLetter, status: DeadLetterStatus, requested_by: str, note: str) -> None:
+    with transaction.atomic():
+        if not close_dead_letters(dead_letters=[dead_letter], status=status, requested_by=requested_by, note=note):
+            raise not_open(dead_letter)
+    group: ConsumerGroup = dead_letter.group
+    metrics.count_dead_letter_act(group.stream.name, group.name, status.value)

@@ -1,0 +1,53 @@
+"""An offset-mode consumer that cannot process an event parks it and goes on."""
+
+from django.db import transaction
+from django.db.models import Max
+
+from consumers import metrics
+from consumers.models import ConsumerGroup, DeadLetter, Mode
+from consumers.services.dead_letters.copies import DeadEvent, add_dead_letters
+from consumers.services.leasing.settle import clean_error
+from consumers.services.offsets import require_mode
+from consumers.statements import run
+from consumers.states import DeadLetterStatus, ExhaustedReason
+from streams.lookup import StreamInfo
+from streams.queries import get_event
+
+
+def report_dead_letter(
+    *, stream: StreamInfo, group: ConsumerGroup, partition: int, offset: int, error: str, reporter: str
+) -> tuple[DeadLetter, bool]:
+    """Keep an event that the group's consumer gave up on; the second value says whether it is new.
+
+    The same event again is answered with the dead letter that is open. The committed offset stays where it is.
+
+    Raises:
+        WrongMode: the group leases; there a terminal nack says the same.
+        PartitionNotFound, EventNotFound, EventExpired
+    """
+    require_mode(
+        group, Mode.OFFSET, f"{group.name} leases: say it with a nack, or an ack's `failed`, that is `terminal`."
+    )
+    event = get_event(stream, partition, offset)
+    place = stream.partition(partition)
+    same_event = DeadLetter.objects.filter(partition_id=place.id, offset=offset, group=group)
+    with transaction.atomic():
+        # One report of this partition at a time: the second finds what the first has kept.
+        run("lock_offsets", group_id=group.pk, partition_ids=[place.id])
+        found = same_event.filter(status=DeadLetterStatus.OPEN).order_by("-round").first()
+        if found is not None:
+            return found, False
+        last_round = same_event.aggregate(last=Max("round"))["last"]
+        dead = DeadEvent(
+            place.id,
+            offset,
+            0 if last_round is None else last_round + 1,
+            event,
+            ExhaustedReason.REPORTED,
+            failure_count=1,
+            error=clean_error(error),
+            reporter=reporter,
+        )
+        (added,) = add_dead_letters(group_id=group.pk, dead=[dead])
+    metrics.count_dead_letters(stream.name, group.name, ExhaustedReason.REPORTED)
+    return DeadLetter.objects.get(pk=added.id), True

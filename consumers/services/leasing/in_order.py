@@ -1,0 +1,52 @@
+"""Leasing for groups that keep each partition's order: of a partition, one delivery at a time and always the next."""
+
+from collections.abc import Mapping
+
+from consumers.services.leasing.due import lease_picked
+from consumers.services.leasing.fresh import LeaseTerms, Taken, lease_planned
+from consumers.services.leasing.rows import DueRow
+from consumers.services.leasing.sharing import MAX_FRESH_PARTITIONS, FreshRange, fit, plan_fresh
+from consumers.statements import run
+from streams.log.protocol import Bounds
+
+
+def take_in_order(
+    terms: LeaseTerms, taken: Taken, *, reached: Mapping[int, int], bounds: Mapping[int, Bounds], room: int
+) -> None:
+    """Lease what comes next in some partitions, each of which is locked first, in random order.
+
+    What must be handed out by itself is, if it comes first; if not, another lease will meet it first.
+    """
+    group_id = terms.group.pk
+    found = run(
+        "find_ready_partitions",
+        group_id=group_id,
+        max_rows=MAX_FRESH_PARTITIONS,
+        partition_ids=list(bounds),
+        head_offsets=[ends.head_offset for ends in bounds.values()],
+    )
+    ready = [row[0] for row in found]
+    if not ready:
+        return
+    locked = run("try_lock_offsets", group_id=group_id, partition_ids=ready)
+    if not locked:
+        locked = run("lock_offsets", group_id=group_id, partition_ids=ready[:1])
+    ours = {row[0] for row in locked}
+    picked = run("pick_in_order", group_id=group_id, partition_ids=sorted(ours))
+    due = {row[1]: (DueRow(*row[:6]), bool(row[6])) for row in picked}
+    chosen: list[DueRow] = []
+    fresh: list[FreshRange] = []
+    for partition_id in (each for each in ready if each in ours):
+        left = room - sum(row.event_count for row in chosen) - sum(each.room for each in fresh)
+        if left <= 0:
+            break
+        row, is_alone = due.get(partition_id, (None, False))
+        if row is None:
+            fresh += plan_fresh({partition_id: reached.get(partition_id, 0)}, bounds, left)
+        elif is_alone and not chosen and not fresh:
+            lease_picked(terms, taken, fit([row], room))
+            return
+        elif not is_alone:
+            chosen.append(row)
+    lease_picked(terms, taken, fit(chosen, room))
+    lease_planned(terms, taken, fresh, in_order=True)

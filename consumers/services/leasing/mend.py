@@ -1,0 +1,104 @@
+"""When what was leased and what could be read differ: retention came by, or the answer is full."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from django.db import transaction
+
+from consumers.models import ConsumerGroup
+from consumers.services.bodies import Body
+from consumers.services.leasing.due import leave_rest_waiting
+from consumers.services.leasing.fresh import LeaseTerms, SkippedRange
+from consumers.services.leasing.rows import LeasedRow
+from consumers.statements import run
+from consumers.states import Outcome
+
+TellGaps = Callable[[Sequence[tuple[int, int, int]]], None]
+
+
+def mend(
+    terms: LeaseTerms, rows: Sequence[LeasedRow], bodies: Mapping[int, Body], tell_gaps: TellGaps
+) -> tuple[list[LeasedRow], Mapping[int, Body]]:
+    """Make the leased deliveries what their bodies are; return those that are handed out.
+
+    What did not fit into the answer waits on and was never delivered. What retention took is written to the
+    history and told; the committed offset moves past it.
+    """
+    if all(_is_whole(row, bodies[row.id]) for row in rows):
+        return list(rows), bodies
+    # Nothing was read and it does not end here: the answer was full. Read to its end and empty: it is lost.
+    kept = [row for row in rows if bodies[row.id].events]
+    empty = [row for row in rows if not bodies[row.id].events]
+    gone = [row for row in empty if bodies[row.id].reached == row.last_offset]
+    undone = [row for row in empty if bodies[row.id].reached < row.last_offset]
+    shrunk = [_as_read(row, bodies[row.id]) for row in kept]
+    lost = [(row, row.first_offset, row.last_offset) for row in gone]
+    lost += [
+        (row, row.first_offset, as_read.first_offset - 1)
+        for row, as_read in zip(kept, shrunk, strict=True)
+        if as_read.first_offset > row.first_offset
+    ]
+    with transaction.atomic():
+        run(
+            "lock_offsets",
+            group_id=terms.group.pk,
+            partition_ids=sorted({row.partition_id for row in rows}),
+        )
+        if undone:
+            run("undo_leases", token=terms.token, delivery_ids=[row.id for row in undone])
+        if gone:
+            run("lose_events", token=terms.token, delivery_ids=[row.id for row in gone])
+        _shrink(terms, kept, shrunk)
+        if lost:
+            record_skipped(
+                terms.group, [SkippedRange(row.partition_id, row.round, first, last) for row, first, last in lost]
+            )
+    tell_gaps([(row.partition_id, first, last) for row, first, last in lost])
+    return shrunk, bodies
+
+
+def record_skipped(group: ConsumerGroup, skipped: Sequence[SkippedRange]) -> None:
+    """Write down what retention took, and move the committed offsets past it."""
+    run(
+        "record_history",
+        group_id=group.pk,
+        outcome=Outcome.LOST.value,
+        partition_ids=[each.partition_id for each in skipped],
+        rounds=[each.round for each in skipped],
+        first_offsets=[each.first_offset for each in skipped],
+        last_offsets=[each.last_offset for each in skipped],
+        delivery_counts=[0] * len(skipped),
+        failure_counts=[0] * len(skipped),
+        consumers=[""] * len(skipped),
+        leased_ats=[None] * len(skipped),
+        errors=["Retention took these events before they were handed out."] * len(skipped),
+    )
+    run("advance_offsets", group_id=group.pk, partition_ids=sorted({each.partition_id for each in skipped}))
+
+
+def _is_whole(row: LeasedRow, body: Body) -> bool:
+    return body.reached == row.last_offset and body.kept_from <= row.first_offset and bool(body.events)
+
+
+def _as_read(row: LeasedRow, body: Body) -> LeasedRow:
+    return row._replace(first_offset=max(row.first_offset, body.kept_from), last_offset=body.reached)
+
+
+def _shrink(terms: LeaseTerms, rows: Sequence[LeasedRow], shrunk: Sequence[LeasedRow]) -> None:
+    changed = [(row, as_read) for row, as_read in zip(rows, shrunk, strict=True) if row != as_read]
+    if not changed:
+        return
+    ours = run(
+        "shrink_leases",
+        token=terms.token,
+        delivery_ids=[as_read.id for _, as_read in changed],
+        first_offsets=[as_read.first_offset for _, as_read in changed],
+        last_offsets=[as_read.last_offset for _, as_read in changed],
+    )
+    still_ours = {row[0] for row in ours}
+    leave_rest_waiting(
+        [
+            (row.id, as_read.last_offset + 1, row.last_offset)
+            for row, as_read in changed
+            if as_read.last_offset < row.last_offset and row.id in still_ours
+        ]
+    )

@@ -1,0 +1,91 @@
+"""The shapes in which deliveries travel between the statements and the rules."""
+
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from consumers.isolation import HeldRange
+
+
+class Pulse(NamedTuple):
+    """What a lease knows of its group before it begins: `group_pulse.sql`. Seconds: negative is overdue."""
+
+    in_flight: int
+    has_exhausted: bool
+    seconds_until_due: float | None
+    seconds_until_due_alone: float | None
+    seconds_until_expiry: float | None
+    partition_ids: list[int]
+    committed_offsets: list[int]
+    dispatched_offsets: list[int]
+
+    @property
+    def has_due(self) -> bool:
+        return self.seconds_until_due is not None and self.seconds_until_due <= 0
+
+    @property
+    def has_due_alone(self) -> bool:
+        return self.seconds_until_due_alone is not None and self.seconds_until_due_alone <= 0
+
+    @property
+    def has_expired(self) -> bool:
+        return self.seconds_until_expiry is not None and self.seconds_until_expiry <= 0
+
+    @property
+    def seconds_until_something(self) -> float | None:
+        """When a timer of the group runs out next, or None if none is running."""
+        timers = (self.seconds_until_due, self.seconds_until_due_alone, self.seconds_until_expiry)
+        return min((seconds for seconds in timers if seconds is not None), default=None)
+
+
+class DueRow(NamedTuple):
+    """A waiting delivery that was picked and may be leased now."""
+
+    id: int
+    partition_id: int
+    round: int
+    dead_letter_id: int | None
+    first_offset: int
+    last_offset: int
+
+    @property
+    def event_count(self) -> int:
+        return self.last_offset - self.first_offset + 1
+
+
+class LeasedRow(NamedTuple):
+    """A delivery that is ours for now."""
+
+    id: int
+    partition_id: int
+    round: int
+    dead_letter_id: int | None
+    first_offset: int
+    last_offset: int
+    delivery_count: int
+    failure_count: int
+    lease_expires_at: datetime
+
+
+class HeldRow(NamedTuple):
+    """A leased delivery whose lease is about to end."""
+
+    id: int
+    partition_id: int
+    round: int
+    dead_letter_id: int | None
+    first_offset: int
+    last_offset: int
+    delivery_count: int
+    failure_count: int
+    is_alone: bool
+    lease_token: UUID
+    leased_by: str
+    leased_at: datetime
+
+    @property
+    def event_count(self) -> int:
+        return self.last_offset - self.first_offset + 1
+
+    def as_range(self) -> HeldRange:
+        return HeldRange(self.first_offset, self.last_offset, self.delivery_count, self.failure_count, self.is_alone)

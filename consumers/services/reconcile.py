@@ -1,0 +1,50 @@
+"""What has to happen without anybody asking: expired leases, exhausted deliveries, old memories.
+
+Every function is idempotent and works in steps of one transaction each: a tick that is lost, doubled or killed half-way
+does not matter, and the lease path does the first two itself where it meets them.
+"""
+
+import logging
+import time
+
+from django.db import DatabaseError
+
+from consumers.conf import ENDED_LEASE_SECONDS, HISTORY_SECONDS, PURGE_STEP_ROWS, RECONCILE_MAX_SECONDS
+from consumers.models import ConsumerGroup
+from consumers.services.dead_letters.move import move_exhausted
+from consumers.services.leasing.expiry import expire_leases
+from consumers.statements import run
+
+logger = logging.getLogger("eventflow.consumers")
+
+
+def reconcile_deliveries(*, max_seconds: float = RECONCILE_MAX_SECONDS) -> int:
+    """Take back expired leases and move exhausted deliveries to the dead letters, of all groups; return how many.
+
+    It ends after `max_seconds` at the latest: what is left is for the next tick. One group in trouble does not
+    keep the others waiting.
+    """
+    deadline = time.monotonic() + max_seconds
+    groups = [row[0] for row in run("find_groups_to_reconcile")]
+    total = 0
+    while groups and time.monotonic() < deadline:
+        remaining = []
+        for group in ConsumerGroup.objects.select_related("stream").filter(pk__in=groups).order_by("pk"):
+            try:
+                done = expire_leases(group=group) + move_exhausted(group=group)
+            except DatabaseError:
+                logger.exception("could not reconcile the group %s of %s", group.name, group.stream.name)
+                continue
+            total += done
+            if done:
+                remaining.append(group.pk)
+        groups = remaining
+    return total
+
+
+def delete_old_memories() -> int:
+    """Forget ended leases and history that are older than they are kept, one step of each; return how many rows."""
+    return sum(
+        run(name, older_than=seconds, max_rows=PURGE_STEP_ROWS)[0][0]
+        for name, seconds in (("delete_ended_leases", ENDED_LEASE_SECONDS), ("delete_history", HISTORY_SECONDS))
+    )

@@ -1,0 +1,187 @@
+"""Moving a group's committed offsets on purpose, back or forth."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+
+from consumers.errors import OffsetBeyondHead
+from consumers.models import ConsumerGroup, DeadLetter, Delivery, DeliveryHistory, GroupOffset, Mode
+from consumers.services.dead_letters.fate import end_redrives
+from consumers.services.wakeup import wake_consumers
+from consumers.statements import run
+from consumers.states import DeadLetterStatus, DeliveryState, Outcome, RedriveOutcome
+from streams.errors import PartitionRequired
+from streams.log import get_log
+from streams.log.protocol import Bounds, PartitionRef
+from streams.lookup import StreamInfo
+
+SOUGHT_BACK_NOTE = "The group was sought back: the event is handed out again with the others."
+
+
+class SeekTo(StrEnum):
+    EARLIEST = "earliest"
+    LATEST = "latest"
+    OFFSET = "offset"
+    TIMESTAMP = "timestamp"
+
+
+@dataclass(frozen=True, slots=True)
+class SeekTarget:
+    """Where to. `offset` is the committed offset to have: reading goes on after it."""
+
+    to: SeekTo
+    offset: int = 0
+    timestamp: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SeekResult:
+    """What a seek did, or would do, in one partition.
+
+    Attributes:
+        events_affected: kept events that are read again (backward) or never (forward).
+        deliveries_fenced: leased, waiting or exhausted ones that end here; whoever holds one has lost its lease.
+        dead_letters_resolved: of events that are handed out again.
+    """
+
+    partition: int
+    from_offset: int
+    to_offset: int
+    events_affected: int
+    deliveries_fenced: int = 0
+    dead_letters_resolved: int = 0
+
+
+def seek_group(
+    *,
+    stream: StreamInfo,
+    group: ConsumerGroup,
+    target: SeekTarget,
+    partition: int | None = None,
+    is_dry_run: bool = False,
+) -> list[SeekResult]:
+    """Move the committed offset of one partition, or of all; a dry run only says what would happen.
+
+    In lease mode everything that is handed out and not redriven is fenced off: its leases are lost, and what
+    lies beyond the new offset is handed out as if for the first time.
+
+    Raises:
+        PartitionNotFound
+        PartitionRequired: an offset on a stream with several partitions.
+        OffsetBeyondHead: nothing with that offset has been appended yet.
+    """
+    partitions = stream.partitions if partition is None else (stream.partition(partition),)
+    if target.to is SeekTo.OFFSET and len(partitions) > 1:
+        raise PartitionRequired(f"{stream.name} has {len(partitions)} partitions: say in which one this offset is.")
+    bounds = get_log().bounds(partitions)
+    goals = {each: _goal(each, target, bounds[each.id]) for each in partitions if each.id in bounds}
+    with transaction.atomic():
+        if not is_dry_run:
+            run("lock_offsets", group_id=group.pk, partition_ids=sorted(each.id for each in goals))
+        standings = GroupOffset.objects.filter(group=group, partition_id__in=[each.id for each in goals])
+        by_partition = {standing.partition_id: standing for standing in standings}
+        return [
+            _seek(group, each, by_partition[each.id], goal, bounds, is_dry_run=is_dry_run)
+            for each, goal in goals.items()
+            if each.id in by_partition
+        ]
+
+
+def _goal(partition: PartitionRef, target: SeekTarget, ends: Bounds) -> int:
+    """The committed offset to have. What retention took is not sought: there is nothing to read again."""
+    if target.to is SeekTo.LATEST:
+        return ends.head_offset
+    if target.to is SeekTo.OFFSET:
+        if target.offset > ends.head_offset:
+            raise OffsetBeyondHead(
+                f"Partition {partition.number} ends at offset {ends.head_offset}; {target.offset} does not exist yet."
+            )
+        return max(target.offset, ends.earliest_offset - 1)
+    if target.to is SeekTo.TIMESTAMP and target.timestamp is not None:
+        return get_log().offset_at(partition, target.timestamp) - 1
+    return ends.earliest_offset - 1
+
+
+def _seek(
+    group: ConsumerGroup,
+    partition: PartitionRef,
+    standing: GroupOffset,
+    goal: int,
+    bounds: Mapping[int, Bounds],
+    *,
+    is_dry_run: bool,
+) -> SeekResult:
+    before = standing.committed_offset
+    kept = bounds[partition.id].earliest_offset - 1
+    fenced, reopened = _fenced(group, partition, goal), _handed_out_again(group, partition, standing, goal)
+    result = SeekResult(
+        partition.number,
+        before,
+        goal,
+        events_affected=abs(max(goal, kept) - max(before, kept)),
+        deliveries_fenced=fenced.count(),
+        dead_letters_resolved=reopened.count(),
+    )
+    if is_dry_run:
+        return result
+    changes = {"committed_offset": goal, "committed_at": Now(), "start_offset": min(standing.start_offset, goal)}
+    if group.mode == Mode.LEASE:
+        new_round = run("next_round", group_id=group.pk, partition_id=partition.id)[0][0]
+        changes |= {"dispatched_offset": goal, "round": new_round}
+        redriven = list(reopened.filter(status=DeadLetterStatus.REDRIVEN).values_list("pk", flat=True))
+        end_redrives(redriven, RedriveOutcome.SUPERSEDED)
+        reopened.update(status=DeadLetterStatus.RESOLVED, closed_at=Now(), note=SOUGHT_BACK_NOTE)
+        fenced.delete()
+        _record_skipped(group, partition, standing, goal)
+    GroupOffset.objects.filter(pk=standing.pk).update(**changes)
+    wake_consumers([partition.id])
+    return result
+
+
+def _fenced(group: ConsumerGroup, partition: PartitionRef, goal: int) -> QuerySet[Delivery]:
+    """Deliveries that end: all in the group's order, and redrives of what is handed out again.
+
+    What the group has given up on and does not meet again stays, to become a dead letter.
+    """
+    own = Delivery.objects.filter(group=group, partition_id=partition.id)
+    given_up = Q(state=DeliveryState.EXHAUSTED, last_offset__lte=goal)
+    return own.filter(Q(dead_letter__isnull=True) | Q(first_offset__gt=goal)).exclude(given_up)
+
+
+def _handed_out_again(
+    group: ConsumerGroup, partition: PartitionRef, standing: GroupOffset, goal: int
+) -> QuerySet[DeadLetter]:
+    """Dead letters of events between the goal and what was handed out: the group meets those again."""
+    if group.mode != Mode.LEASE or goal >= max(standing.committed_offset, standing.dispatched_offset):
+        return DeadLetter.objects.none()
+    return DeadLetter.objects.filter(
+        group=group,
+        partition_id=partition.id,
+        offset__gt=goal,
+        status__in=[DeadLetterStatus.OPEN, DeadLetterStatus.REDRIVEN],
+    )
+
+
+def _record_skipped(group: ConsumerGroup, partition: PartitionRef, standing: GroupOffset, goal: int) -> None:
+    """A seek forward passes events by: one row says which."""
+    if goal > standing.committed_offset:
+        DeliveryHistory.objects.create(
+            group=group,
+            partition_id=partition.id,
+            round=standing.round,
+            first_offset=standing.committed_offset + 1,
+            last_offset=goal,
+            outcome=Outcome.SKIPPED,
+            delivery_count=0,
+            failure_count=0,
+            ended_at=Now(),
+        )
+
+
+def total_affected(results: Sequence[SeekResult]) -> int:
+    return sum(result.events_affected for result in results)

@@ -1,0 +1,21 @@
+-- Keep events that a group gave up on; one that is there already, for this round, is left as it is.
+--
+-- Params   group_id
+--          one element for each: partition_ids, offsets, rounds, events (null: lost), event_ids, event_types,
+--          event_keys, reasons, delivery_counts, failure_counts, errors, fingerprints, reporters
+-- Returns  id, partition_id, offset, round of each that is new
+-- Locks    none
+-- Plan     deadletter_once_for_each_event_group_and_round
+INSERT INTO consumers_deadletter (
+       group_id, partition_id, "offset", round, event, event_id, event_type, event_key, reason, status, delivery_count,
+       failure_count, last_error, error_fingerprint, reported_by, created_at, closed_by, note)
+SELECT %(group_id)s, partition_id, event_offset, round, event, event_id, event_type, event_key, reason, 'open',
+       delivery_count, failure_count, error, fingerprint, reporter, statement_timestamp(), '', ''
+  FROM unnest(%(partition_ids)s::bigint[], %(offsets)s::bigint[], %(rounds)s::bigint[], %(events)b::bytea[],
+              %(event_ids)s::text[], %(event_types)s::text[], %(event_keys)s::text[], %(reasons)s::text[],
+              %(delivery_counts)s::bigint[], %(failure_counts)s::bigint[], %(errors)s::text[], %(fingerprints)s::text[],
+              %(reporters)s::text[])
+       AS dead (partition_id, event_offset, round, event, event_id, event_type, event_key, reason, delivery_count,
+                failure_count, error, fingerprint, reporter)
+    ON CONFLICT DO NOTHING
+RETURNING id, partition_id, "offset", round;

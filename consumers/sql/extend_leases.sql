@@ -1,0 +1,19 @@
+-- Keep leases for longer, counted from now.
+--
+-- Params   group_id, ack_wait
+--          delivery_ids, tokens: one element for each
+-- Returns  id, lease_expires_at of each that was leased under that token
+-- Locks    the rows
+-- Plan     consumers_delivery_pkey
+UPDATE consumers_delivery AS delivery
+   SET lease_expires_at = clock_timestamp() + make_interval(secs => %(ack_wait)s::float8)
+  FROM (SELECT held.id
+          FROM consumers_delivery AS held
+          JOIN unnest(%(delivery_ids)s::bigint[], %(tokens)s::uuid[]) AS asked (id, token)
+            ON asked.id = held.id AND asked.token = held.lease_token
+         WHERE held.group_id = %(group_id)s
+           AND held.state = 'leased'
+         ORDER BY held.id
+           FOR NO KEY UPDATE OF held) AS ours
+ WHERE delivery.id = ours.id
+RETURNING delivery.id, delivery.lease_expires_at;

@@ -1,0 +1,30 @@
+-- What a lease must know of its group before it begins.
+--
+-- Params   group_id, max_in_flight
+-- Returns  one row: in_flight (leased events; counted until max_in_flight is certain), has_exhausted,
+--          seconds until the next waiting delivery, the next that goes alone, and the next expiry (negative:
+--          overdue; null: none), and of each partition, in arrays: id, committed and dispatched offset
+-- Locks    none
+-- Plan     delivery_leased_by_expiry, delivery_waiting_by_due, delivery_exhausted: the first entry of each;
+--          groupoffset_unique_per_partition
+SELECT (SELECT coalesce(sum(event_count), 0)::bigint
+          FROM (SELECT last_offset - first_offset + 1 AS event_count
+                  FROM consumers_delivery
+                 WHERE group_id = %(group_id)s AND state = 'leased'
+                 LIMIT %(max_in_flight)s) AS held),
+       EXISTS (SELECT FROM consumers_delivery WHERE group_id = %(group_id)s AND state = 'exhausted'),
+       (SELECT extract(epoch FROM available_at - statement_timestamp())::float8
+          FROM consumers_delivery
+         WHERE group_id = %(group_id)s AND state = 'waiting' AND NOT is_alone
+         ORDER BY available_at LIMIT 1),
+       (SELECT extract(epoch FROM available_at - statement_timestamp())::float8
+          FROM consumers_delivery
+         WHERE group_id = %(group_id)s AND state = 'waiting' AND is_alone
+         ORDER BY available_at LIMIT 1),
+       (SELECT extract(epoch FROM lease_expires_at - statement_timestamp())::float8
+          FROM consumers_delivery
+         WHERE group_id = %(group_id)s AND state = 'leased'
+         ORDER BY lease_expires_at LIMIT 1),
+       array_agg(partition_id), array_agg(committed_offset), array_agg(dispatched_offset)
+  FROM consumers_groupoffset
+ WHERE group_id = %(group_id)s;

@@ -1,0 +1,21 @@
+"""The ticks of lease mode: each is one idempotent service call (consumers/services/reconcile.py)."""
+
+from celery import shared_task
+
+from consumers.services.dead_letters.bulk import continue_bulk_actions
+from consumers.services.reconcile import delete_old_memories, reconcile_deliveries
+
+
+@shared_task(name="consumers.move_exhausted_deliveries")
+def move_exhausted_deliveries() -> int:
+    return reconcile_deliveries()
+
+
+@shared_task(name="consumers.continue_bulk_actions")
+def continue_bulk_dead_letter_actions() -> int:
+    return continue_bulk_actions()
+
+
+@shared_task(name="consumers.delete_old_memories")
+def delete_old_lease_memories() -> int:
+    return delete_old_memories()

@@ -1,0 +1,164 @@
+"""What happened to this event? For each group of its stream: where it stands, and what did not go smoothly.
+
+History rows exist only for what did not go smoothly; the rest follows from the committed and the dispatched offset.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from django.db.models import Q
+
+from consumers.conf import MAX_LEASE_EVENTS
+from consumers.models import ConsumerGroup, DeadLetter, DeliveryHistory, GroupOffset, Mode
+from consumers.statements import run
+from consumers.states import DeadLetterStatus, Outcome
+from streams.errors import EventNotFound
+from streams.log import get_log
+from streams.lookup import StreamInfo
+
+
+class EventState(StrEnum):
+    """Where an event stands in a group."""
+
+    NOT_HANDED_OUT = "not_handed_out"
+    LEASED = "leased"
+    WAITING = "waiting"
+    EXHAUSTED = "exhausted"
+    ACKED = "acked"
+    DEAD_LETTERED = "dead_lettered"
+    REDRIVEN = "redriven"
+    RESOLVED = "resolved"
+    DISCARDED = "discarded"
+    # Retention took it, or the group began or was sought beyond it.
+    LOST = "lost"
+    SKIPPED = "skipped"
+    # In offset mode: finished by a commit, or not yet.
+    COMMITTED = "committed"
+    NOT_COMMITTED = "not_committed"
+
+
+class DeliveryStanding(NamedTuple):
+    """A delivery that has the event."""
+
+    group_id: int
+    id: int
+    dead_letter_id: int | None
+    round: int
+    first_offset: int
+    last_offset: int
+    state: str
+    delivery_count: int
+    failure_count: int
+    leased_by: str
+    leased_at: datetime | None
+    lease_expires_at: datetime | None
+    available_at: datetime | None
+    last_error: str
+    exhausted_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupTimeline:
+    """One event in one group. `delivery` is there while it is being tried; newest dead letters come last."""
+
+    group: ConsumerGroup
+    state: EventState
+    delivery: DeliveryStanding | None
+    history: Sequence[DeliveryHistory]
+    dead_letters: Sequence[DeadLetter]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """One event in all groups of its stream. `is_kept`: retention has not taken it."""
+
+    partition: int
+    offset: int
+    is_kept: bool
+    groups: Sequence[GroupTimeline]
+
+
+def get_timeline(stream: StreamInfo, partition: int, offset: int) -> Timeline:
+    """Return what happened to one event, in a constant number of queries.
+
+    Raises:
+        PartitionNotFound
+        EventNotFound: nothing with that offset has been appended yet.
+    """
+    place = stream.partition(partition)
+    ends = get_log().bounds([place])[place.id]
+    if not 1 <= offset <= ends.head_offset:
+        raise EventNotFound(f"There is no event at offset {offset}; the head is at {ends.head_offset}.")
+    standings = GroupOffset.objects.filter(partition_id=place.id).select_related("group").order_by("group__name")
+    deliveries = _by_group(
+        DeliveryStanding(*row) for row in run("timeline_deliveries", partition_id=place.id, offset=offset)
+    )
+    history = _by_group(_history_of(place.id, offset))
+    dead_letters = _by_group(
+        DeadLetter.objects.filter(partition_id=place.id, offset=offset)
+        .defer("event")
+        .prefetch_related("redrives")
+        .order_by("round")
+    )
+    groups = []
+    for standing in standings:
+        own = deliveries[standing.group_id]
+        # A redrive under way says more than where the group's own order stands.
+        delivery = max(own, key=lambda each: each.dead_letter_id is not None, default=None)
+        told, dead = history[standing.group_id], dead_letters[standing.group_id]
+        groups.append(
+            GroupTimeline(standing.group, _state(standing, offset, delivery, told, dead), delivery, told, dead)
+        )
+    return Timeline(partition, offset, offset >= ends.earliest_offset, groups)
+
+
+def _history_of(partition_id: int, offset: int) -> list[DeliveryHistory]:
+    """The rows that speak of the offset: none but those that were passed by is longer than a delivery can be."""
+    near = Q(first_offset__gt=offset - MAX_LEASE_EVENTS) | Q(outcome__in=[Outcome.LOST.value, Outcome.SKIPPED.value])
+    rows = DeliveryHistory.objects.filter(
+        near, partition_id=partition_id, first_offset__lte=offset, last_offset__gte=offset
+    )
+    return list(rows.order_by("id"))
+
+
+def _by_group(rows: Iterable[Any]) -> dict[int, list[Any]]:
+    found: dict[int, list[Any]] = defaultdict(list)
+    for row in rows:
+        found[row.group_id].append(row)
+    return found
+
+
+_STATE_OF_DEAD_LETTER = {
+    DeadLetterStatus.OPEN: EventState.DEAD_LETTERED,
+    DeadLetterStatus.REDRIVEN: EventState.REDRIVEN,
+    DeadLetterStatus.RESOLVED: EventState.RESOLVED,
+    DeadLetterStatus.DISCARDED: EventState.DISCARDED,
+}
+
+
+def _state(
+    standing: GroupOffset,
+    offset: int,
+    delivery: DeliveryStanding | None,
+    history: Sequence[DeliveryHistory],
+    dead_letters: Sequence[DeadLetter],
+) -> EventState:
+    latest = dead_letters[-1] if dead_letters and dead_letters[-1].round >= standing.round else None
+    if standing.group.mode == Mode.OFFSET:
+        if latest is not None:
+            return _STATE_OF_DEAD_LETTER[DeadLetterStatus(latest.status)]
+        return EventState.COMMITTED if offset <= standing.committed_offset else EventState.NOT_COMMITTED
+    if delivery is not None:
+        return EventState(delivery.state)
+    if offset > max(standing.committed_offset, standing.dispatched_offset):
+        return EventState.NOT_HANDED_OUT
+    if latest is not None:
+        return _STATE_OF_DEAD_LETTER[DeadLetterStatus(latest.status)]
+    if offset <= standing.start_offset:
+        return EventState.SKIPPED
+    passed_by = [each.outcome for each in history if each.outcome in (Outcome.LOST, Outcome.SKIPPED)]
+    return EventState(passed_by[-1]) if passed_by and history[-1].outcome != Outcome.ACKED else EventState.ACKED

@@ -1,0 +1,296 @@
+"""What an append is told is true, whatever happens to the server, the connection or the process meanwhile."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+from django.db import connection
+
+from streams.errors import AppendNotStored, AppendOutcomeUnknown, PartitionGone
+from streams.log import group_commit
+from streams.log.connections import connect
+from streams.log.protocol import PartitionAppend, PartitionRef
+from tests.streams.log.appending import (
+    REFUSED,
+    STORED,
+    UNKNOWN,
+    AppendingProcess,
+    Load,
+    Outcomes,
+    appending_here,
+    check_log,
+    event,
+    read_all,
+)
+
+
+def append(log, partition, *names):
+    return log.append([PartitionAppend(partition, [event(name) for name in names])])
+
+
+def ids(log, partition):
+    return [one["id"] for one in read_all(log, partition)]
+
+
+def in_threads(calls):
+    """Run the calls at the same time and return each one's result or error."""
+    results: list[object] = [None] * len(calls)
+
+    def run(index):
+        try:
+            results[index] = calls[index]()
+        except Exception as error:
+            results[index] = error
+
+    threads = [threading.Thread(target=run, args=(index,)) for index in range(len(calls))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    return results
+
+
+@contextmanager
+def lock_held(statement: str, *params: object) -> Iterator[None]:
+    """Another transaction that keeps the lock that `statement` takes."""
+    other = connect("test")
+    try:
+        with other.transaction():
+            other.execute(statement, params)
+            yield
+    finally:
+        other.close()
+
+
+def terminate(name):
+    """Kill the server's side of the connections of that name, as an administrator might."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = %s AND datname = current_database()",
+            [name],
+        )
+        return len(cursor.fetchall())
+
+
+# --- neighbours ------------------------------------------------------------------------------------------
+
+
+def test_a_missing_partition_fails_only_the_requests_that_name_it(make_partitions, postgres_log):
+    good, bad = make_partitions()[0], PartitionRef(10**12, "nowhere", 0)
+    calls = []
+    for number in range(40):
+        if number % 4 == 0:
+            wanted = [PartitionAppend(good, [event(f"bad-{number}")]), PartitionAppend(bad, [event("x")])]
+        else:
+            wanted = [PartitionAppend(good, [event(f"good-{number}")])]
+        calls.append(lambda wanted=wanted: postgres_log.append(wanted))
+    results = in_threads(calls)
+    assert [isinstance(result, PartitionGone) for result in results] == [number % 4 == 0 for number in range(40)]
+    assert sorted(ids(postgres_log, good)) == sorted(f"good-{number}" for number in range(40) if number % 4)
+
+
+def test_a_malformed_record_fails_only_its_own_request(partition, postgres_log):
+    calls = [
+        lambda number=number: postgres_log.append(
+            [PartitionAppend(partition, [b'{"id":\n1}' if number % 4 == 0 else event(str(number))])]
+        )
+        for number in range(20)
+    ]
+    results = in_threads(calls)
+    assert [isinstance(result, ValueError) for result in results] == [number % 4 == 0 for number in range(20)]
+    assert len(ids(postgres_log, partition)) == 15
+
+
+def test_a_partition_that_somebody_keeps_locked_fails_only_the_requests_that_name_it(make_partitions, postgres_log):
+    locked, free = make_partitions(2)
+    append(postgres_log, free, "first")
+    with lock_held("SELECT 1 FROM streams_partition WHERE id = %s FOR UPDATE", locked.id):
+        started = time.monotonic()
+        results = in_threads(
+            [lambda n=n: append(postgres_log, locked if n % 4 == 0 else free, f"n-{n}") for n in range(16)]
+        )
+        assert time.monotonic() - started < 5
+    assert [isinstance(result, AppendNotStored) for result in results] == [n % 4 == 0 for n in range(16)]
+    assert ids(postgres_log, locked) == []
+    assert len(ids(postgres_log, free)) == 13
+    append(postgres_log, locked, "later")
+    assert ids(postgres_log, locked) == ["later"]
+
+
+# --- connections -----------------------------------------------------------------------------------------
+
+
+def test_a_connection_that_died_while_idle_is_replaced_without_anybody_noticing(partition, postgres_log):
+    append(postgres_log, partition, "a")
+    assert terminate("eventflow-append") == 1
+    time.sleep(0.2)
+    append(postgres_log, partition, "b")
+    assert ids(postgres_log, partition) == ["a", "b"]
+
+
+def test_killing_the_append_connection_under_load_leaves_every_answer_true(make_partitions, postgres_log):
+    partitions = make_partitions(3)
+    with appending_here(postgres_log, Load(partitions, threads=8)) as outcomes:
+        for _ in range(30):
+            time.sleep(0.05)
+            terminate("eventflow-append")
+    counts = check_log(postgres_log, partitions, [outcomes])
+    assert counts[STORED] > 100
+    append(postgres_log, partitions[0], "afterwards")
+
+
+def test_cutting_the_network_under_load_leaves_every_answer_true(make_partitions, make_log, network, postgres_log):
+    partitions = make_partitions(3)
+    log = make_log()
+    with appending_here(log, Load(partitions, threads=8)) as outcomes:
+        for _ in range(15):
+            time.sleep(0.1)
+            network.cut()
+    counts = check_log(postgres_log, partitions, [outcomes])
+    assert counts[STORED] > 100
+
+
+def test_an_answer_that_is_lost_on_its_way_is_unknown_and_the_next_append_works(
+    partition, make_log, network, postgres_log
+):
+    log = make_log()
+    append(log, partition, "a")
+    network.swallow_answers()
+    results = []
+    thread = threading.Thread(target=lambda: results.extend(in_threads([lambda: append(log, partition, "b")])))
+    thread.start()
+    deadline = time.monotonic() + 10
+    while len(ids(postgres_log, partition)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    network.come_back()
+    network.cut()
+    thread.join()
+    assert isinstance(results[0], AppendOutcomeUnknown)
+    append(log, partition, "c")
+    assert ids(postgres_log, partition) == ["a", "b", "c"]
+
+
+def test_without_a_server_appends_are_refused_within_three_seconds_and_work_again_at_once_when_it_is_back(
+    partition, make_log, network, postgres_log
+):
+    log = make_log()
+    append(log, partition, "a")
+    network.go_down()
+    time.sleep(0.1)
+    started = time.monotonic()
+    results = in_threads([lambda n=n: append(log, partition, f"lost-{n}") for n in range(20)])
+    assert time.monotonic() - started < 3
+    assert {type(result) for result in results} == {AppendNotStored}
+    network.come_back()
+    append(log, partition, "b")
+    assert ids(postgres_log, partition) == ["a", "b"]
+
+
+def test_a_server_that_does_not_accept_connections_is_given_up_within_three_seconds(
+    partition, make_log, network, postgres_log
+):
+    log = make_log()
+    network.freeze()
+    started = time.monotonic()
+    results = in_threads([lambda n=n: append(log, partition, f"lost-{n}") for n in range(10)])
+    assert time.monotonic() - started < 3.2
+    assert {type(result) for result in results} == {AppendNotStored}
+    network.come_back()
+    time.sleep(0.1)
+    append(log, partition, "b")
+    assert ids(postgres_log, partition) == ["b"]
+
+
+def test_a_server_that_falls_silent_leaves_in_doubt_what_was_sent_and_stores_nothing_that_was_not(
+    partition, make_log, network, postgres_log, monkeypatch
+):
+    monkeypatch.setattr(group_commit, "COMMIT_TIMEOUT_SECONDS", 2.0)
+    monkeypatch.setattr(group_commit, "QUEUE_TIMEOUT_SECONDS", 0.5)
+    log = make_log()
+    append(log, partition, "a")
+    network.freeze()
+    results = {}
+
+    def call(name):
+        try:
+            append(log, partition, name)
+        except (AppendNotStored, AppendOutcomeUnknown) as error:
+            results[name] = type(error)
+
+    sent = threading.Thread(target=call, args=("sent",))
+    sent.start()
+    time.sleep(0.2)
+    queued = threading.Thread(target=call, args=("queued",))
+    queued.start()
+    queued.join(10)
+    sent.join(10)
+    assert results == {"sent": AppendOutcomeUnknown, "queued": AppendNotStored}
+    network.come_back()
+    time.sleep(0.2)
+    append(log, partition, "b")
+    stored = ids(postgres_log, partition)
+    assert stored in (["a", "b"], ["a", "sent", "b"])
+
+
+def test_a_commit_that_the_server_would_not_keep_is_refused(partition, make_log, monkeypatch):
+    options = connection.settings_dict["OPTIONS"]
+    monkeypatch.setitem(options, "options", options["options"].replace("commit=on", "commit=off"))
+    log = make_log()
+    with pytest.raises(AppendNotStored):
+        append(log, partition, "a")
+
+
+# --- processes -------------------------------------------------------------------------------------------
+
+
+def test_kill_9_of_an_appending_process_leaves_every_answer_true(make_partitions, postgres_log):
+    partitions = make_partitions(3)
+    told: list[Outcomes] = []
+    for round_ in range(3):
+        processes = [AppendingProcess(Load(partitions, threads=4, prefix=f"p{round_}-{n}")) for n in range(2)]
+        for process in processes:
+            assert process.has_begun.wait(30)
+        time.sleep(0.3)
+        for process in processes:
+            process.kill()
+        told += [process.finish() for process in processes]
+    counts = check_log(postgres_log, partitions, told)
+    assert counts[STORED] > 100
+    assert counts[REFUSED] == counts[UNKNOWN] == 0
+
+
+def test_closing_finishes_what_was_accepted_and_refuses_what_comes_later(partition, make_log, postgres_log):
+    log = make_log()
+    with appending_here(log, Load([partition], threads=8)) as outcomes:
+        time.sleep(0.3)
+        log.close()
+        time.sleep(0.1)
+    counts = check_log(postgres_log, [partition], [outcomes])
+    assert counts[STORED] > 0
+    assert counts[REFUSED] > 0
+    assert counts[UNKNOWN] == 0
+
+
+def test_the_statements_of_an_append_are_of_this_session_only(partition, postgres_log):
+    """An append is one statement: nothing is left open in which a row could stay locked."""
+    append(postgres_log, partition, "a")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT state FROM pg_stat_activity"
+            " WHERE application_name = 'eventflow-append' AND datname = current_database()"
+        )
+        assert cursor.fetchall() == [("idle",)]
+
+
+def test_psycopg_reports_a_lost_connection_as_closed():
+    """The outcome contract stands on it: see `GroupCommitter._after_failure`."""
+    one, other = connect("test"), connect("test-killer")
+    other.execute("SELECT pg_terminate_backend(%s)", (one.info.backend_pid,))
+    with pytest.raises(psycopg.OperationalError):
+        one.execute("SELECT 1")
+    assert one.closed
+    other.close()

@@ -1,0 +1,158 @@
+"""Who may do what: every route of the API, asked by everybody, with the answer that each must get.
+
+A route that is not in the table fails `test_every_route_is_in_the_table`: add its row. The cast:
+
+admin      the admin role
+owner      owns the stream (roles producer and consumer)
+mate       a teammate: the consumer role, and the stream is internal
+hidden     the same teammate, but the stream is restricted: it does not exist for them
+strange    a producer who has nothing to do with the stream
+nobody     a user without any role
+produce    the owner's key with that scope only; `consume` and `manage` likewise
+other      the owner's key, with all scopes, limited to another stream
+anon       no credentials
+"""
+
+import functools
+from typing import Any
+
+import pytest
+
+from accounts.models import User
+from accounts.roles import Right, Role
+from accounts.services.api_keys import create_api_key
+from tests.client import ApiClient
+from tests.conventions.routes import api_routes
+from tests.factories import make_group, make_key, make_stream, make_token, make_user
+
+pytestmark = pytest.mark.usefixtures("db_with_commits")
+
+ACTORS = "admin owner mate hidden strange nobody produce consume manage other anon".split()
+EVENT = {"stream": "{stream}", "payload": 1}
+GROUP = "/streams/{stream}/consumer-groups/{group}"
+
+# Method and route, a valid body, and the status for each actor in the order of ACTORS.
+TABLE: list[tuple[str, Any, str]] = [
+    #                                                      admin own mate hid str nob prod cons mana oth anon
+    ("GET /auth/me", None, "                               200   200 200  200 200 200 200  200  200  200 401"),
+    ("GET /api-keys", None, "                              200   200 200  200 200 200 200  200  200  200 401"),
+    ("POST /api-keys", {"name": "n", "scopes": ["produce"]}, "201 201 201 201 201 201 403  403  403  403 401"),
+    ("POST /api-keys/{key}/rotate", {}, "                  201   201 404  404 404 404 403  403  403  403 401"),
+    ("DELETE /api-keys/{key}", None, "                     204   204 404  404 404 404 403  403  403  403 401"),
+    ("GET /producers", None, "                             200   200 200  200 200 200 200  200  200  200 401"),
+    ("GET /streams", None, "                               200   200 200  200 200 200 200  200  200  200 401"),
+    ("POST /streams", {"name": "{new}"}, "                 201   201 403  403 201 403 403  403  201  403 401"),
+    ("GET /streams/{stream}", None, "                      200   200 200  404 404 404 200  200  200  404 401"),
+    ("PATCH /streams/{stream}", {"description": "d"}, "    200   200 403  403 404 403 403  403  200  404 401"),
+    ("DELETE /streams/{stream}?confirm={stream}", None, "  204   204 403  403 404 403 403  403  204  404 401"),
+    ("GET /streams/{stream}/stats", None, "                200   200 200  404 404 404 200  200  200  404 401"),
+    ("POST /events", EVENT, "                              202   202 403  403 404 403 202  403  403  404 401"),
+    ("POST /streams/{stream}/events", {"payload": 1}, "    202   202 403  403 404 403 202  403  403  404 401"),
+    ("GET /streams/{stream}/events", None, "               200   200 200  404 404 403 403  200  403  404 401"),
+    ("GET /streams/{stream}/events/0/1", None, "           200   200 200  404 404 403 403  200  403  404 401"),
+    ("GET /consumer-groups", None, "                       200   200 200  200 200 403 403  200  403  200 401"),
+    ("GET /streams/{stream}/consumer-groups", None, "      200   200 200  404 404 403 403  200  403  404 401"),
+    ("POST /streams/{stream}/consumer-groups", {"name": "{new}"}, "201 201 201 404 404 403 403 201 403 404 401"),
+    (f"GET {GROUP}", None, "                               200   200 200  404 404 403 403  200  403  404 401"),
+    (f"PATCH {GROUP}", {"paused": False}, "                200   200 200  404 404 403 403  200  403  404 401"),
+    (f"DELETE {GROUP}", None, "                            204   204 204  404 404 403 403  204  403  404 401"),
+    (f"GET {GROUP}/offsets", None, "                       200   200 200  404 404 403 403  200  403  404 401"),
+    (f"POST {GROUP}/offsets", {"offset": 1}, "             200   200 200  404 404 403 403  200  403  404 401"),
+]
+
+# Without credentials: signing in and its like, and what the API says of itself.
+OPEN = {
+    ("POST", "/auth/login"),
+    ("POST", "/auth/refresh"),
+    ("POST", "/auth/logout"),
+    ("GET", "/openapi.json"),
+    ("GET", "/docs"),
+}
+
+
+class Cast:
+    """Everybody who asks; and for each request fresh objects, so that no answer depends on the ones before."""
+
+    def __init__(self) -> None:
+        self.users = _people()
+        self.clients = {
+            **{name: ApiClient(token=make_token(user)) for name, user in self.users.items()},
+            **{str(right): ApiClient(key=make_key(self.users["owner"], right)) for right in Right},
+            "other": ApiClient(key=make_key(self.users["owner"], streams=["another"])),
+            "anon": ApiClient(),
+        }
+        self.clients["hidden"] = self.clients["mate"]
+
+    def ask(self, actor: str, line: str, body: Any) -> Any:
+        method, path = line.split(" ", 1)
+        # Reading leaves all as it was.
+        objects = self._objects("reading" if method == "GET" else actor, is_hidden=actor == "hidden")
+        names = objects | {"new": f"new-{actor}"}
+        return self.send(actor, method, path, body, names)
+
+    def send(self, actor: str, method: str, path: str, body: Any, names: dict[str, str]) -> Any:
+        client = self.clients[actor]
+        path = _filled(path, names)
+        if method in ("GET", "DELETE"):
+            return {"GET": client.get, "DELETE": client.delete}[method](path)
+        return {"POST": client.post, "PATCH": client.patch}[method](path, _filled(body, names))
+
+    def victim_key(self, user: str) -> str:
+        return create_api_key(user=self.users[user], name="victim", scopes=[Right.CONSUME]).key.key_id
+
+    @functools.cache  # noqa: B019 (lives as long as its test)
+    def _objects(self, purpose: str, *, is_hidden: bool) -> dict[str, str]:
+        owner, visibility = self.users["owner"], "restricted" if is_hidden else "internal"
+        stream = make_stream(f"orders-{purpose}-{visibility}", owner=owner, visibility=visibility)
+        group = make_group(stream, "billing")
+        assert self.clients["owner"].post("/events", {"stream": stream.name, "payload": 1}).status_code == 202
+        return {"stream": stream.name, "group": group.name, "key": self.victim_key("owner")}
+
+
+def _filled(value: Any, names: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _filled(item, names) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_filled(item, names) for item in value]
+    if isinstance(value, str):
+        for name, text in names.items():
+            value = value.replace(f"{{{name}}}", text)
+    return value
+
+
+def _people() -> dict[str, User]:
+    roles = {
+        "admin": [Role.ADMIN],
+        "owner": [Role.PRODUCER, Role.CONSUMER],
+        "mate": [Role.CONSUMER],
+        "strange": [Role.PRODUCER],
+        "nobody": [],
+    }
+    return {name: make_user(*roles[name], email=f"{name}@example.com") for name in roles}
+
+
+def _template(line: str) -> tuple[str, str]:
+    method, path = line.split(" ")
+    path = path.partition("?")[0].replace("{key}", "{key_id}").replace("/events/0/1", "/events/{partition}/{offset}")
+    return method, path
+
+
+ROWS = {_template(line): (line, body, dict(zip(ACTORS, statuses.split(), strict=True))) for line, body, statuses in TABLE}
+
+
+def test_every_route_is_in_the_table():
+    assert set(api_routes()) - OPEN - set(ROWS) == set(), "routes without a row in TABLE"
+    assert set(ROWS) - set(api_routes()) == set(), "rows whose route is gone"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=" ".join)
+def test_each_route_answers_each_actor_as_the_table_says(row):
+    line, body, expected = ROWS[row]
+    cast = Cast()
+    answers = {actor: cast.ask(actor, line, body) for actor in ACTORS}
+    assert {actor: str(answer.status_code) for actor, answer in answers.items()} == expected
+    for answer in answers.values():
+        if answer.status_code >= 400:
+            assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answers["anon"].headers["WWW-Authenticate"].startswith("Bearer")
+    assert answers["anon"].json()["code"] == "credentials_missing"
