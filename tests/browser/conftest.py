@@ -92,7 +92,7 @@ def context(browser: Browser, server: Site) -> Iterator[BrowserContext]:
     """One for all tests, so that scripts and styles are fetched once; cookies are cleared after each."""
     size = ViewportSize(width=1280, height=900)
     made = browser.new_context(base_url=server.url, viewport=size, reduced_motion="reduce")
-    made.set_default_timeout(15_000)
+    made.set_default_timeout(30_000)
     yield made
     made.close()
 
