@@ -289,6 +289,10 @@ LOGGING_CONFIG = "observability.log_format.configure"
 LOGGING = {"level": LOG_LEVEL, "format": LOG_FORMAT}
 SLOW_REQUEST_SECONDS = env.float("EVENTFLOW_SLOW_REQUEST_SECONDS", default=1.0)
 SLOW_SQL_SECONDS = env.float("EVENTFLOW_SLOW_SQL_SECONDS", default=0.5)
+# /metrics: who has the token; without one, this machine alone.
+METRICS_TOKEN = env.str("EVENTFLOW_METRICS_TOKEN", default="")
+# Where other containers of this installation count (their PROMETHEUS_MULTIPROC_DIR), if not where this one does.
+METRICS_MORE_DIRS = env.list("EVENTFLOW_METRICS_MORE_DIRS", default=[])
 # Request ids run through to tasks, and each task leaves a line.
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 DJANGO_STRUCTLOG_CELERY_TASK_START_LOG_LEVEL = logging.DEBUG

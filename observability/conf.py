@@ -31,3 +31,11 @@ STATS_MAX_TYPES: Final = 50
 # --- health ---
 HEARTBEAT_INTERVAL_SECONDS: Final = 10
 HEARTBEAT_LATE_SECONDS: Final = 60
+
+# --- metrics ---
+# Beyond these many, only the fullest streams and the groups most in need get lines of their own.
+MAX_LABELLED_STREAMS: Final = 2_000
+MAX_LABELLED_GROUPS: Final = 2_000
+SCRAPE_TIMEOUT_SECONDS: Final = 5
+# After an outage was met, scrapes leave the database alone for so long.
+RETRY_DATABASE_SECONDS: Final = 5.0

@@ -51,7 +51,7 @@ def answers_broker() -> bool:
     """Whether Celery's broker can be reached, within half a second."""
     options = {"socket_connect_timeout": 0.5, "socket_timeout": 0.5}
     try:
-        with Connection(settings.CELERY_BROKER_URL, transport_options=options) as broker:
+        with Connection(settings.CELERY_BROKER_URL, transport_options=options) as broker:  # type: ignore[no-untyped-call]
             broker.ensure_connection(max_retries=0, timeout=0.5)
     except Exception:  # noqa: BLE001 (kombu's transports raise what they like; any of it means no)
         return False

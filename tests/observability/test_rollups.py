@@ -29,7 +29,7 @@ def totals(stream):
 
 def types(stream, length):
     rows = TypePeriod.objects.filter(stream=stream, length=length).values_list("type", "events")
-    counted: dict[str, int] = {}
+    counted = {}
     for name, events in rows:
         counted[name] = counted.get(name, 0) + events
     return counted
