@@ -9,7 +9,8 @@ AXE = (Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js").read_text()
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 RUN = """async (tags) => {
     const result = await axe.run(document, {runOnly: {type: "tag", values: tags}, resultTypes: ["violations"]});
-    return result.violations.map(({id, impact, help, nodes}) => ({id, impact, help, nodes: nodes.slice(0, 5).map((node) => node.html + " — " + node.failureSummary)}));
+    const told = (nodes) => nodes.slice(0, 5).map((node) => `${node.html} — ${node.failureSummary}`);
+    return result.violations.map(({id, impact, help, nodes}) => ({id, impact, help, nodes: told(nodes)}));
 }"""
 
 
@@ -21,5 +22,7 @@ def find_faults(page: Page) -> list[dict[str, Any]]:
 
 def assert_accessible(page: Page) -> None:
     faults = find_faults(page)
-    lines = [f"{fault['id']} ({fault['impact']}): {fault['help']}\n    " + "\n    ".join(fault["nodes"]) for fault in faults]
+    lines = [
+        f"{fault['id']} ({fault['impact']}): {fault['help']}\n    " + "\n    ".join(fault["nodes"]) for fault in faults
+    ]
     assert not faults, f"{page.url}\n" + "\n".join(lines)

@@ -45,7 +45,10 @@ def tell_story(*, partitions: int = 1) -> Story:
     stream = make_stream("orders", owner=owner, partitions=partitions, description=HOSTILE)
     append(
         stream,
-        *({"type": "order.created", "key": f"customer-{n}", "payload": {"order": n, "total": 19.90}} for n in range(29)),
+        *(
+            {"type": "order.created", "key": f"customer-{n}", "payload": {"order": n, "total": 19.90}}
+            for n in range(29)
+        ),
         {
             "type": "order.evil",
             "key": HOSTILE,

@@ -65,7 +65,9 @@ def test_an_admins_page_is_silent_accessible_and_safe(page, sign_in, story, path
     assert page.locator("img[src=x]").count() == 0
 
 
-@pytest.mark.parametrize("path", ["/", "/streams", "/streams/orders", "/streams/orders/events", "/send", "/keys", "/consumer-groups"])
+@pytest.mark.parametrize(
+    "path", ["/", "/streams", "/streams/orders", "/streams/orders/events", "/send", "/keys", "/consumer-groups"]
+)
 def test_a_page_fits_a_phone(page, sign_in, story, path):
     sign_in(user=story.owner)
     page.set_viewport_size({"width": 390, "height": 844})
