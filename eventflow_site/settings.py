@@ -62,22 +62,24 @@ INSTALLED_APPS = [
     "eventflow_site.apps.SiteConfig",
 ]
 
-# Requests under /api/ pass the browser's middleware by: eventflow_site/browser_middleware.py.
 MIDDLEWARE = [
     "eventflow_site.request_id.RequestIdMiddleware",
     "observability.middleware.AccessLogMiddleware",
     "eventflow_site.transport.TransportMiddleware",
-    "eventflow_site.browser_middleware.SecurityMiddleware",
-    "eventflow_site.browser_middleware.WhiteNoiseMiddleware",
-    "eventflow_site.browser_middleware.SessionMiddleware",
-    "eventflow_site.browser_middleware.CommonMiddleware",
-    "eventflow_site.browser_middleware.CsrfViewMiddleware",
-    "eventflow_site.browser_middleware.AuthenticationMiddleware",
-    "eventflow_site.browser_middleware.MessageMiddleware",
-    "eventflow_site.browser_middleware.XFrameOptionsMiddleware",
-    "eventflow_site.browser_middleware.CSPMiddleware",
-    "eventflow_site.browser_middleware.HtmxMiddleware",
-    "eventflow_site.browser_middleware.AxesMiddleware",
+    # From here to the exit is for browsers only.
+    "eventflow_site.machine_lane.MachineLaneEntrance",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
+    "eventflow_site.machine_lane.MachineLaneExit",
 ]
 
 TEMPLATES = [
@@ -256,6 +258,8 @@ REST_FRAMEWORK = {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "accounts.api.negotiation.JSONOnly",
     "DEFAULT_PAGINATION_CLASS": "eventflow_site.api.pagination.KeysetPagination",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    # OPTIONS answers 405, like any method that is not there.
+    "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "eventflow_site.api.openapi.ProblemAutoSchema",
     "EXCEPTION_HANDLER": "eventflow_site.api.errors.problem_handler",
     "UNAUTHENTICATED_USER": None,

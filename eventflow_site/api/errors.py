@@ -9,7 +9,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from psycopg_pool import PoolTimeout
 from rest_framework import exceptions as drf
 
-from accounts.errors import DomainError, InvalidParameter, LoginThrottled, UnknownField
+from accounts.api.bodies import is_chunked
+from accounts.errors import DomainError, EmptyBody, InvalidParameter, LoginThrottled, UnknownField
+from consumers.errors import LeaseLost
 from eventflow_site.api.problems import Problem
 from eventflow_site.api.statuses import RETRYABLE_ERRORS, RETRYABLE_STATUSES, status_of
 from streams.errors import AppendNotStored, AppendOutcomeUnknown, InvalidEvents
@@ -40,6 +42,9 @@ def problem_of(error: Exception, request: HttpRequest) -> Problem:
     if isinstance(error, DomainError):
         return _of_domain_error(error)
     if isinstance(error, drf.ValidationError):
+        if _has_no_body(request):
+            # DRF reads nothing at all as `{}`, which an endpoint without required fields may well accept.
+            return _of_domain_error(EmptyBody("The body is empty; a JSON document is expected."))
         return Problem(
             422, "invalid_request", "Invalid request", "Some fields cannot be accepted.", errors=_faults(error.detail)
         )
@@ -68,6 +73,11 @@ def problem_of(error: Exception, request: HttpRequest) -> Problem:
     )
 
 
+def _has_no_body(request: HttpRequest) -> bool:
+    is_empty = request.META.get("CONTENT_LENGTH") in (None, "", "0") and not is_chunked(request)
+    return is_empty and request.method in ("POST", "PUT", "PATCH")
+
+
 def _of_domain_error(error: DomainError) -> Problem:
     status = status_of(error)
     headers: dict[str, str] = {}
@@ -84,6 +94,11 @@ def _of_domain_error(error: DomainError) -> Problem:
         faults = [
             {"pointer": f"/{_pointer(name)}", "code": "unknown_field", "detail": "There is no such field."}
             for name in error.names
+        ]
+    elif isinstance(error, LeaseLost):
+        faults = [
+            {"pointer": f"/deliveries/{index}", "code": error.code, "detail": f"Delivery {pk} is not yours."}
+            for index, pk in enumerate(error.delivery_ids[:MAX_ERRORS])
         ]
     elif isinstance(error, InvalidParameter):
         faults = [{"pointer": f"?{error.parameter}", "code": error.parameter_code, "detail": error.detail}]

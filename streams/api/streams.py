@@ -19,8 +19,8 @@ from accounts.api.fields import (
 from accounts.api.idempotent import idempotent
 from accounts.api.parameters import known_parameters
 from accounts.caller import caller_of
-from accounts.models import User
 from accounts.permissions import MayManageUnlessReading
+from accounts.queries import get_user_by_email
 from accounts.roles import Right
 from streams.conf import MAX_OFFSET, MAX_PARTITIONS
 from streams.models import Stream, Visibility
@@ -95,12 +95,6 @@ class CreateStreamSerializer(ChangeStreamSerializer):
         max_length=254, required=False, help_text="E-mail of the owner; only an admin may name another."
     )
 
-    def validate_owner(self, email: str) -> User:
-        user = User.objects.filter(email=email.strip().lower(), is_active=True).first()
-        if user is None:
-            raise serializers.ValidationError("There is no such active user.", code="user_not_found")
-        return user
-
 
 class StreamFilter(django_filters.FilterSet):
     name = django_filters.CharFilter(lookup_expr="contains", label="part of the name")
@@ -135,7 +129,8 @@ class StreamViewSet(GenericViewSet):
         body = CreateStreamSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         settings = body.settings()
-        name, owner = settings.pop("name"), settings.pop("owner", None)
+        name, email = settings.pop("name"), settings.pop("owner", None)
+        owner = get_user_by_email(caller_of(request), email) if email is not None else None
         stream = create_stream(caller=caller_of(request), name=name, owner=owner, settings=StreamSettings(**settings))
         headers = {"Location": f"/api/v1/streams/{stream.name}"}
         return Response(StreamSerializer(stream).data, status=201, headers=headers)
