@@ -246,8 +246,8 @@ def test_offset_at_finds_the_first_event_recorded_at_or_after_a_moment(log, part
     assert log.offset_at(partition, stored[-1].recorded_at + SOON) == 15
 
 
-def test_recorded_after_tells_the_time_of_the_first_event_behind_each_offset(log, make_partitions):
-    first, second = make_partitions(2)
+def test_recorded_after_tells_the_time_of_the_first_event_behind_each_offset(log, any_partitions):
+    first, second = any_partitions(2)
     one = log.append([PartitionAppend(first, [event(1), event(2)])]).ranges[0]
     two = log.append([PartitionAppend(first, [event(3)])]).ranges[0]
     positions = [(first, 2), (second, 0), (first, 0), (first, 1), (first, 3)]
