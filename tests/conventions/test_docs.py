@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conventions.metrics import metrics_in_the_code, table
+
 PROJECT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md")])
 DECISIONS = sorted((PROJECT / "docs" / "adr").glob("[0-9]*.md"))
@@ -121,6 +123,12 @@ def test_the_list_of_decisions_is_complete_and_numbered_without_doubles():
     assert listed == [path.name for path in DECISIONS]
     numbers = [path.name[:4] for path in DECISIONS]
     assert len(set(numbers)) == len(numbers)
+
+
+def test_every_metric_is_documented_with_the_code_s_own_words():
+    assert len(metrics_in_the_code()) > 10
+    written = (PROJECT / "docs" / "metrics.md").read_text()
+    assert table() in written, "put the output of tests.conventions.metrics.table() into docs/metrics.md"
 
 
 def test_the_changelog_has_a_place_for_what_comes():
