@@ -121,7 +121,7 @@ def exchange(
                 time.sleep(pause)
             if half_close:
                 client.shutdown(socket.SHUT_WR)
-        except (BrokenPipeError, ConnectionResetError):
+        except OSError:
             # It had heard enough; the answer may still be there.
             pass
         return receive(client)
