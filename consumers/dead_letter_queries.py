@@ -1,5 +1,6 @@
 """Questions about dead letters."""
 
+import re
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -10,6 +11,9 @@ from accounts.caller import Caller
 from consumers.errors import BulkActionNotFound, DeadLetterNotFound
 from consumers.models import BulkAction, ConsumerGroup, DeadLetter
 from consumers.queries import list_visible_groups
+
+# Shorter than the largest bigint, so that PostgreSQL never meets a number that it cannot hold.
+_ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +76,17 @@ def list_dead_letters(caller: Caller, wanted: DeadLetterFilter) -> QuerySet[Dead
     return filter_dead_letters(found, wanted)
 
 
-def get_dead_letter(caller: Caller, dead_letter_id: int) -> DeadLetter:
+def get_dead_letter(caller: Caller, dead_letter_id: str) -> DeadLetter:
     """Return a dead letter with its event, attempts and redrives.
+
+    Args:
+        dead_letter_id: as it stands in an address; what is no id finds nothing.
 
     Raises:
         DeadLetterNotFound: missing, or of a stream that is hidden from the caller.
     """
+    if not _ID.fullmatch(dead_letter_id):
+        raise DeadLetterNotFound
     found = (
         DeadLetter.objects.filter(pk=dead_letter_id, group__in=list_visible_groups(caller).prefetch_related(None))
         .select_related("group__stream", "partition")
@@ -89,12 +98,14 @@ def get_dead_letter(caller: Caller, dead_letter_id: int) -> DeadLetter:
     return found
 
 
-def get_bulk_action(caller: Caller, action_id: int) -> BulkAction:
+def get_bulk_action(caller: Caller, action_id: str) -> BulkAction:
     """Return a bulk action of the caller's, or any for an admin.
 
     Raises:
         BulkActionNotFound
     """
+    if not _ID.fullmatch(action_id):
+        raise BulkActionNotFound
     actions = BulkAction.objects.filter(pk=action_id)
     found = (actions if caller.is_admin else actions.filter(requested_by=caller.reference)).first()
     if found is None:

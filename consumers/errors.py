@@ -61,25 +61,40 @@ class TooManyWaiting(DomainError):
 
 
 class LeaseLost(DomainError):
-    """None of the leases that a request named is the caller's (any more); nothing was changed."""
+    """None of the leases that the request names is the caller's (any more): each expired and was taken back,
+    was ended before, or the group was sought elsewhere. Somebody else may have these events now, and nothing was
+    changed.
+
+    Drop what was done with them, or rely on its being idempotent, and lease again.
+    """
 
     code = "lease_lost"
     title = "Lease lost"
 
     def __init__(self, delivery_ids: list[int]) -> None:
         super().__init__(
-            "The lease expired and was taken back, was ended before, or the group was sought elsewhere: "
-            "somebody else may have these events now. Nothing was changed."
+            "The lease expired and was taken back, was ended before, or the group was sought elsewhere. "
+            "Nothing was changed."
         )
         self.delivery_ids = delivery_ids
 
 
 class OffsetNotInDelivery(DomainError):
+    """An ack names a failed offset that its delivery does not have. Nothing of the request was done.
+
+    Name offsets from `first_offset` to `last_offset` of the delivery.
+    """
+
     code = "offset_not_in_delivery"
     title = "Offset outside of the delivery"
 
 
 class DeadLetterNotFound(DomainError):
+    """There is no dead letter with this id, or it belongs to a stream that is hidden from the caller.
+
+    List those that you may see: `GET /dead-letters`.
+    """
+
     code = "dead_letter_not_found"
     title = "Dead letter not found"
 
@@ -89,18 +104,31 @@ class DeadLetterNotFound(DomainError):
 
 
 class DeadLetterNotOpen(DomainError):
+    """The dead letter was redriven, resolved or discarded before. Nothing was changed: a second click is harmless.
+
+    Look at it to see what became of it: `GET /dead-letters/{id}`.
+    """
+
     code = "not_open"
     title = "Dead letter is not open"
 
 
 class DeadLetterWithoutEvent(DomainError):
-    """Retention took the event while it was still being tried, so there is nothing to send again."""
+    """Retention took the event while it was still being tried, so there is nothing to send again.
 
-    code = "event_expired"
-    title = "Event taken by retention"
+    Resolve or discard the dead letter; keep events for longer than they are retried.
+    """
+
+    code = "dead_letter_without_event"
+    title = "Dead letter has no copy of its event"
 
 
 class BulkActionNotFound(DomainError):
+    """There is no bulk redrive or discard with this id, or somebody else asked for it.
+
+    Use the id that the bulk request was answered with.
+    """
+
     code = "bulk_action_not_found"
     title = "Bulk action not found"
 

@@ -6,8 +6,8 @@ from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
 from accounts.caller import Caller
-from consumers.errors import ConsumerGroupNotFound
-from consumers.models import ConsumerGroup, GroupOffset
+from consumers.errors import ConsumerGroupNotFound, WrongMode
+from consumers.models import ConsumerGroup, Delivery, GroupOffset, Mode
 from streams.log import get_log
 from streams.log.protocol import Bounds, PartitionRef
 from streams.lookup import StreamInfo
@@ -85,3 +85,15 @@ def partitions_of(group: ConsumerGroup) -> dict[int, PartitionRef]:
     """Return the partitions of a group's stream, by their database id."""
     rows = Partition.objects.filter(stream_id=group.stream_id).values_list("pk", "number")
     return {pk: PartitionRef(pk, group.stream.name, number) for pk, number in rows}
+
+
+def list_deliveries(group: ConsumerGroup, state: str | None = None) -> QuerySet[Delivery]:
+    """What the group has in hand and has not finished.
+
+    Raises:
+        WrongMode: an offset-mode group has no deliveries.
+    """
+    if group.mode != Mode.LEASE:
+        raise WrongMode(f"{group.name} commits offsets: it has no deliveries.")
+    deliveries = Delivery.objects.filter(group=group).select_related("partition")
+    return deliveries if state is None else deliveries.filter(state=state)

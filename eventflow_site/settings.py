@@ -62,22 +62,24 @@ INSTALLED_APPS = [
     "eventflow_site.apps.SiteConfig",
 ]
 
-# Requests under /api/ pass the browser's middleware by: eventflow_site/browser_middleware.py.
 MIDDLEWARE = [
     "eventflow_site.request_id.RequestIdMiddleware",
     "observability.middleware.AccessLogMiddleware",
     "eventflow_site.transport.TransportMiddleware",
-    "eventflow_site.browser_middleware.SecurityMiddleware",
-    "eventflow_site.browser_middleware.WhiteNoiseMiddleware",
-    "eventflow_site.browser_middleware.SessionMiddleware",
-    "eventflow_site.browser_middleware.CommonMiddleware",
-    "eventflow_site.browser_middleware.CsrfViewMiddleware",
-    "eventflow_site.browser_middleware.AuthenticationMiddleware",
-    "eventflow_site.browser_middleware.MessageMiddleware",
-    "eventflow_site.browser_middleware.XFrameOptionsMiddleware",
-    "eventflow_site.browser_middleware.CSPMiddleware",
-    "eventflow_site.browser_middleware.HtmxMiddleware",
-    "eventflow_site.browser_middleware.AxesMiddleware",
+    # From here to the exit is for browsers only.
+    "eventflow_site.machine_lane.MachineLaneEntrance",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
+    "eventflow_site.machine_lane.MachineLaneExit",
 ]
 
 TEMPLATES = [
@@ -291,6 +293,10 @@ LOGGING_CONFIG = "observability.log_format.configure"
 LOGGING = {"level": LOG_LEVEL, "format": LOG_FORMAT}
 SLOW_REQUEST_SECONDS = env.float("EVENTFLOW_SLOW_REQUEST_SECONDS", default=1.0)
 SLOW_SQL_SECONDS = env.float("EVENTFLOW_SLOW_SQL_SECONDS", default=0.5)
+# /metrics: who has the token; without one, this machine alone.
+METRICS_TOKEN = env.str("EVENTFLOW_METRICS_TOKEN", default="")
+# Where other containers of this installation count (their PROMETHEUS_MULTIPROC_DIR), if not where this one does.
+METRICS_MORE_DIRS = env.list("EVENTFLOW_METRICS_MORE_DIRS", default=[])
 # Request ids run through to tasks, and each task leaves a line.
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 DJANGO_STRUCTLOG_CELERY_TASK_START_LOG_LEVEL = logging.DEBUG

@@ -53,6 +53,15 @@ class Tally:
         self.events += number
         self.size += total
 
+    def merge(self, other: "Tally") -> None:
+        """Add what another tally counted."""
+        for key, (events, size) in other.counts.items():
+            count = self.counts.setdefault(key, [0, 0])
+            count[0] += events
+            count[1] += size
+        self.events += other.events
+        self.size += other.size
+
     def by_minute(self) -> dict[datetime, list[int]]:
         """Events and bytes of each minute."""
         minutes: dict[bytes, list[int]] = {}

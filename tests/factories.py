@@ -4,16 +4,17 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+from django.utils import timezone
 from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import User
 from accounts.roles import Right, Role
 from accounts.services.api_keys import create_api_key
 from accounts.services.sign_in import issue_tokens
-from consumers.models import ConsumerGroup
+from consumers.models import BulkAction, ConsumerGroup, DeadLetter
 from consumers.services.groups import GroupSettings, create_group
 from streams.lookup import load_stream
-from streams.models import Stream
+from streams.models import Partition, Stream
 from streams.services.lifecycle import StreamSettings, create_stream
 
 _numbers = itertools.count(1)
@@ -49,3 +50,32 @@ def make_group(stream: Stream, name: str | None = None, **settings: Any) -> Cons
     info = load_stream(stream.name)
     assert info is not None
     return create_group(stream=info, name=name or f"group-{next(_numbers)}", settings=GroupSettings(**settings))[0]
+
+
+def make_dead_letter(group: ConsumerGroup, offset: int = 1, *, partition: int = 0, **fields: Any) -> DeadLetter:
+    """A dead letter of an event of the group's stream (which need not be in the log)."""
+    event = (
+        b'{"partition":0,"offset":%d,"recorded_at":"2026-11-22T10:00:00.000000Z","id":"e%d","type":"t","key":null,'
+        % (
+            offset,
+            offset,
+        )
+    )
+    defaults = {
+        "event": event + b'"occurred_at":null,"headers":{},"payload":{"n":1}}',
+        "reason": "max_failures",
+        "created_at": timezone.now(),
+    }
+    place = Partition.objects.get(stream=group.stream, number=partition)
+    return DeadLetter.objects.create(group=group, partition=place, offset=offset, **{**defaults, **fields})
+
+
+def make_bulk_action(user: User) -> BulkAction:
+    return BulkAction.objects.create(
+        kind="discard",
+        requested_by=user.as_caller().reference,
+        total_count=0,
+        max_id=0,
+        created_at=timezone.now(),
+        finished_at=timezone.now(),
+    )

@@ -29,6 +29,7 @@ from consumers.conf import (
     MAX_ACK_WAIT_SECONDS,
     MAX_BACKOFF_ENTRIES,
     MAX_BACKOFF_SECONDS,
+    MAX_MAX_DELIVERIES,
     MAX_MAX_FAILURES,
     MAX_MAX_IN_FLIGHT,
 )
@@ -45,6 +46,7 @@ class GroupSerializer(serializers.Serializer):
     start = serializers.ChoiceField(choices=Start.choices)
     ack_wait = serializers.IntegerField(source="ack_wait_seconds")
     max_failures = serializers.IntegerField()
+    max_deliveries = serializers.IntegerField()
     backoff = serializers.ListField(child=serializers.IntegerField(), source="backoff_seconds")
     ordering = serializers.ChoiceField(choices=Ordering.choices)
     max_in_flight = serializers.IntegerField()
@@ -66,6 +68,7 @@ class GroupProgressSerializer(GroupSerializer):
 class ChangeGroupSerializer(StrictSerializer):
     ack_wait = StrictIntegerField(low=1, high=MAX_ACK_WAIT_SECONDS, required=False, source="ack_wait_seconds")
     max_failures = StrictIntegerField(low=1, high=MAX_MAX_FAILURES, required=False)
+    max_deliveries = StrictIntegerField(low=2, high=MAX_MAX_DELIVERIES, required=False)
     backoff = StrictListField(
         child=StrictIntegerField(low=0, high=MAX_BACKOFF_SECONDS),
         min_length=1,

@@ -1,8 +1,15 @@
 from django.urls import path
 
+from consumers.api.bulk import BulkActionView, BulkDiscardView, BulkRedriveView
+from consumers.api.dead_letters import DeadLettersViewSet, DiscardView, RedriveView, ReportView, ResolveView
+from consumers.api.deliveries import DeliveriesViewSet
 from consumers.api.groups import AllGroupsViewSet, GroupViewSet
+from consumers.api.lease import LeaseView
 from consumers.api.offsets import OffsetsView
+from consumers.api.outcomes import AckView, ExtendView, NackView, ReleaseView
 from consumers.api.poll import StreamEventsView
+from consumers.api.seek import SeekView
+from consumers.api.timeline import TimelineView
 
 GROUPS = "streams/<str:stream>/consumer-groups"
 
@@ -15,5 +22,22 @@ urlpatterns = [
         name="group",
     ),
     path(f"{GROUPS}/<str:group>/offsets", OffsetsView.as_view(), name="offsets"),
+    path(f"{GROUPS}/<str:group>/seek", SeekView.as_view(), name="seek"),
+    path(f"{GROUPS}/<str:group>/lease", LeaseView.as_view(), name="lease"),
+    path(f"{GROUPS}/<str:group>/ack", AckView.as_view(), name="ack"),
+    path(f"{GROUPS}/<str:group>/nack", NackView.as_view(), name="nack"),
+    path(f"{GROUPS}/<str:group>/extend", ExtendView.as_view(), name="extend"),
+    path(f"{GROUPS}/<str:group>/release", ReleaseView.as_view(), name="release"),
+    path(f"{GROUPS}/<str:group>/deliveries", DeliveriesViewSet.as_view({"get": "list"}), name="deliveries"),
+    path(f"{GROUPS}/<str:group>/dead-letters", ReportView.as_view(), name="report-dead-letter"),
+    path("streams/<str:stream>/events/<str:partition>/<str:offset>/timeline", TimelineView.as_view(), name="timeline"),
+    path("dead-letters", DeadLettersViewSet.as_view({"get": "list"}), name="dead-letters"),
+    path("dead-letters/redrive", BulkRedriveView.as_view(), name="redrive-dead-letters"),
+    path("dead-letters/discard", BulkDiscardView.as_view(), name="discard-dead-letters"),
+    path("dead-letters/bulk-actions/<str:action_id>", BulkActionView.as_view(), name="bulk-action"),
+    path("dead-letters/<str:dead_letter_id>", DeadLettersViewSet.as_view({"get": "retrieve"}), name="dead-letter"),
+    path("dead-letters/<str:dead_letter_id>/redrive", RedriveView.as_view(), name="redrive-dead-letter"),
+    path("dead-letters/<str:dead_letter_id>/discard", DiscardView.as_view(), name="discard-dead-letter"),
+    path("dead-letters/<str:dead_letter_id>/resolve", ResolveView.as_view(), name="resolve-dead-letter"),
     path("consumer-groups", AllGroupsViewSet.as_view({"get": "list"}), name="all-groups"),
 ]

@@ -11,6 +11,7 @@ from rest_framework import exceptions as drf
 
 from accounts.api.bodies import is_chunked
 from accounts.errors import DomainError, EmptyBody, InvalidParameter, LoginThrottled, UnknownField
+from consumers.errors import LeaseLost
 from eventflow_site.api.problems import Problem
 from eventflow_site.api.statuses import RETRYABLE_ERRORS, RETRYABLE_STATUSES, status_of
 from streams.errors import AppendNotStored, AppendOutcomeUnknown, InvalidEvents
@@ -93,6 +94,11 @@ def _of_domain_error(error: DomainError) -> Problem:
         faults = [
             {"pointer": f"/{_pointer(name)}", "code": "unknown_field", "detail": "There is no such field."}
             for name in error.names
+        ]
+    elif isinstance(error, LeaseLost):
+        faults = [
+            {"pointer": f"/deliveries/{index}", "code": error.code, "detail": f"Delivery {pk} is not yours."}
+            for index, pk in enumerate(error.delivery_ids[:MAX_ERRORS])
         ]
     elif isinstance(error, InvalidParameter):
         faults = [{"pointer": f"?{error.parameter}", "code": error.parameter_code, "detail": error.detail}]

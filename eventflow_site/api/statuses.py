@@ -57,6 +57,13 @@ STATUS_OF: dict[type[DomainError], int] = {
     consumers.WrongMode: 409,
     consumers.OffsetBeyondHead: 422,
     consumers.TooManyWaiting: 429,
+    consumers.LeaseLost: 409,
+    consumers.OffsetNotInDelivery: 422,
+    # dead letters
+    consumers.DeadLetterNotFound: 404,
+    consumers.DeadLetterNotOpen: 409,
+    consumers.DeadLetterWithoutEvent: 410,
+    consumers.BulkActionNotFound: 404,
     # simulations
     observability.InvalidTemplate: 422,
     observability.SimulationNotFound: 404,

@@ -133,6 +133,13 @@ class MemoryLog:
             later = (event.offset for event in stored.events if event.recorded_at >= at)
             return next(later, stored.head_offset + 1)
 
+    def recorded_after(self, positions: Sequence[tuple[PartitionRef, int]]) -> Sequence[datetime | None]:
+        with self._lock:
+            return [
+                next((each.recorded_at for each in self._partition(partition).events if each.offset > after), None)
+                for partition, after in positions
+            ]
+
     def ensure(self, partitions: Sequence[PartitionRef]) -> None:
         with self._lock:
             for partition in partitions:

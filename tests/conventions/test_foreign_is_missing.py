@@ -6,7 +6,7 @@ from accounts.roles import Role
 from streams.models import Partition
 from tests.client import ApiClient
 from tests.conventions.test_permission_table import ROWS, Cast
-from tests.factories import make_group, make_key, make_stream, make_token, make_user
+from tests.factories import make_bulk_action, make_dead_letter, make_group, make_key, make_stream, make_token, make_user
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
@@ -30,7 +30,12 @@ def test_a_foreign_object_answers_as_a_missing_one(row):
     cast.clients["all-roles"] = ApiClient(token=make_token(make_user(Role.PRODUCER, Role.CONSUMER)))
     foreign = {"stream": "foreign-1", "group": "billing", "key": cast.victim_key("owner"), "new": "new-one"}
     missing = {"stream": "missing-1", "group": "billing", "key": "0" * 12, "new": "new-one"}
-    make_group(make_stream("foreign-1", owner=cast.users["owner"], visibility="restricted"), "billing")
+    stream = make_stream("foreign-1", owner=cast.users["owner"], visibility="restricted")
+    make_group(stream, "billing")
+    leasing = make_group(stream, "shipping", mode="lease")
+    bulk_action = make_bulk_action(cast.users["owner"])
+    foreign |= {"leasing": leasing.name, "letter": str(make_dead_letter(leasing).pk), "bulk": str(bulk_action.pk)}
+    missing |= {"leasing": leasing.name, "letter": "999999999999", "bulk": "999999999999"}
     assert cast.clients["owner"].post("/events", {"stream": "foreign-1", "payload": 1}).status_code == 202
     for asker in ("strange", "other", "all-roles"):
         answers = [cast.send(asker, method, path, body, names) for names in (foreign, missing)]

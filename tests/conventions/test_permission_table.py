@@ -23,13 +23,17 @@ from accounts.roles import Right, Role
 from accounts.services.api_keys import create_api_key
 from tests.client import ApiClient
 from tests.conventions.routes import api_routes
-from tests.factories import make_group, make_key, make_stream, make_token, make_user
+from tests.factories import make_bulk_action, make_dead_letter, make_group, make_key, make_stream, make_token, make_user
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
 ACTORS = ["admin", "owner", "mate", "hidden", "strange", "nobody", "produce", "consume", "manage", "other", "anon"]
 EVENT = {"stream": "{stream}", "payload": 1}
 GROUP = "/streams/{stream}/consumer-groups/{group}"
+LEASING = "/streams/{stream}/consumer-groups/{leasing}"
+# A lease that nobody has.
+LEASES = {"deliveries": [{"delivery_id": 1, "lease_token": "01a2058e-b606-7094-8c31-55e4ce2d8688"}]}
+BULK = {"filter": {"stream": "{stream}"}, "dry_run": True}
 
 # Method and route, a valid body, and the status for each actor in the order of ACTORS.
 TABLE: list[tuple[str, Any, str]] = [
@@ -58,6 +62,23 @@ TABLE: list[tuple[str, Any, str]] = [
     (f"DELETE {GROUP}", None, "                            204   204 204  404 404 403 403  204  403  404 401"),
     (f"GET {GROUP}/offsets", None, "                       200   200 200  404 404 403 403  200  403  404 401"),
     (f"POST {GROUP}/offsets", {"offset": 1}, "             200   200 200  404 404 403 403  200  403  404 401"),
+    (f"POST {GROUP}/seek", {"to": "latest"}, "             200   200 200  404 404 403 403  200  403  404 401"),
+    (f"POST {GROUP}/dead-letters", {"offset": 1}, "        201   201 201  404 404 403 403  201  403  404 401"),
+    (f"POST {LEASING}/lease", {}, "                        200   200 200  404 404 403 403  200  403  404 401"),
+    (f"POST {LEASING}/ack", LEASES, "                      409   409 409  404 404 403 403  409  403  404 401"),
+    (f"POST {LEASING}/nack", LEASES, "                     409   409 409  404 404 403 403  409  403  404 401"),
+    (f"POST {LEASING}/extend", LEASES, "                   409   409 409  404 404 403 403  409  403  404 401"),
+    (f"POST {LEASING}/release", LEASES, "                  409   409 409  404 404 403 403  409  403  404 401"),
+    (f"GET {LEASING}/deliveries", None, "                  200   200 200  404 404 403 403  200  403  404 401"),
+    ("GET /streams/{stream}/events/0/1/timeline", None, "  200   200 200  404 404 403 403  200  403  404 401"),
+    ("GET /dead-letters", None, "                          200   200 200  200 200 403 403  200  403  200 401"),
+    ("GET /dead-letters/{letter}", None, "                 200   200 200  404 404 403 403  200  403  404 401"),
+    ("POST /dead-letters/{letter}/redrive", {}, "          202   202 202  404 404 403 403  202  403  404 401"),
+    ("POST /dead-letters/{letter}/discard", {}, "          200   200 200  404 404 403 403  200  403  404 401"),
+    ("POST /dead-letters/{letter}/resolve", {}, "          200   200 200  404 404 403 403  200  403  404 401"),
+    ("POST /dead-letters/redrive", BULK, "                 200   200 200  200 200 403 403  200  403  200 401"),
+    ("POST /dead-letters/discard", BULK, "                 200   200 200  200 200 403 403  200  403  200 401"),
+    ("GET /dead-letters/bulk-actions/{bulk}", None, "      200   200 404  404 404 403 403  404  403  404 401"),
 ]
 
 # Without credentials: signing in and its like, and what the API says of itself.
@@ -106,7 +127,15 @@ class Cast:
         stream = make_stream(f"orders-{purpose}-{visibility}", owner=owner, visibility=visibility)
         group = make_group(stream, "billing")
         assert self.clients["owner"].post("/events", {"stream": stream.name, "payload": 1}).status_code == 202
-        return {"stream": stream.name, "group": group.name, "key": self.victim_key("owner")}
+        leasing = make_group(stream, "shipping", mode="lease")
+        return {
+            "stream": stream.name,
+            "group": group.name,
+            "key": self.victim_key("owner"),
+            "leasing": leasing.name,
+            "letter": str(make_dead_letter(leasing).pk),
+            "bulk": str(make_bulk_action(owner).pk),
+        }
 
 
 def _filled(value: Any, names: dict[str, str]) -> Any:
@@ -134,6 +163,7 @@ def _people() -> dict[str, User]:
 def _template(line: str) -> tuple[str, str]:
     method, path = line.split(" ")
     path = path.partition("?")[0].replace("{key}", "{key_id}").replace("/events/0/1", "/events/{partition}/{offset}")
+    path = path.replace("{leasing}", "{group}").replace("{letter}", "{dead_letter_id}").replace("{bulk}", "{action_id}")
     return method, path
 
 

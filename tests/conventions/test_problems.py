@@ -67,7 +67,7 @@ def test_one_code_never_has_two_statuses():
 
 def test_the_document_is_up_to_date():
     written = (PROJECT / "docs" / "problems.md").read_text()
-    assert written == render_markdown(list_problem_kinds()), "run `python manage.py problem_docs`"
+    assert written == render_markdown(list_problem_kinds()), "run `make docs`"
 
 
 class TestThePage:

@@ -29,7 +29,7 @@ def totals(stream):
 
 def types(stream, length):
     rows = TypePeriod.objects.filter(stream=stream, length=length).values_list("type", "events")
-    counted: dict[str, int] = {}
+    counted = {}
     for name, events in rows:
         counted[name] = counted.get(name, 0) + events
     return counted
@@ -102,7 +102,8 @@ def test_it_goes_on_where_it_stopped():
 
 
 def test_a_long_backlog_is_caught_up_in_bounded_steps(monkeypatch):
-    monkeypatch.setattr(rollups, "ROLLUP_STEP_EVENTS", 7)
+    monkeypatch.setattr(rollups, "ROLLUP_SHARE_EVENTS", 1)
+    monkeypatch.setattr(rollups, "ROLLUP_STEP_EVENTS", 14)
     monkeypatch.setattr(rollups, "ROLLUP_READ_EVENTS", 5)
     stream = make_stream(partitions=2)
     for _ in range(10):
@@ -136,7 +137,9 @@ def test_a_step_that_fails_half_way_leaves_nothing_behind(monkeypatch):
 
 
 def test_workers_that_roll_up_at_once_count_each_event_once(monkeypatch):
-    monkeypatch.setattr(rollups, "ROLLUP_STEP_EVENTS", 3)
+    monkeypatch.setattr(rollups, "ROLLUP_SHARE_EVENTS", 1)
+    monkeypatch.setattr(rollups, "ROLLUP_STEP_PARTITIONS", 2)
+    monkeypatch.setattr(rollups, "ROLLUP_STEP_EVENTS", 6)
     monkeypatch.setattr(rollups, "ROLLUP_READ_EVENTS", 3)
     stream = make_stream(partitions=3)
     for round_ in range(30):

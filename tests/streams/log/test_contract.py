@@ -246,6 +246,15 @@ def test_offset_at_finds_the_first_event_recorded_at_or_after_a_moment(log, part
     assert log.offset_at(partition, stored[-1].recorded_at + SOON) == 15
 
 
+def test_recorded_after_tells_the_time_of_the_first_event_behind_each_offset(log, make_partitions):
+    first, second = make_partitions(2)
+    one = log.append([PartitionAppend(first, [event(1), event(2)])]).ranges[0]
+    two = log.append([PartitionAppend(first, [event(3)])]).ranges[0]
+    positions = [(first, 2), (second, 0), (first, 0), (first, 1), (first, 3)]
+    assert list(log.recorded_after(positions)) == [two.recorded_at, None, one.recorded_at, one.recorded_at, None]
+    assert list(log.recorded_after([])) == []
+
+
 def test_offset_at_of_an_empty_partition_is_one(log, partition):
     assert log.offset_at(partition, datetime.now(UTC)) == 1
 

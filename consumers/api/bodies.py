@@ -1,0 +1,160 @@
+"""Bodies of the lease verbs: decoded into typed structs, and refused with a pointer to what is wrong."""
+
+import re
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+import msgspec
+from django.http import HttpRequest
+from msgspec import Meta
+from rest_framework.exceptions import ErrorDetail, ValidationError
+
+from accounts.api.bodies import check_text, exceeds_depth, explain_decode_error, read_body
+from accounts.conf import MAX_BODY_BYTES
+from accounts.errors import ExpectedObject, InvalidUnicode, TooDeep
+from consumers.conf import (
+    DEFAULT_LEASE_EVENTS,
+    MAX_ACK_WAIT_SECONDS,
+    MAX_BACKOFF_SECONDS,
+    MAX_CONSUMER_CHARACTERS,
+    MAX_LEASE_EVENTS,
+    MAX_OUTCOME_DELIVERIES,
+)
+from streams.conf import MAX_OFFSET, MAX_WAIT_SECONDS
+
+_PATH_PART = re.compile(r"\.([A-Za-z_]+)|\[(\d+)\]|\[\.\.\.\]")
+_Body = TypeVar("_Body")
+
+DeliveryId = Annotated[int, Meta(ge=1, le=MAX_OFFSET)]
+Offset = Annotated[int, Meta(ge=1, le=MAX_OFFSET)]
+AckWait = Annotated[float, Meta(ge=1, le=MAX_ACK_WAIT_SECONDS)]
+Delay = Annotated[float, Meta(ge=0, le=MAX_BACKOFF_SECONDS)]
+
+
+class LeaseBody(msgspec.Struct, forbid_unknown_fields=True):
+    max_events: Annotated[int, Meta(ge=1, le=MAX_LEASE_EVENTS)] = DEFAULT_LEASE_EVENTS
+    wait: Annotated[float, Meta(ge=0, le=MAX_WAIT_SECONDS)] = 0.0
+    consumer: Annotated[str, Meta(min_length=1, max_length=MAX_CONSUMER_CHARACTERS)] | None = None
+    ack_wait: AckWait | None = None
+
+
+class FailedItem(msgspec.Struct, forbid_unknown_fields=True):
+    offset: Offset
+    error: str = ""
+    delay: Delay | None = None
+    terminal: bool = False
+
+
+class LeaseItem(msgspec.Struct, forbid_unknown_fields=True):
+    delivery_id: DeliveryId
+    lease_token: UUID
+
+
+class AckItem(LeaseItem, forbid_unknown_fields=True):
+    failed: Annotated[list[FailedItem], Meta(max_length=MAX_LEASE_EVENTS)] = []
+
+
+class NackItem(LeaseItem, forbid_unknown_fields=True):
+    error: str = ""
+    delay: Delay | None = None
+    terminal: bool = False
+
+
+_Items = Meta(min_length=1, max_length=MAX_OUTCOME_DELIVERIES)
+
+
+class AckBody(msgspec.Struct, forbid_unknown_fields=True):
+    deliveries: Annotated[list[AckItem], _Items]
+
+
+class NackBody(msgspec.Struct, forbid_unknown_fields=True):
+    deliveries: Annotated[list[NackItem], _Items]
+
+
+class ReleaseBody(msgspec.Struct, forbid_unknown_fields=True):
+    deliveries: Annotated[list[LeaseItem], _Items]
+
+
+class ExtendBody(msgspec.Struct, forbid_unknown_fields=True):
+    deliveries: Annotated[list[LeaseItem], _Items]
+    ack_wait: AckWait | None = None
+
+
+def decode_body(request: HttpRequest, decoder: msgspec.json.Decoder[_Body]) -> _Body:
+    """Return the request's body as the decoder's struct.
+
+    Raises:
+        InvalidUtf8, InvalidUnicode, InvalidJson, ExpectedObject, TooDeep, PayloadTooLarge, …: see `read_body`.
+        ValidationError: it is JSON, but not what the verb takes.
+    """
+    body = read_body(request, limit=MAX_BODY_BYTES)[1]
+    check_text(body)
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        # The decoder stops at the first thing that is wrong: what follows must be JSON too.
+        _check_json(body)
+        raise _problem(error) from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise explain_decode_error(error, body) from error
+
+
+def check_name(name: str, field: str) -> None:
+    """Refuse text that a screen or a log line could trip over.
+
+    Raises:
+        InvalidUnicode, ValidationError
+    """
+    if "\x00" in name:
+        raise InvalidUnicode("Text here must not contain \\u0000.")
+    if not name.isprintable():
+        raise invalid(field, "Must not have control or invisible characters.", "invalid")
+
+
+def check_unique(items: list[Any]) -> None:
+    """Refuse a request that names a delivery twice: which of the two would count?
+
+    Raises:
+        ValidationError
+    """
+    seen: set[int] = set()
+    for index, item in enumerate(items):
+        if item.delivery_id in seen:
+            raise invalid(f"deliveries/{index}/delivery_id", "Name each delivery once.", "repeated")
+        seen.add(item.delivery_id)
+
+
+def invalid(path: str, detail: str, code: str) -> ValidationError:
+    """Return the refusal of one place in the body, `deliveries/0/lease_token`."""
+    nested: Any = [ErrorDetail(detail[:200], code=code)]
+    for part in reversed([part for part in path.split("/") if part]):
+        nested = {part: nested}
+    return ValidationError(nested)
+
+
+def _check_json(body: bytes) -> None:
+    try:
+        document = msgspec.json.decode(body)
+    except msgspec.ValidationError:
+        # A number that Python cannot hold; it is JSON all the same.
+        return
+    except (msgspec.DecodeError, RecursionError, ValueError) as error:
+        raise explain_decode_error(error, body) from error
+    if not isinstance(document, dict):
+        raise ExpectedObject("The body must be a JSON object.")
+    if exceeds_depth(body):
+        raise TooDeep("Values are nested too deeply.")
+
+
+def _problem(error: msgspec.ValidationError) -> ValidationError:
+    """Turn msgspec's `Expected …, got … - at `$.deliveries[0].offset`` into a pointer, a code and words."""
+    text, _, where = str(error).partition(" - at `$")
+    path = "/".join(name or index or "-" for name, index in _PATH_PART.findall(where))
+    if "unknown field" in text:
+        name = text.rpartition("field `")[2].rstrip("`")[:60]
+        return invalid(f"{path}/{name}", "There is no such field.", "unknown_field")
+    if "missing required field" in text:
+        name = text.rpartition("field `")[2].rstrip("`")
+        return invalid(f"{path}/{name}", "This field is required.", "required")
+    code = "out_of_range" if "`int` " in text or "`float` " in text or "out of range" in text else "invalid"
+    return invalid(path, text, code)

@@ -1,0 +1,191 @@
+"""`/dead-letters`: what groups gave up on, and what to do about one of them."""
+
+from typing import Any
+
+import orjson
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework.viewsets import GenericViewSet
+
+from accounts.api.callers import caller_of
+from accounts.api.idempotent import idempotent
+from accounts.api.parameters import known_parameters
+from accounts.permissions import MayConsume
+from accounts.roles import Right
+from consumers.api.dead_letter_bodies import (
+    NoteSerializer,
+    RawPayloadParser,
+    ReportSerializer,
+    parse_filter,
+    split_payload,
+)
+from consumers.api.schemas import DeadLetterDetailSerializer, DeadLetterSerializer
+from consumers.dead_letter_queries import get_dead_letter, list_dead_letters
+from consumers.models import DeadLetter
+from consumers.queries import get_group
+from consumers.services.dead_letters.close import discard_dead_letter, resolve_dead_letter
+from consumers.services.dead_letters.redrive import redrive_dead_letter
+from consumers.services.dead_letters.report import report_dead_letter
+from consumers.states import DeadLetterStatus, ExhaustedReason
+from streams.lookup import require_stream
+
+FILTERS = ("stream", "group", "status", "reason", "since", "until", "type", "fingerprint")
+_PARAMETERS = [
+    OpenApiParameter("stream", OpenApiTypes.STR),
+    OpenApiParameter("group", OpenApiTypes.STR),
+    OpenApiParameter("status", OpenApiTypes.STR, enum=[status.value for status in DeadLetterStatus]),
+    OpenApiParameter("reason", OpenApiTypes.STR, enum=[reason.value for reason in ExhaustedReason]),
+    OpenApiParameter("since", OpenApiTypes.DATETIME, description="Became a dead letter then or later."),
+    OpenApiParameter("until", OpenApiTypes.DATETIME, description="Became a dead letter before."),
+    OpenApiParameter("type", OpenApiTypes.STR, description="The event's type."),
+    OpenApiParameter("fingerprint", OpenApiTypes.STR, description="The error's fingerprint."),
+]
+RedriveRequestSerializer = inline_serializer(
+    "RedriveRequest",
+    {
+        "payload": serializers.JSONField(required=False, help_text="Sent instead of the event's payload."),
+        "note": serializers.CharField(required=False),
+    },
+)
+
+
+def describe(dead_letter: DeadLetter) -> dict[str, Any]:
+    """A dead letter with its event, whose bytes are put in as they are."""
+    event = orjson.Fragment(bytes(dead_letter.event)) if dead_letter.event is not None else None
+    return {
+        **DeadLetterSerializer(dead_letter).data,
+        "event": event,
+        **{name: _details(dead_letter)[name] for name in ("attempts", "redrives")},
+    }
+
+
+def _details(dead_letter: DeadLetter) -> Any:
+    serializer = DeadLetterDetailSerializer(dead_letter)
+    serializer.fields.pop("event")
+    return serializer.data
+
+
+@extend_schema(tags=["Dead letters"])
+class DeadLettersViewSet(GenericViewSet):
+    permission_classes = (MayConsume,)
+    serializer_class = DeadLetterSerializer
+    queryset = DeadLetter.objects.none()
+    keyset = ("-id",)
+    extra_parameters = FILTERS
+
+    @extend_schema(operation_id="list_dead_letters", parameters=_PARAMETERS)
+    def list(self, request: Request) -> Response:
+        """List dead letters, the newest first, without their events."""
+        known_parameters(request, {*FILTERS, "cursor", "limit"})
+        wanted = parse_filter({name: value for name, value in request.query_params.items() if name in FILTERS})
+        page = self.paginate_queryset(list_dead_letters(caller_of(request), wanted))
+        return self.get_paginated_response(DeadLetterSerializer(page, many=True).data)
+
+    @extend_schema(operation_id="get_dead_letter", responses={200: DeadLetterDetailSerializer})
+    def retrieve(self, request: Request, dead_letter_id: str) -> Response:
+        """The event as it was, the attempts with their errors, and the redrives."""
+        known_parameters(request, ())
+        return Response(describe(_found(request, dead_letter_id)))
+
+
+class RedriveView(APIView):
+    permission_classes = (MayConsume,)
+    parser_classes = (RawPayloadParser,)
+
+    @extend_schema(
+        operation_id="redrive_dead_letter",
+        tags=["Dead letters"],
+        request=RedriveRequestSerializer,
+        responses={202: OpenApiResponse(DeadLetterSerializer)},
+    )
+    @idempotent()
+    def post(self, request: Request, dead_letter_id: str) -> Response:
+        """Send it to its group again, and to no other; 409 `not_open` if that was done before.
+
+        With a `payload`, that is sent instead of the event's own; the original stays, and what changed is recorded.
+        """
+        known_parameters(request, ())
+        payload, note = split_payload(request.data)
+        found = _found(request, dead_letter_id)
+        redrive_dead_letter(dead_letter=found, requested_by=caller_of(request).reference, payload=payload, note=note)
+        return Response(_summary(found), status=202)
+
+
+class DiscardView(APIView):
+    permission_classes = (MayConsume,)
+
+    @extend_schema(
+        operation_id="discard_dead_letter",
+        tags=["Dead letters"],
+        request=NoteSerializer,
+        responses={200: DeadLetterSerializer},
+    )
+    @idempotent()
+    def post(self, request: Request, dead_letter_id: str) -> Response:
+        """Give up on it for good; its copy stays to be looked at."""
+        known_parameters(request, ())
+        note = _note_of(request.data)
+        found = _found(request, dead_letter_id)
+        discard_dead_letter(dead_letter=found, requested_by=caller_of(request).reference, note=note)
+        return Response(_summary(found))
+
+
+class ResolveView(APIView):
+    permission_classes = (MayConsume,)
+
+    @extend_schema(
+        operation_id="resolve_dead_letter",
+        tags=["Dead letters"],
+        request=NoteSerializer,
+        responses={200: DeadLetterSerializer},
+    )
+    @idempotent()
+    def post(self, request: Request, dead_letter_id: str) -> Response:
+        """Record that the event was dealt with outside of its group."""
+        known_parameters(request, ())
+        note = _note_of(request.data)
+        found = _found(request, dead_letter_id)
+        resolve_dead_letter(dead_letter=found, requested_by=caller_of(request).reference, note=note)
+        return Response(_summary(found))
+
+
+class ReportView(APIView):
+    permission_classes = (MayConsume,)
+
+    @extend_schema(
+        operation_id="report_dead_letter",
+        tags=["Dead letters"],
+        request=ReportSerializer,
+        responses={201: DeadLetterSerializer, 200: DeadLetterSerializer},
+    )
+    @idempotent()
+    def post(self, request: Request, stream: str, group: str) -> Response:
+        """Park an event that an offset-mode consumer cannot process; one that is parked already answers 200."""
+        known_parameters(request, ())
+        found = require_stream(caller_of(request), stream, Right.CONSUME)
+        body = ReportSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        dead_letter, is_new = report_dead_letter(
+            stream=found, group=get_group(found, group), reporter=caller_of(request).reference, **body.validated_data
+        )
+        return Response(_summary(dead_letter), status=201 if is_new else 200)
+
+
+def _note_of(given: Any) -> str:
+    """Return the note of a verb that takes nothing else."""
+    serializer = NoteSerializer(data=given)
+    serializer.is_valid(raise_exception=True)
+    return str(serializer.validated_data["note"])
+
+
+def _found(request: Request, dead_letter_id: str) -> DeadLetter:
+    return get_dead_letter(caller_of(request), dead_letter_id)
+
+
+def _summary(dead_letter: DeadLetter) -> Any:
+    dead_letter.refresh_from_db(fields=["status", "closed_at", "closed_by", "note"])
+    return DeadLetterSerializer(dead_letter).data

@@ -1,0 +1,89 @@
+"""`POST …/{group}/lease`: take events to work on."""
+
+import msgspec
+from django.http import HttpRequest, HttpResponse
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+
+from accounts.api.bodies import JSON
+from accounts.api.callers import caller_of
+from accounts.api.lean import LeanView
+from accounts.api.parameters import known_parameters
+from accounts.permissions import MayConsume
+from accounts.roles import Right
+from consumers.api.bodies import LeaseBody, check_name, decode_body
+from consumers.api.schemas import LeasedSerializer, LeaseRequestSerializer
+from consumers.queries import get_group
+from consumers.services.leasing import Leased, LeasedDelivery, lease_deliveries
+from consumers.services.members import note_member
+from consumers.services.waiting import waiting_place
+from streams.log.times import format_time
+from streams.lookup import require_stream
+
+_decoder = msgspec.json.Decoder(LeaseBody)
+
+
+class LeaseView(LeanView):
+    permission_classes = (MayConsume,)
+
+    @extend_schema(
+        operation_id="lease_deliveries",
+        tags=["Lease mode"],
+        request=LeaseRequestSerializer,
+        responses={200: OpenApiResponse(LeasedSerializer)},
+    )
+    def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
+        """Lease events: nobody else of the group gets them until `expires_at`. Wait for some if there are none.
+
+        A paused group answers with nothing. `gaps` tells what retention took before the group was given it.
+        """
+        known_parameters(request, ())
+        body = decode_body(request, _decoder)
+        found = require_stream(caller_of(request), stream, Right.CONSUME)
+        consumer = body.consumer or caller_of(request).reference
+        check_name(consumer, "consumer")
+        wanted = get_group(found, group)
+        with waiting_place(body.wait):
+            leased = lease_deliveries(
+                stream=found,
+                group=wanted,
+                consumer=consumer,
+                max_events=body.max_events,
+                ack_wait_seconds=body.ack_wait,
+                wait_seconds=body.wait,
+            )
+        note_member(group_id=wanted.pk, name=consumer)
+        response = HttpResponse(render(leased), content_type=JSON)
+        response["Cache-Control"] = "no-store"
+        return response
+
+
+def render(leased: Leased) -> bytes:
+    """The answer as bytes: events are put in as the log has them."""
+    gaps = b",".join(
+        b'{"partition":%d,"first_offset":%d,"last_offset":%d}' % (gap.partition, gap.first_offset, gap.last_offset)
+        for gap in leased.gaps
+    )
+    return b'{"deliveries":[' + b",".join(map(_render_delivery, leased.deliveries)) + b'],"gaps":[' + gaps + b"]}"
+
+
+def _render_delivery(delivery: LeasedDelivery) -> bytes:
+    return b"".join(
+        (
+            b'{"delivery_id":%d,"lease_token":"%b","partition":%d,"first_offset":%d,"last_offset":%d,'
+            b'"delivery_count":%d,"failure_count":%d,"round":%d,"dead_letter_id":%b,"expires_at":"%b","events":['
+            % (
+                delivery.id,
+                str(delivery.token).encode(),
+                delivery.partition,
+                delivery.first_offset,
+                delivery.last_offset,
+                delivery.delivery_count,
+                delivery.failure_count,
+                delivery.round,
+                b"null" if delivery.dead_letter_id is None else b"%d" % delivery.dead_letter_id,
+                format_time(delivery.expires_at),
+            ),
+            b",".join(delivery.events),
+            b"]}",
+        )
+    )

@@ -1,0 +1,156 @@
+"""`POST …/{group}/ack`, `/nack`, `/extend`, `/release`: what a consumer says of what it was handed."""
+
+from typing import Any
+
+import msgspec
+import orjson
+from django.http import HttpRequest, HttpResponse
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+
+from accounts.api.bodies import JSON
+from accounts.api.callers import caller_of
+from accounts.api.lean import LeanView
+from accounts.api.parameters import known_parameters
+from accounts.permissions import MayConsume
+from accounts.roles import Right
+from consumers.api.bodies import AckBody, ExtendBody, LeaseItem, NackBody, ReleaseBody, check_unique, decode_body
+from consumers.api.schemas import (
+    AckRequestSerializer,
+    DeliveryResultsSerializer,
+    ExtendRequestSerializer,
+    NackRequestSerializer,
+    ReleaseRequestSerializer,
+)
+from consumers.errors import LeaseLost
+from consumers.isolation import FailedEvent
+from consumers.models import ConsumerGroup
+from consumers.queries import get_group
+from consumers.services.leasing import (
+    Ack,
+    DeliveryResult,
+    LeaseRef,
+    LeaseResult,
+    Nack,
+    ack_deliveries,
+    extend_leases,
+    nack_deliveries,
+    release_deliveries,
+)
+from streams.lookup import require_stream
+
+RESPONSES = {
+    200: OpenApiResponse(DeliveryResultsSerializer),
+    207: OpenApiResponse(
+        DeliveryResultsSerializer, description="Some of the leases were lost, and nothing of theirs changed."
+    ),
+}
+
+
+class _OutcomeView(LeanView):
+    permission_classes = (MayConsume,)
+
+    def _decode(self, request: HttpRequest, decoder: msgspec.json.Decoder[Any]) -> Any:
+        known_parameters(request, ())
+        body = decode_body(request, decoder)
+        check_unique(body.deliveries)
+        return body
+
+
+class AckView(_OutcomeView):
+    decoder = msgspec.json.Decoder(AckBody)
+
+    @extend_schema(
+        operation_id="ack_deliveries", tags=["Lease mode"], request=AckRequestSerializer, responses=RESPONSES
+    )
+    def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
+        """Done. Name the offsets that failed, if any: each goes on by itself, the rest is finished.
+
+        The same again is harmless. 409 `lease_lost` if none of the leases is yours any more.
+        """
+        body: AckBody = self._decode(request, self.decoder)
+        acks = [
+            Ack(
+                item.delivery_id,
+                item.lease_token,
+                [FailedEvent(each.offset, each.error, each.delay, each.terminal) for each in _once(item.failed)],
+            )
+            for item in body.deliveries
+        ]
+        return answer(ack_deliveries(group=_group(request, stream, group), acks=acks))
+
+
+class NackView(_OutcomeView):
+    decoder = msgspec.json.Decoder(NackBody)
+
+    @extend_schema(
+        operation_id="nack_deliveries", tags=["Lease mode"], request=NackRequestSerializer, responses=RESPONSES
+    )
+    def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
+        """Failed as a whole: it comes again after the group's backoff or its own delay, or never if `terminal`."""
+        body: NackBody = self._decode(request, self.decoder)
+        nacks = [
+            Nack(item.delivery_id, item.lease_token, item.error, item.delay, item.terminal) for item in body.deliveries
+        ]
+        return answer(nack_deliveries(group=_group(request, stream, group), nacks=nacks))
+
+
+class ReleaseView(_OutcomeView):
+    decoder = msgspec.json.Decoder(ReleaseBody)
+
+    @extend_schema(
+        operation_id="release_deliveries", tags=["Lease mode"], request=ReleaseRequestSerializer, responses=RESPONSES
+    )
+    def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
+        """Give it back untouched: available at once, not counted as failed."""
+        body: ReleaseBody = self._decode(request, self.decoder)
+        return answer(release_deliveries(group=_group(request, stream, group), leases=_refs(body.deliveries)))
+
+
+class ExtendView(_OutcomeView):
+    decoder = msgspec.json.Decoder(ExtendBody)
+
+    @extend_schema(
+        operation_id="extend_leases", tags=["Lease mode"], request=ExtendRequestSerializer, responses=RESPONSES
+    )
+    def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
+        """Keep it for another ack wait, counted from now."""
+        body: ExtendBody = self._decode(request, self.decoder)
+        results = extend_leases(
+            group=_group(request, stream, group), leases=_refs(body.deliveries), ack_wait_seconds=body.ack_wait
+        )
+        return answer(results)
+
+
+def answer(results: list[DeliveryResult]) -> HttpResponse:
+    """200, or 207 if some leases were lost.
+
+    Raises:
+        LeaseLost: all of them were.
+    """
+    lost = [each.delivery_id for each in results if each.result is LeaseResult.LEASE_LOST]
+    if len(lost) == len(results):
+        raise LeaseLost(lost)
+    told = [
+        {
+            "delivery_id": each.delivery_id,
+            "result": each.result,
+            "repeated": each.is_repeated,
+            "expires_at": each.expires_at,
+        }
+        for each in results
+    ]
+    content = orjson.dumps({"data": told}, option=orjson.OPT_UTC_Z)
+    return HttpResponse(content, status=207 if lost else 200, content_type=JSON)
+
+
+def _group(request: HttpRequest, stream: str, group: str) -> ConsumerGroup:
+    return get_group(require_stream(caller_of(request), stream, Right.CONSUME), group)
+
+
+def _refs(items: list[LeaseItem]) -> list[LeaseRef]:
+    return [LeaseRef(item.delivery_id, item.lease_token) for item in items]
+
+
+def _once(failed: list[Any]) -> list[Any]:
+    """An offset that is named twice failed once; the last word on it counts."""
+    return list({each.offset: each for each in failed}.values())

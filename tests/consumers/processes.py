@@ -1,0 +1,75 @@
+"""Consumers and movers as programs of their own, which can really die.
+
+`python -m tests.consumers.processes consume GROUP '{"poison": [321], …}'` leases and acks until there is nothing left, and
+kills itself at a poison event; it writes a line for each event that it processed. `… move GROUP` takes back
+leases and moves exhausted deliveries until it is killed.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import Any
+
+from tests.streams.log.appending import process_environment
+
+
+def start(verb: str, group_id: int, **options: Any) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", __name__, verb, str(group_id), json.dumps(options)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=process_environment() | {"DJANGO_SETTINGS_MODULE": "eventflow_site.settings"},
+    )
+
+
+def consume(group: Any, *, poison: list[int], max_events: int = 500, idle_seconds: float = 1.5) -> None:
+    from consumers.services.leasing import Ack, ack_deliveries, lease_deliveries
+    from tests.consumers.leases import info, offsets
+
+    while True:
+        leased = lease_deliveries(
+            stream=info(group),
+            group=group,
+            consumer=f"process-{os.getpid()}",
+            max_events=max_events,
+            ack_wait_seconds=0.3,
+            wait_seconds=idle_seconds,
+        )
+        if not leased.deliveries:
+            return
+        for delivery in leased.deliveries:
+            for offset in offsets([delivery]):
+                if offset in poison:
+                    print("died", offset, flush=True)
+                    os.kill(os.getpid(), signal.SIGKILL)
+                print("did", offset, flush=True)
+            ack_deliveries(group=group, acks=[Ack(delivery.id, delivery.token)])
+
+
+def move(group: Any) -> None:
+    from consumers.services.reconcile import reconcile_deliveries
+
+    print("ready", flush=True)
+    while True:
+        reconcile_deliveries()
+
+
+def main() -> None:
+    import django
+
+    django.setup()
+    from consumers.models import ConsumerGroup
+
+    verb, group_id, options = sys.argv[1:]
+    group = ConsumerGroup.objects.select_related("stream").get(pk=int(group_id))
+    {"consume": consume, "move": move}[verb](group, **json.loads(options))
+    from streams.log import close_log
+
+    close_log()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+"""Every hot statement of lease mode is served by an index: however much waits, only the first entries are read."""
+
+import re
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+from django.db import connection
+
+from consumers.models import ConsumerGroup, Delivery
+from tests.consumers.leases import ack, info, lease, make_lease_group, produce
+from tests.factories import make_stream
+
+pytestmark = pytest.mark.usefixtures("db_with_commits")
+SQL = Path(__file__).parents[2] / "consumers" / "sql"
+HANDED_OUT = 100_000
+TOKEN = "01a2058e-b606-7094-8c31-55e4ce2d8688"
+
+
+def fill(group, *, waiting=20_000, leased=0, exhausted=0, past_due=False):
+    """Put single-event deliveries into a group's table as if they had been handed out and had failed."""
+    available = (
+        "statement_timestamp() + interval '1 hour'" if not past_due else "statement_timestamp() - interval '1 s'"
+    )
+    states = [("waiting", waiting), ("leased", leased), ("exhausted", exhausted)]
+    partition_id = info(group).partition(0).id
+    first = 1
+    with connection.cursor() as cursor:
+        for state, count in states:
+            cursor.execute(
+                f"""
+                INSERT INTO consumers_delivery (group_id, partition_id, round, first_offset, last_offset, state, is_alone,
+                       delivery_count, failure_count, available_at, lease_token, lease_expires_at, leased_by, leased_at,
+                       exhausted_reason, last_error, created_at)
+                SELECT %s, %s, 0, n, n, '{state}', n %% 50 = 0, 2, 1,
+                       CASE WHEN '{state}' = 'waiting' THEN {available} END,
+                       CASE WHEN '{state}' = 'leased' THEN gen_random_uuid() END,
+                       CASE WHEN '{state}' = 'leased' THEN statement_timestamp() + interval '1 hour' END, 'w', now(),
+                       CASE WHEN '{state}' = 'exhausted' THEN 'terminal' ELSE '' END, 'broken', now()
+                  FROM generate_series(%s, %s) AS n
+                """,
+                [group.pk, partition_id, first, first + count - 1],
+            )
+            first += count
+        cursor.execute(
+            "UPDATE consumers_groupoffset SET dispatched_offset = greatest(dispatched_offset, %s) WHERE group_id = %s",
+            [HANDED_OUT, group.pk],
+        )
+        cursor.execute("VACUUM ANALYZE consumers_delivery")
+        cursor.execute("ANALYZE consumers_groupoffset")
+
+
+def plan_of(name, **params):
+    """The plan of a statement, with its costs left out, as it would be prepared: params are not looked at."""
+    text = "\n".join(line for line in (SQL / f"{name}.sql").read_text().splitlines() if not line.startswith("--"))
+    connection.ensure_connection()
+    with psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute(f"EXPLAIN (COSTS OFF) {text}", params)
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+        cursor.execute("ROLLBACK")
+    return plan
+
+
+def delivery_scans(plan):
+    """How the plan reads the deliveries: each line that scans the table or one of its indexes."""
+    return [line.strip(" ->") for line in plan.splitlines() if re.search(r"Scan.* on consumers_delivery|Bitmap", line)]
+
+
+@pytest.fixture
+def crowded():
+    """A group with 20,000 waiting and 1,000 leased deliveries, beside another one with as many."""
+    group = make_lease_group(max_in_flight=1_000_000)
+    fill(group, leased=1_000, exhausted=1_000)
+    fill(make_lease_group(stream=group.stream), leased=1_000, exhausted=1_000)
+    return group
+
+
+def test_looking_at_a_group_reads_the_first_entries_only(crowded):
+    plan = plan_of("group_pulse", group_id=crowded.pk, max_in_flight=1000)
+
+    assert "Seq Scan on consumers_delivery" not in plan, plan
+    assert (
+        plan.count("Index Scan using delivery_waiting_by_due")
+        + plan.count("Index Only Scan using delivery_waiting_by_due")
+        == 2
+    ), plan
+    assert plan.count("Index Only Scan using delivery_leased_by_expiry") >= 1, plan
+    assert "delivery_exhausted" in plan, plan
+
+
+def test_what_is_due_is_found_by_its_index_and_not_sorted(crowded):
+    plan = plan_of("pick_due", group_id=crowded.pk, is_alone=False, max_rows=100)
+
+    assert "Index Scan using delivery_waiting_by_due" in plan, plan
+    assert "Sort" not in plan, plan
+
+
+@pytest.mark.parametrize(
+    ("name", "index"), [("find_expired", "delivery_leased_by_expiry"), ("find_exhausted", "delivery_exhausted")]
+)
+def test_the_reconciler_finds_its_work_by_an_index(crowded, name, index):
+    plan = plan_of(name, group_id=crowded.pk, max_rows=100)
+
+    assert f"using {index}" in plan, plan
+    assert "Seq Scan" not in plan, plan
+
+
+def test_an_ack_finds_its_delivery_by_key_and_the_next_unfinished_one_by_the_first_entry(crowded):
+    ids = list(Delivery.objects.filter(group=crowded, state="leased").values_list("pk", flat=True)[:3])
+    plan = plan_of("finish_deliveries", group_id=crowded.pk, delivery_ids=ids, tokens=[TOKEN] * 3)
+
+    assert "Seq Scan on consumers_delivery" not in plan, plan
+    assert "Index Only Scan using delivery_of_an_event_unique_in_group" in plan, plan
+    assert all("delivery_of_an_event_unique_in_group" in s or "delivery_pkey" in s for s in delivery_scans(plan)), plan
+
+
+def test_fresh_events_are_handed_out_without_a_look_at_the_deliveries(crowded):
+    plan = plan_of(
+        "lease_fresh",
+        group_id=crowded.pk,
+        token=TOKEN,
+        consumer="w",
+        ack_wait=30.0,
+        is_alone=False,
+        in_order=False,
+        partition_ids=[info(crowded).partition(0).id],
+        earliest_offsets=[1],
+        head_offsets=[10],
+        rooms=[10],
+    )
+    assert "Seq Scan on consumers_delivery" not in plan, plan
+
+
+@pytest.mark.parametrize("name", ["timeline_deliveries"])
+def test_the_timeline_reads_one_entry_of_each_group(crowded, name):
+    plan = plan_of(name, partition_id=info(crowded).partition(0).id, offset=100)
+
+    assert "Seq Scan on consumers_delivery" not in plan, plan
+    assert "delivery_of_an_event_unique_in_group" in plan, plan
+
+
+def test_ready_partitions_of_an_ordered_group_are_found_by_their_first_entries(crowded):
+    ConsumerGroup.objects.filter(pk=crowded.pk).update(ordering="partition")
+    plan = plan_of(
+        "find_ready_partitions",
+        group_id=crowded.pk,
+        max_rows=8,
+        partition_ids=[info(crowded).partition(0).id],
+        head_offsets=[10],
+    )
+    assert "Seq Scan on consumers_delivery" not in plan, plan
+    assert "delivery_of_an_event_unique_in_group" in plan, plan
+
+
+@pytest.mark.parametrize("is_due", [False, True], ids=["waiting", "due"])
+def test_a_group_with_100_000_waiting_failures_leases_as_fast_as_one_with_ten(is_due):
+    """Medians of alternating turns, so that what else the machine does meets both alike."""
+    stream = make_stream()
+    few, many = (make_lease_group(stream=stream, max_in_flight=1_000_000) for _ in range(2))
+    produce(few, HANDED_OUT + 5_000)
+    fill(few, waiting=10, past_due=is_due)
+    fill(many, waiting=HANDED_OUT, past_due=is_due)
+    times: dict[int, list[float]] = {few.pk: [], many.pk: []}
+    for _ in range(60):
+        for group in (few, many):
+            started = time.perf_counter()
+            ack(group, *lease(group, 50).deliveries)
+            times[group.pk].append(time.perf_counter() - started)
+    median = {pk: sorted(taken)[len(taken) // 2] for pk, taken in times.items()}
+    if is_due:
+        # Here the answers differ: half of each is 25 single failures, of which the other soon has none left.
+        assert median[many.pk] <= 2.5 * median[few.pk], median
+    else:
+        assert median[many.pk] <= 1.5 * median[few.pk], median
