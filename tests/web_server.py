@@ -96,6 +96,8 @@ class RawAnswer:
         lines = head.decode("latin-1").split("\r\n")
         if re.search(rb"(?i)\r\ntransfer-encoding: *chunked", head):
             self.content = _joined(self.content)
+        elif length := re.search(rb"(?i)\r\ncontent-length: *(\d+)", head):
+            self.content = self.content[: int(length[1])]
         self.status_code = int(lines[0].split()[1]) if head else 0
         self.is_closed = is_closed
         self.header_names = [line.partition(":")[0].title() for line in lines[1:]]
@@ -119,7 +121,7 @@ def exchange(
                 time.sleep(pause)
             if half_close:
                 client.shutdown(socket.SHUT_WR)
-        except (BrokenPipeError, ConnectionResetError):
+        except OSError:
             # It had heard enough; the answer may still be there.
             pass
         return receive(client)

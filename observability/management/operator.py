@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from accounts.caller import Caller
 from accounts.errors import DomainError
 from accounts.models import User
+from observability.services.transfer import NotAnExport
 from streams.log import close_log
 from streams.lookup import StreamInfo, load_stream
 
@@ -25,6 +26,8 @@ class OperatorCommand(BaseCommand):
             self.run_for(options)
         except DomainError as error:
             raise CommandError(error.detail) from error
+        except NotAnExport as error:
+            raise CommandError(str(error)) from error
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
         except BrokenPipeError:

@@ -7,12 +7,18 @@ import msgspec
 
 from accounts.api.bodies import check_text
 from observability.conf import TRANSFER_BYTES, TRANSFER_EVENTS
-from observability.errors import NotAnExport
 from streams.envelope import Envelope, make_records
 from streams.log import get_log
 from streams.log.protocol import PartitionAppend
 from streams.lookup import StreamInfo
 from streams.partitioning import partition_for_key
+
+
+class NotAnExport(Exception):
+    """A line of an import is not an exported event. It never leaves the command line."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(f"Line {line} is not an exported event: {reason}")
 
 
 class _Line(msgspec.Struct, gc=False):

@@ -9,11 +9,9 @@ from accounts.roles import Role
 from accounts.services.users import create_user
 from observability.management.operator import OperatorCommand, console
 
-PASSWORD_VARIABLE = "EVENTFLOW_PASSWORD"  # noqa: S105 - the name of a variable
-
 
 class Command(OperatorCommand):
-    help = f"Create a user. The password is asked for, or taken from ${PASSWORD_VARIABLE}: never from the arguments."
+    help = "Create a user. The password is asked for, or taken from $EVENTFLOW_PASSWORD: never from the arguments."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email")
@@ -32,7 +30,7 @@ class Command(OperatorCommand):
 
 
 def _ask_password() -> str:
-    given = os.environ.get(PASSWORD_VARIABLE)
+    given = os.environ.get("EVENTFLOW_PASSWORD")
     if given is not None:
         return given
     password = getpass("Password: ")
