@@ -42,3 +42,7 @@ MAX_LABELLED_GROUPS: Final = 2_000
 SCRAPE_TIMEOUT_SECONDS: Final = 5
 # After an outage was met, scrapes leave the database alone for so long.
 RETRY_DATABASE_SECONDS: Final = 5.0
+
+# --- export and import: what goes through memory at once ---
+TRANSFER_EVENTS: Final = 1_000
+TRANSFER_BYTES: Final = 8 * 1024 * 1024

@@ -4,6 +4,7 @@ A step counts some events that follow the cursors of some partitions and moves t
 a tick that is killed, doubled or late changes nothing. A partition that another worker has is left to it.
 """
 
+import logging
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -30,8 +31,11 @@ from observability.counting import Tally
 from observability.models import TypePeriod
 from streams.errors import PartitionGone
 from streams.log import get_log
+from streams.log.batches import CorruptBatch
 from streams.log.protocol import PartitionRef
 from streams.models import Partition
+
+logger = logging.getLogger(__name__)
 
 _SQL = Path(__file__).parent.parent / "sql"
 _LOCK_CURSORS = (_SQL / "lock_cursors.sql").read_text()
@@ -142,6 +146,8 @@ def _count(lane: _Lane, *, after: int, max_events: int) -> _Counted | None:
                 break
     except PartitionGone:
         return None
+    except CorruptBatch:
+        logger.exception("cannot be rolled up: %s/%s after offset %s", lane.ref.stream, lane.ref.number, position)
     if position == after:
         return None
     return _Counted(lane, tally, position, _recorded_at(last) if last else None)

@@ -1,6 +1,8 @@
 """Real Chromium against a real server with all of its middleware; what is stored is committed."""
 
+import contextlib
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -40,12 +42,38 @@ class QuietHandler(WSGIRequestHandler):
     def log_message(self, *_: Any) -> None: ...
 
 
+class Server(ThreadedWSGIServer):
+    """A server whose end is the end of its connections too."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int) -> None:
+        super().__init__(("127.0.0.1", port), QuietHandler, allow_reuse_address=True)
+        self.connections: set[socket.socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self.connections.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that hangs up is no news."""
+
+    def hang_up(self) -> None:
+        for connection in list(self.connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
 class Site:
     """A server that can be stopped and started again on the same port."""
 
     def __init__(self) -> None:
         self.port = 0
-        self._server: ThreadedWSGIServer | None = None
+        self._server: Server | None = None
         self.start()
 
     @property
@@ -55,8 +83,7 @@ class Site:
     def start(self) -> None:
         from eventflow_site.wsgi import application
 
-        ThreadedWSGIServer.daemon_threads = True
-        self._server = ThreadedWSGIServer(("127.0.0.1", self.port), QuietHandler, allow_reuse_address=True)
+        self._server = Server(self.port)
         self._server.set_app(application)
         self.port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
@@ -64,6 +91,7 @@ class Site:
     def stop(self) -> None:
         assert self._server is not None
         self._server.shutdown()
+        self._server.hang_up()
         self._server.server_close()
 
 

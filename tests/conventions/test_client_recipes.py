@@ -1,6 +1,7 @@
 """The programs of docs/client-recipes.md do what they say."""
 
 import re
+import sys
 from collections.abc import Iterator
 from types import ModuleType
 
@@ -50,10 +51,13 @@ def key(site, monkeypatch) -> str:
     return key
 
 
-def program(name: str) -> ModuleType:
+def program(name: str, monkeypatch: pytest.MonkeyPatch | None = None) -> ModuleType:
     """The program of that name, as it stands in the document."""
     source = dict(_PROGRAM.findall(DOCUMENT.read_text()))[name]
     module = ModuleType(name)
+    if "from consumer import" in source:
+        assert monkeypatch is not None
+        monkeypatch.setitem(sys.modules, "consumer", program("consumer"))
     exec(compile(source, f"{DOCUMENT.name}:{name}", "exec"), module.__dict__)
     return module
 
@@ -101,3 +105,22 @@ def test_the_consumer_sees_an_event_again_whose_work_failed(site, key):
 
     program("consumer").consume("demo", "demo-readers", fail_once, lambda: len(seen) == 2)
     assert seen == ["x", "x"]
+
+
+def test_the_worker_acks_what_went_well_and_the_rest_comes_again(site, key, monkeypatch):
+    client = ApiClient(key=key)
+    group = {"name": "workers", "mode": "lease", "backoff": [0], "max_failures": 3}
+    assert client.post("/streams/demo/consumer-groups", group).status_code == 201
+    client.post("/events", [{"stream": "demo", "key": "k", "payload": n} for n in range(5)])
+    seen: list[int] = []
+
+    def fail_on_three_once(event):
+        seen.append(event["payload"])
+        if event["payload"] == 3 and seen.count(3) == 1:
+            raise LookupError("no such customer")
+
+    program("worker", monkeypatch).work("demo", "workers", fail_on_three_once, lambda: len(seen) == 6)
+    assert sorted(seen) == [0, 1, 2, 3, 3, 4]
+    standing = client.get("/streams/demo/consumer-groups/workers/offsets").json()["data"]
+    assert sum(each["lag"] for each in standing) == 0
+    assert client.get("/dead-letters").json()["data"] == []

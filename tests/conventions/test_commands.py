@@ -52,3 +52,8 @@ def test_the_page_about_consuming(demo, tmp_path):
     ApiClient(key=demo).post("/events", {"stream": "demo", "payload": 1})
     with serving() as api:
         run_commands(commands_of("docs/consuming.md"), cwd=tmp_path, API=api, KEY=demo)
+
+
+def test_the_page_about_metrics(tmp_path):
+    with serving() as api:
+        assert "eventflow_streams" in run_commands(commands_of("docs/metrics.md"), cwd=tmp_path, API=api)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conventions.metrics import metrics_in_the_code, table
+
 PROJECT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md")])
 DECISIONS = sorted((PROJECT / "docs" / "adr").glob("[0-9]*.md"))
@@ -86,7 +88,8 @@ def has_attribute(name: str) -> bool:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
 def test_every_make_target_that_is_named_exists(path):
     targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
-    named = set(re.findall(r"(?:`|^)make ([a-z-]+)", path.read_text(), re.MULTILINE))
+    blocks = "\n".join(_FENCE.findall(path.read_text()))
+    named = {*re.findall(r"`make ([a-z-]+)", prose(path)), *re.findall(r"^make ([a-z-]+)", blocks, re.MULTILINE)}
     assert named - targets == set()
 
 
@@ -121,6 +124,12 @@ def test_the_list_of_decisions_is_complete_and_numbered_without_doubles():
     assert listed == [path.name for path in DECISIONS]
     numbers = [path.name[:4] for path in DECISIONS]
     assert len(set(numbers)) == len(numbers)
+
+
+def test_every_metric_is_documented_with_the_code_s_own_words():
+    assert len(metrics_in_the_code()) > 10
+    written = (PROJECT / "docs" / "metrics.md").read_text()
+    assert table() in written, "put the output of tests.conventions.metrics.table() into docs/metrics.md"
 
 
 def test_the_changelog_has_a_place_for_what_comes():

@@ -12,7 +12,7 @@ from observability.services import rollups
 from observability.services.rollups import delete_old_rollups, roll_up
 from streams.log import get_log
 from streams.lookup import load_stream
-from streams.models import Partition
+from streams.models import EventBatch, Partition
 from streams.services.lifecycle import delete_stream
 from tests.factories import make_stream
 from tests.observability.appending import append, pretend_recorded
@@ -176,6 +176,22 @@ def test_what_retention_took_before_is_passed_by():
 
     assert types(stream, "m") == {"b": 1}
     assert RollupCursor.objects.get().rolled_up_offset == 3
+
+
+def test_a_damaged_batch_does_not_stand_in_the_way_of_other_partitions():
+    damaged, sound = make_stream(), make_stream()
+    append(damaged, "a")
+    append(damaged, "b")
+    append(damaged, "c")
+    append(sound, "a")
+    EventBatch.objects.filter(partition__stream=damaged, last_offset=2).update(records=b'{"id":1}', codec=0)
+    EventBatch.objects.filter(partition__stream=damaged, last_offset=3).update(records=b"garbage", codec=1)
+
+    for _ in range(2):
+        roll_up(seconds=60)
+
+    assert totals(sound)[0] == 1
+    assert types(sound, "m") == {"a": 1}
 
 
 def test_only_so_many_types_have_a_name_of_their_own(monkeypatch):

@@ -246,15 +246,6 @@ def test_offset_at_finds_the_first_event_recorded_at_or_after_a_moment(log, part
     assert log.offset_at(partition, stored[-1].recorded_at + SOON) == 15
 
 
-def test_recorded_after_tells_the_time_of_the_first_event_behind_each_offset(log, make_partitions):
-    first, second = make_partitions(2)
-    one = log.append([PartitionAppend(first, [event(1), event(2)])]).ranges[0]
-    two = log.append([PartitionAppend(first, [event(3)])]).ranges[0]
-    positions = [(first, 2), (second, 0), (first, 0), (first, 1), (first, 3)]
-    assert list(log.recorded_after(positions)) == [two.recorded_at, None, one.recorded_at, one.recorded_at, None]
-    assert list(log.recorded_after([])) == []
-
-
 def test_offset_at_of_an_empty_partition_is_one(log, partition):
     assert log.offset_at(partition, datetime.now(UTC)) == 1
 
@@ -264,6 +255,18 @@ def test_offset_at_begins_at_the_earliest_kept(log, partition):
     append(log, partition, "c")
     log.trim(partition, keep_events=1)
     assert log.offset_at(partition, moment - SOON) == 3
+
+
+def test_recorded_after_tells_when_the_next_kept_event_came(log, any_partitions):
+    first, second = any_partitions(2)
+    times = [append(log, first, *names).recorded_at for names in ("ab", "c", "de")]
+    [other] = [append(log, second, "x").recorded_at]
+    missing = PartitionRef(10**12, "nowhere", 0)
+    positions = [(first, 1), (second, 0), (first, 2), (missing, 0), (first, 5), (first, 99), (first, 0)]
+    assert list(log.recorded_after(positions)) == [times[0], other, times[1], None, None, None, times[0]]
+    assert list(log.recorded_after([])) == []
+    log.trim(first, keep_events=2)
+    assert list(log.recorded_after([(first, 0), (first, 4)])) == [times[2], times[2]]
 
 
 # --- retention -------------------------------------------------------------------------------------------

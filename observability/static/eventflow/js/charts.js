@@ -4,6 +4,7 @@
 import { make, onContent } from "./dom.js";
 
 const charts = new Map();
+const POWERS_OF_TWO = Array.from({ length: 45 }, (_, power) => 2 ** power);
 
 /** A custom property's colour as the canvas needs it: resolved for the theme in force. */
 function colour(name) {
@@ -87,7 +88,7 @@ function options(holder, data) {
     axes: [
       { stroke: text, grid: { show: false }, ticks: { show: false }, font, space: 64, size: 26,
         values: (_, marks) => marks.map(momentFormat(data)) },
-      { stroke: text, grid, ticks: { show: false }, font, size: data.unit === "bytes" ? 62 : 44, space: 36, values: (_, marks) => marks.map(format) },
+      { stroke: text, grid, ticks: { show: false }, font, size: data.unit === "bytes" ? 62 : 44, space: 36, incrs: data.unit === "bytes" ? POWERS_OF_TWO : undefined, values: (_, marks) => marks.map(format) },
     ],
     series: [{}, ...data.series.map((series, i) => {
       const stroke = colour(`--chart-${((Number(holder.dataset.hue ?? 1) - 1 + i) % 4) + 1}`);
