@@ -38,7 +38,9 @@ def test_the_code_was_searched_and_not_in_vain():
 
 
 @pytest.mark.parametrize(
-    "error", sorted(all_errors(), key=lambda error: getattr(error, "__name__", "")), ids=lambda e: getattr(e, "__name__", "")
+    "error",
+    sorted(all_errors(), key=lambda error: getattr(error, "__name__", "")),
+    ids=lambda e: getattr(e, "__name__", ""),
 )
 def test_every_domain_error_has_a_status_and_is_explained(error):
     assert any(kind in STATUS_OF for kind in error.__mro__), f"{error.__name__} has no status in STATUS_OF"
