@@ -280,6 +280,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "CommitStatusEnum": ["committed", "outdated"],
         "DeadLetterStatusEnum": ["open", "redriven", "resolved", "discarded"],
+        "LeaseOutcomeEnum": ["acked", "nacked", "expired", "released", "lost", "skipped"],
         "RedriveOutcomeEnum": ["pending", "acked", "dead_again", "superseded"],
     },
 }
