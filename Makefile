@@ -18,7 +18,7 @@ CHECK_ENV := SECRET_KEY=$$(printf 'checks-only-%060d' 0 | tr 0 aBc9) JWT_SIGNING
 	EVENTFLOW_SSL_REDIRECT=true DATABASE_POOL_SIZE=0 EVENTFLOW_HOME=/nonexistent
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test lint format check deploy-check bench lock clean
+.PHONY: help setup setup-dev run test lint format check deploy-check docs bench lock clean
 
 help: ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -54,6 +54,9 @@ check: ## Everything that must hold before a change lands
 deploy-check: setup-dev
 	$(CHECK_ENV) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(CHECK_ENV) $(BIN)/python manage.py makemigrations --check --dry-run
+
+docs: setup ## Renew the documents that are made from the code
+	$(CHECK_ENV) $(BIN)/python manage.py problem_docs
 
 bench: setup ## Measure a running server
 	$(BIN)/python -m benchmarks

@@ -75,6 +75,16 @@ class ScopeMissing(DomainError):
     title = "Right missing"
 
 
+class UserNotFound(DomainError):
+    """The e-mail address belongs to no active user.
+
+    Check the address; the user may have been disabled.
+    """
+
+    code = "user_not_found"
+    title = "User not found"
+
+
 class ApiKeyNotFound(DomainError):
     """There is no such API key, or it is somebody else's.
 
@@ -237,6 +247,27 @@ class BodyTruncated(DomainError):
 
     code = "body_truncated"
     title = "Body cut short"
+
+
+class LengthRequired(DomainError):
+    """The body came in chunks, without `Content-Length`, and is not one JSON document: if it were cut short on
+    its way, nobody could tell. Nothing was stored.
+
+    Send `Content-Length`, or the events as one JSON array.
+    """
+
+    code = "length_required"
+    title = "Content-Length required"
+
+
+class TooManySlowBodies(DomainError):
+    """Too many requests were begun, by you or by all, whose bodies have not come. Nothing was stored.
+
+    Finish or end those requests, then retry.
+    """
+
+    code = "too_many_slow_bodies"
+    title = "Too many bodies under way"
 
 
 class UnsupportedMediaType(DomainError):

@@ -3,7 +3,7 @@
 from django.db.models import QuerySet
 
 from accounts.caller import Caller
-from accounts.errors import ApiKeyNotFound
+from accounts.errors import ApiKeyNotFound, ScopeMissing, UserNotFound
 from accounts.models import ApiKey, User
 
 
@@ -28,3 +28,19 @@ def get_api_key(caller: Caller, key_id: str) -> ApiKey:
 def get_user_of(caller: Caller) -> User:
     """Return the user behind a caller."""
     return User.objects.get(pk=caller.user_id)
+
+
+def get_user_by_email(caller: Caller, email: str) -> User:
+    """Return an active user whom the caller may name: themselves, or for an admin anybody.
+
+    Raises:
+        ScopeMissing: somebody else was named, whether there is such a user or not.
+        UserNotFound
+    """
+    email = email.strip().lower()
+    if email != caller.email and not caller.is_admin:
+        raise ScopeMissing("Only an admin can name somebody else.")
+    user = User.objects.filter(email=email, is_active=True).first()
+    if user is None:
+        raise UserNotFound("There is no active user with this e-mail address.")
+    return user

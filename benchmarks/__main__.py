@@ -3,108 +3,130 @@
 Machines differ and are noisy: read the ratios, not the absolute figures.
 """
 
+import functools
 import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks import raw, wrk
-from benchmarks.api import Api, sign_in
+from benchmarks.api import sign_in
 from benchmarks.events import make_body
 from benchmarks.instance import Instance
 from benchmarks.waiting import waiting_polls, wake_up_latencies
 
 SECONDS = 6
 BATCH = 500
+WAITING = 1_000
 console = Console()
+
+
+STREAMS = {"singles": 1, "batches": 1, "full": 1, "keyed": 4, "raw": 4, "raw-one": 16, "quiet": 1, "woken": 1}
+
+
+@dataclass(slots=True)
+class Bench:
+    """An instance under load, and the table that fills."""
+
+    instance: Instance
+    key: str
+    table: Table
+
+    def headers(self, **more: str) -> dict[str, str]:
+        return {"X-API-Key": self.key, "Content-Type": "application/json", **more}
+
+    def limit(self, what: str, rate: float) -> float:
+        self.table.add_row(what, f"{rate:,.0f}", "", "", "", "1.00")
+        return rate
+
+    def load(self, what: str, run: Callable[[], wrk.Load], *, factor: int = 1, limit: float | None = None) -> float:
+        """Run a load and add its line; `factor` events are in each request. Return events per second."""
+        console.print(f"  {what} …")
+        before = self.instance.cpu_seconds()
+        load = run()
+        cpu = (self.instance.cpu_seconds() - before) / max(1.0, load.requests_per_second * SECONDS) * 1e6
+        rate = load.requests_per_second * factor
+        self.table.add_row(
+            what + (f" ({load.failures} FAILED)" if load.failures else ""),
+            f"{rate:,.0f}",
+            f"{load.p50:.1f}",
+            f"{load.p99:.1f}",
+            f"{cpu:,.0f}",
+            f"{rate / limit:.2f}" if limit else "",
+        )
+        return rate
 
 
 def main() -> None:
     wrk.require_wrk()
     table = Table(title="EventFlow over HTTP: durable, authenticated, validated, counted, logged")
-    for heading in ("what", "per second", "p50 ms", "p99 ms", "of the raw limit"):
-        table.add_column(heading, justify="left" if heading == "what" else "right")
+    for heading in ("what", "per second", "p50 ms", "p99 ms", "CPU µs/request", "of the limit"):
+        table.add_column(heading, justify="left" if heading == "what" else "right", no_wrap=True)
     with Instance() as instance:
         admin = sign_in(instance.port, instance.password)
-        for name, partitions in (
-            ("singles", 1),
-            ("batches", 4),
-            ("full", 4),
-            ("raw", 4),
-            ("raw-one", 16),
-            ("quiet", 1),
-            ("woken", 1),
-        ):
+        for name, partitions in STREAMS.items():
             admin.call("POST", "/streams", {"name": name, "partitions": partitions})
         key = admin.call("POST", "/api-keys", {"name": "bench", "scopes": ["produce", "consume"]})["secret"]
-        measure(instance, key, table)
-    console.print(table)
+        measure(Bench(instance, key, table))
+    Console(width=120).print(table)
 
 
-def measure(instance: Instance, key: str, table: Table) -> None:
-    json = {"X-API-Key": key, "Content-Type": "application/json"}
-    minimal = {**json, "Prefer": "return=minimal"}
+def measure(bench: Bench) -> None:
+    api, url = bench.instance.api, bench.instance.database_url
     singles = [make_body(1, number)[1:-1] for number in range(200)]
     bodies = [make_body(BATCH, BATCH * number) for number in range(40)]
-    console.print(f"Events of {sum(map(len, singles)) / len(singles):.0f} bytes. Each line takes about {SECONDS} s …")
+    console.print(f"Events of {sum(map(len, singles)) / len(singles):.0f} bytes, {SECONDS} s a line.")
 
-    url = instance.database_url
-    raw_one = raw.append_per_second(url, raw.partition_ids(url, "raw-one"), events=1, seconds=SECONDS)
-    table.add_row("raw: single appends, 16 connections", f"{raw_one:,.0f}", "", "", "1.00")
-    raw_many = raw.append_per_second(url, raw.partition_ids(url, "raw"), events=BATCH, seconds=SECONDS)
-    table.add_row(f"raw: events in batches of {BATCH}, 4 connections", f"{raw_many:,.0f}", "", "", "1.00")
-
-    def add(what: str, load: wrk.Load, factor: int = 1, limit: float | None = None) -> float:
-        if load.failures:
-            what += f" ({load.failures} FAILED)"
-        rate = load.requests_per_second * factor
-        table.add_row(
-            what, f"{rate:,.0f}", f"{load.p50:.1f}", f"{load.p99:.1f}", f"{rate / limit:.2f}" if limit else ""
-        )
-        return rate
-
-    api = instance.api
-    one = f"{api}/streams/singles/events"
-    alone = add(
-        "single appends, 64 connections",
-        wrk.post(one, singles, connections=64, seconds=SECONDS, headers=json),
-        limit=raw_one,
+    ids = raw.partition_ids(url, "raw-one")
+    raw_one = bench.limit(
+        "raw: single appends, 16 connections", raw.append_per_second(url, ids, events=1, seconds=SECONDS)
     )
-    load = wrk.post(f"{api}/streams/batches/events", bodies, connections=4, seconds=SECONDS, headers=minimal)
-    add(f"events in batches of {BATCH}, return=minimal, 4 connections", load, BATCH, raw_many)
-    load = wrk.post(f"{api}/streams/full/events", bodies, connections=4, seconds=SECONDS, headers=json)
-    add(f"events in batches of {BATCH}, a result each, 4 connections", load, BATCH, raw_many)
-    for where, offset in (("newest", None), ("oldest", 0)):
-        head = int(Api(instance.port, json).call("GET", "/streams/batches/stats")["head_offset"]) // 4
-        after = max(0, head - 20_000) if offset is None else offset
-        path = f"{api}/streams/batches/events?partition=0&last_offset={after}&limit=1000&max_bytes=8388608"
-        add(
-            f"events read in polls of 1,000, {where}, 4 connections",
-            wrk.get(path, connections=4, seconds=SECONDS, headers=json),
-            1000,
+    ids = raw.partition_ids(url, "raw")
+    raw_many = bench.limit(
+        f"raw: events in batches of {BATCH}, 4 connections",
+        raw.append_per_second(url, ids, events=BATCH, seconds=SECONDS),
+    )
+
+    def post_singles() -> wrk.Load:
+        return wrk.post(
+            f"{api}/streams/singles/events", singles, connections=64, seconds=SECONDS, headers=bench.headers()
         )
 
-    latencies = wake_up_latencies(instance.port, key, "woken", rounds=100)
-    quantiles = statistics.quantiles(latencies, n=100)
-    table.add_row("append → waiting poll", "", f"{quantiles[49]:.1f}", f"{quantiles[98]:.1f}", "")
-    with waiting_polls(instance.port, key, "quiet", 1_000):
-        load = wrk.post(one, singles, connections=64, seconds=SECONDS, headers=json)
-    add("single appends while 1,000 polls wait", load, limit=raw_one)
-    again = add(
-        "the same with none waiting",
-        wrk.post(one, singles, connections=64, seconds=SECONDS, headers=json),
-        limit=raw_one,
-    )
-    table.add_row(
-        "  ratio: with 1,000 polls waiting to with none",
-        f"{load.requests_per_second / statistics.mean([alone, again]):.2f}",
-        "",
-        "",
-        "",
-    )
+    def post_batches(stream: str, **headers: str) -> wrk.Load:
+        path = f"{api}/streams/{stream}/events"
+        return wrk.post(path, bodies, connections=4, seconds=SECONDS, headers=bench.headers(**headers))
+
+    def poll(offset: int) -> wrk.Load:
+        path = f"{api}/streams/batches/events?last_offset={offset}&limit=1000&max_bytes=8388608"
+        return wrk.get(path, connections=4, seconds=SECONDS, headers=bench.headers())
+
+    alone = bench.load("single appends, 64 connections", post_singles, limit=raw_one)
+    minimal = {"Prefer": "return=minimal"}
+    for what, stream, headers in (
+        ("return=minimal", "batches", minimal),
+        ("a result each", "full", {}),
+        ("return=minimal, 4 partitions", "keyed", minimal),
+    ):
+        bench.load(
+            f"events in batches of {BATCH}, {what}",
+            functools.partial(post_batches, stream, **headers),
+            factor=BATCH,
+            limit=raw_many,
+        )
+    bench.load("events in polls of 1,000", functools.partial(poll, 0), factor=1000)
+
+    latencies = statistics.quantiles(wake_up_latencies(bench.instance.port, bench.key, "woken", rounds=100), n=100)
+    bench.table.add_row("append → waiting poll", "", f"{latencies[49]:.1f}", f"{latencies[98]:.1f}", "", "")
+    with waiting_polls(bench.instance.port, bench.key, "quiet", WAITING):
+        waiting = bench.load(f"single appends, {WAITING:,} polls waiting", post_singles, limit=raw_one)
+    again = bench.load("single appends, none waiting", post_singles, limit=raw_one)
+    bench.table.add_row("  ratio of the two", f"{waiting / again:.2f}", "", "", "", "")
+    bench.table.add_row("  ratio to the first run of singles", f"{waiting / alone:.2f}", "", "", "", "")
     compressed, on_disk = raw.stored_bytes_per_event(url, "batches")
-    table.add_row(f"bytes per event in batches of {BATCH}: compressed", f"{compressed:.0f}", "", "", "")
-    table.add_row("  with row, index and TOAST overhead", f"{on_disk:.0f}", "", "", "")
+    bench.table.add_row(f"bytes per event in batches of {BATCH}", f"{compressed:.1f}", "", "", "", "")
+    bench.table.add_row("  with rows, indexes and TOAST", f"{on_disk:.1f}", "", "", "", "")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ django.setup()
 from django.db import connection  # noqa: E402
 
 from accounts.models import User  # noqa: E402
+from streams.errors import AppendNotStored  # noqa: E402
 from streams.log import close_log, get_log  # noqa: E402
 from streams.log.postgres import PostgresLog  # noqa: E402
 from streams.log.protocol import PartitionAppend, PartitionRef, Receipt  # noqa: E402
@@ -50,12 +51,16 @@ def make_partitions(user: User, name: str, count: int) -> list[PartitionRef]:
 def run_threads(count: int, work: Callable[[int, list[float]], int]) -> tuple[float, list[float]]:
     """Run `work` in threads until the time is over; return events/s and each call's seconds."""
     done: list[int] = []
+    refused: list[Exception] = []
     latencies: list[list[float]] = [[] for _ in range(count)]
 
     def loop(index: int) -> None:
         events = 0
         while time.perf_counter() < deadline:
-            events += work(index, latencies[index])
+            try:
+                events += work(index, latencies[index])
+            except AppendNotStored as error:
+                refused.append(error)
         done.append(events)
 
     started = time.perf_counter()
@@ -65,12 +70,15 @@ def run_threads(count: int, work: Callable[[int, list[float]], int]) -> tuple[fl
         thread.start()
     for thread in threads:
         thread.join()
+    if refused:
+        print(f"{len(refused)} appends were refused: {refused[0]}")
     return sum(done) / (time.perf_counter() - started), sorted(value for row in latencies for value in row)
 
 
 def report(name: str, rate: float, latencies: list[float]) -> None:
     p50, p99 = (latencies[int(len(latencies) * q)] * 1000 for q in (0.5, 0.99))
-    print(f"{name:<62} {rate:>12,.0f} events/s   p50 {p50:7.2f} ms   p99 {p99:7.2f} ms", flush=True)
+    times = f"p50 {p50:7.2f} ms   p99 {p99:7.2f} ms   max {latencies[-1] * 1000:5.0f} ms"
+    print(f"{name:<62} {rate:>12,.0f} events/s   {times}", flush=True)
 
 
 def bench_appends(user: User) -> None:
@@ -159,14 +167,12 @@ def bench_wakeups(user: User) -> None:
     ready = threading.Event()
 
     def wait() -> None:
-        position = 0
-        for _ in range(300):
+        for position in range(300):
             with get_wakeups().watch([partition.id]) as watch:
                 watch.saw(partition.id, position)
                 ready.set()
                 watch.wait(5)
             delays.append(time.perf_counter() - sent[0])
-            position += 1
 
     reader = threading.Thread(target=wait)
     reader.start()

@@ -13,19 +13,20 @@ def wake_up_latencies(port: int, key: str, stream: str, *, rounds: int) -> list[
     """Milliseconds from just before an append is sent to the answer of a poll that waits for it."""
     headers = {"X-API-Key": key}
     reader, writer = Api(port, headers), Api(port, headers)
-    latencies = []
+    latencies: list[float] = []
+    offset = writer.call("POST", f"/streams/{stream}/events", {"payload": 0})["offset"]
+
+    def wait(after: int, answered: list[float]) -> None:
+        reader.call("GET", f"/streams/{stream}/events?last_offset={after}&wait=20")
+        answered.append(time.perf_counter())
+
     for _ in range(rounds):
-        answered = []
-
-        def wait() -> None:
-            reader.call("GET", f"/streams/{stream}/events?last_offset=latest&wait=20")
-            answered.append(time.perf_counter())
-
-        waiting = threading.Thread(target=wait)
+        answered: list[float] = []
+        waiting = threading.Thread(target=wait, args=(offset, answered))
         waiting.start()
         time.sleep(0.05)
         sent = time.perf_counter()
-        writer.call("POST", f"/streams/{stream}/events", {"payload": 1})
+        offset = writer.call("POST", f"/streams/{stream}/events", {"payload": 1})["offset"]
         waiting.join()
         latencies.append((answered[0] - sent) * 1000)
     return latencies

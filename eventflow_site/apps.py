@@ -1,5 +1,8 @@
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
+from django.core.cache import close_caches
+from django.core.signals import request_finished, request_started
+from django.db import reset_queries
 
 
 class EventFlowAdminConfig(AdminConfig):
@@ -14,3 +17,8 @@ class SiteConfig(AppConfig):
 
     name = "eventflow_site"
     default = True
+
+    def ready(self) -> None:
+        """Spare each request two chores of Django's: there are no caches, and no query log outside of DEBUG."""
+        request_started.disconnect(reset_queries)
+        request_finished.disconnect(close_caches)

@@ -62,22 +62,24 @@ INSTALLED_APPS = [
     "eventflow_site.apps.SiteConfig",
 ]
 
-# Requests under /api/ pass the browser's middleware by: eventflow_site/browser_middleware.py.
 MIDDLEWARE = [
     "eventflow_site.request_id.RequestIdMiddleware",
     "observability.middleware.AccessLogMiddleware",
     "eventflow_site.transport.TransportMiddleware",
-    "eventflow_site.browser_middleware.SecurityMiddleware",
-    "eventflow_site.browser_middleware.WhiteNoiseMiddleware",
-    "eventflow_site.browser_middleware.SessionMiddleware",
-    "eventflow_site.browser_middleware.CommonMiddleware",
-    "eventflow_site.browser_middleware.CsrfViewMiddleware",
-    "eventflow_site.browser_middleware.AuthenticationMiddleware",
-    "eventflow_site.browser_middleware.MessageMiddleware",
-    "eventflow_site.browser_middleware.XFrameOptionsMiddleware",
-    "eventflow_site.browser_middleware.CSPMiddleware",
-    "eventflow_site.browser_middleware.HtmxMiddleware",
-    "eventflow_site.browser_middleware.AxesMiddleware",
+    # From here to the exit is for browsers only.
+    "eventflow_site.machine_lane.MachineLaneEntrance",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
+    "eventflow_site.machine_lane.MachineLaneExit",
 ]
 
 TEMPLATES = [
@@ -256,6 +258,8 @@ REST_FRAMEWORK = {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "accounts.api.negotiation.JSONOnly",
     "DEFAULT_PAGINATION_CLASS": "eventflow_site.api.pagination.KeysetPagination",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    # OPTIONS answers 405, like any method that is not there.
+    "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "eventflow_site.api.openapi.ProblemAutoSchema",
     "EXCEPTION_HANDLER": "eventflow_site.api.errors.problem_handler",
     "UNAUTHENTICATED_USER": None,
@@ -272,6 +276,12 @@ SPECTACULAR_SETTINGS = {
     "SERVE_AUTHENTICATION": [],
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    # Fields of one name with different words need names of their own.
+    "ENUM_NAME_OVERRIDES": {
+        "CommitStatusEnum": ["committed", "outdated"],
+        "DeadLetterStatusEnum": ["open", "redriven", "resolved", "discarded"],
+        "RedriveOutcomeEnum": ["pending", "acked", "dead_again", "superseded"],
+    },
 }
 # The largest request that any endpoint reads; ingest has its own limit in streams/conf.py.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
@@ -289,6 +299,10 @@ LOGGING_CONFIG = "observability.log_format.configure"
 LOGGING = {"level": LOG_LEVEL, "format": LOG_FORMAT}
 SLOW_REQUEST_SECONDS = env.float("EVENTFLOW_SLOW_REQUEST_SECONDS", default=1.0)
 SLOW_SQL_SECONDS = env.float("EVENTFLOW_SLOW_SQL_SECONDS", default=0.5)
+# /metrics: who has the token; without one, this machine alone.
+METRICS_TOKEN = env.str("EVENTFLOW_METRICS_TOKEN", default="")
+# Where other containers of this installation count (their PROMETHEUS_MULTIPROC_DIR), if not where this one does.
+METRICS_MORE_DIRS = env.list("EVENTFLOW_METRICS_MORE_DIRS", default=[])
 # Request ids run through to tasks, and each task leaves a line.
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 DJANGO_STRUCTLOG_CELERY_TASK_START_LOG_LEVEL = logging.DEBUG

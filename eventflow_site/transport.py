@@ -1,35 +1,69 @@
 """What every request must be, before any view sees it."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import Resolver404, resolve
 
+from accounts.api.bodies import is_chunked
 from eventflow_site.api.problems import Problem
 
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+# Nothing answers OPTIONS (there is no CORS) or TRACE: what they would tell is in the documentation.
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+API_PREFIX = "/api/"
 MAX_PATH_CHARACTERS = 2_000
 MAX_QUERY_CHARACTERS = 8_000
 
 
 class TransportMiddleware:
-    """Refuse what no endpoint could mean: other methods, endless paths, control characters."""
+    """Refuse what no endpoint could mean, and make what the server hands over readable.
+
+    A 405 under the API tells in `Allow` what is possible.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         problem = refusal_of(request)
-        return self.get_response(request) if problem is None else problem.as_response(request.request_id)  # type: ignore[attr-defined]
+        if problem is not None:
+            return problem.as_response(request.request_id)  # type: ignore[attr-defined]
+        if is_chunked(request):
+            open_chunked_body(request)
+        response = self.get_response(request)
+        if response.status_code == 405 and request.path_info.startswith(API_PREFIX):
+            response["Allow"] = ", ".join(allowed_methods(request.path_info))
+        return response
 
 
 def refusal_of(request: HttpRequest) -> Problem | None:
     """Why a request is refused out of hand, or None."""
-    if request.method not in METHODS:
-        allow = {"Allow": ", ".join(sorted(METHODS))}
-        return Problem(405, "method_not_allowed", "Method not allowed", "There is no such method here.", headers=allow)
     path = request.path_info
     if len(path) > MAX_PATH_CHARACTERS or len(request.META.get("QUERY_STRING", "")) > MAX_QUERY_CHARACTERS:
         return Problem(414, "uri_too_long", "Address too long", "The address is too long.")
     if not path.isprintable():
         return Problem(400, "bad_request", "Bad request", "The address has control characters.")
+    if request.method not in METHODS:
+        allow = {"Allow": ", ".join(allowed_methods(path))}
+        return Problem(405, "method_not_allowed", "Method not allowed", "There is no such method here.", headers=allow)
     return None
+
+
+def allowed_methods(path: str) -> tuple[str, ...]:
+    """What can be asked of an address; of one that does not exist, of a page: what might be."""
+    try:
+        view: Any = resolve(path).func
+    except Resolver404:
+        return METHODS
+    handlers = getattr(view, "actions", None) or getattr(view, "cls", None) or getattr(view, "view_class", None)
+    if handlers is None:
+        return ("GET", "HEAD", "POST")
+    has = handlers.__contains__ if isinstance(handlers, dict) else lambda name: hasattr(handlers, name)
+    return tuple(name for name in METHODS if has("get" if name == "HEAD" else name.lower()))
+
+
+def open_chunked_body(request: HttpRequest) -> None:
+    """Let a body without a length be read: Django takes it for none at all, and DRF likewise."""
+    request._stream = request.environ["wsgi.input"]  # type: ignore[attr-defined]  # noqa: SLF001
+    request.META["HTTP_CONTENT_LENGTH"] = "1"

@@ -9,9 +9,10 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSpli
 from eventflow_site.api.problem_page import problems
 
 api: list[Any] = [
-    path("", include("accounts.api.urls")),
+    # The hot verbs come first: addresses are tried in order.
     path("", include("streams.api.urls")),
     path("", include("consumers.api.urls")),
+    path("", include("accounts.api.urls")),
     path("", include("observability.api.urls")),
     path("openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
     path("docs", SpectacularSwaggerSplitView.as_view(url_name="openapi"), name="api-docs"),

@@ -4,8 +4,11 @@ from typing import Final
 
 # --- roll-ups ---
 ROLLUP_KEEP_SECONDS: Final = 30 * 86400
-# One step is one transaction: so many events are read and added up in it.
+# One step is one transaction: so many events, of so many partitions, are read and added up in it.
 ROLLUP_STEP_EVENTS: Final = 20_000
+ROLLUP_STEP_PARTITIONS: Final = 100
+# What each of a step's partitions may have at least, however many they are.
+ROLLUP_SHARE_EVENTS: Final = 1_000
 ROLLUP_READ_EVENTS: Final = 5_000
 ROLLUP_READ_BYTES: Final = 8 * 1024 * 1024
 # What one tick may take, of the ten seconds between ticks: the rest of the processor belongs to the requests.
@@ -31,3 +34,15 @@ STATS_MAX_TYPES: Final = 50
 # --- health ---
 HEARTBEAT_INTERVAL_SECONDS: Final = 10
 HEARTBEAT_LATE_SECONDS: Final = 60
+
+# --- metrics ---
+# Beyond these many, only the fullest streams and the groups most in need get lines of their own.
+MAX_LABELLED_STREAMS: Final = 2_000
+MAX_LABELLED_GROUPS: Final = 2_000
+SCRAPE_TIMEOUT_SECONDS: Final = 5
+# After an outage was met, scrapes leave the database alone for so long.
+RETRY_DATABASE_SECONDS: Final = 5.0
+
+# --- export and import: what goes through memory at once ---
+TRANSFER_EVENTS: Final = 1_000
+TRANSFER_BYTES: Final = 8 * 1024 * 1024

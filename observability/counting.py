@@ -41,7 +41,12 @@ class Tally:
             minute_start = start + len(_TIME_NAME)
             # The record's opening brace gave way to what the log put in front.
             size = len(event) - start - _TIME_END + 1
-            key = (event[minute_start : minute_start + _MINUTE_LENGTH], _decode(event).type)
+            try:
+                name = _decode(event).type
+            except msgspec.MsgspecError:
+                # Damaged in the log: `verify_log` names it; here it must not stand in the way of the others.
+                name = OTHER_TYPES
+            key = (event[minute_start : minute_start + _MINUTE_LENGTH], name)
             count = counts.get(key)
             if count is None:
                 counts[key] = [1, size]
@@ -52,6 +57,15 @@ class Tally:
             total += size
         self.events += number
         self.size += total
+
+    def merge(self, other: "Tally") -> None:
+        """Add what another tally counted."""
+        for key, (events, size) in other.counts.items():
+            count = self.counts.setdefault(key, [0, 0])
+            count[0] += events
+            count[1] += size
+        self.events += other.events
+        self.size += other.size
 
     def by_minute(self) -> dict[datetime, list[int]]:
         """Events and bytes of each minute."""
@@ -80,6 +94,11 @@ class Tally:
             count[0] += events
             count[1] += size
         return result
+
+
+def record_size(event: bytes) -> int:
+    """Return the size of the record that was appended, given the event as the log returns it."""
+    return len(event) - event.index(_TIME_NAME) - _TIME_END + 1
 
 
 def parse_minute(text: bytes) -> datetime:

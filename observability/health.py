@@ -1,13 +1,22 @@
 """Is this instance fit to serve, and if not, why."""
 
+import functools
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+from django.utils import timezone
 from kombu.connection import Connection
 
+from observability.conf import HEARTBEAT_LATE_SECONDS
+from observability.models import Heartbeat
+from observability.services.heartbeat import TICK
 from streams.log import get_log
+
+BROKER_TIMEOUT_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +32,7 @@ class Readiness:
 
 
 def check_readiness() -> Readiness:
-    """Ask the database whether it can keep the promise of 202, and the broker whether it is there."""
+    """Ask the database whether it can keep the promise of 202, and the broker and beat whether they are there."""
     found = Readiness()
     health = get_log().health()
     if not health.is_writable:
@@ -33,26 +42,48 @@ def check_readiness() -> Readiness:
         found.reasons.append(f"database not durable: {health.reason}")
     if pending := count_pending_migrations():
         found.reasons.append(f"{pending} migrations are not applied: run `manage.py migrate`")
+        return found
     if not answers_broker():
         found.degraded.append("broker: does not answer; timers and retention wait until it is back")
+    if late := describe_late_tick(now=timezone.now()):
+        found.degraded.append(late)
     return found
+
+
+@functools.cache
+def known_migrations() -> frozenset[tuple[str, str]]:
+    """The migrations that the code has; it does not change while a process lives."""
+    return frozenset(MigrationLoader(None, ignore_no_migrations=True).disk_migrations)
 
 
 def count_pending_migrations() -> int:
     """Return how many migrations the code has that the database has not."""
     try:
-        executor = MigrationExecutor(connection)
-        return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+        return len(known_migrations() - set(MigrationRecorder(connection).applied_migrations()))
     except DatabaseError:
         return 0
 
 
+def describe_late_tick(*, now: datetime) -> str | None:
+    """Return what to say when no periodic task has run for too long, or None."""
+    try:
+        ticked_at = Heartbeat.objects.filter(name=TICK).values_list("ticked_at", flat=True).first()
+    except DatabaseError:
+        return None
+    if ticked_at is None:
+        return "beat: no tick yet; timers, retention and roll-ups begin with the first one"
+    age = (now - ticked_at).total_seconds()
+    if age <= HEARTBEAT_LATE_SECONDS:
+        return None
+    return f"beat: no tick for {age:.0f} s; timers, retention and roll-ups stand still"
+
+
 def answers_broker() -> bool:
     """Whether Celery's broker can be reached, within half a second."""
-    options = {"socket_connect_timeout": 0.5, "socket_timeout": 0.5}
+    options = {"socket_connect_timeout": BROKER_TIMEOUT_SECONDS, "socket_timeout": BROKER_TIMEOUT_SECONDS}
     try:
-        with Connection(settings.CELERY_BROKER_URL, transport_options=options) as broker:
-            broker.ensure_connection(max_retries=0, timeout=0.5)
+        with Connection(settings.CELERY_BROKER_URL, transport_options=options) as broker:  # type: ignore[no-untyped-call]
+            broker.ensure_connection(max_retries=0, timeout=BROKER_TIMEOUT_SECONDS)
     except Exception:  # noqa: BLE001 (kombu's transports raise what they like; any of it means no)
         return False
     return True

@@ -1,4 +1,4 @@
-"""One log line for each request. It stands on the path of every append, so it does its work in few steps."""
+"""One log line for each request, and one count; on the path of every append, so in few steps."""
 
 import logging
 import time
@@ -12,6 +12,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
 from accounts.caller import Caller
+from observability.http_metrics import count_request
 from observability.log_format import is_pretty, log_writer
 from observability.log_safety import escape_text, redact_text
 
@@ -20,7 +21,7 @@ _LINE_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 
 
 class AccessLogMiddleware:
-    """Log every request: who asked for what, what was answered, how long it took.
+    """Log and count every request: who asked for what, what was answered, how long it took.
 
     The time does not count what a waiting poll spent waiting (`request.waited_seconds`, if a view sets it)
     towards `slow`. Neither the query string nor any header is logged: they may hold secrets.
@@ -38,11 +39,12 @@ class AccessLogMiddleware:
         seconds = time.perf_counter() - started
         status = response.status_code
         waited = getattr(request, "waited_seconds", 0.0)
+        match = request.resolver_match
+        count_request(request.method or "", match.route if match else None, status, seconds - waited)
         is_slow = seconds - waited > self.slow_seconds
         level = logging.ERROR if status >= 500 else logging.WARNING if is_slow else logging.INFO
         if level < self.level:
             return response
-        match = request.resolver_match
         fields = {
             "timestamp": datetime.now(UTC),
             "level": "info" if level == logging.INFO else logging.getLevelName(level).lower(),

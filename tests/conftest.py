@@ -16,7 +16,8 @@ from streams.lookup import forget_streams
 KEPT = {"auth_group", "auth_permission", "django_content_type", "django_migrations"}
 
 
-def _delete_everything() -> None:
+def delete_everything() -> None:
+    """Empty every table but those that migrations fill."""
     tables = [m._meta.db_table for m in apps.get_models(include_auto_created=True) if m._meta.managed]
     names = [connection.ops.quote_name(table) for table in dict.fromkeys(tables) if table not in KEPT]
     with connection.cursor() as cursor:
@@ -49,7 +50,7 @@ def db_with_commits(django_db_setup, django_db_blocker) -> Iterator[None]:
         try:
             yield
         finally:
-            _delete_everything()
+            delete_everything()
             forget_keys()
             forget_streams()
             forget_groups()

@@ -48,6 +48,8 @@ def start_servers() -> None:
     os.environ["EVENTFLOW_HOME"] = str(run)
     os.environ.setdefault("SECRET_KEY", "a-secret-key-for-tests-only-of-more-than-fifty-characters")
     os.environ.setdefault("JWT_SIGNING_KEY", "a-signing-key-for-tests-only-of-more-than-fifty-characters")
+    # A line for each request would drown what pytest has to say.
+    os.environ.setdefault("LOG_LEVEL", "WARNING")
     # A pool would keep connections to a test database that is to be dropped.
     os.environ.setdefault("DATABASE_POOL_SIZE", "0")
     atexit.register(_stop, os.getpid(), processes, run)

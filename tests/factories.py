@@ -54,9 +54,12 @@ def make_group(stream: Stream, name: str | None = None, **settings: Any) -> Cons
 
 def make_dead_letter(group: ConsumerGroup, offset: int = 1, *, partition: int = 0, **fields: Any) -> DeadLetter:
     """A dead letter of an event of the group's stream (which need not be in the log)."""
-    event = b'{"partition":0,"offset":%d,"recorded_at":"2026-11-22T10:00:00.000000Z","id":"e%d","type":"t","key":null,' % (
-        offset,
-        offset,
+    event = (
+        b'{"partition":0,"offset":%d,"recorded_at":"2026-11-22T10:00:00.000000Z","id":"e%d","type":"t","key":null,'
+        % (
+            offset,
+            offset,
+        )
     )
     defaults = {
         "event": event + b'"occurred_at":null,"headers":{},"payload":{"n":1}}',

@@ -7,9 +7,12 @@ import re
 from typing import Any
 
 import msgspec
+from django.db import connection
 from django.http import HttpRequest
 from django.http.request import RawPostDataException, UnreadablePostError
 
+from accounts.api.reading_places import reading_place
+from accounts.caller import Caller
 from accounts.conf import MAX_JSON_DEPTH
 from accounts.errors import (
     BodyTruncated,
@@ -18,6 +21,7 @@ from accounts.errors import (
     InvalidJson,
     InvalidUnicode,
     InvalidUtf8,
+    LengthRequired,
     PayloadTooLarge,
     TooDeep,
     UnsupportedCharset,
@@ -39,7 +43,9 @@ def read_body(request: HttpRequest, *, limit: int, media_types: tuple[str, ...] 
 
     Raises:
         UnsupportedMediaType, UnsupportedCharset, UnsupportedEncoding: by the headers alone.
+        LengthRequired: it came in chunks and is of a kind that could be cut short without a trace.
         PayloadTooLarge: by Content-Length before anything is read, or while reading.
+        TooManySlowBodies: too many others are still being waited for.
         BodyTruncated: fewer bytes came than Content-Length promised.
         EmptyBody: there is nothing.
     """
@@ -50,8 +56,16 @@ def read_body(request: HttpRequest, *, limit: int, media_types: tuple[str, ...] 
             raise BodyTruncated("Content-Length is not a number.")
         if int(declared) > limit:
             raise PayloadTooLarge(f"The body may have at most {limit} bytes; Content-Length says {declared}.")
+    elif is_chunked(request) and media_type != JSON:
+        # The server ends a chunked body that was cut off as if it were whole. Half a JSON document is none,
+        # but half of the lines are lines.
+        raise LengthRequired(f"{media_type} needs a Content-Length; only {JSON} may come in chunks.")
+    # The body may take its time, and its sender was looked up: a connection held meanwhile is one that others lack.
+    if not connection.in_atomic_block:
+        connection.close()
     try:
-        body = request.read(limit + 1)
+        with reading_place(_sender_of(request)):
+            body = request.read(limit + 1)
     except (UnreadablePostError, RawPostDataException, OSError) as error:
         raise BodyTruncated("The connection ended before the whole body had come.") from error
     if len(body) > limit:
@@ -61,6 +75,16 @@ def read_body(request: HttpRequest, *, limit: int, media_types: tuple[str, ...] 
     if not body:
         raise EmptyBody("The body is empty; a JSON document is expected.")
     return media_type, body
+
+
+def is_chunked(request: HttpRequest) -> bool:
+    """Whether the body comes in chunks, its length unknown until its end."""
+    return "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH")
+
+
+def _sender_of(request: HttpRequest) -> str:
+    caller = request.__dict__.get("user")
+    return caller.reference if isinstance(caller, Caller) else str(request.META.get("REMOTE_ADDR"))
 
 
 def check_media_type(request: HttpRequest, media_types: tuple[str, ...]) -> str:

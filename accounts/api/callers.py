@@ -10,4 +10,4 @@ from accounts.caller import Caller
 
 def caller_of(request: HttpRequest | Request) -> Caller:
     """Return the authenticated caller; the view's permission has made sure that there is one."""
-    return cast(Caller, request.user)
+    return cast("Caller", request.user)

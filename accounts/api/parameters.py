@@ -11,12 +11,17 @@ _INTEGER = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 _SECONDS = re.compile(r"(0|[1-9][0-9]{0,8})(\.[0-9]{1,3})?", re.ASCII)
 
 
+_NO_QUERY = QueryDict("")
+
+
 def known_parameters(request: HttpRequest, allowed: Collection[str]) -> QueryDict:
     """Return the query, having refused names it may not have and names it has twice.
 
     Raises:
         UnknownField, InvalidParameter
     """
+    if not request.META.get("QUERY_STRING"):
+        return _NO_QUERY
     query = request.GET
     if unknown := [name for name in query if name not in allowed]:
         raise UnknownField(unknown, where="query")

@@ -68,6 +68,8 @@ def read_events(
                 return reading
             positions = {partition: reading.next_offsets[partition.number] for partition in positions}
             if all(after >= reading.bounds[partition.number].head_offset for partition, after in positions.items()):
+                for partition in positions:
+                    watch.saw(partition.id, reading.bounds[partition.number].head_offset)
                 connection.close()
                 watch.wait(remaining)
                 waited_seconds += time.monotonic() - now

@@ -9,7 +9,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from psycopg_pool import PoolTimeout
 from rest_framework import exceptions as drf
 
-from accounts.errors import DomainError, InvalidParameter, LoginThrottled, UnknownField
+from accounts.api.bodies import is_chunked
+from accounts.errors import DomainError, EmptyBody, InvalidParameter, LoginThrottled, UnknownField
 from consumers.errors import LeaseLost
 from eventflow_site.api.problems import Problem
 from eventflow_site.api.statuses import RETRYABLE_ERRORS, RETRYABLE_STATUSES, status_of
@@ -41,6 +42,11 @@ def problem_of(error: Exception, request: HttpRequest) -> Problem:
     if isinstance(error, DomainError):
         return _of_domain_error(error)
     if isinstance(error, drf.ValidationError):
+        if _has_no_body(request):
+            # DRF reads nothing at all as `{}`, which an endpoint without required fields may well accept.
+            return _of_domain_error(EmptyBody("The body is empty; a JSON document is expected."))
+        if request.method in ("GET", "HEAD"):
+            return _of_filters(error)
         return Problem(
             422, "invalid_request", "Invalid request", "Some fields cannot be accepted.", errors=_faults(error.detail)
         )
@@ -67,6 +73,17 @@ def problem_of(error: Exception, request: HttpRequest) -> Problem:
         "Something broke on our side; the request id finds it in the logs.",
         retryable=True,
     )
+
+
+def _of_filters(error: drf.ValidationError) -> Problem:
+    """A filter of a list that makes no sense: told as any other parameter is."""
+    faults = [fault | {"pointer": f"?{fault['pointer'].removeprefix('/')}"} for fault in _faults(error.detail)]
+    return Problem(422, InvalidParameter.code, InvalidParameter.title, faults[0]["detail"], errors=faults)
+
+
+def _has_no_body(request: HttpRequest) -> bool:
+    is_empty = request.META.get("CONTENT_LENGTH") in (None, "", "0") and not is_chunked(request)
+    return is_empty and request.method in ("POST", "PUT", "PATCH")
 
 
 def _of_domain_error(error: DomainError) -> Problem:

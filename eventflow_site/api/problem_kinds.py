@@ -131,7 +131,7 @@ def render_markdown(kinds: Iterable[ProblemKind]) -> str:
 HEADING = """\
 # Problems
 
-<!-- Made by `python manage.py problem_docs` from the error classes: change those, not this page. -->
+<!-- Made by `make docs` from the error classes: change those, not this page. -->
 
 Every refusal under `/api/` is `application/problem+json` (RFC 9457):
 

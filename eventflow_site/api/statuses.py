@@ -13,6 +13,8 @@ STATUS_OF: dict[type[DomainError], int] = {
     accounts.AmbiguousCredentials: 400,
     accounts.LoginThrottled: 429,
     accounts.ScopeMissing: 403,
+    # Named in a body, by an admin: the address exists.
+    accounts.UserNotFound: 422,
     accounts.ApiKeyNotFound: 404,
     accounts.ApiKeyRevoked: 409,
     # the request
@@ -28,7 +30,9 @@ STATUS_OF: dict[type[DomainError], int] = {
     accounts.EmptyBody: 400,
     accounts.ExpectedObject: 400,
     accounts.BodyTruncated: 400,
+    accounts.LengthRequired: 411,
     accounts.PayloadTooLarge: 413,
+    accounts.TooManySlowBodies: 429,
     accounts.UnsupportedMediaType: 415,
     accounts.UnsupportedCharset: 415,
     accounts.UnsupportedEncoding: 415,

@@ -22,6 +22,8 @@ def web(configuration: Configuration, home: Home, env: Mapping[str, str]) -> Chi
             *("granian", "--interface", "wsgi", "--host", configuration.host, "--port", str(configuration.port)),
             *("--workers", str(configuration.web_workers), "--respawn-failed-workers"),
             *("--blocking-threads", "600", "--backpressure", "1300"),
+            # Nothing here speaks HTTP/2 or WebSocket, and who dawdles over a request's head is sent away.
+            *("--http", "1", "--no-ws", "--http1-header-read-timeout", "10000"),
             # Without it a stop waits for as long as a client keeps a stream open.
             *("--workers-kill-timeout", "2"),
             *("--no-access-log", "eventflow_site.wsgi:application"),

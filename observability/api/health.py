@@ -7,13 +7,13 @@ from observability.health import check_readiness
 
 
 @require_safe
-def healthz(request: HttpRequest) -> JsonResponse:
+def healthz(_request: HttpRequest) -> JsonResponse:
     """Alive: this process answers. Asks no database, so that an outage of it restarts nothing."""
     return JsonResponse({"status": "ok"})
 
 
 @require_safe
-def readyz(request: HttpRequest) -> JsonResponse:
+def readyz(_request: HttpRequest) -> JsonResponse:
     """Ready: the database is writable and durable, the migrations are applied; else 503 with what is wrong."""
     found = check_readiness()
     status = "ready" if found.is_ready else "not ready"

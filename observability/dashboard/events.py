@@ -19,6 +19,7 @@ from observability.queries.event_filter import EventFilter
 from observability.queries.event_scan import Scan, read_positions, scan_backwards, scan_forwards, write_positions
 from observability.queries.event_view import EventView, view_event
 from observability.queries.stream_pages import describe_stream
+from observability.queries.timeline_view import list_group_stories
 from streams.api.events import parse_offset
 from streams.errors import PartitionNotFound
 from streams.log import get_log
@@ -155,6 +156,7 @@ class OneEvent(Page):
             event=event,
             previous_offset=position - 1 if position > bounds.earliest_offset else None,
             next_offset=position + 1 if position < bounds.head_offset else None,
+            stories=list_group_stories(heading.info, number, position),
             curl_get=_curl_get(request, heading.name, event),
             curl_again=_curl_again(request, heading.name, event),
         )
@@ -185,12 +187,12 @@ def _start(search: Search, partitions: Sequence[PartitionRef]) -> dict[int, int]
         offset = parse_offset(search.offset or "1", low=0)
         return {each.number: max(0, offset - 1) for each in partitions}
     if search.start == TIME:
-        moment = _moment(search.time)
+        moment = moment_of(search.time)
         return {each.number: get_log().offset_at(each, moment) - 1 for each in partitions}
     return {}
 
 
-def _moment(text: str) -> datetime:
+def moment_of(text: str) -> datetime:
     """A time of the form; one without a zone is UTC."""
     try:
         moment = parse_datetime(text)

@@ -20,10 +20,11 @@ from observability.dashboard.listing import PAGE_ROWS, cursor_of, listing_of, te
 from observability.dashboard.once import once
 from observability.dashboard.page import Page, Toast
 from observability.dashboard.problems import problem_of
-from observability.queries.group_pages import describe_group, list_group_rows
+from observability.queries.group_pages import describe_group, list_delivery_rows, list_group_rows
 from observability.queries.stream_pages import describe_stream
 from streams.lookup import StreamInfo, require_stream
 
+SHOWN_DELIVERIES = 30
 CHOICES: dict[str, Any] = {"modes": Mode.choices, "starts": Start.choices, "orderings": Ordering.choices}
 FIELDS = {
     "/name": "name",
@@ -117,7 +118,12 @@ class Group(Page):
     def get(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
         heading = describe_stream(self.caller, stream, Right.CONSUME)
         found = get_group(heading.info, group)
-        return self.show(stream=heading, group=describe_group(heading.info, found), tab="group")
+        return self.show(
+            stream=heading,
+            group=describe_group(heading.info, found, now=timezone.now()),
+            deliveries=list_delivery_rows(found, limit=SHOWN_DELIVERIES) if found.mode == Mode.LEASE else [],
+            tab="group",
+        )
 
 
 class GroupSettingsPage(Page):
@@ -147,7 +153,7 @@ class GroupSettingsPage(Page):
         found = get_group(heading.info, group)
         context: dict[str, Any] = {
             "stream": heading,
-            "group": describe_group(heading.info, found),
+            "group": describe_group(heading.info, found, now=timezone.now()),
             "tab": "settings",
             "form": form or Form(_values(found)),
             **CHOICES,
@@ -182,7 +188,7 @@ class DeleteGroup(Page):
         return self.dialog(
             "dashboard/_group_delete.html",
             stream=heading,
-            group=describe_group(heading.info, found),
+            group=describe_group(heading.info, found, now=timezone.now()),
         )
 
     def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:

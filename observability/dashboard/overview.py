@@ -7,6 +7,7 @@ from accounts.permissions import MayConsume
 from accounts.roles import Right
 from observability.dashboard.page import Page
 from observability.queries.overview_page import MAX_COUNTED, count_open_dead_letters, get_overview
+from observability.queries.system_health import get_system_health
 
 
 class Overview(Page):
@@ -15,8 +16,10 @@ class Overview(Page):
     region = "dashboard/_overview.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
+        now = timezone.now()
         return self.show(
-            overview=get_overview(self.caller, now=timezone.now()),
+            overview=get_overview(self.caller, now=now),
+            health=get_system_health(now=now),
             may_manage=self.caller.has_right(Right.MANAGE),
             may_consume=self.caller.has_right(Right.CONSUME),
         )

@@ -11,7 +11,6 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 
-from accounts.api.bodies import check_text, explain_decode_error
 from accounts.api.idempotent import hash_request
 from accounts.errors import DomainError
 from accounts.permissions import MayProduce
@@ -19,6 +18,7 @@ from accounts.roles import Right
 from observability.dashboard.forms import Form, refused_form
 from observability.dashboard.listing import text_filter
 from observability.dashboard.page import Page, Toast, form_key, is_htmx, say
+from observability.dashboard.payloads import parse_payload
 from observability.dashboard.problems import problem_of
 from observability.queries.event_view import view_event
 from observability.queries.stream_pages import list_producible_names
@@ -141,17 +141,12 @@ def _envelope(values: dict[str, str]) -> Envelope:
     Raises:
         InvalidEvents, InvalidJson, InvalidUnicode, …: what the API says of the same event.
     """
-    payload = values["payload"].encode("utf-8", "surrogatepass")
-    check_text(payload)
-    try:
-        raw = msgspec.json.decode(payload, type=msgspec.Raw)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise explain_decode_error(error, payload) from error
+    payload = parse_payload(values["payload"])
     fields: dict[str, Any] = {"payload": None, "type": values["type"].strip() or "event", "key": values["key"] or None}
     if headers := _headers(values["headers"]):
         fields["headers"] = headers
     events, _ = decode_events(orjson.dumps(fields), is_ndjson=False)
-    events[0].payload = raw
+    events[0].payload = msgspec.Raw(payload)
     return events[0]
 
 

@@ -5,15 +5,17 @@ from django.utils import timezone
 
 from accounts.roles import Right
 from observability.dashboard.page import Page
-from observability.queries.activity import activity_of, types_of
+from observability.queries.charts import rate_chart, size_chart
 from observability.queries.event_filter import EventFilter
 from observability.queries.event_scan import scan_backwards
 from observability.queries.event_view import view_event
-from observability.queries.group_pages import list_group_rows
+from observability.queries.series import step_of
+from observability.queries.stats import get_stream_stats
 from observability.queries.stream_pages import describe_stream, list_partition_rows
 
 RECENT_EVENTS = 8
-MAX_GROUPS = 20
+SHOWN_TYPES = 8
+WINDOWS = {"1h": 3600, "6h": 6 * 3600, "24h": 86_400, "7d": 7 * 86_400, "30d": 30 * 86_400}
 
 
 class StreamOverview(Page):
@@ -23,22 +25,27 @@ class StreamOverview(Page):
 
     def get(self, request: HttpRequest, stream: str) -> HttpResponse:
         heading = describe_stream(self.caller, stream)
-        may_consume = Right.CONSUME in heading.rights
+        window = request.GET.get("window", "")
+        window = window if window in WINDOWS else "1h"
+        now = timezone.now()
+        stats = get_stream_stats(heading.info, window_seconds=WINDOWS[window], now=now)
         events = []
-        if may_consume:
+        if may_consume := Right.CONSUME in heading.rights:
             scan = scan_backwards(heading.info.partitions, {}, wanted=EventFilter(), limit=RECENT_EVENTS)
             events = [view_event(raw) for raw in scan.events]
-        partitions = list_partition_rows(heading.info)
-        now = timezone.now()
-        activity = activity_of([heading.info.id], now=now)[heading.info.id]
+        step = step_of(WINDOWS[window])
         return self.show(
             stream=heading,
             tab="overview",
-            partitions=partitions,
-            event_count=sum(each.event_count for each in partitions),
-            last_event_at=max((each.last_event_at for each in partitions if each.last_event_at), default=None),
-            activity=activity,
-            types=types_of(heading.info.id, now=now),
-            groups=list_group_rows(self.caller, now=now, stream=heading.name, limit=MAX_GROUPS) if may_consume else [],
+            stats=stats,
+            window=window,
+            windows=tuple(WINDOWS),
+            window_events=sum(point.events for point in stats.series),
+            rate_chart=rate_chart(stats.series, step=step, now=now),
+            size_chart=size_chart(stats.series, step=step, now=now),
+            types=stats.types[:SHOWN_TYPES],
+            most_of_a_type=max((each.events for each in stats.types), default=1),
+            partitions=list_partition_rows(heading.info),
+            groups=stats.groups if may_consume else [],
             events=events,
         )

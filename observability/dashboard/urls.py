@@ -2,13 +2,33 @@
 
 from django.urls import include, path
 
-from observability.dashboard import events, groups, keys, overview, send, sign_in, simulations, stream, streams, users
+from observability.dashboard import (
+    consume,
+    dead_letters,
+    events,
+    groups,
+    keys,
+    overview,
+    seek,
+    send,
+    sign_in,
+    simulations,
+    stream,
+    streams,
+    users,
+)
 
 one_group = [
     path("", groups.Group.as_view(), name="group"),
     path("/settings", groups.GroupSettingsPage.as_view(), name="group-settings"),
     path("/pause", groups.PauseGroup.as_view(), name="group-pause"),
     path("/delete", groups.DeleteGroup.as_view(), name="group-delete"),
+    path("/seek", seek.Seek.as_view(), name="group-seek"),
+    path("/consume", consume.Consume.as_view(), name="group-consume"),
+    path("/consume/commit", consume.CommitShown.as_view(), name="group-commit"),
+    path("/consume/park", consume.ParkEvent.as_view(), name="group-park"),
+    path("/consume/lease", consume.Lease.as_view(), name="group-lease"),
+    path("/consume/end", consume.EndLease.as_view(), name="group-end-lease"),
 ]
 
 urlpatterns = [
@@ -21,7 +41,13 @@ urlpatterns = [
     path("keys/new", keys.NewKeyPage.as_view(), name="key-new"),
     path("keys/<str:key_id>/rotate", keys.RotateKey.as_view(), name="key-rotate"),
     path("keys/<str:key_id>/revoke", keys.RevokeKey.as_view(), name="key-revoke"),
-    path("dead-letters", overview.Overview.as_view(), name="dead-letters"),
+    path("dead-letters", dead_letters.DeadLetters.as_view(), name="dead-letters"),
+    path("dead-letters/redrive", dead_letters.ActOnMany.as_view(), name="dead-letters-redrive"),
+    path("dead-letters/discard", dead_letters.DiscardMany.as_view(), name="dead-letters-discard"),
+    path("dead-letters/<str:letter_id>", dead_letters.OneDeadLetter.as_view(), name="dead-letter"),
+    path("dead-letters/<str:letter_id>/redrive", dead_letters.RedriveOne.as_view(), name="dead-letter-redrive"),
+    path("dead-letters/<str:letter_id>/discard", dead_letters.CloseOne.as_view(), name="dead-letter-discard"),
+    path("dead-letters/<str:letter_id>/resolve", dead_letters.ResolveOne.as_view(), name="dead-letter-resolve"),
     path("simulations", simulations.Simulations.as_view(), name="simulations"),
     path("simulations/<int:run_id>/stop", simulations.StopSimulation.as_view(), name="simulation-stop"),
     path("users", users.Users.as_view(), name="users"),

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import F, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from observability.models import StreamMinute, TypePeriod
+from observability.models import StreamMinute
 from streams.models import Partition, Stream
 
 MINUTES = 60
@@ -88,24 +88,6 @@ def busiest_stream_ids(streams: QuerySet[Stream], *, now: datetime, limit: int) 
     rows = StreamMinute.objects.filter(stream_id__in=streams.values("pk"), minute__gt=_since(now))
     sums = rows.values("stream_id").annotate(event_sum=Sum("events")).order_by("-event_sum", "stream_id")
     return [row["stream_id"] for row in sums[:limit]]
-
-
-@dataclass(frozen=True, slots=True)
-class TypeShare:
-    """How many of a stream's events of the last hour are of one type; '' stands for all further types."""
-
-    type: str
-    events: int
-    total: int
-
-
-def types_of(stream_id: int, *, now: datetime, limit: int = 8) -> list[TypeShare]:
-    """Return the commonest types of a stream's last hour, the commonest first."""
-    rows = TypePeriod.objects.filter(stream_id=stream_id, length=TypePeriod.Length.MINUTE, start__gt=_since(now))
-    sums = rows.values("type").annotate(event_sum=Sum("events")).order_by("-event_sum")
-    counted = [(row["type"], row["event_sum"]) for row in sums]
-    total = sum(events for _, events in counted)
-    return [TypeShare(name, events, total) for name, events in counted[:limit]]
 
 
 def _since(now: datetime) -> datetime:

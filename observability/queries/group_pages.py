@@ -7,8 +7,11 @@ from datetime import datetime
 from django.db.models import Count, F, Q, QuerySet, Sum
 
 from accounts.caller import Caller
+from consumers.errors import ConsumerGroupNotFound
 from consumers.models import ConsumerGroup, DeadLetter, Delivery, GroupMember, Mode
-from consumers.queries import list_progress, list_visible_groups
+from consumers.queries import list_deliveries, list_progress, list_visible_groups
+from observability.queries.lanes import load_lanes
+from observability.queries.standings import GroupStanding, list_standings
 from streams.log import get_log
 from streams.log.protocol import PartitionRef
 from streams.lookup import StreamInfo
@@ -71,9 +74,7 @@ class GroupPage:
     ordering: str
     max_in_flight: int
     created_at: datetime
-    in_flight: int
-    waiting: int
-    dead_letters: int
+    standing: GroupStanding
     partitions: tuple[PartitionRow, ...]
     members: tuple[Member, ...]
 
@@ -84,11 +85,6 @@ class GroupPage:
     @property
     def lag(self) -> int:
         return sum(each.lag for each in self.partitions)
-
-    @property
-    def lag_seconds(self) -> float | None:
-        """The age of its first unfinished event; None when everything is finished."""
-        return max((each.lag_seconds for each in self.partitions if each.lag_seconds is not None), default=None)
 
 
 def list_group_rows(
@@ -105,9 +101,17 @@ def list_group_rows(
     return _rows(groups[:limit], now)
 
 
-def describe_group(stream: StreamInfo, group: ConsumerGroup) -> GroupPage:
-    """Return all that the page of one group shows."""
-    counts = _counts([group.pk])
+def describe_group(stream: StreamInfo, group: ConsumerGroup, *, now: datetime) -> GroupPage:
+    """Return all that the page of one group shows, in a constant number of queries.
+
+    Raises:
+        ConsumerGroupNotFound: it was deleted just now.
+    """
+    lanes = load_lanes(stream_id=stream.id, now=now)
+    standings = list_standings(lanes, stream_id=stream.id, now=now)
+    standing = next((each for each in standings if each.id == group.pk), None)
+    if standing is None:
+        raise ConsumerGroupNotFound
     members = GroupMember.objects.filter(group=group).order_by("-last_seen_at")[:50]
     return GroupPage(
         name=group.name,
@@ -120,9 +124,7 @@ def describe_group(stream: StreamInfo, group: ConsumerGroup) -> GroupPage:
         ordering=group.ordering,
         max_in_flight=group.max_in_flight,
         created_at=group.created_at,
-        in_flight=counts.in_flight.get(group.pk, 0),
-        waiting=counts.waiting.get(group.pk, 0),
-        dead_letters=counts.dead_letters.get(group.pk, 0),
+        standing=standing,
         partitions=tuple(
             PartitionRow(
                 number=each.partition,
@@ -211,3 +213,40 @@ def _row(group: ConsumerGroup, counts: _Counts, since: datetime | None, now: dat
         member_count=len(members),
         last_seen_at=max((member.last_seen_at for member in members), default=None),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRow:
+    """A delivery that is under way or waits for its next attempt."""
+
+    partition: int
+    first_offset: int
+    last_offset: int
+    state: str
+    delivery_count: int
+    failure_count: int
+    leased_by: str
+    lease_expires_at: datetime | None
+    available_at: datetime | None
+    last_error: str
+    is_redrive: bool
+
+
+def list_delivery_rows(group: ConsumerGroup, *, limit: int) -> list[DeliveryRow]:
+    """Return the oldest deliveries that a lease-mode group has not finished."""
+    return [
+        DeliveryRow(
+            partition=each.partition.number,
+            first_offset=each.first_offset,
+            last_offset=each.last_offset,
+            state=each.state,
+            delivery_count=each.delivery_count,
+            failure_count=each.failure_count,
+            leased_by=each.leased_by,
+            lease_expires_at=each.lease_expires_at,
+            available_at=each.available_at,
+            last_error=each.last_error,
+            is_redrive=each.dead_letter_id is not None,
+        )
+        for each in list_deliveries(group).order_by("pk")[:limit]
+    ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import F, Sum
+from django.db.models.functions import Extract
 
 from observability.models import StreamMinute
 from observability.retention_risk import RetentionLimits, share_limits
@@ -20,7 +21,8 @@ class Lane:
     Attributes:
         stored_bytes: of the kept events, as stored.
         appended_bytes: JSON of all events ever appended.
-        rolled_up_until: when the last event was recorded that is rolled up, if any is.
+        rolled_up_until: when the last event was recorded that is rolled up, if any is; in seconds since 1970,
+            as is created_at.
         rate_per_second: events that it gains, taking its stream's partitions to gain alike.
     """
 
@@ -32,8 +34,8 @@ class Lane:
     appended_bytes: int
     rolled_up_offset: int
     rolled_up_bytes: int
-    rolled_up_until: datetime | None
-    created_at: datetime
+    rolled_up_until: float | None
+    created_at: float
     rate_per_second: float = 0.0
 
     @property
@@ -54,12 +56,13 @@ def load_lanes(*, stream_id: int | None, now: datetime) -> dict[int, Lane]:
         "stream__retention_max_age_seconds",
         "stream__retention_max_bytes",
         "stream__retention_max_events",
-        "stream__created_at",
+        # Seconds are read ten times faster than timestamps.
+        Extract("stream__created_at", "epoch"),
         "stored_bytes",
         "appended_bytes",
         "rollupcursor__rolled_up_offset",
         "rollupcursor__rolled_up_bytes",
-        "rollupcursor__rolled_up_until",
+        Extract("rollupcursor__rolled_up_until", "epoch"),
     )
     found = [(PartitionRef(row[0], row[3], row[1]), row) for row in rows]
     bounds = get_log().bounds([ref for ref, _ in found])
@@ -96,8 +99,8 @@ def _set_rates(lanes: Mapping[int, Lane], stream_id: int | None, now: datetime) 
         count[lane.stream_id] = count.get(lane.stream_id, 0) + 1
         if lane.tail_events:
             # A roll-up that is behind has a tail from before: it counts for all the time that it comes from.
-            begin = min(since, lane.rolled_up_until or lane.created_at)
-            tail_rate = lane.tail_events / max(1.0, (now - begin).total_seconds())
+            begin = min(since.timestamp(), float(lane.rolled_up_until or lane.created_at))
+            tail_rate = lane.tail_events / max(1.0, now.timestamp() - begin)
             rate[lane.stream_id] = rate.get(lane.stream_id, 0.0) + tail_rate
     for lane in lanes.values():
         lane.rate_per_second = rate.get(lane.stream_id, 0.0) / count[lane.stream_id]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from observability.queries.lanes import Lane, load_lanes
 from observability.queries.series import Point, TypeCount, add_tail, list_points, list_types
@@ -50,6 +50,7 @@ def get_stream_stats(stream: StreamInfo, *, window_seconds: int, now: datetime) 
         types = list_types(stream_id=stream.id, window_seconds=window_seconds, now=now)
     own: Sequence[Lane] = list(lanes.values())
     last_event_at = max((lane.bounds.last_recorded_at for lane in own if lane.bounds.last_recorded_at), default=None)
+    moments = [float(lane.rolled_up_until) for lane in own if lane.rolled_up_until]
     tail_events = sum(lane.tail_events for lane in own)
     tail_bytes = sum(lane.appended_bytes - lane.rolled_up_bytes for lane in own if lane.tail_events)
     add_tail(points, events=tail_events, size=max(0, tail_bytes), last_event_at=last_event_at)
@@ -65,5 +66,5 @@ def get_stream_stats(stream: StreamInfo, *, window_seconds: int, now: datetime) 
         groups=groups,
         series=points,
         not_rolled_up=tail_events,
-        rolled_up_until=min((lane.rolled_up_until for lane in own if lane.rolled_up_until), default=None),
+        rolled_up_until=datetime.fromtimestamp(min(moments), UTC) if moments else None,
     )

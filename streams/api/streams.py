@@ -19,8 +19,8 @@ from accounts.api.fields import (
 from accounts.api.idempotent import idempotent
 from accounts.api.parameters import known_parameters
 from accounts.caller import caller_of
-from accounts.models import User
 from accounts.permissions import MayManageUnlessReading
+from accounts.queries import get_user_by_email
 from accounts.roles import Right
 from streams.conf import MAX_OFFSET, MAX_PARTITIONS
 from streams.models import Stream, Visibility
@@ -42,7 +42,7 @@ class StreamSerializer(serializers.Serializer):
     name = serializers.CharField()
     description = serializers.CharField()
     partitions = serializers.IntegerField(source="partition_count")
-    visibility = serializers.ChoiceField(choices=Visibility.choices)
+    visibility = serializers.ChoiceField(choices=Visibility.values)
     retention = serializers.SerializerMethodField()
     paused = serializers.BooleanField(source="is_paused")
     labels = serializers.DictField(child=serializers.CharField())
@@ -95,16 +95,13 @@ class CreateStreamSerializer(ChangeStreamSerializer):
         max_length=254, required=False, help_text="E-mail of the owner; only an admin may name another."
     )
 
-    def validate_owner(self, email: str) -> User:
-        user = User.objects.filter(email=email.strip().lower(), is_active=True).first()
-        if user is None:
-            raise serializers.ValidationError("There is no such active user.", code="user_not_found")
-        return user
-
 
 class StreamFilter(django_filters.FilterSet):
     name = django_filters.CharFilter(lookup_expr="contains", label="part of the name")
-    paused = django_filters.BooleanFilter(field_name="is_paused")
+    # Not a BooleanFilter, which takes `maybe` for "either".
+    paused = django_filters.TypedChoiceFilter(
+        field_name="is_paused", choices=(("true", "true"), ("false", "false")), coerce="true".__eq__
+    )
     owner = django_filters.CharFilter(field_name="owner__email", lookup_expr="iexact")
 
     class Meta:
@@ -135,7 +132,8 @@ class StreamViewSet(GenericViewSet):
         body = CreateStreamSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         settings = body.settings()
-        name, owner = settings.pop("name"), settings.pop("owner", None)
+        name, email = settings.pop("name"), settings.pop("owner", None)
+        owner = get_user_by_email(caller_of(request), email) if email is not None else None
         stream = create_stream(caller=caller_of(request), name=name, owner=owner, settings=StreamSettings(**settings))
         headers = {"Location": f"/api/v1/streams/{stream.name}"}
         return Response(StreamSerializer(stream).data, status=201, headers=headers)

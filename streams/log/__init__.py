@@ -3,6 +3,7 @@
 `get_log()` is the one door: it returns this process's engine.
 """
 
+import atexit
 import os
 import threading
 from collections.abc import Iterator
@@ -61,3 +62,4 @@ def _forget_in_child() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_in_child)
+atexit.register(close_log)

@@ -94,6 +94,9 @@ class MemoryLog:
             raise PartitionGone
         return self._partitions[partition.id]
 
+    def _events_of(self, partition: PartitionRef) -> list[_StoredEvent]:
+        return self._partition(partition).events if partition.id in self._partitions else []
+
     def read(self, partition: PartitionRef, *, after: int, max_events: int, max_bytes: int) -> ReadResult:
         with self._lock:
             stored = self._partition(partition)
@@ -132,6 +135,13 @@ class MemoryLog:
             stored = self._partition(partition)
             later = (event.offset for event in stored.events if event.recorded_at >= at)
             return next(later, stored.head_offset + 1)
+
+    def recorded_after(self, positions: Sequence[tuple[PartitionRef, int]]) -> Sequence[datetime | None]:
+        with self._lock:
+            return [
+                next((each.recorded_at for each in self._events_of(partition) if each.offset > after), None)
+                for partition, after in positions
+            ]
 
     def ensure(self, partitions: Sequence[PartitionRef]) -> None:
         with self._lock:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from django.db import DatabaseError, transaction
+from django.db import Error, transaction
 
 from streams.conf import BATCH_CACHE_BYTES
 from streams.errors import PartitionGone
@@ -22,9 +22,11 @@ from streams.log.protocol import (
 from streams.log.reading import BatchReader, query
 from streams.log.statements import load
 from streams.log.wakeup import Wakeups
-from streams.models import EventBatch, Partition
+from streams.models import Partition
 
 _NOT_DURABLE: Final = "{}: a power failure could lose events that were answered 202"
+
+_DROP_STEP_BATCHES: Final = 5_000
 
 
 class PostgresLog:
@@ -104,15 +106,18 @@ class PostgresLog:
         with transaction.atomic():
             # The same lock in the same order as an append takes it: one that waits finds the partition gone.
             list(Partition.objects.select_for_update().filter(id__in=ids).order_by("id").values_list("id"))
-            EventBatch.objects.filter(partition_id__in=ids).delete()
-            Partition.objects.filter(id__in=ids)._raw_delete(using="default")  # noqa: SLF001 - nothing may cascade
+            for partition in partitions:
+                # In steps, so that no statement runs into its timeout, however large the partition is.
+                while self.trim(partition, keep_events=0, max_batches=_DROP_STEP_BATCHES):
+                    pass
+            Partition.objects.filter(id__in=ids).delete()
         for partition_id in ids:
             self._reader.cache.discard(partition_id)
 
     def health(self) -> LogHealth:
         try:
             is_standby, read_only, synchronous_commit, fsync, full_page_writes = query(load("health"), {})[0]
-        except DatabaseError:
+        except Error:
             return LogHealth(is_writable=False, is_durable=False, reason="PostgreSQL does not answer")
         if is_standby or read_only == "on":
             return LogHealth(is_writable=False, is_durable=False, reason="PostgreSQL is read-only")

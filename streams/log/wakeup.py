@@ -8,64 +8,22 @@ connection: only the notifier and the listener do, one for each process.
 import logging
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from time import monotonic, sleep
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import psycopg
 
 from streams.conf import HEAD_CHECK_INTERVAL_SECONDS, NOTIFY_CHANNEL, NOTIFY_INTERVAL_SECONDS
 from streams.log.connections import connect, cut
 from streams.log.statements import load
+from streams.log.watches import Watch, Watches
 
 logger = logging.getLogger(__name__)
 
 # PostgreSQL refuses a payload of 8,000 bytes.
 _MAX_PAYLOAD_BYTES: Final = 7_900
 _RECONNECT_SECONDS: Final = 0.5
-
-
-class Watch:
-    """One reader that waits for any of some partitions. Enter it *before* reading, then wait.
-
-    So an append between the read and the wait is not missed.
-    """
-
-    __slots__ = ("_latch", "_wakeups", "heads")
-
-    def __init__(self, wakeups: "Wakeups", partition_ids: Iterable[int]) -> None:
-        self._wakeups = wakeups
-        # What the reader has seen of each partition; -1: it has not said.
-        self.heads: dict[int, int] = dict.fromkeys(partition_ids, -1)
-        self._latch = threading.Lock()
-        self._latch.acquire()
-
-    def __enter__(self) -> Self:
-        self._wakeups.register(self)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._wakeups.unregister(self)
-
-    def saw(self, partition_id: int, head_offset: int) -> None:
-        """Tell the head that the read found, so that only what moves past it wakes this reader again."""
-        self.heads[partition_id] = head_offset
-
-    def wait(self, timeout: float) -> bool:
-        """Wait at most `timeout` seconds; whether something was appended, as far as anybody can tell."""
-        return self._latch.acquire(timeout=max(0.0, timeout))
-
-    def wake(self) -> None:
-        """Let the reader go on; harmless when it does already."""
-        if self._latch.locked():
-            try:
-                self._latch.release()
-            except RuntimeError:
-                # Another thread woke it between the look and the release.
-                return
 
 
 class Wakeups:
@@ -78,10 +36,9 @@ class Wakeups:
     def _reset(self) -> None:
         self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._watches: dict[int, set[Watch]] = {}
+        self._watches = Watches()
         self._is_closed = False
-        self._listener: threading.Thread | None = None
-        self._notifier: threading.Thread | None = None
+        self._threads: dict[str, threading.Thread] = {}
         self._listening: psycopg.Connection[Any] | None = None
         self._news: dict[int, int] = {}
         self._has_news = threading.Event()
@@ -90,11 +47,12 @@ class Wakeups:
 
     def watch(self, partition_ids: Iterable[int]) -> Watch:
         """Return a watch on the partitions, to be entered before the read that it follows."""
-        return Watch(self, partition_ids)
+        self._ensure("listener", self._listen)
+        return Watch(self._watches, partition_ids)
 
     def announce(self, heads: Mapping[int, int]) -> None:
         """Tell all processes, this one first, that partitions have new heads. Returns at once."""
-        self._ensure_notifier()
+        self._ensure("notifier", self._notify)
         with self._lock:
             self._news.update(heads)
         self._has_news.set()
@@ -106,27 +64,9 @@ class Wakeups:
         with self._lock:
             if self._listening is not None:
                 cut(self._listening)
-        for thread in (self._notifier, self._listener):
-            if thread is not None and self._pid == os.getpid():
-                thread.join(2 * HEAD_CHECK_INTERVAL_SECONDS)
-        self._wake(list(self._watches))
-
-    # --- watches -------------------------------------------------------------------------------------
-
-    def register(self, watch: Watch) -> None:
-        self._ensure_listener()
-        with self._lock:
-            for partition_id in watch.heads:
-                self._watches.setdefault(partition_id, set()).add(watch)
-
-    def unregister(self, watch: Watch) -> None:
-        with self._lock:
-            for partition_id in watch.heads:
-                watches = self._watches.get(partition_id)
-                if watches is not None:
-                    watches.discard(watch)
-                    if not watches:
-                        del self._watches[partition_id]
+        for thread in self._threads.values():
+            thread.join(2 * HEAD_CHECK_INTERVAL_SECONDS)
+        self._watches.wake(self._watches.partition_ids())
 
     @property
     def is_listening(self) -> bool:
@@ -136,49 +76,21 @@ class Wakeups:
     @property
     def watch_count(self) -> int:
         """How many readers wait now (one that waits for several partitions counts for each)."""
-        with self._lock:
-            return sum(map(len, self._watches.values()))
-
-    def _wake(self, partition_ids: Iterable[int]) -> None:
-        for partition_id in partition_ids:
-            # Copied under the lock, woken outside it: a thousand readers must not make an append wait.
-            with self._lock:
-                watches = list(self._watches.get(partition_id, ()))
-            for watch in watches:
-                watch.wake()
-
-    def _wake_behind(self, heads: Mapping[int, int]) -> None:
-        for partition_id, head_offset in heads.items():
-            with self._lock:
-                watches = list(self._watches.get(partition_id, ()))
-            for watch in watches:
-                if watch.heads.get(partition_id, -1) < head_offset:
-                    watch.wake()
+        return len(self._watches)
 
     # --- threads -------------------------------------------------------------------------------------
 
-    def _ensure_listener(self) -> None:
-        if self._pid == os.getpid() and self._listener is not None and self._listener.is_alive():
+    def _ensure(self, name: str, target: Callable[[], None]) -> None:
+        """Start a thread of that name unless it runs."""
+        if self._pid == os.getpid() and name in self._threads and self._threads[name].is_alive():
             return
-        self._listener = self._start(self._listener, self._listen, "eventflow-listener")
-
-    def _ensure_notifier(self) -> None:
-        if self._pid == os.getpid() and self._notifier is not None and self._notifier.is_alive():
-            return
-        self._notifier = self._start(self._notifier, self._notify, "eventflow-notifier")
-
-    def _start(self, thread: threading.Thread | None, target: Any, name: str) -> threading.Thread:
         with self._start_lock:
             if self._pid != os.getpid():
                 # A forked child has none of its parent's threads.
                 self._reset()
-                thread = None
-            running = {"eventflow-listener": self._listener, "eventflow-notifier": self._notifier}[name]
-            if running is not None and running.is_alive():
-                return running
-            thread = threading.Thread(target=target, name=name, daemon=True)
-            thread.start()
-            return thread
+            if name not in self._threads or not self._threads[name].is_alive():
+                self._threads[name] = threading.Thread(target=target, name=f"eventflow-{name}", daemon=True)
+                self._threads[name].start()
 
     # --- the notifier --------------------------------------------------------------------------------
 
@@ -191,7 +103,7 @@ class Wakeups:
                 news, self._news = self._news, {}
             if not news:
                 continue
-            self._wake_behind(news)
+            self._watches.wake_behind(news)
             try:
                 if connection is None or connection.closed:
                     connection = self._connect_notifier()
@@ -237,14 +149,13 @@ class Wakeups:
                 next_check = monotonic() + HEAD_CHECK_INTERVAL_SECONDS
             for notification in connection.notifies(timeout=max(0.0, next_check - monotonic()), stop_after=1):
                 if notification.pid != self._notifier_backend:
-                    self._wake(partition_ids(notification.payload))
+                    self._watches.wake(partition_ids(notification.payload))
 
     def _check_heads(self, connection: psycopg.Connection[Any]) -> None:
-        with self._lock:
-            watched = list(self._watches)
+        watched = self._watches.partition_ids()
         if watched:
             rows = connection.execute(load("bounds"), {"partition_ids": watched}, binary=True).fetchall()
-            self._wake_behind({partition_id: head_offset for partition_id, _, head_offset, _ in rows})
+            self._watches.wake_behind({partition_id: head_offset for partition_id, _, head_offset, _ in rows})
 
 
 def payloads(ids: Iterable[int]) -> Iterable[str]:

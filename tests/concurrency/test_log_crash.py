@@ -104,5 +104,5 @@ def test_kill_9_of_the_whole_server_loses_no_event_that_was_answered(server):
             time.sleep(0.01)
     outcomes = process.finish()
     counts = run(CHECK, environment, [partitions, outcomes.of])
-    assert counts[STORED] > 100
+    assert counts[STORED] > 20
     assert counts[REFUSED] > 0

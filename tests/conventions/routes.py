@@ -43,5 +43,6 @@ def _class_of(callback: Any) -> Any:
 
 def _methods_of(callback: Any) -> list[str]:
     if actions := getattr(callback, "actions", None):
-        return list(actions)
+        # The first GET that a viewset answers adds `head` to its actions.
+        return [method for method in actions if method in HTTP_METHODS]
     return [method for method in HTTP_METHODS if hasattr(_class_of(callback), method)]

@@ -27,7 +27,7 @@ from tests.factories import make_bulk_action, make_dead_letter, make_group, make
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
-ACTORS = "admin owner mate hidden strange nobody produce consume manage other anon".split()
+ACTORS = ["admin", "owner", "mate", "hidden", "strange", "nobody", "produce", "consume", "manage", "other", "anon"]
 EVENT = {"stream": "{stream}", "payload": 1}
 GROUP = "/streams/{stream}/consumer-groups/{group}"
 LEASING = "/streams/{stream}/consumer-groups/{leasing}"
@@ -167,7 +167,9 @@ def _template(line: str) -> tuple[str, str]:
     return method, path
 
 
-ROWS = {_template(line): (line, body, dict(zip(ACTORS, statuses.split(), strict=True))) for line, body, statuses in TABLE}
+ROWS = {
+    _template(line): (line, body, dict(zip(ACTORS, statuses.split(), strict=True))) for line, body, statuses in TABLE
+}
 
 
 def test_every_route_is_in_the_table():

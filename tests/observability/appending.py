@@ -15,7 +15,8 @@ def append(stream: Stream, *types: str, partition: int = 0, payload: str = "x") 
     info = load_stream(stream.name)
     assert info is not None
     records = [
-        b'{"id":"%d","type":"%s","key":null,"payload":"%s"}' % (i, name.encode(), payload.encode())
+        b'{"id":"%d","type":"%s","key":null,"occurred_at":null,"headers":{},"payload":"%s"}'
+        % (i, name.encode(), payload.encode())
         for i, name in enumerate(types)
     ]
     get_log().append([PartitionAppend(info.partitions[partition], records)])

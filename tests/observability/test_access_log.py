@@ -35,7 +35,7 @@ class Lines:
 
 @pytest.fixture
 def lines(monkeypatch, settings):
-    settings.LOG_FORMAT = "json"
+    settings.LOG_FORMAT, settings.LOG_LEVEL = "json", "INFO"
     kept = Lines()
     monkeypatch.setattr(middleware, "log_writer", lambda: kept)
     return kept

@@ -12,7 +12,7 @@ from observability.services import rollups
 from observability.services.rollups import delete_old_rollups, roll_up
 from streams.log import get_log
 from streams.lookup import load_stream
-from streams.models import Partition
+from streams.models import EventBatch, Partition
 from streams.services.lifecycle import delete_stream
 from tests.factories import make_stream
 from tests.observability.appending import append, pretend_recorded
@@ -29,7 +29,7 @@ def totals(stream):
 
 def types(stream, length):
     rows = TypePeriod.objects.filter(stream=stream, length=length).values_list("type", "events")
-    counted: dict[str, int] = {}
+    counted = {}
     for name, events in rows:
         counted[name] = counted.get(name, 0) + events
     return counted
@@ -102,7 +102,8 @@ def test_it_goes_on_where_it_stopped():
 
 
 def test_a_long_backlog_is_caught_up_in_bounded_steps(monkeypatch):
-    monkeypatch.setattr(rollups, "ROLLUP_STEP_EVENTS", 7)
+    monkeypatch.setattr(rollups, "ROLLUP_SHARE_EVENTS", 1)
+    monkeypatch.setattr(rollups, "ROLLUP_STEP_EVENTS", 14)
     monkeypatch.setattr(rollups, "ROLLUP_READ_EVENTS", 5)
     stream = make_stream(partitions=2)
     for _ in range(10):
@@ -136,7 +137,9 @@ def test_a_step_that_fails_half_way_leaves_nothing_behind(monkeypatch):
 
 
 def test_workers_that_roll_up_at_once_count_each_event_once(monkeypatch):
-    monkeypatch.setattr(rollups, "ROLLUP_STEP_EVENTS", 3)
+    monkeypatch.setattr(rollups, "ROLLUP_SHARE_EVENTS", 1)
+    monkeypatch.setattr(rollups, "ROLLUP_STEP_PARTITIONS", 2)
+    monkeypatch.setattr(rollups, "ROLLUP_STEP_EVENTS", 6)
     monkeypatch.setattr(rollups, "ROLLUP_READ_EVENTS", 3)
     stream = make_stream(partitions=3)
     for round_ in range(30):
@@ -173,6 +176,22 @@ def test_what_retention_took_before_is_passed_by():
 
     assert types(stream, "m") == {"b": 1}
     assert RollupCursor.objects.get().rolled_up_offset == 3
+
+
+def test_a_damaged_batch_does_not_stand_in_the_way_of_other_partitions():
+    damaged, sound = make_stream(), make_stream()
+    append(damaged, "a")
+    append(damaged, "b")
+    append(damaged, "c")
+    append(sound, "a")
+    EventBatch.objects.filter(partition__stream=damaged, last_offset=2).update(records=b'{"id":1}', codec=0)
+    EventBatch.objects.filter(partition__stream=damaged, last_offset=3).update(records=b"garbage", codec=1)
+
+    for _ in range(2):
+        roll_up(seconds=60)
+
+    assert totals(sound)[0] == 1
+    assert types(sound, "m") == {"a": 1}
 
 
 def test_only_so_many_types_have_a_name_of_their_own(monkeypatch):

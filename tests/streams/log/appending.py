@@ -223,7 +223,11 @@ def main() -> None:
         # One write for one line, so that a kill leaves whole lines.
         os.write(1, (" ".join(map(str, words)) + "\n").encode())
 
-    threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
+    def stop_when_input_ends() -> None:
+        sys.stdin.read()
+        stop.set()
+
+    threading.Thread(target=stop_when_input_ends, daemon=True).start()
     load.run(get_log(), tell, stop)
     close_log()
 

@@ -257,6 +257,18 @@ def test_offset_at_begins_at_the_earliest_kept(log, partition):
     assert log.offset_at(partition, moment - SOON) == 3
 
 
+def test_recorded_after_tells_when_the_next_kept_event_came(log, any_partitions):
+    first, second = any_partitions(2)
+    times = [append(log, first, *names).recorded_at for names in ("ab", "c", "de")]
+    [other] = [append(log, second, "x").recorded_at]
+    missing = PartitionRef(10**12, "nowhere", 0)
+    positions = [(first, 1), (second, 0), (first, 2), (missing, 0), (first, 5), (first, 99), (first, 0)]
+    assert list(log.recorded_after(positions)) == [times[0], other, times[1], None, None, None, times[0]]
+    assert list(log.recorded_after([])) == []
+    log.trim(first, keep_events=2)
+    assert list(log.recorded_after([(first, 0), (first, 4)])) == [times[2], times[2]]
+
+
 # --- retention -------------------------------------------------------------------------------------------
 
 

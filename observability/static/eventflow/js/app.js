@@ -1,6 +1,7 @@
 // Starts everything that pages use. Behaviour hangs on data- and hx- attributes; each module owns some of them.
 import { startCharts } from "./charts.js";
 import { startCopying } from "./copy.js";
+import { startDiffs } from "./diff.js";
 import { startDialogs } from "./dialogs.js";
 import { startEditors } from "./editor.js";
 import { startFailures } from "./failures.js";
@@ -23,6 +24,7 @@ startNavigation();
 startTimes();
 startJsonTrees();
 startEditors();
+startDiffs();
 startCharts();
 startCopying();
 startDialogs();

@@ -4,6 +4,7 @@
 import { make, onContent } from "./dom.js";
 
 const charts = new Map();
+const POWERS_OF_TWO = Array.from({ length: 45 }, (_, power) => 2 ** power);
 
 /** A custom property's colour as the canvas needs it: resolved for the theme in force. */
 function colour(name) {
@@ -44,9 +45,17 @@ function readData(holder) {
   return script ? JSON.parse(script.textContent) : null;
 }
 
+/** Times of day, or dates where the window is longer than a day or two. */
+function momentFormat(data) {
+  const isLong = data.x.at(-1) - data.x[0] > 2 * 86_400;
+  const style = isLong ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit" };
+  return (mark) => new Intl.DateTimeFormat(undefined, style).format(new Date(mark * 1000));
+}
+
 function tooltip(holder, data) {
   const tip = make("div", { class: "chart-tip", hidden: true });
-  const time = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+  const isLong = data.x.at(-1) - data.x[0] > 86_400;
+  const time = new Intl.DateTimeFormat(undefined, { ...(isLong ? { day: "numeric", month: "short" } : {}), hour: "2-digit", minute: "2-digit" });
   return {
     hooks: {
       init: [(plot) => plot.over.append(tip)],
@@ -78,11 +87,11 @@ function options(holder, data) {
     scales: { x: { time: true }, y: { range: (_, low, high) => [0, Math.max(data.unit === "bytes" ? 64 : 0.5, (high ?? 0) * 1.15)] } },
     axes: [
       { stroke: text, grid: { show: false }, ticks: { show: false }, font, space: 64, size: 26,
-        values: (_, marks) => marks.map((mark) => new Date(mark * 1000).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" })) },
-      { stroke: text, grid, ticks: { show: false }, font, size: data.unit === "bytes" ? 62 : 44, space: 36, values: (_, marks) => marks.map(format) },
+        values: (_, marks) => marks.map(momentFormat(data)) },
+      { stroke: text, grid, ticks: { show: false }, font, size: data.unit === "bytes" ? 62 : 44, space: 36, incrs: data.unit === "bytes" ? POWERS_OF_TWO : undefined, values: (_, marks) => marks.map(format) },
     ],
     series: [{}, ...data.series.map((series, i) => {
-      const stroke = colour(`--chart-${(i % 4) + 1}`);
+      const stroke = colour(`--chart-${((Number(holder.dataset.hue ?? 1) - 1 + i) % 4) + 1}`);
       return { label: series.label, stroke, width: bars ? 0 : 1.75, fill: bars ? faded(stroke, 0.85) : faded(stroke, data.series.length > 1 ? 0.05 : 0.12), paths: bars, points: { show: false } };
     })],
     plugins: [tooltip(holder, data)],
@@ -108,7 +117,8 @@ function draw(holder) {
 }
 
 function redrawAll() {
-  for (const [holder, { plot }] of charts) {
+  // A copy: drawing adds to the map that is walked.
+  for (const [holder, { plot }] of [...charts]) {
     plot.destroy();
     charts.delete(holder);
     if (holder.isConnected) draw(holder);

@@ -31,9 +31,9 @@ export function startOptimism() {
     if (event.detail.elt.matches?.("form[data-optimistic]")) addPending(event.detail.elt);
   });
   document.addEventListener("eventflow:settled", (event) => {
-    const row = pending.get(event.target);
+    const row = pending.get(event.detail.element);
     if (!row) return;
-    pending.delete(event.target);
+    pending.delete(event.detail.element);
     if (event.detail.successful && event.detail.status !== 422) row.remove();
     else rollBack(row);
   });

@@ -33,7 +33,9 @@ function sendAgain(element, config) {
 }
 
 function settle(event) {
-  const { elt: element, xhr, requestConfig: config, successful } = event.detail;
+  const { xhr, requestConfig: config, successful } = event.detail;
+  // Not `detail.elt`: where the answer replaced the element, that is one of its parents.
+  const element = config.elt;
   if (element.closest("[data-live]") === element) return; // live.js keeps its own rhythm
   const submission = submissions.get(element) ?? { key: null, attempts: 0 };
   const status = xhr?.status ?? 0;
@@ -54,7 +56,8 @@ function settle(event) {
   element.removeAttribute("aria-busy");
   submissions.delete(element);
   if (!successful && status !== 422) showFailedResponse(xhr ?? { status: 0 });
-  element.dispatchEvent(new CustomEvent("eventflow:settled", { bubbles: true, detail: { successful, status, xhr } }));
+  // On the document: the answer may have replaced the element.
+  document.dispatchEvent(new CustomEvent("eventflow:settled", { detail: { element, successful, status } }));
 }
 
 export function startRequests() {

@@ -30,7 +30,29 @@ function write(element) {
   element.title = `${element.dateTime} (UTC)`;
 }
 
+/** What a `datetime-local` field says in the viewer's zone goes to the server as UTC, and comes back the other way. */
+function startLocalFields() {
+  onContent("input[data-local-time]", (field) => {
+    const date = new Date(`${field.getAttribute("value")}Z`);
+    if (Number.isNaN(date.getTime())) return;
+    field.value = new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+  });
+  const toUtc = (value) => new Date(value).toISOString();
+  document.addEventListener("formdata", (event) => {
+    for (const field of event.target.querySelectorAll("input[data-local-time]")) {
+      if (field.value) event.formData.set(field.name, toUtc(field.value));
+    }
+  });
+  document.addEventListener("htmx:configRequest", (event) => {
+    const form = event.detail.elt.closest("form");
+    for (const field of form?.querySelectorAll("input[data-local-time]") ?? []) {
+      if (field.value && event.detail.parameters[field.name]) event.detail.parameters[field.name] = toUtc(field.value);
+    }
+  });
+}
+
 export function startTimes() {
+  startLocalFields();
   onContent("time[data-time]", write);
   setInterval(() => document.querySelectorAll('time[data-time="ago"]').forEach(write), 5000);
 }

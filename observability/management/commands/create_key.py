@@ -1,0 +1,37 @@
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.utils import timezone
+
+from accounts.roles import Right
+from accounts.services.api_keys import create_api_key
+from observability.management.operator import OperatorCommand, console, find_user
+
+
+class Command(OperatorCommand):
+    help = "Create an API key for a user. The key, and nothing else, goes to standard output, this once."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("email")
+        parser.add_argument("--name", required=True)
+        scopes = [right.value for right in Right]
+        parser.add_argument(
+            "--scope", action="append", choices=scopes, required=True, help="may be given more than once"
+        )
+        parser.add_argument("--stream", action="append", help="limit it to these streams; may be given more than once")
+        parser.add_argument("--expires-in-days", type=int)
+
+    def run_for(self, options: dict[str, Any]) -> None:
+        days = options["expires_in_days"]
+        if days is not None and not 1 <= days <= 36_500:
+            raise CommandError("--expires-in-days: from 1 to 36500.")
+        made = create_api_key(
+            user=find_user(options["email"]),
+            name=options["name"],
+            scopes=[Right(scope) for scope in options["scope"]],
+            stream_names=options["stream"],
+            expires_at=timezone.now() + timedelta(days=days) if days else None,
+        )
+        console().print(f"Created {made.key.prefix}… for {options['email']}. It is shown this once:")
+        self.stdout.write(made.secret)

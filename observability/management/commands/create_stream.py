@@ -1,0 +1,40 @@
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from observability.management.operator import OperatorCommand, console, find_user
+from streams.conf import MAX_PARTITIONS
+from streams.models import Visibility
+from streams.services.lifecycle import StreamSettings, create_stream
+
+
+class Command(OperatorCommand):
+    help = "Create a stream."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name")
+        parser.add_argument("--owner", required=True, metavar="EMAIL")
+        parser.add_argument("--partitions", type=int, default=1)
+        parser.add_argument("--description", default="")
+        parser.add_argument("--visibility", choices=Visibility.values, default=Visibility.INTERNAL.value)
+        parser.add_argument("--max-age", type=int, metavar="SECONDS", help="retention; no limit unless given")
+        parser.add_argument("--max-bytes", type=int, metavar="BYTES")
+        parser.add_argument("--max-events", type=int, metavar="EVENTS")
+
+    def run_for(self, options: dict[str, Any]) -> None:
+        if not 1 <= options["partitions"] <= MAX_PARTITIONS:
+            raise CommandError(f"--partitions: from 1 to {MAX_PARTITIONS}.")
+        for limit in ("max_age", "max_bytes", "max_events"):
+            if options[limit] is not None and options[limit] < 1:
+                raise CommandError(f"--{limit.replace('_', '-')}: 1 or more.")
+        owner = find_user(options["owner"])
+        settings = StreamSettings(
+            description=options["description"],
+            partitions=options["partitions"],
+            visibility=options["visibility"],
+            retention_max_age_seconds=options["max_age"],
+            retention_max_bytes=options["max_bytes"],
+            retention_max_events=options["max_events"],
+        )
+        stream = create_stream(caller=owner.as_caller(), name=options["name"], settings=settings)
+        console().print(f"Created {stream.name} with {stream.partition_count} partitions, owned by {owner.email}.")

@@ -1,0 +1,46 @@
+import gzip
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from observability.management.operator import OperatorCommand, console, find_stream_named, progress
+from observability.services.transfer import count_events, import_events
+
+
+class Command(OperatorCommand):
+    help = (
+        "Append what export_stream wrote. Into an empty stream of as many partitions, a whole export gets its old "
+        "offsets; times are those of the import."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("stream")
+        parser.add_argument("file", nargs="?", default="-", help="- or nothing: standard input; .gz is compressed")
+        parser.add_argument(
+            "--partitions", type=int, help="how many the exported stream had; as many as this one unless given"
+        )
+        parser.add_argument("--into-filled", action="store_true", help="append even though the stream has events")
+
+    def run_for(self, options: dict[str, Any]) -> None:
+        stream = find_stream_named(options["stream"])
+        if count_events(stream) and not options["into_filled"]:
+            raise CommandError(f"{stream.name} has events already: --into-filled appends nevertheless.")
+        imported = 0
+        with _open(options["file"]) as file, progress("events") as bar:
+            task = bar.add_task(f"Importing into {stream.name}", total=None)
+            for count in import_events(stream, file, partitions=options["partitions"] or len(stream.partitions)):
+                imported += count
+                bar.update(task, advance=count)
+        console().print(f"Imported {imported} events into {stream.name}.")
+
+
+def _open(name: str) -> IO[bytes]:
+    if name == "-":
+        return sys.stdin.buffer
+    path = Path(name)
+    try:
+        return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}") from error

@@ -1,0 +1,14 @@
+-- Move cursors past what has been counted.
+--
+-- Params   partition_ids, offsets, bytes, untils: arrays of the same length; until: when the last counted event was
+--          recorded, null if retention had taken them all
+-- Returns  nothing
+-- Locks    none beyond those that the caller holds
+-- Plan     observability_rollupcursor_pkey
+UPDATE observability_rollupcursor AS cursor
+   SET rolled_up_offset = moved.rolled_up_offset,
+       rolled_up_bytes = cursor.rolled_up_bytes + moved.bytes,
+       rolled_up_until = coalesce(moved.until, cursor.rolled_up_until)
+  FROM unnest(%(partition_ids)s::bigint[], %(offsets)s::bigint[], %(bytes)s::bigint[], %(untils)s::timestamptz[])
+       AS moved (partition_id, rolled_up_offset, bytes, until)
+ WHERE cursor.partition_id = moved.partition_id;

@@ -1,0 +1,261 @@
+"""The flusher's work: one round is one commit, and every request of it gets a true answer."""
+
+import logging
+import select
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
+from typing import Any, Final
+
+import psycopg
+
+from accounts.errors import IdempotencyInProgress, IdempotencyKeyReused
+from streams.errors import AppendNotStored, AppendOutcomeUnknown, PartitionGone
+from streams.log.commit import (
+    ALONE_LOCK_TIMEOUT,
+    KEY_REUSED,
+    LOCK_TIMEOUT,
+    ClaimWaits,
+    CommitSession,
+    PartitionsMissing,
+)
+from streams.log.connections import cut
+from streams.log.pending import PendingAppend, State
+from streams.log.protocol import Appended
+
+logger = logging.getLogger(__name__)
+
+# How long requests are tried one by one after their common commit failed.
+ALONE_SECONDS: Final = 3.0
+# While there is no server every request fails: one line for all of them.
+WARNING_INTERVAL_SECONDS: Final = 1.0
+_READ_ONLY: Final = "25006"
+
+
+class Flusher:
+    """Commits what requests want stored. Its methods are for one thread, but for `withdraw` and `give_up`.
+
+    Args:
+        on_commit: told the new head of each partition after every commit.
+
+    Attributes:
+        postponed: requests that followed another with the same idempotency key, which failed: they are to be
+            committed in the next round.
+    """
+
+    def __init__(self, on_commit: Callable[[Mapping[int, int]], None]) -> None:
+        self._on_commit = on_commit
+        # Guards the step from QUEUED to TAKEN or WITHDRAWN, and the connection that a late request may cut.
+        self._lock = threading.Lock()
+        self._session: CommitSession | None = None
+        self._in_flight: CommitSession | None = None
+        self._refused_at = -WARNING_INTERVAL_SECONDS
+        self.postponed: list[PendingAppend] = []
+
+    # --- for the threads of requests -----------------------------------------------------------------
+
+    def withdraw(self, request: PendingAppend) -> bool:
+        """Take a request back, unless its commit has begun; whether that was so in time."""
+        with self._lock:
+            if request.state is not State.QUEUED:
+                return False
+            request.state = State.WITHDRAWN
+            return True
+
+    def give_up(self) -> None:
+        """Cut the connection on which the flusher waits for a server that does not answer.
+
+        Its statement may still be carried out: those who wait for it get the outcome *unknown*.
+        """
+        with self._lock:
+            if self._in_flight is not None:
+                cut(self._in_flight.connection)
+
+    # --- rounds --------------------------------------------------------------------------------------
+
+    def connect(self) -> CommitSession:
+        """Return a session whose server has not gone away while nothing was appended.
+
+        Raises:
+            psycopg.Error, NotDurable, OSError: there is none.
+        """
+        if self._session is not None and _has_news(self._session.connection):
+            # An idle server has nothing to say but farewell. A statement sent now would be lost
+            # and leave its requests in doubt for no reason.
+            self.disconnect()
+        if self._session is None:
+            self._session = CommitSession()
+        return self._session
+
+    def disconnect(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            with self._lock:
+                self._in_flight = None
+                session.close()
+
+    def refuse(self, waiting: Sequence[PendingAppend], error: Exception) -> None:
+        """Tell requests that nothing was stored, since there is no server."""
+        if monotonic() - self._refused_at > WARNING_INTERVAL_SECONDS:
+            logger.warning("appends are refused: %s", error)
+            self._refused_at = monotonic()
+        for request in self._take(waiting):
+            request.finish(error=AppendNotStored())
+
+    def commit(self, session: CommitSession, waiting: Sequence[PendingAppend]) -> None:
+        """Settle every request that still waits, except the postponed."""
+        requests = _join_retries(self._take(waiting))
+        with self._lock:
+            self._in_flight = session
+        try:
+            self._commit(session, requests)
+        except Exception:
+            logger.exception("the flusher failed; its requests are told that their outcome is unknown")
+            self.disconnect()
+        with self._lock:
+            self._in_flight = None
+        for request in requests:
+            if request.state is State.TAKEN:
+                request.finish(error=AppendOutcomeUnknown())
+            self._settle_followers(request)
+
+    def _settle_followers(self, request: PendingAppend) -> None:
+        """Answer those that had the same idempotency key in the same commit."""
+        followers, request.followers = request.followers, []
+        for follower in followers:
+            if request.result is None:
+                follower.state = State.QUEUED
+                self.postponed.append(follower)
+            elif follower.request_hash == request.request_hash:
+                follower.finish(result=Appended(ranges=(), body=request.result.body, is_replay=True))
+            else:
+                follower.finish(error=IdempotencyKeyReused(KEY_REUSED))
+
+    def _take(self, waiting: Sequence[PendingAppend]) -> list[PendingAppend]:
+        """Take the requests that still wait; from here on none of them can be withdrawn."""
+        with self._lock:
+            taken = [request for request in waiting if request.state is State.QUEUED]
+            for request in taken:
+                request.state = State.TAKEN
+        return taken
+
+    def _commit(self, session: CommitSession, requests: list[PendingAppend]) -> None:
+        """Store the requests together; if that fails, each alone, so that none fails for its neighbour."""
+        failure = self._store(session, requests)
+        if failure is None:
+            return
+        left = [request for request in requests if request.state is State.TAKEN]
+        if len(left) > 1 and isinstance(failure, PartitionsMissing):
+            self._commit(session, self._refuse_gone(left, failure.ids))
+        elif len(left) == 1 or self._session is None:
+            for request in left:
+                request.finish(error=_answer_to(failure))
+        else:
+            logger.warning("a commit of %d requests failed, storing each alone: %r", len(left), failure)
+            self._commit_each_alone(session, left)
+
+    def _refuse_gone(self, requests: list[PendingAppend], missing: set[int]) -> list[PendingAppend]:
+        kept = []
+        for request in requests:
+            if any(append.partition.id in missing for append in request.appends):
+                request.finish(error=PartitionGone())
+            else:
+                kept.append(request)
+        return kept
+
+    def _commit_each_alone(self, session: CommitSession, requests: list[PendingAppend]) -> None:
+        deadline = monotonic() + ALONE_SECONDS
+        blocked: set[int] = set()
+        session.set_lock_timeout(ALONE_LOCK_TIMEOUT)
+        for request in requests:
+            partitions = {append.partition.id for append in request.appends}
+            if monotonic() > deadline or self._session is None or blocked & partitions:
+                request.finish(error=AppendNotStored())
+                continue
+            failure = self._store(session, [request])
+            if isinstance(failure, psycopg.errors.LockNotAvailable):
+                blocked |= partitions
+            if failure is not None:
+                request.finish(error=_answer_to(failure))
+        if self._session is not None:
+            session.set_lock_timeout(LOCK_TIMEOUT)
+
+    def _store(self, session: CommitSession, requests: list[PendingAppend]) -> Exception | None:
+        """Store the requests and settle them; or return what failed, with nothing stored, or nobody knows."""
+        if not requests:
+            return None
+        try:
+            heads, answers = session.store(requests)
+        except Exception as error:  # noqa: BLE001 - whatever it is, each waiting request must get an answer
+            return self._after_failure(session, error)
+        for request in requests:
+            _settle(request, answers.get(request))
+        self._on_commit(heads)
+        return None
+
+    def _after_failure(self, session: CommitSession, error: Exception) -> Exception:
+        """Make the connection usable again, or drop it; say *unknown* where the commit may have happened."""
+        is_lost = session.connection.closed or _is_from_a_dying_server(error)
+        if not is_lost:
+            try:
+                session.roll_back()
+            except psycopg.Error:
+                is_lost = True
+        if getattr(error, "sqlstate", None) == _READ_ONLY:
+            # It was the primary once: look for the one that is now.
+            self.disconnect()
+            return AppendNotStored()
+        if not is_lost:
+            return error
+        self.disconnect()
+        logger.warning("the append connection was lost: %r", error)
+        return AppendOutcomeUnknown() if session.may_have_committed else AppendNotStored()
+
+
+def _join_retries(requests: Sequence[PendingAppend]) -> list[PendingAppend]:
+    """Let each request whose idempotency key another one has follow the first of them; return the others."""
+    first_with: dict[tuple[str, str], PendingAppend] = {}
+    leading = []
+    for request in requests:
+        if request.receipt is not None:
+            first = first_with.setdefault((request.receipt.caller, request.receipt.key), request)
+            if first is not request:
+                first.followers.append(request)
+                continue
+        leading.append(request)
+    return leading
+
+
+def _settle(request: PendingAppend, answer: Any) -> None:
+    if isinstance(answer, Exception):
+        request.finish(error=answer)
+    else:
+        request.finish(result=answer)
+
+
+def _has_news(connection: psycopg.Connection[Any]) -> bool:
+    if connection.closed:
+        return True
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _is_from_a_dying_server(error: Exception) -> bool:
+    """Whether the server reported, as its last words, that it or this connection goes away."""
+    state = getattr(error, "sqlstate", None) or ""
+    return state.startswith(("57P", "08"))
+
+
+def _answer_to(failure: Exception) -> Exception:
+    """Return what to tell the one request for which `failure` came; nothing was stored unless it says so."""
+    if isinstance(failure, PartitionsMissing):
+        return PartitionGone()
+    if isinstance(failure, ClaimWaits):
+        return IdempotencyInProgress("Another request with this key is being stored; retry in a moment.")
+    if isinstance(failure, AppendOutcomeUnknown):
+        # One for each: an exception that several threads raise would mix up their tracebacks.
+        return AppendOutcomeUnknown()
+    if isinstance(failure, (AppendNotStored, psycopg.Error)):
+        return AppendNotStored()
+    return failure

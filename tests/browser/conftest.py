@@ -1,0 +1,180 @@
+"""Real Chromium against a real server with all of its middleware; what is stored is committed."""
+
+import contextlib
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
+from django.test import Client
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
+
+from accounts.models import User
+from accounts.roles import Role
+from tests.factories import make_user
+
+PASSWORD = "correct horse battery staple"
+CHROMIUM = next(
+    (
+        path
+        for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
+        if Path(path).exists()
+    ),
+    None,
+)
+# Playwright's synchronous API keeps an event loop in this thread, which Django takes for asynchronous code.
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and "browser" in getattr(item, "fixturenames", ()):
+            # All of them on one worker: one Chromium at a time is enough for the machine.
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+class QuietHandler(WSGIRequestHandler):
+    def log_message(self, *_: Any) -> None: ...
+
+
+class Server(ThreadedWSGIServer):
+    """A server whose end is the end of its connections too."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int) -> None:
+        super().__init__(("127.0.0.1", port), QuietHandler, allow_reuse_address=True)
+        self.connections: set[socket.socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self.connections.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that hangs up is no news."""
+
+    def hang_up(self) -> None:
+        for connection in list(self.connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+class Site:
+    """A server that can be stopped and started again on the same port."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self._server: Server | None = None
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        from eventflow_site.wsgi import application
+
+        self._server = Server(self.port)
+        self._server.set_app(application)
+        self.port = self._server.server_port
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def stop(self) -> None:
+        assert self._server is not None
+        self._server.shutdown()
+        self._server.hang_up()
+        self._server.server_close()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Site]:
+    started = Site()
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def site(server: Site, db_with_commits, settings) -> Site:
+    # Plain HTTP on this machine, as `make run` serves it.
+    settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = False
+    return server
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("There is no Chromium on this machine: apt-get install chromium")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def context(browser: Browser, server: Site) -> Iterator[BrowserContext]:
+    """One for all tests, so that scripts and styles are fetched once; cookies are cleared after each."""
+    size = ViewportSize(width=1280, height=900)
+    made = browser.new_context(base_url=server.url, viewport=size, reduced_motion="reduce")
+    made.set_default_timeout(30_000)
+    yield made
+    made.close()
+
+
+class Complaints(list[str]):
+    """What the browser's console said against the page; a test may expect some of it."""
+
+    def expect(self, part: str) -> None:
+        self[:] = [each for each in self if part not in each]
+
+
+@pytest.fixture
+def complaints() -> Complaints:
+    return Complaints()
+
+
+@pytest.fixture
+def page(context: BrowserContext, site: Site, complaints: Complaints) -> Iterator[Page]:
+    """A page whose console must stay silent: no error, no warning, no refusal by the CSP."""
+    opened = context.new_page()
+
+    def note(message: Any) -> None:
+        if message.type in ("error", "warning"):
+            complaints.append(f"{message.type}: {message.text} ({opened.url})")
+
+    opened.on("console", note)
+    opened.on("pageerror", lambda error: complaints.append(f"exception: {error} ({opened.url})"))
+    yield opened
+    opened.close()
+    context.clear_cookies()
+    assert not complaints, "\n".join(complaints)
+
+
+SignIn = Callable[..., User]
+
+
+@pytest.fixture
+def sign_in(context: BrowserContext, page: Page, site: Site) -> SignIn:
+    """Sign a user in, by default a new one of the given roles; the form has tests of its own."""
+
+    def do(*roles: Role, user: User | None = None) -> User:
+        somebody = user or make_user(*(roles or tuple(Role)), password=PASSWORD)
+        client = Client()
+        client.force_login(somebody, "django.contrib.auth.backends.ModelBackend")
+        context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": site.url}])
+        return somebody
+
+    return do
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(settings) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -1,0 +1,120 @@
+"""Every page, for everybody who may see it: silent console, accessible, and nothing hostile comes alive."""
+
+import pytest
+from playwright.sync_api import expect
+
+from accounts.roles import Role
+from tests.browser.accessibility import assert_accessible
+from tests.browser.conftest import PASSWORD
+from tests.browser.story import tell_story
+
+FOR_ALL = ["/", "/streams", "/keys"]
+FOR_CONSUMERS = [
+    "/consumer-groups",
+    "/dead-letters",
+    "/streams/orders",
+    "/streams/orders/events",
+    "/streams/orders/events?from=time&time=2020-01-01T00:00",
+    "/streams/orders/events?type=order.evil&path=big",
+    "/streams/orders/events/0/30",
+    "/streams/orders/tail",
+    "/streams/orders/consumer-groups",
+    "/streams/orders/consumer-groups/new",
+    "/streams/orders/consumer-groups/billing",
+    "/streams/orders/consumer-groups/billing/settings",
+    "/streams/orders/consumer-groups/billing/delete",
+    "/streams/orders/consumer-groups/warehouse",
+    "/streams/orders/consumer-groups/warehouse/settings",
+]
+FOR_PRODUCERS = [
+    "/send",
+    "/send?stream=orders&like=0/30",
+    "/simulations",
+    "/streams/new",
+    "/streams/orders/settings",
+    "/streams/orders/delete",
+    "/keys/new",
+]
+FOR_ADMINS = ["/users"]
+
+
+@pytest.fixture
+def story(site):
+    return tell_story()
+
+
+@pytest.mark.parametrize("path", FOR_ALL + FOR_CONSUMERS + FOR_PRODUCERS)
+def test_a_page_is_silent_accessible_and_safe(page, sign_in, story, path):
+    sign_in(user=story.owner)
+
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        response = page.goto(path)
+        assert response.status == 200
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        assert_accessible(page)
+    # Nothing that somebody wrote became an element.
+    assert page.locator("img[src=x]").count() == 0
+
+
+@pytest.mark.parametrize("path", FOR_ADMINS)
+def test_an_admins_page_is_silent_accessible_and_safe(page, sign_in, story, path):
+    sign_in(Role.ADMIN)
+    assert page.goto(path).status == 200
+    assert_accessible(page)
+    assert page.locator("img[src=x]").count() == 0
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/streams", "/streams/orders", "/streams/orders/events", "/send", "/keys", "/consumer-groups"]
+)
+def test_a_page_fits_a_phone(page, sign_in, story, path):
+    sign_in(user=story.owner)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(path)
+
+    expect(page.get_by_role("button", name="Menu")).to_be_visible()
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+    assert_accessible(page)
+
+
+def test_the_menu_of_a_phone_opens_and_closes(page, sign_in, story):
+    sign_in(user=story.owner)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto("/")
+    navigation = page.get_by_role("navigation", name="Pages")
+    expect(navigation).to_be_hidden()
+
+    page.get_by_role("button", name="Menu").click()
+    expect(navigation).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(navigation).to_be_hidden()
+
+
+def test_pages_can_be_read_without_scripts(browser, site, story):
+    story.owner.set_password(PASSWORD)
+    story.owner.save()
+    context = browser.new_context(base_url=site.url, java_script_enabled=False)
+    page = context.new_page()
+    page.goto("/sign-in")
+    page.get_by_label("E-mail").fill(story.owner.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+
+    page.goto("/streams/orders/events")
+    expect(page.get_by_role("link", name="30", exact=True)).to_be_visible()
+    page.goto("/streams/orders/events/0/30")
+    expect(page.locator("#payload-text")).to_contain_text("9223372036854775808")
+    page.goto("/consumer-groups")
+    expect(page.get_by_role("link", name="billing")).to_be_visible()
+    context.close()
+
+
+def test_an_address_that_does_not_exist_is_a_page_too(page, sign_in, complaints):
+    sign_in()
+    assert page.goto("/nowhere").status == 404
+    expect(page.get_by_role("heading", name="Nothing here")).to_be_visible()
+    assert page.goto("/streams/nowhere").status == 404
+    expect(page.get_by_role("heading", name="Stream not found")).to_be_visible()
+    assert_accessible(page)
+    complaints.expect("404")

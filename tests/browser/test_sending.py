@@ -1,0 +1,127 @@
+"""Sending events by hand."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from accounts.roles import Role
+from streams.lookup import load_stream
+from streams.queries import get_event
+from tests.browser.story import tell_story
+from tests.factories import make_stream, make_user
+
+BIG = "123456789012345678901234567890"
+
+
+@pytest.fixture
+def producer(site, sign_in):
+    user = make_user(Role.PRODUCER, Role.CONSUMER)
+    make_stream("orders", owner=user)
+    return sign_in(user=user)
+
+
+def write(page, payload: str, *, stream: str = "orders") -> None:
+    page.goto("/send")
+    page.get_by_label("Stream").fill(stream)
+    page.get_by_label("Type").fill("order.created")
+    page.get_by_label("Payload").fill(payload)
+
+
+def test_an_event_is_sent_and_read_back_exactly_as_written(page, producer):
+    payload = f'{{"b": 1.50, "a": {BIG}, "a": "\\u00e9"}}'
+    write(page, payload)
+    page.get_by_role("button", name="Send", exact=True).click()
+
+    expect(page.get_by_role("status").filter(has_text="Stored")).to_be_visible()
+    row = page.locator("#sent-rows tr")
+    expect(row).to_have_count(1)
+    row.get_by_role("link", name="1").click()
+    expect(page.locator(".json")).to_contain_text(BIG)
+    assert payload.encode() in get_event(load_stream("orders"), 0, 1)
+
+
+def test_broken_json_is_told_while_typing_and_not_sent(page, producer):
+    write(page, '{"a": 1,}')
+
+    expect(page.locator("#payload-status")).to_contain_text("Line 1, column 9: A comma is not allowed before the end")
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.locator("#sent-rows tr")).to_have_count(0)
+
+
+def test_formatting_changes_no_value(page, producer):
+    write(page, f'{{"big":{BIG},"float":1.50,"text":"\\u0041"}}')
+    page.get_by_role("button", name="Format").click()
+
+    formatted = f'{{\n  "big": {BIG},\n  "float": 1.50,\n  "text": "\\u0041"\n}}'
+    expect(page.get_by_label("Payload")).to_have_value(formatted)
+
+
+def test_what_the_server_refuses_stands_at_its_field(page, producer, complaints):
+    write(page, "{}")
+    page.get_by_label("Type").fill("not a type!")
+    page.get_by_role("button", name="Send", exact=True).click()
+
+    expect(page.get_by_label("Type")).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_text("beginning with a letter or digit")).to_be_visible()
+    expect(page.locator("#sent-rows tr:not(.rolled-back)")).to_have_count(0)
+    complaints.expect("422")
+
+
+def test_the_row_stands_there_before_the_answer_and_settles(page, producer):
+    write(page, '{"n": 1}')
+    held = []
+    page.route("**/send", lambda route: held.append(route) if route.request.method == "POST" else route.continue_())
+    page.get_by_role("button", name="Send", exact=True).click()
+
+    expect(page.locator("#sent-rows tr.pending")).to_contain_text("sending…")
+    held[0].continue_()
+    expect(page.locator("#sent-rows tr.pending")).to_have_count(0)
+    expect(page.locator("#sent-rows tr")).to_contain_text("order.created")
+
+
+def test_a_lost_answer_is_asked_for_again_with_the_same_key_and_stores_once(page, producer, complaints):
+    write(page, '{"n": 1}')
+    keys = []
+
+    def lose_first(route):
+        if route.request.method != "POST":
+            route.continue_()
+            return
+        keys.append(route.request.headers["idempotency-key"])
+        if len(keys) == 1:
+            route.fetch()  # The server does its work, but the answer is lost.
+            route.fulfill(status=503, body="")
+        else:
+            route.continue_()
+
+    page.route("**/send", lose_first)
+    page.get_by_role("button", name="Send", exact=True).click()
+
+    expect(page.get_by_role("status").filter(has_text="Stored")).to_be_visible()
+    expect(page.locator("#sent-rows tr")).to_have_count(1)
+    assert len(keys) == 2
+    assert keys[0] == keys[1]
+    page.goto("/streams/orders/events")
+    expect(page.locator("#event-rows tr")).to_have_count(1)
+    complaints.expect("503")
+
+
+def test_a_second_submission_has_a_key_of_its_own(page, producer):
+    write(page, '{"n": 1}')
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.locator("#sent-rows tr:not(.pending)")).to_have_count(1)
+    page.get_by_role("button", name="Send", exact=True).click()
+
+    expect(page.locator("#sent-rows tr:not(.pending)")).to_have_count(2)
+
+
+def test_an_event_is_edited_and_sent_as_a_new_one(page, sign_in, site):
+    story = tell_story()
+    sign_in(user=story.owner)
+    page.goto("/streams/orders/events/0/3")
+    page.get_by_role("link", name="Edit and send as new").click()
+
+    expect(page.get_by_label("Type")).to_have_value("order.created")
+    expect(page.get_by_label("Key", exact=True)).to_have_value("customer-2")
+    expect(page.get_by_label("Payload")).to_have_value(re.compile('"order":2'))

@@ -1,0 +1,298 @@
+"""The operator's commands, as they are typed."""
+
+import gzip
+import io
+import json
+import sys
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from accounts.models import ApiKey, User
+from accounts.services.authenticate_key import authenticate_key
+from consumers.models import GroupOffset
+from streams.log import get_log
+from streams.lookup import load_stream
+from streams.models import EventBatch, Partition, Stream
+from tests.client import ApiClient
+from tests.factories import make_group, make_key, make_owner, make_stream
+from tests.observability.appending import append
+
+pytestmark = pytest.mark.usefixtures("db_with_commits")
+
+
+def run(*arguments, stdin=None, monkeypatch=None):
+    """Return what a command wrote to standard output."""
+    out, binary = io.StringIO(), io.BytesIO()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sys, "stdout", io.TextIOWrapper(binary, write_through=True))
+        if stdin is not None:
+            patched.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        call_command(*arguments, stdout=out)
+        sys.stdout.flush()
+        written = binary.getvalue().decode()
+    return out.getvalue() + written
+
+
+def payloads(stream):
+    owner = User.objects.get(pk=Stream.objects.get(name=stream).owner_id)
+    client = ApiClient(key=make_key(owner))
+    return [
+        event["payload"] for event in client.get(f"/streams/{stream}/events", last_offset="earliest", limit=1000).json()
+    ]
+
+
+# --- users, keys, streams ---
+
+
+def test_a_user_a_stream_and_a_key_from_nothing(monkeypatch):
+    monkeypatch.setenv("EVENTFLOW_PASSWORD", "correct-horse-battery")
+    run("create_user", "Ada@Example.com", "--role", "producer", "--role", "consumer", "--name", "Ada")
+    run("create_stream", "orders", "--owner", "ada@example.com", "--partitions", "3", "--max-age", "3600")
+    out = run("create_key", "ada@example.com", "--name", "shop", "--scope", "produce", "--stream", "orders")
+
+    user = User.objects.get(email="ada@example.com")
+    assert user.check_password("correct-horse-battery")
+    assert Stream.objects.get().retention_max_age_seconds == 3600
+    secret = out.strip()
+    assert "\n" not in secret, "the key stands alone on standard output"
+    caller = authenticate_key(secret)
+    assert caller.user_id == user.pk
+    assert caller.stream_names == {"orders"}
+
+
+def test_a_weak_password_is_refused_in_words(monkeypatch):
+    monkeypatch.setenv("EVENTFLOW_PASSWORD", "short")
+    with pytest.raises(CommandError, match="too short"):
+        run("create_user", "ada@example.com", "--role", "admin")
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["create_stream", "Bad Name", "--owner", "a@example.com"], "A name matches"),
+        (["create_stream", "admin", "--owner", "a@example.com"], "reserved"),
+        (["create_stream", "orders", "--owner", "a@example.com", "--partitions", "0"], "--partitions"),
+        (["create_stream", "orders", "--owner", "nobody@example.com"], "no active user"),
+        (["create_stream", "taken", "--owner", "a@example.com"], "exists already"),
+        (["create_key", "nobody@example.com", "--name", "x", "--scope", "produce"], "no active user"),
+        (["create_key", "a@example.com", "--name", "x", "--scope", "produce", "--expires-in-days", "0"], "--expires"),
+        (["create_user", "a@example.com", "--role", "admin", "--no-password"], "already"),
+        (["tail", "nothing"], "no stream nothing"),
+        (["tail", "taken", "--partition", "7"], "has the partitions"),
+        (["export_stream", "nothing"], "no stream nothing"),
+        (["append", "taken", "/nonexistent"], "No such file"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_words(command, words):
+    owner = make_owner()
+    User.objects.filter(pk=owner.pk).update(email="a@example.com")
+    make_stream("taken", owner=User.objects.get(pk=owner.pk))
+    with pytest.raises(CommandError, match=words):
+        run(*command)
+    assert not ApiKey.objects.exists()
+
+
+# --- append and tail ---
+
+
+def test_append_takes_events_as_the_api_does():
+    make_stream("orders")
+    run("append", "orders", stdin=b'{"payload": {"n": 1.50}, "type": "paid"}\n\n{"stream": "orders", "payload": 2}\n')
+
+    assert payloads("orders") == [{"n": 1.5}, 2]
+
+
+def test_append_takes_bare_payloads():
+    make_stream("orders")
+    run("append", "orders", "--payloads", stdin=b'{"n": 1}\n[1, 2]\n"text"\n')
+
+    assert payloads("orders") == [{"n": 1}, [1, 2], "text"]
+
+
+def test_append_reads_long_files_in_portions(tmp_path):
+    make_stream("orders")
+    file = tmp_path / "events.ndjson"
+    file.write_bytes(b"".join(b'{"payload":%d}\n' % number for number in range(2_500)))
+
+    run("append", "orders", str(file))
+
+    assert Partition.objects.get().head_offset == 2_500
+
+
+def test_append_with_a_key_goes_on_where_it_stopped():
+    make_stream("orders")
+    lines = b"".join(b'{"payload":%d}\n' % number for number in range(1_500))
+    run("append", "orders", "--idempotency-key", "load-1", stdin=b"".join(lines.splitlines(keepends=True)[:1_000]))
+    run("append", "orders", "--idempotency-key", "load-1", stdin=lines)
+
+    assert Partition.objects.get().head_offset == 1_500
+
+
+def test_append_names_the_line_that_it_cannot_take():
+    make_stream("orders")
+    with pytest.raises(CommandError):
+        run("append", "orders", stdin=b'{"payload":1}\n{"payload":\n')
+    assert Partition.objects.get().head_offset == 0
+
+
+def test_tail_shows_the_newest_events():
+    stream = make_stream("orders", partitions=2)
+    append(stream, *[f"t{number}" for number in range(20)], partition=0)
+    append(stream, "other", partition=1)
+
+    shown = [json.loads(line) for line in run("tail", "orders", "-n", "3").splitlines()]
+
+    assert sorted((event["partition"], event["type"]) for event in shown) == [
+        (0, "t17"),
+        (0, "t18"),
+        (0, "t19"),
+        (1, "other"),
+    ]
+    assert [json.loads(line)["type"] for line in run("tail", "orders", "-n", "20", "--type", "t4").splitlines()] == [
+        "t4"
+    ]
+
+
+# --- export and import ---
+
+
+def test_what_is_exported_comes_back_byte_by_byte_with_its_offsets(tmp_path):
+    owner = make_owner()
+    make_stream("orders", owner=owner, partitions=3)
+    shop = ApiClient(key=make_key(owner))
+    hostile = b'{"payload":{"a":1e400,"b":1.0,"c":"\\u0000\\ud83d\\ude00","a":12345678901234567890}'
+    for number in range(30):
+        body = hostile + b',"stream":"orders","key":"k%d","id":"id-%d","headers":{"h":"\xc3\xa4"}}' % (number, number)
+        assert shop.post("/events", body).status_code == 202
+    assert (
+        shop.post(
+            "/events", {"stream": "orders", "payload": 1, "occurred_at": "2026-11-22T12:00:00.5+02:00"}
+        ).status_code
+        == 202
+    )
+    file = tmp_path / "orders.ndjson.gz"
+    run("export_stream", "orders", str(file))
+    make_stream("copy", owner=owner, partitions=3)
+    run("import_stream", "copy", str(file))
+
+    def events(name):
+        return [
+            (each.number, offset, event.split(b'"id":', 1)[1])
+            for each in load_stream(name).partitions
+            for found in [get_log().read(each, after=0, max_events=1000, max_bytes=10**7)]
+            for event, offset in zip(found.events, found.offsets, strict=True)
+        ]
+
+    assert len(gzip.decompress(file.read_bytes()).splitlines()) == 31
+    assert events("copy") == events("orders")
+    run("verify_log")
+
+
+def test_an_import_into_another_number_of_partitions_goes_by_key(tmp_path):
+    owner = make_owner()
+    make_stream("orders", owner=owner, partitions=4)
+    shop = ApiClient(key=make_key(owner))
+    for number in range(40):
+        shop.post("/events", {"stream": "orders", "payload": number, "key": f"k{number % 7}"})
+    exported = run("export_stream", "orders").encode()
+    make_stream("copy", owner=owner, partitions=2)
+    run("import_stream", "copy", "--partitions", "4", stdin=exported)
+
+    ApiClient(key=make_key(owner)).post("/events", {"stream": "copy", "payload": "new", "key": "k3"})
+    by_key = {}
+    for line in run("export_stream", "copy").splitlines():
+        event = json.loads(line)
+        by_key.setdefault(event["key"], set()).add(event["partition"])
+    assert len(by_key) == 7
+    assert all(len(partitions) == 1 for partitions in by_key.values())
+
+
+def test_an_import_into_a_filled_stream_is_refused():
+    stream = make_stream("orders")
+    append(stream, "a")
+    with pytest.raises(CommandError, match="has events already"):
+        run("import_stream", "orders", stdin=b"")
+
+
+@pytest.mark.parametrize(
+    "line", [b"{}", b"nonsense", b'{"partition":0,"id":"x","type":"t","payload":"\\ud800"}', b"[]"]
+)
+def test_an_import_names_the_line_that_is_none(line):
+    make_stream("orders")
+    good = b'{"partition":0,"id":"x","type":"t","payload":1}\n'
+    with pytest.raises(CommandError):
+        run("import_stream", "orders", stdin=good + line + b"\n")
+    assert Partition.objects.get().head_offset == 0
+
+
+def test_an_export_does_not_write_over_a_file(tmp_path):
+    make_stream("orders")
+    file = tmp_path / "there"
+    file.write_text("precious")
+    with pytest.raises(CommandError, match="exists"):
+        run("export_stream", "orders", str(file))
+    assert file.read_text() == "precious"
+
+
+# --- lag and verify ---
+
+
+def test_lag_is_shown_as_a_table():
+    stream = make_stream("orders")
+    group = make_group(stream, "billing")
+    append(stream, *["a"] * 1_234)
+    GroupOffset.objects.filter(group=group).update(committed_offset=1_000)
+
+    shown = run("lag", "orders")
+
+    assert "billing" in shown
+    assert "234" in shown
+
+
+def test_a_sound_log_verifies():
+    stream = make_stream("orders", partitions=2)
+    for number in range(5):
+        append(stream, "a", "b", partition=number % 2)
+    get_log().trim(load_stream("orders").partitions[0], keep_events=2)
+
+    assert run("verify_log") == ""
+
+
+def damage_bytes(stream):
+    EventBatch.objects.filter(partition__stream=stream, last_offset=4).update(records=b"\x28\xb5\x2f\xfdgarbage")
+
+
+def damage_by_deleting(stream):
+    EventBatch.objects.filter(partition__stream=stream, last_offset=4).delete()
+
+
+def damage_counter(stream):
+    Partition.objects.filter(stream=stream).update(appended_bytes=1)
+
+
+def damage_head(stream):
+    Partition.objects.filter(stream=stream).update(head_offset=9)
+
+
+def damage_text(stream):
+    EventBatch.objects.filter(partition__stream=stream, last_offset=4).update(records=b'{"id":1}\n{"id":2}', codec=0)
+
+
+@pytest.mark.parametrize("damage", [damage_bytes, damage_by_deleting, damage_counter, damage_head, damage_text])
+def test_a_damaged_log_does_not_verify(damage, capsys):
+    stream = make_stream("orders")
+    for _ in range(3):
+        append(stream, "a", "b")
+    from streams.log import close_log
+
+    damage(stream)
+    close_log()
+    out = io.StringIO()
+
+    with pytest.raises(SystemExit) as ended:
+        call_command("verify_log", stdout=out)
+
+    assert ended.value.code == 1
+    assert out.getvalue().startswith("orders/0 offset ")

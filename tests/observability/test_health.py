@@ -1,0 +1,101 @@
+"""/healthz and /readyz: alive, and fit to serve."""
+
+import time
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client
+from django.utils import timezone
+
+from observability.services.heartbeat import record_tick
+from streams.log import use_log
+from streams.log.protocol import LogHealth
+
+pytestmark = pytest.mark.usefixtures("db_with_commits")
+
+
+class LogThatSays:
+    """A log of which only the health is asked."""
+
+    def __init__(self, health):
+        self._health = health
+
+    def health(self):
+        return self._health
+
+
+HEALTHY = LogThatSays(LogHealth(is_writable=True, is_durable=True))
+
+
+def readyz():
+    response = Client().get("/readyz")
+    return response.status_code, response.json()
+
+
+def test_healthz_asks_no_database(django_assert_num_queries):
+    with django_assert_num_queries(0):
+        response = Client().get("/healthz")
+    assert response.status_code == 200
+    assert response.json() == {"status": "ok"}
+
+
+def test_ready():
+    record_tick(now=timezone.now())
+    with use_log(HEALTHY):
+        assert readyz() == (200, {"status": "ready", "reasons": [], "degraded": []})
+
+
+def test_a_database_that_does_not_answer_is_not_ready():
+    with use_log(LogThatSays(LogHealth(is_writable=False, is_durable=False, reason="PostgreSQL does not answer"))):
+        status, found = readyz()
+    assert status == 503
+    assert found["reasons"] == ["database: PostgreSQL does not answer"]
+
+
+def test_a_database_that_may_forget_is_not_ready():
+    # The database of the tests runs with fsync off.
+    status, found = readyz()
+    assert status == 503
+    assert "fsync is off" in found["reasons"][0]
+
+
+def test_a_missing_migration_is_not_ready():
+    recorder = MigrationRecorder(connection)
+    recorder.record_unapplied("observability", "0001_rollups_and_heartbeat")
+    try:
+        with use_log(HEALTHY):
+            status, found = readyz()
+    finally:
+        recorder.record_applied("observability", "0001_rollups_and_heartbeat")
+    assert status == 503
+    assert "1 migrations are not applied" in found["reasons"][0]
+
+
+def test_without_ticks_it_serves_but_says_so():
+    with use_log(HEALTHY):
+        status, found = readyz()
+        assert status == 200
+        assert "no tick yet" in found["degraded"][0]
+
+        record_tick(now=timezone.now() - timedelta(seconds=300))
+        status, found = readyz()
+        assert status == 200
+        assert "beat: no tick for 30" in found["degraded"][0]
+
+
+def test_without_a_broker_it_serves_but_says_so(settings):
+    record_tick(now=timezone.now())
+    settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
+    with use_log(HEALTHY):
+        started = time.monotonic()
+        status, found = readyz()
+    assert status == 200
+    assert found["degraded"][0].startswith("broker: does not answer")
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_nothing_but_reading_is_possible(path):
+    assert Client().post(path).status_code == 405
