@@ -170,8 +170,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 1.0,
         "options": {"expires": 1},
     },
-    "delete-old-lease-memories": {
-        "task": "consumers.delete_old_memories",
+    "tidy-up-lease-mode": {
+        "task": "consumers.tidy_up",
         "schedule": 10.0,
         "options": {"expires": 10},
     },
