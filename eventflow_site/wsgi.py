@@ -11,3 +11,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "eventflow_site.settings")
 from django.core.wsgi import get_wsgi_application  # noqa: E402
 
 application = get_wsgi_application()
+
+from eventflow_site.stop_signal import call_at_stop  # noqa: E402
+from streams.stopping import stop_waiting  # noqa: E402
+
+call_at_stop(stop_waiting)

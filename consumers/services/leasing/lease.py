@@ -29,6 +29,7 @@ from streams.log import get_log
 from streams.log.protocol import Bounds, PartitionRef
 from streams.log.wakeup import get_wakeups
 from streams.lookup import StreamInfo
+from streams.stopping import is_stopping
 
 # Where this many leases at once could pass max_in_flight, they take turns.
 _LEASES_AT_ONCE = 16
@@ -95,7 +96,7 @@ def lease_deliveries(
         while True:
             attempt = _Attempt(stream, group, consumer, max_events, ack_wait_seconds)
             remaining = deadline - time.monotonic()
-            if attempt.leased.deliveries or attempt.leased.gaps or remaining <= 0:
+            if attempt.leased.deliveries or attempt.leased.gaps or remaining <= 0 or is_stopping():
                 return attempt.leased
             for partition_id, ends in attempt.bounds.items():
                 watch.saw(partition_id, ends.head_offset)
