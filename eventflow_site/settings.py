@@ -1,7 +1,9 @@
 """All settings, driven by environment variables (`docs/configuration.md` lists them)."""
 
 import logging
+import os
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from csp.constants import NONCE, NONE, SELF
@@ -103,7 +105,8 @@ TEMPLATES = [
 DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=10)
 DATABASE_URL = required("DATABASE_URL", "the PostgreSQL that holds everything")
 DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url_config(DATABASE_URL)}
-DATABASES["default"]["ENGINE"] = "django.db.backends.postgresql"
+# Django's own backend, counting connections, statements and errors.
+DATABASES["default"]["ENGINE"] = "django_prometheus.db.backends.postgresql"
 DATABASES["default"]["CONN_MAX_AGE"] = 0
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = DATABASE_POOL_SIZE > 0
 DATABASES["default"].setdefault("OPTIONS", {}).update(
@@ -304,6 +307,11 @@ SLOW_SQL_SECONDS = env.float("EVENTFLOW_SLOW_SQL_SECONDS", default=0.5)
 METRICS_TOKEN = env.str("EVENTFLOW_METRICS_TOKEN", default="")
 # Where other containers of this installation count (their PROMETHEUS_MULTIPROC_DIR), if not where this one does.
 METRICS_MORE_DIRS = env.list("EVENTFLOW_METRICS_MORE_DIRS", default=[])
+# prometheus_client takes any value for a directory that is there already, an empty one too.
+if metrics_dir := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    Path(metrics_dir).mkdir(parents=True, exist_ok=True)
+else:
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 # Request ids run through to tasks, and each task leaves a line.
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 DJANGO_STRUCTLOG_CELERY_TASK_START_LOG_LEVEL = logging.DEBUG

@@ -28,3 +28,9 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
     body = [response.content]
     response.close()
     return body
+
+
+from eventflow_site.stop_signal import call_at_stop  # noqa: E402
+from streams.stopping import stop_waiting  # noqa: E402
+
+call_at_stop(stop_waiting)
