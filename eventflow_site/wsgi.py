@@ -23,7 +23,7 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
     """
     response: Any = _django(environ, start_response)
     if response.streaming:
-        return response  # type: ignore[no-any-return]
+        return response
     body = [response.content]
     response.close()
     return body
