@@ -19,6 +19,9 @@ MAX_MAX_IN_FLIGHT: Final = 1_000_000
 MEMBER_SEEN_INTERVAL_SECONDS: Final = 5.0
 
 # --- lease mode ---
+# A group that was paused or changed is seen so by every process within a second.
+GROUP_CACHE_SECONDS: Final = 0.9
+GROUP_CACHE_SIZE: Final = 10_000
 DEFAULT_LEASE_EVENTS: Final = 100
 MAX_LEASE_EVENTS: Final = 1_000
 # One answer carries at most this; what does not fit is given back at once, not counted as delivered.

@@ -6,6 +6,8 @@ from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
 from accounts.caller import Caller
+from accounts.short_memory import ShortMemory
+from consumers.conf import GROUP_CACHE_SECONDS, GROUP_CACHE_SIZE
 from consumers.errors import ConsumerGroupNotFound, WrongMode
 from consumers.models import ConsumerGroup, Delivery, GroupOffset, Mode
 from streams.log import get_log
@@ -39,6 +41,23 @@ def get_group(stream: StreamInfo, name: str) -> ConsumerGroup:
     if group is None:
         raise ConsumerGroupNotFound
     return group
+
+
+_groups: ShortMemory[tuple[int, str], ConsumerGroup] = ShortMemory(seconds=GROUP_CACHE_SECONDS, size=GROUP_CACHE_SIZE)
+
+
+def get_group_for_hot_verb(stream: StreamInfo, name: str) -> ConsumerGroup:
+    """Return a stream's group by name as it was at most a second ago; it is shared, so nobody may change it.
+
+    Raises:
+        ConsumerGroupNotFound
+    """
+    return _groups.get((stream.id, name), lambda: get_group(stream, name))
+
+
+def forget_groups() -> None:
+    """Drop what this process remembers: a group was changed or deleted here."""
+    _groups.forget()
 
 
 @dataclass(frozen=True, slots=True)

@@ -265,6 +265,12 @@ SPECTACULAR_SETTINGS = {
     "SERVE_AUTHENTICATION": [],
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    # Fields of one name with different words need names of their own.
+    "ENUM_NAME_OVERRIDES": {
+        "CommitStatusEnum": ["committed", "outdated"],
+        "DeadLetterStatusEnum": ["open", "redriven", "resolved", "discarded"],
+        "RedriveOutcomeEnum": ["pending", "acked", "dead_again", "superseded"],
+    },
 }
 # The largest request that any endpoint reads; ingest has its own limit in streams/conf.py.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000

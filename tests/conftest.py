@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import setup_databases, teardown_databases
 
 from accounts.services.authenticate_key import forget_keys
+from consumers.queries import forget_groups
 from streams.log import close_log
 from streams.lookup import forget_streams
 
@@ -52,4 +53,5 @@ def db_with_commits(django_db_setup, django_db_blocker) -> Iterator[None]:
             delete_everything()
             forget_keys()
             forget_streams()
+            forget_groups()
             connection.close()

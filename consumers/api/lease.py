@@ -12,7 +12,7 @@ from accounts.permissions import MayConsume
 from accounts.roles import Right
 from consumers.api.bodies import LeaseBody, check_name, decode_body
 from consumers.api.schemas import LeasedSerializer, LeaseRequestSerializer
-from consumers.queries import get_group
+from consumers.queries import get_group_for_hot_verb
 from consumers.services.leasing import Leased, LeasedDelivery, lease_deliveries
 from consumers.services.members import note_member
 from consumers.services.waiting import waiting_place
@@ -41,7 +41,7 @@ class LeaseView(LeanView):
         found = require_stream(caller_of(request), stream, Right.CONSUME)
         consumer = body.consumer or caller_of(request).reference
         check_name(consumer, "consumer")
-        wanted = get_group(found, group)
+        wanted = get_group_for_hot_verb(found, group)
         with waiting_place(body.wait):
             leased = lease_deliveries(
                 stream=found,

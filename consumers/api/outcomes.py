@@ -24,7 +24,7 @@ from consumers.api.schemas import (
 from consumers.errors import LeaseLost
 from consumers.isolation import FailedEvent
 from consumers.models import ConsumerGroup
-from consumers.queries import get_group
+from consumers.queries import get_group_for_hot_verb
 from consumers.services.leasing import (
     Ack,
     DeliveryResult,
@@ -144,7 +144,7 @@ def answer(results: list[DeliveryResult]) -> HttpResponse:
 
 
 def _group(request: HttpRequest, stream: str, group: str) -> ConsumerGroup:
-    return get_group(require_stream(caller_of(request), stream, Right.CONSUME), group)
+    return get_group_for_hot_verb(require_stream(caller_of(request), stream, Right.CONSUME), group)
 
 
 def _refs(items: list[LeaseItem]) -> list[LeaseRef]:

@@ -48,6 +48,15 @@ class _Budget:
         self.left = size
         self._is_untouched = True
 
+    def takes_all(self, events: Sequence[bytes]) -> bool:
+        """Whether what was read within `left` fits; a read gives one event at least, however large."""
+        size = sum(map(len, events))
+        if size > self.left and not self._is_untouched:
+            return False
+        self._is_untouched = self._is_untouched and not events
+        self.left -= size
+        return True
+
     def takes(self, event: bytes) -> bool:
         if len(event) > self.left and not self._is_untouched:
             return False
@@ -67,7 +76,10 @@ def read_bodies(
     )
     for partition_id, own in groupby(in_log, key=lambda row: row.partition_id):
         for run in _runs(list(own)):
-            bodies |= _read_run(partitions[partition_id], run, budget)
+            if len(run) == 1:
+                bodies[run[0].id] = _read_one(partitions[partition_id], run[0], budget)
+            else:
+                bodies |= _read_run(partitions[partition_id], run, budget)
     return bodies
 
 
@@ -107,26 +119,50 @@ def _runs(rows: Sequence[Range]) -> list[list[Range]]:
     return runs
 
 
+def _read_one(partition: PartitionRef, row: Range, budget: _Budget) -> Body:
+    """The usual case: one range, read as it comes."""
+    body = Body(reached=row.first_offset - 1, kept_from=row.first_offset)
+    while body.reached < row.last_offset:
+        result = get_log().read(
+            partition,
+            after=body.reached,
+            max_events=row.last_offset - body.reached,
+            max_bytes=max(1, budget.left),
+        )
+        body.kept_from = max(row.first_offset, result.bounds.earliest_offset)
+        events, offsets = result.events, result.offsets
+        if offsets and offsets[-1] > row.last_offset:
+            # Retention came by, and the read went on behind it.
+            inside = sum(1 for offset in offsets if offset <= row.last_offset)
+            events, offsets = events[:inside], offsets[:inside]
+        if not events:
+            body.reached = row.last_offset
+        elif not budget.takes_all(events):
+            break
+        else:
+            body.events += events
+            body.offsets += offsets
+            body.reached = min(row.last_offset, max(offsets[-1], result.next_offset))
+        if budget.left <= 0:
+            break
+    return body
+
+
 def _read_run(partition: PartitionRef, run: list[Range], budget: _Budget) -> dict[int, Body]:
+    """Several short ranges near each other: one read, of which each takes its own events."""
     last_offset = max(row.last_offset for row in run)
-    is_single = len(run) == 1
-    owner = {} if is_single else {o: row.id for row in run for o in range(row.first_offset, row.last_offset + 1)}
+    owner = {offset: row.id for row in run for offset in range(row.first_offset, row.last_offset + 1)}
     bodies = {row.id: Body(reached=row.first_offset - 1, kept_from=row.first_offset) for row in run}
     position = run[0].first_offset - 1
     is_full = False
     while position < last_offset and not is_full:
-        result = get_log().read(
-            partition,
-            after=position,
-            max_events=last_offset - position,
-            max_bytes=max(1, budget.left) if is_single else MAX_LEASE_BYTES,
-        )
+        result = get_log().read(partition, after=position, max_events=last_offset - position, max_bytes=MAX_LEASE_BYTES)
         for row in run:
             bodies[row.id].kept_from = max(row.first_offset, result.bounds.earliest_offset)
         for offset, event in zip(result.offsets, result.events, strict=True):
             if offset > last_offset:
                 break
-            delivery_id = run[0].id if is_single else owner.get(offset)
+            delivery_id = owner.get(offset)
             if delivery_id is not None:
                 if not budget.takes(event):
                     is_full = True

@@ -14,6 +14,8 @@ from consumers.conf import (
 )
 from consumers.errors import ConsumerGroupExists
 from consumers.models import ConsumerGroup, GroupOffset, Mode, Ordering, Start
+from consumers.queries import forget_groups
+from consumers.services.wakeup import wake_consumers
 from streams.log import get_log
 from streams.lookup import StreamInfo
 from streams.services.lifecycle import check_name
@@ -77,9 +79,13 @@ def change_group(*, group: ConsumerGroup, changes: dict[str, Any]) -> ConsumerGr
     for name, value in changes.items():
         setattr(group, name, value)
     group.save(update_fields=[*changes, "updated_at"])
+    transaction.on_commit(forget_groups)
+    # A group that goes on has something for those who wait.
+    wake_consumers(group.offsets.values_list("partition_id", flat=True))
     return group
 
 
 def delete_group(*, group: ConsumerGroup) -> None:
     """Delete a group with its offsets; the stream's events stay."""
     group.delete()
+    transaction.on_commit(forget_groups)

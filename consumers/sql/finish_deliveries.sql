@@ -9,11 +9,14 @@
 --          delivery_of_an_event_unique_in_group that is not finished here
 --
 -- What did not go smoothly leaves its end in the history too; a plain first ack leaves none.
+--
+-- IS NOT DISTINCT FROM is = for what is never null, but no index serves it: the key alone finds the rows, whatever
+-- the planner thinks of the group's size.
 WITH finished AS (
     DELETE FROM consumers_delivery AS delivery
      USING unnest(%(delivery_ids)s::bigint[], %(tokens)s::uuid[]) AS asked (id, token)
      WHERE delivery.id = asked.id
-       AND delivery.group_id = %(group_id)s
+       AND delivery.group_id IS NOT DISTINCT FROM %(group_id)s
        AND delivery.state = 'leased'
        AND delivery.lease_token = asked.token
  RETURNING delivery.*

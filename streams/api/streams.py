@@ -42,7 +42,7 @@ class StreamSerializer(serializers.Serializer):
     name = serializers.CharField()
     description = serializers.CharField()
     partitions = serializers.IntegerField(source="partition_count")
-    visibility = serializers.ChoiceField(choices=Visibility.choices)
+    visibility = serializers.ChoiceField(choices=Visibility.values)
     retention = serializers.SerializerMethodField()
     paused = serializers.BooleanField(source="is_paused")
     labels = serializers.DictField(child=serializers.CharField())

@@ -28,7 +28,8 @@ def query(statement: SQL, params: dict[str, Any]) -> list[tuple[Any, ...]]:
     started = perf_counter()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(statement, params, binary=True)
-        rows = cursor.fetchall() if cursor.description else []
+        result = cursor.pgresult
+        rows = cursor.fetchall() if result is not None and result.nfields else []
     if connection.queries_logged:
         # So that tests which count queries see this one as well.
         connection.queries_log.append({"sql": statement.as_string(None), "time": f"{perf_counter() - started:.3f}"})

@@ -37,10 +37,14 @@ def test_an_unexpected_error_is_shown_with_its_request_id(page, sign_in, site, c
     story = tell_story()
     sign_in(user=story.owner)
     page.goto("/keys")
-    page.route("**/keys/new", lambda route: route.fulfill(status=500, headers={"X-Request-Id": "request-4711"}, body=""))
+    page.route(
+        "**/keys/new", lambda route: route.fulfill(status=500, headers={"X-Request-Id": "request-4711"}, body="")
+    )
     page.get_by_role("link", name="New key").click()
 
-    expect(page.get_by_role("alert").filter(has_text="EventFlow could not answer")).to_contain_text("Request request-4711")
+    expect(page.get_by_role("alert").filter(has_text="EventFlow could not answer")).to_contain_text(
+        "Request request-4711"
+    )
     complaints.expect("500")
 
 

@@ -7,6 +7,8 @@ from playwright.sync_api import expect
 
 from consumers.models import DeadLetter, GroupOffset
 from consumers.services.dead_letters.move import move_exhausted
+from consumers.services.leasing import Nack, lease_deliveries, nack_deliveries
+from streams.lookup import load_stream
 from tests.browser.story import append, tell_story
 
 
@@ -88,13 +90,12 @@ def test_a_nack_for_good_is_a_dead_letter_that_is_mended_and_sent_again(page, st
 
 
 def make_dead_letters(story, count: int) -> None:
-    from consumers.services.leasing import Nack, lease_deliveries, nack_deliveries
-    from streams.lookup import load_stream
-
+    stream = load_stream("orders")
+    assert stream is not None
     for _ in range(count):
-        leased = lease_deliveries(
-            stream=load_stream("orders"), group=story.leasing_group, consumer="worker", max_events=1
-        ).deliveries[0]
+        leased = lease_deliveries(stream=stream, group=story.leasing_group, consumer="worker", max_events=1).deliveries[
+            0
+        ]
         nack = Nack(leased.id, leased.token, f"order {leased.id} is broken", is_terminal=True)
         nack_deliveries(group=story.leasing_group, nacks=[nack])
     move_exhausted(group=story.leasing_group)

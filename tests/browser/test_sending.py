@@ -100,7 +100,8 @@ def test_a_lost_answer_is_asked_for_again_with_the_same_key_and_stores_once(page
 
     expect(page.get_by_role("status").filter(has_text="Stored")).to_be_visible()
     expect(page.locator("#sent-rows tr")).to_have_count(1)
-    assert len(keys) == 2 and keys[0] == keys[1]
+    assert len(keys) == 2
+    assert keys[0] == keys[1]
     page.goto("/streams/orders/events")
     expect(page.locator("#event-rows tr")).to_have_count(1)
     complaints.expect("503")

@@ -5,10 +5,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import connection
 
+from consumers.errors import DeadLetterNotOpen
 from consumers.isolation import FailedEvent
 from consumers.models import DeadLetter, Delivery, Redrive
 from consumers.services.dead_letters.close import discard_dead_letter
@@ -34,10 +36,10 @@ from tests.consumers.leases import (
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
 
-def at_once(*works: Callable[[], object]) -> list[object]:
+def at_once(*works: Callable[[], Any]) -> list[Any]:
     """Run all at the same moment, each in a thread with a connection of its own; the first error is raised."""
     barrier = threading.Barrier(len(works))
-    results: list[object] = [None] * len(works)
+    results: list[Any] = [None] * len(works)
     errors: list[BaseException] = []
 
     def run(index: int) -> None:
@@ -159,34 +161,34 @@ def test_max_in_flight_holds_when_all_ask_at_once():
     assert len([offset for answer in answers for offset in offsets(answer)]) == 10
 
 
-def test_an_ack_and_the_reaper_meet_at_one_lease():
-    for _ in range(15):
-        group = make_lease_group()
-        produce(group, 1)
-        delivery = lease_one(group)
-        let_expire(group)
-        (said,), reaped = at_once(lambda d=delivery: ack(group, d), lambda: expire_leases(group=group))
+@pytest.mark.parametrize("turn", range(15))
+def test_an_ack_and_the_reaper_meet_at_one_lease(turn):
+    group = make_lease_group()
+    produce(group, 1)
+    delivery = lease_one(group)
+    let_expire(group)
+    (said,), reaped = at_once(lambda: ack(group, delivery), lambda: expire_leases(group=group))
 
-        assert (said, reaped) in {("acked", 0), ("lease_lost", 1)}
-        assert committed(group) == (1 if said == "acked" else 0)
-        assert len(states(group)) == (0 if said == "acked" else 1)
+    assert (said, reaped) in {("acked", 0), ("lease_lost", 1)}
+    assert committed(group) == (1 if said == "acked" else 0)
+    assert len(states(group)) == (0 if said == "acked" else 1)
 
 
-def test_the_same_lease_acked_nacked_released_and_extended_at_once_ends_one_way():
-    for _ in range(15):
-        group = make_lease_group()
-        produce(group, 3)
-        delivery = lease_one(group)
-        said = at_once(
-            lambda d=delivery: ack(group, d)[0],
-            lambda d=delivery: nack(group, d)[0],
-            lambda d=delivery: release_deliveries(group=group, leases=refs(d))[0].result.value,
-            lambda d=delivery: ack(group, d)[0],
-            lambda d=delivery: extend_leases(group=group, leases=refs(d))[0].result.value,
-        )
-        ends = set(said[:4]) - {"lease_lost"}
-        assert len(ends) == 1
-        assert committed(group) == (3 if ends == {"acked"} else 0)
+@pytest.mark.parametrize("turn", range(15))
+def test_the_same_lease_acked_nacked_released_and_extended_at_once_ends_one_way(turn):
+    group = make_lease_group()
+    produce(group, 3)
+    delivery = lease_one(group)
+    said = at_once(
+        lambda: ack(group, delivery)[0],
+        lambda: nack(group, delivery)[0],
+        lambda: release_deliveries(group=group, leases=refs(delivery))[0].result.value,
+        lambda: ack(group, delivery)[0],
+        lambda: extend_leases(group=group, leases=refs(delivery))[0].result.value,
+    )
+    ends = set(said[:4]) - {"lease_lost"}
+    assert len(ends) == 1
+    assert committed(group) == (3 if ends == {"acked"} else 0)
 
 
 def test_reapers_in_a_crowd_take_each_lease_back_once():
@@ -219,31 +221,29 @@ def test_doubled_ticks_make_one_dead_letter_each():
     assert (states(group), committed(group, 0), committed(group, 1)) == ([], 200, 200)
 
 
-def test_clicks_at_the_same_moment_are_one():
-    for _ in range(10):
-        group = make_lease_group()
-        produce(group, 1)
-        nack(group, lease_one(group), is_terminal=True)
-        reconcile_deliveries()
-        found = DeadLetter.objects.get(group=group)
+@pytest.mark.parametrize("turn", range(10))
+def test_clicks_at_the_same_moment_are_one(turn):
+    group = make_lease_group()
+    produce(group, 1)
+    nack(group, lease_one(group), is_terminal=True)
+    reconcile_deliveries()
+    found = DeadLetter.objects.get(group=group)
 
-        def click(verb, found=found):
-            from consumers.errors import DeadLetterNotOpen
+    def click(verb):
+        try:
+            verb(dead_letter=DeadLetter.objects.get(pk=found.pk), requested_by="user:1")
+        except DeadLetterNotOpen:
+            return False
+        return True
 
-            try:
-                verb(dead_letter=DeadLetter.objects.get(pk=found.pk), requested_by="user:1")
-            except DeadLetterNotOpen:
-                return False
-            return True
-
-        did = at_once(
-            lambda: click(redrive_dead_letter),
-            lambda: click(redrive_dead_letter),
-            lambda: click(discard_dead_letter),
-            lambda: click(discard_dead_letter),
-        )
-        assert sum(did) == 1
-        assert Delivery.objects.filter(group=group).count() == Redrive.objects.filter(dead_letter=found).count() <= 1
+    did = at_once(
+        lambda: click(redrive_dead_letter),
+        lambda: click(redrive_dead_letter),
+        lambda: click(discard_dead_letter),
+        lambda: click(discard_dead_letter),
+    )
+    assert sum(did) == 1
+    assert Delivery.objects.filter(group=group).count() == Redrive.objects.filter(dead_letter=found).count() <= 1
 
 
 def test_a_seek_in_the_middle_of_everything_leaves_nothing_behind():

@@ -1,8 +1,8 @@
 """Consumers and movers as programs of their own, which can really die.
 
-`python -m tests.consumers.processes consume GROUP '{"poison": [321], …}'` leases and acks until there is nothing left, and
-kills itself at a poison event; it writes a line for each event that it processed. `… move GROUP` takes back
-leases and moves exhausted deliveries until it is killed.
+`python -m tests.consumers.processes consume GROUP '{"poison": [321], …}'` leases and acks until there is nothing
+left, and kills itself at a poison event; it writes a line for each event that it processed. `… move GROUP '{}'`
+takes back leases and moves exhausted deliveries until it is killed.
 """
 
 import json
@@ -65,7 +65,10 @@ def main() -> None:
 
     verb, group_id, options = sys.argv[1:]
     group = ConsumerGroup.objects.select_related("stream").get(pk=int(group_id))
-    {"consume": consume, "move": move}[verb](group, **json.loads(options))
+    if verb == "consume":
+        consume(group, **json.loads(options))
+    else:
+        move(group)
     from streams.log import close_log
 
     close_log()

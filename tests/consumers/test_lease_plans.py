@@ -19,7 +19,7 @@ TOKEN = "01a2058e-b606-7094-8c31-55e4ce2d8688"
 
 
 def fill(group, *, waiting=20_000, leased=0, exhausted=0, past_due=False):
-    """Put single-event deliveries into a group's table as if they had been handed out and had failed."""
+    """Put deliveries of one event each into a group, as if they had been handed out and had failed."""
     available = (
         "statement_timestamp() + interval '1 hour'" if not past_due else "statement_timestamp() - interval '1 s'"
     )
@@ -30,8 +30,8 @@ def fill(group, *, waiting=20_000, leased=0, exhausted=0, past_due=False):
         for state, count in states:
             cursor.execute(
                 f"""
-                INSERT INTO consumers_delivery (group_id, partition_id, round, first_offset, last_offset, state, is_alone,
-                       delivery_count, failure_count, available_at, lease_token, lease_expires_at, leased_by, leased_at,
+                INSERT INTO consumers_delivery (group_id, partition_id, round, first_offset, last_offset, state,
+                       is_alone, delivery_count, failure_count, available_at, lease_token, lease_expires_at, leased_by, leased_at,
                        exhausted_reason, last_error, created_at)
                 SELECT %s, %s, 0, n, n, '{state}', n %% 50 = 0, 2, 1,
                        CASE WHEN '{state}' = 'waiting' THEN {available} END,
@@ -65,7 +65,9 @@ def plan_of(name, **params):
 
 def delivery_scans(plan):
     """How the plan reads the deliveries: each line that scans the table or one of its indexes."""
-    return [line.strip(" ->") for line in plan.splitlines() if re.search(r"Scan.* on consumers_delivery|Bitmap", line)]
+    return [
+        line.strip(" ->") for line in plan.splitlines() if re.search(r"Scan.* on (consumers_delivery|delivery_)", line)
+    ]
 
 
 @pytest.fixture

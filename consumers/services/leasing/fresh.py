@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from django.db import transaction
+
 from consumers.models import ConsumerGroup
 from consumers.services.leasing.rows import LeasedRow
 from consumers.services.leasing.sharing import FreshRange, plan_fresh
@@ -74,8 +76,9 @@ def take_fresh(
     lease_planned(terms, taken, plan_fresh(rest, bounds, room), in_order=False)
     if taken.rows or taken.skipped:
         return
-    run("lock_offsets", group_id=terms.group.pk, partition_ids=[plan[0].partition_id])
-    lease_planned(terms, taken, plan[:1], in_order=False)
+    with transaction.atomic():
+        run("lock_offsets", group_id=terms.group.pk, partition_ids=[plan[0].partition_id])
+        lease_planned(terms, taken, plan[:1], in_order=False)
 
 
 def lease_planned(terms: LeaseTerms, taken: Taken, plan: list[FreshRange], *, in_order: bool) -> None:

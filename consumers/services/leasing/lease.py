@@ -30,6 +30,9 @@ from streams.log.protocol import Bounds, PartitionRef
 from streams.log.wakeup import get_wakeups
 from streams.lookup import StreamInfo
 
+# The ends of partitions as this process last saw them.
+_last_bounds: dict[int, Bounds] = {}
+_REMEMBERED_PARTITIONS = 10_000
 # Where this many leases at once could pass max_in_flight, they take turns.
 _LEASES_AT_ONCE = 16
 
@@ -138,7 +141,7 @@ class _Attempt:
         room = min(max_events, group.max_in_flight - self.pulse.in_flight)
         if group.is_paused or room <= 0:
             return
-        self.bounds = get_log().bounds(stream.partitions)
+        self.bounds = self._ends(room)
         self._hand_out(self._take(room))
 
     @property
@@ -156,9 +159,30 @@ class _Attempt:
         move_exhausted(group=self.group)
         return read_pulse(self.group)
 
+    def _ends(self, room: int) -> Mapping[int, Bounds]:
+        """The ends of the partitions: as they were when last asked for, if that is enough to fill the room.
+
+        The head never goes back, and a lease finds out by itself what retention took meanwhile.
+        """
+        looked_up = ((pk, _last_bounds.get(pk)) for pk in self.partitions)
+        remembered = {pk: ends for pk, ends in looked_up if ends is not None}
+        known = sum(
+            max(0, remembered[pk].head_offset - offset) for pk, offset in self._reached().items() if pk in remembered
+        )
+        if known >= room:
+            return remembered
+        ends = get_log().bounds(self.stream.partitions)
+        if len(_last_bounds) > _REMEMBERED_PARTITIONS:
+            _last_bounds.clear()
+        _last_bounds.update(ends)
+        return ends
+
     def _take(self, room: int) -> Taken:
-        """Lease what there is, in one transaction."""
+        """Lease what there is: new events alone in one statement, anything else in one transaction."""
         taken = Taken()
+        if self._is_plain(room):
+            take_fresh(self.terms, taken, reached=self._reached(), bounds=self.bounds, room=room)
+            return taken
         with transaction.atomic():
             if self.pulse.in_flight + _LEASES_AT_ONCE * room > self.group.max_in_flight:
                 run("lock_group", group_id=self.group.pk)
@@ -172,6 +196,20 @@ class _Attempt:
             if taken.skipped:
                 record_skipped(self.group, taken.skipped)
         return taken
+
+    def _is_plain(self, room: int) -> bool:
+        """Whether nothing failed is due, nothing was lost, and the limit is far: most leases are like that."""
+        return (
+            self.group.ordering == Ordering.NONE
+            and not self.pulse.has_due
+            and not self.pulse.has_due_alone
+            and self.pulse.in_flight + _LEASES_AT_ONCE * room <= self.group.max_in_flight
+            and all(
+                offset >= self.bounds[pk].earliest_offset - 1
+                for pk, offset in self._reached().items()
+                if pk in self.bounds
+            )
+        )
 
     def _take_in_any_order(self, taken: Taken, room: int) -> None:
         reached = self._reached()

@@ -1,0 +1,154 @@
+"""Lease mode over HTTP: lease + ack in batches, one by one, and beside 100,000 waiting failures.
+
+`python -m benchmarks.leases` starts a server of its own, as `make bench` does.
+"""
+
+import http.client
+import multiprocessing
+import re
+import statistics
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.api import Api, sign_in
+from benchmarks.events import make_body
+from benchmarks.instance import Instance
+
+SECONDS = 6
+BATCH = 500
+EVENTS = 400_000
+_DELIVERY = re.compile(rb'"delivery_id":(\d+),"lease_token":"([0-9a-f-]{36})"')
+_FIRST_AND_LAST = re.compile(rb'"first_offset":(\d+),"last_offset":(\d+)')
+console = Console()
+
+
+class Consumer:
+    """Leases and acks on one connection, with as little work of its own as it can do."""
+
+    def __init__(self, port: int, key: str, path: str) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self._headers = {"X-API-Key": key, "Content-Type": "application/json"}
+        self._path = f"/api/v1{path}"
+
+    def lease_and_ack(self, max_events: int) -> int:
+        """Return how many events came."""
+        answer = self._post("lease", b'{"max_events":%d}' % max_events)
+        # Events hold no such text before the first of their delivery's own fields.
+        found = _DELIVERY.search(answer)
+        if found is None:
+            return 0
+        first, last = _FIRST_AND_LAST.search(answer).groups()
+        self._post("ack", b'{"deliveries":[{"delivery_id":%b,"lease_token":"%b"}]}' % found.groups())
+        return int(last) - int(first) + 1
+
+    def fail_all(self, max_events: int, delay: float) -> int:
+        """Lease and name every event as failed; return how many there were."""
+        answer = self._post("lease", b'{"max_events":%d}' % max_events)
+        found = _DELIVERY.search(answer)
+        if found is None:
+            return 0
+        first, last = map(int, _FIRST_AND_LAST.search(answer).groups())
+        failed = b",".join(b'{"offset":%d,"delay":%f}' % (offset, delay) for offset in range(first, last + 1))
+        body = b'{"deliveries":[{"delivery_id":%b,"lease_token":"%b","failed":[%b]}]}' % (*found.groups(), failed)
+        self._post("ack", body)
+        return last - first + 1
+
+    def _post(self, verb: str, body: bytes) -> bytes:
+        self._connection.request("POST", f"{self._path}/{verb}", body, self._headers)
+        response = self._connection.getresponse()
+        text = response.read()
+        if response.status != 200:
+            raise SystemExit(f"{verb}: {response.status} {text[:500]!r}")
+        return text
+
+
+def consume(arguments: tuple[int, str, str, int, float]) -> tuple[int, int, float, list[float]]:
+    """Lease and ack for some seconds, in a process of its own: pairs, events, seconds, and how long each took."""
+    port, key, path, max_events, seconds = arguments
+    consumer = Consumer(port, key, path)
+    took: list[float] = []
+    events = 0
+    begun = time.perf_counter()
+    while (started := time.perf_counter()) - begun < seconds:
+        count = consumer.lease_and_ack(max_events)
+        if not count:
+            break
+        events += count
+        took.append(time.perf_counter() - started)
+    return len(took), events, time.perf_counter() - begun, took
+
+
+def fill(admin: Api, name: str, *, partitions: int, events: int) -> None:
+    """Make a stream and append events to it."""
+    admin.call("POST", "/streams", {"name": name, "partitions": partitions})
+    bodies = [make_body(1000, 1000 * number) for number in range(20)]
+    for number in range(events // 1000):
+        admin.call("POST", f"/streams/{name}/events", bodies[number % len(bodies)])
+
+
+def make_group(admin: Api, stream: str) -> str:
+    """Make a group that leases the stream from its beginning; return its path."""
+    name = f"group-{time.monotonic_ns()}"
+    settings = {"name": name, "mode": "lease", "max_in_flight": 1_000_000}
+    admin.call("POST", f"/streams/{stream}/consumer-groups", settings)
+    return f"/streams/{stream}/consumer-groups/{name}"
+
+
+def measure(instance: Instance, admin: Api, key: str, table: Table) -> None:
+    def add(what: str, path: str, consumers: int, max_events: int, *, per_event: bool) -> None:
+        with multiprocessing.Pool(consumers) as pool:
+            arguments = (instance.port, key, path, max_events, SECONDS)
+            results = pool.map(consume, [arguments] * consumers)
+        seconds = max(result[2] for result in results)
+        count = sum(result[1] if per_event else result[0] for result in results)
+        took = statistics.quantiles([each for result in results for each in result[3]], n=100)
+        console.print(f"{what}: {count / seconds:,.0f}/s")
+        table.add_row(what, f"{count / seconds:,.0f}", f"{1000 * took[49]:.1f}", f"{1000 * took[98]:.1f}")
+
+    for partitions in (1, 4):
+        stream = f"batches-{partitions}"
+        fill(admin, stream, partitions=partitions, events=EVENTS)
+        what = f"events leased and acked in batches of {BATCH}, {partitions} partitions, 2 consumers"
+        add(what, make_group(admin, stream), 2, BATCH, per_event=True)
+        what = f"lease + ack of one event, {partitions} partitions"
+        add(f"{what}, 1 consumer", make_group(admin, stream), 1, 1, per_event=False)
+        add(f"{what}, 8 consumers", make_group(admin, stream), 8, 1, per_event=False)
+    few, many = (make_group(admin, "batches-1") for _ in range(2))
+    for path, failures in ((few, 10), (many, 100_000)):
+        consumer = Consumer(instance.port, key, path)
+        while failures > 0:
+            failures -= consumer.fail_all(min(1000, failures), delay=3600)
+    medians = waiting_ratio(instance.port, key, few, many)
+    table.add_row("lease + ack beside 10 waiting failures", "", f"{1000 * medians[0]:.2f}", "")
+    table.add_row("lease + ack beside 100,000 waiting failures", "", f"{1000 * medians[1]:.2f}", "")
+    table.add_row("  ratio", f"{medians[1] / medians[0]:.2f}", "", "")
+
+
+def waiting_ratio(port: int, key: str, *paths: str, rounds: int = 300) -> list[float]:
+    """Return the median seconds of lease + ack in each group, taken in turns."""
+    consumers = [Consumer(port, key, path) for path in paths]
+    took: list[list[float]] = [[] for _ in paths]
+    for _ in range(rounds):
+        for consumer, own in zip(consumers, took, strict=True):
+            started = time.perf_counter()
+            consumer.lease_and_ack(100)
+            own.append(time.perf_counter() - started)
+    return [statistics.median(own) for own in took]
+
+
+def main() -> None:
+    table = Table(title="Lease mode over HTTP")
+    for heading in ("what", "per second", "p50 ms", "p99 ms"):
+        table.add_column(heading, justify="left" if heading == "what" else "right")
+    with Instance() as instance:
+        admin: Any = sign_in(instance.port, instance.password)
+        key = admin.call("POST", "/api-keys", {"name": "bench", "scopes": ["produce", "consume"]})["secret"]
+        measure(instance, admin, key, table)
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()

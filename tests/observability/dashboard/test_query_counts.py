@@ -1,0 +1,72 @@
+"""What a page costs is a promise: no page asks more of the database because there is more in it."""
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from observability.queries import system_health
+from streams.lookup import forget_streams
+from tests.browser.story import append, tell_story
+from tests.factories import make_group, make_stream
+
+# Queries of each page, the three for session, user and roles included.
+MOST = {
+    "/": 28,
+    "/pulse": 6,
+    "/streams": 9,
+    "/streams/orders": 24,
+    "/streams/orders/events": 8,
+    "/streams/orders/events/0/5": 14,
+    "/streams/orders/tail": 9,
+    "/streams/orders/settings": 8,
+    "/streams/orders/consumer-groups": 12,
+    "/streams/orders/consumer-groups/billing": 22,
+    "/streams/orders/consumer-groups/billing/consume": 24,
+    "/streams/orders/consumer-groups/billing/settings": 22,
+    "/consumer-groups": 11,
+    "/dead-letters": 8,
+    "/send": 6,
+    "/simulations": 7,
+    "/keys": 9,
+}
+
+
+def count_queries(client: Client, path: str) -> int:
+    forget_streams()
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        response = client.get(path)
+    assert response.status_code in (200, 204), path
+    return len(captured)
+
+
+@pytest.fixture
+def client_of_owner(db_with_commits, monkeypatch):
+    # Remembered for seconds, so it would count in some runs only.
+    monkeypatch.setattr(system_health, "REMEMBERED_SECONDS", -1.0)
+    monkeypatch.setattr(system_health, "answers_broker", lambda: True)
+    story = tell_story()
+    client = Client()
+    client.force_login(story.owner, "django.contrib.auth.backends.ModelBackend")
+    return client, story
+
+
+@pytest.mark.parametrize("path", MOST)
+def test_a_page_asks_no_more_when_there_is_more(client_of_owner, path):
+    client, story = client_of_owner
+    count_queries(client, path)  # Warm: what a process remembers is remembered.
+    few = count_queries(client, path)
+    for number in range(6):
+        stream = make_stream(f"more-{number}", owner=story.owner)
+        append(stream, *({"type": f"type-{n}", "payload": n} for n in range(40)))
+        make_group(stream, "more")
+        make_group(story.stream, f"more-{number}")
+    append(story.stream, *({"type": f"type-{n}", "payload": n} for n in range(200)))
+    many = count_queries(client, path)
+
+    # The overview reads the newest events of up to four streams, one after the other.
+    allowance = 8 if path == "/" else 0
+    assert many <= few + allowance
+    assert many <= MOST[path]

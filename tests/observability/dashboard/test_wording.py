@@ -1,0 +1,53 @@
+"""Numbers as people read them."""
+
+import pytest
+
+from observability.dashboard.wording import compact, duration, number_of, rate, size
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "–"),
+        (0, "0"),
+        (9_999, "9,999"),
+        (10_000, "10k"),
+        (12_345, "12.3k"),
+        (999_999, "1000k"),
+        (1_234_567, "1.2M"),
+    ],
+)
+def test_large_numbers_are_short_and_small_ones_exact(value, words):
+    assert compact(value) == words
+
+
+@pytest.mark.parametrize(("value", "words"), [(0, "0"), (0.001, "<0.01"), (0.25, "0.25"), (1.234, "1.2"), (87.6, "88")])
+def test_a_rate_is_never_a_false_zero(value, words):
+    assert rate(value) == words
+
+
+@pytest.mark.parametrize(("value", "words"), [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (5 * 2**30, "5 GiB")])
+def test_sizes_are_binary(value, words):
+    assert size(value) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (None, "–"),
+        (0, "0 s"),
+        (0.3, "<1 s"),
+        (59, "59 s"),
+        (61, "1 min 1 s"),
+        (3600, "1 h"),
+        (3725, "1 h 2 min"),
+        (90_061, "1 d 1 h"),
+    ],
+)
+def test_durations_have_their_two_largest_units(seconds, words):
+    assert duration(seconds) == words
+
+
+def test_one_is_not_many():
+    assert number_of(1, "event") == "1 event"
+    assert number_of(2_000, "event") == "2,000 events"
