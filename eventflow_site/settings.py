@@ -7,6 +7,7 @@ from typing import Any
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from eventflow_site.database import WatchfulConnection
 from eventflow_site.environment import BASE_DIR, HOME, env
 
 
@@ -111,12 +112,18 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
         "options": "-c synchronous_commit=on -c statement_timeout=30s -c lock_timeout=5s"
         " -c idle_in_transaction_session_timeout=60s -c timezone=UTC",
         "application_name": "eventflow",
+        # A network that swallows everything is noticed in seconds, not after the kernel's two hours.
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 8000,
         # Planning the log's read costs twice as much as running it. Django's own queries are never prepared.
         "prepare_threshold": 5,
     }
 )
 if DATABASE_POOL_SIZE:
     DATABASES["default"]["OPTIONS"]["pool"] = {
+        "connection_class": WatchfulConnection,
         "min_size": 1,
         "max_size": DATABASE_POOL_SIZE,
         "timeout": 2.0,
