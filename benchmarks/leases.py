@@ -40,7 +40,7 @@ class Consumer:
         found = _DELIVERY.search(answer)
         if found is None:
             return 0
-        first, last = _FIRST_AND_LAST.search(answer).groups()  # type: ignore[union-attr]
+        first, last = _FIRST_AND_LAST.search(answer).groups()
         self._post("ack", b'{"deliveries":[{"delivery_id":%b,"lease_token":"%b"}]}' % found.groups())
         return int(last) - int(first) + 1
 
@@ -50,7 +50,7 @@ class Consumer:
         found = _DELIVERY.search(answer)
         if found is None:
             return 0
-        first, last = map(int, _FIRST_AND_LAST.search(answer).groups())  # type: ignore[union-attr]
+        first, last = map(int, _FIRST_AND_LAST.search(answer).groups())
         failed = b",".join(b'{"offset":%d,"delay":%f}' % (offset, delay) for offset in range(first, last + 1))
         body = b'{"deliveries":[{"delivery_id":%b,"lease_token":"%b","failed":[%b]}]}' % (*found.groups(), failed)
         self._post("ack", body)

@@ -51,6 +51,8 @@ PURGE_STEP_ROWS: Final = 10_000
 # --- bulk redrive and discard ---
 BULK_INLINE_DEAD_LETTERS: Final = 200
 BULK_STEP_DEAD_LETTERS: Final = 200
+# Named one by one in a request or on an admin page; more are named by a filter.
+MAX_BULK_IDS: Final = 1_000
 
 # Requests that wait at once in one process, of its 600 threads: the rest stays free for appends.
 MAX_WAITING_REQUESTS: Final = 550

@@ -28,6 +28,7 @@ class DeadLetterFilter:
     until: datetime | None = None
     type: str | None = None
     fingerprint: str | None = None
+    ids: tuple[int, ...] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return what was asked for, to be kept."""
@@ -55,6 +56,7 @@ def filter_dead_letters(dead_letters: QuerySet[DeadLetter], wanted: DeadLetterFi
         "created_at__lt": wanted.until,
         "event_type": wanted.type,
         "error_fingerprint": wanted.fingerprint,
+        "pk__in": wanted.ids,
     }
     return dead_letters.filter(**{name: value for name, value in conditions.items() if value is not None})
 

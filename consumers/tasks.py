@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from consumers.services.dead_letters.bulk import continue_bulk_actions
-from consumers.services.reconcile import delete_old_memories, reconcile_deliveries
+from consumers.services.reconcile import reconcile_deliveries, tidy_up
 
 
 @shared_task(name="consumers.move_exhausted_deliveries")
@@ -16,6 +16,6 @@ def continue_bulk_dead_letter_actions() -> int:
     return continue_bulk_actions()
 
 
-@shared_task(name="consumers.delete_old_memories")
-def delete_old_lease_memories() -> int:
-    return delete_old_memories()
+@shared_task(name="consumers.tidy_up")
+def tidy_up_lease_mode() -> int:
+    return tidy_up()

@@ -1,6 +1,6 @@
 """Streams in the admin, and a page that browses their events through the log."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -111,9 +111,8 @@ class StreamAdmin(admin.ModelAdmin):
         if change:
             change_stream(stream=stream, changes={name: form.cleaned_data[name] for name in form.changed_data})
             return
-        assert isinstance(request.user, User)
         created = create_stream(
-            caller=request.user.as_caller(),
+            caller=cast("User", request.user).as_caller(),
             name=stream.name,
             owner=stream.owner,
             settings=StreamSettings(

@@ -22,6 +22,7 @@ from accounts.api.idempotent import idempotent
 from accounts.caller import caller_of
 from accounts.conf import MAX_ROTATION_OVERLAP_SECONDS
 from accounts.models import ApiKey
+from accounts.names import NAME_PATTERN, is_well_formed
 from accounts.permissions import AnyCaller, PersonOnly
 from accounts.queries import get_api_key, get_user_of, list_api_keys
 from accounts.roles import Right
@@ -56,6 +57,11 @@ class CreateApiKeySerializer(StrictSerializer):
         child=StrictCharField(max_length=128), min_length=1, max_length=100, allow_null=True, default=None
     )
     expires_at = StrictDateTimeField(allow_null=True, default=None)
+
+    def validate_streams(self, names: list[str] | None) -> list[str] | None:
+        if not all(map(is_well_formed, names or ())):
+            raise serializers.ValidationError(f"The name of a stream matches {NAME_PATTERN}.", code="invalid_name")
+        return names
 
     def validate_expires_at(self, value: Any) -> Any:
         if value is not None and value <= timezone.now():

@@ -85,7 +85,8 @@ class StrictDateTimeField(serializers.DateTimeField):
     default_error_messages = {"timezone_required": "A zone is required: 2026-11-22T10:00:00Z."}
 
     def to_internal_value(self, value: Any) -> datetime:
-        if not isinstance(value, str) or len(value) > 40 or len(value) < 19 or not value.isascii() or value[10] not in "Tt ":
+        # Digits of other scripts are digits to Python.
+        if not isinstance(value, str) or not 19 <= len(value) <= 40 or not value.isascii() or value[10] not in "Tt ":
             self.fail("invalid", format="2026-11-22T10:00:00Z")
         try:
             moment = parse_datetime(value)

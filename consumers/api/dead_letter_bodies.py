@@ -12,11 +12,12 @@ from accounts.api.fields import (
     StrictChoiceField,
     StrictDateTimeField,
     StrictIntegerField,
+    StrictListField,
     StrictSerializer,
 )
 from accounts.conf import MAX_BODY_BYTES
 from accounts.errors import ExpectedObject, TooDeep
-from consumers.conf import MAX_NOTE_CHARACTERS
+from consumers.conf import MAX_BULK_IDS, MAX_NOTE_CHARACTERS
 from consumers.dead_letter_queries import DeadLetterFilter
 from consumers.states import DeadLetterStatus, ExhaustedReason
 from streams.conf import MAX_EVENT_BYTES, MAX_OFFSET, MAX_PARTITIONS, MAX_TYPE_CHARACTERS
@@ -53,8 +54,14 @@ class NoteSerializer(StrictSerializer):
     note = StrictCharField(required=False, default="", max_length=MAX_NOTE_CHARACTERS, allow_blank=True)
 
 
+class BulkFilterSerializer(DeadLetterFilterSerializer):
+    ids = StrictListField(
+        child=StrictIntegerField(low=1, high=MAX_OFFSET), min_length=1, max_length=MAX_BULK_IDS, required=False
+    )
+
+
 class BulkSerializer(NoteSerializer):
-    filter = DeadLetterFilterSerializer()
+    filter = BulkFilterSerializer()
     dry_run = StrictBooleanField(default=False)
 
 

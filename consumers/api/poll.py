@@ -21,7 +21,7 @@ from consumers.services.members import note_member
 from consumers.services.offsets import require_mode
 from consumers.services.reading import lag_of, order_partitions, read_events
 from consumers.services.waiting import waiting_place
-from streams.api.append import AppendView
+from streams.api.append import APPEND_OPERATION, AppendView
 from streams.api.schemas import EventSerializer
 from streams.conf import (
     DEFAULT_READ_BYTES,
@@ -49,6 +49,11 @@ class StreamEventsView(AppendView):
     """Both verbs of a stream's events: GET polls, POST appends."""
 
     permission_classes = (MayConsumeOrProduce,)
+
+    @extend_schema(operation_id="append_stream_events", **APPEND_OPERATION)
+    def post(self, request: HttpRequest, stream: str | None = None) -> HttpResponse:
+        """Append to this stream: the same as `POST /events` with the stream in the address."""
+        return super().post(request, stream)
 
     @extend_schema(
         operation_id="poll_events",

@@ -16,8 +16,14 @@ class Delivery(models.Model):
     `consumers/states.py` has the drawing of its life.
     """
 
-    group = models.ForeignKey(ConsumerGroup, on_delete=models.CASCADE, related_name="deliveries", db_index=False)
-    partition = models.ForeignKey(Partition, on_delete=models.CASCADE, related_name="+", db_index=False)
+    # Whoever inserts a delivery holds the group's offset row of that partition, which has these two constraints. To
+    # check them again for each lease would lock the group's row and the counter row that every append updates.
+    group = models.ForeignKey(
+        ConsumerGroup, on_delete=models.CASCADE, related_name="deliveries", db_index=False, db_constraint=False
+    )
+    partition = models.ForeignKey(
+        Partition, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
     # A redrive: one event, whose body is the dead letter's copy; it stands outside the group's order.
     dead_letter = models.ForeignKey(
         DeadLetter, null=True, on_delete=models.CASCADE, related_name="deliveries", db_index=False

@@ -86,6 +86,9 @@ def change_group(*, group: ConsumerGroup, changes: dict[str, Any]) -> ConsumerGr
 
 
 def delete_group(*, group: ConsumerGroup) -> None:
-    """Delete a group with its offsets; the stream's events stay."""
-    group.delete()
-    transaction.on_commit(forget_groups)
+    """Delete a group with its offsets, deliveries and dead letters; the stream's events stay."""
+    with transaction.atomic():
+        # A lease that is under way ends first, and the next one finds no offsets to lease from.
+        list(group.offsets.select_for_update().order_by("partition_id"))
+        group.delete()
+        transaction.on_commit(forget_groups)

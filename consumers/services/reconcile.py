@@ -6,6 +6,7 @@ does not matter, and the lease path does the first two itself where it meets the
 
 import logging
 import time
+from itertools import groupby
 
 from django.db import DatabaseError
 
@@ -42,9 +43,21 @@ def reconcile_deliveries(*, max_seconds: float = RECONCILE_MAX_SECONDS) -> int:
     return total
 
 
-def delete_old_memories() -> int:
-    """Forget ended leases and history that are older than they are kept, one step of each; return how many rows."""
-    return sum(
+def repair_offsets() -> int:
+    """Move committed offsets on that an ack was killed before moving; return how many.
+
+    An ack finishes its deliveries in one statement and, where others stood before them, moves the offset in a second.
+    """
+    found = run("find_held_back_offsets")
+    moved = 0
+    for group_id, rows in groupby(found, key=lambda row: row[0]):
+        moved += len(run("advance_offsets", group_id=group_id, partition_ids=[row[1] for row in rows]))
+    return moved
+
+
+def tidy_up() -> int:
+    """Repair offsets, and forget ended leases and history that are older than they are kept; return how many rows."""
+    return repair_offsets() + sum(
         run(name, older_than=seconds, max_rows=PURGE_STEP_ROWS)[0][0]
         for name, seconds in (("delete_ended_leases", ENDED_LEASE_SECONDS), ("delete_history", HISTORY_SECONDS))
     )

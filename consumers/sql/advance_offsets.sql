@@ -1,16 +1,18 @@
 -- Move a group's committed offsets up to what is finished now.
 --
 -- Everything up to the smallest offset of an unfinished delivery is finished; without one, all that was handed out.
+-- Whoever finished a delivery runs this after it (or in the same transaction, holding the offset row): of several at
+-- once the one that looks last sees what all have finished. A seek since the snapshot shows in the round.
 --
 -- Params   group_id
---          partition_ids   whose offset rows the caller holds
+--          partition_ids
 -- Returns  partition_id, committed_offset of each that moved
--- Locks    none of its own
+-- Locks    the offset rows that move
 -- Plan     groupoffset_unique_per_partition, and the first entry of delivery_of_an_event_unique_in_group
 UPDATE consumers_groupoffset AS standing
    SET committed_offset = reached.committed_offset,
        committed_at = statement_timestamp()
-  FROM (SELECT before.id,
+  FROM (SELECT before.id, before.round,
                coalesce((SELECT unfinished.first_offset - 1
                            FROM consumers_delivery AS unfinished
                           WHERE unfinished.group_id = %(group_id)s
@@ -24,5 +26,6 @@ UPDATE consumers_groupoffset AS standing
          WHERE before.group_id = %(group_id)s
            AND before.partition_id = ANY (%(partition_ids)s::bigint[])) AS reached
  WHERE standing.id = reached.id
+   AND standing.round = reached.round
    AND standing.committed_offset < reached.committed_offset
 RETURNING standing.partition_id, standing.committed_offset;

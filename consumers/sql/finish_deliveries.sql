@@ -1,22 +1,37 @@
--- Ack whole deliveries: their rows go, and the group's committed offsets move up to what is finished now.
+-- Ack whole deliveries: their rows go, the group's committed offsets move up to what is finished now, and dead letters
+-- whose redrive was acked are resolved.
 --
 -- Params   group_id
 --          delivery_ids, tokens: one element for each
--- Returns  id, partition_id, first_offset, last_offset, dead_letter_id of each that was leased under that token
--- Locks    the deliveries; the caller holds the offset rows of their partitions (lock_offsets_of_deliveries.sql), so the
---          snapshot of this statement has all that was finished before
+-- Returns  id, partition_id, first_offset, last_offset of each that was leased under that token, and is_held_back:
+--          another unfinished delivery stands before it, so advance_offsets.sql must follow
+-- Locks    the offset rows of their partitions, in order, then the deliveries
 -- Plan     consumers_delivery_pkey, groupoffset_unique_per_partition; for the new committed offset the first entry of
 --          delivery_of_an_event_unique_in_group that is not finished here
 --
--- What did not go smoothly leaves its end in the history too; a plain first ack leaves none.
---
+-- All of this sees one snapshot, taken before the offset rows were locked. What it computes from that is never too
+-- high: the dispatched offset and the deliveries are read as of the same moment (`before`), and a seek since then shows
+-- in the round. It may be too low, if somebody finished a delivery meanwhile that still looks unfinished here; then
+-- is_held_back is true.
 -- IS NOT DISTINCT FROM is = for what is never null, but no index serves it: the key alone finds the rows, whatever
 -- the planner thinks of the group's size.
-WITH finished AS (
+-- What did not go smoothly leaves its end in the history too; a plain first ack leaves none.
+WITH asked AS MATERIALIZED (
+    SELECT delivery.id, delivery.partition_id, wanted.token
+      FROM unnest(%(delivery_ids)s::bigint[], %(tokens)s::uuid[]) AS wanted (id, token)
+      JOIN consumers_delivery AS delivery ON delivery.id = wanted.id
+     WHERE delivery.group_id IS NOT DISTINCT FROM %(group_id)s
+), locked AS MATERIALIZED (
+    SELECT id, partition_id, round
+      FROM consumers_groupoffset
+     WHERE group_id = %(group_id)s
+       AND partition_id IN (SELECT partition_id FROM asked)
+     ORDER BY partition_id
+       FOR NO KEY UPDATE
+), finished AS (
     DELETE FROM consumers_delivery AS delivery
-     USING unnest(%(delivery_ids)s::bigint[], %(tokens)s::uuid[]) AS asked (id, token)
+     USING asked JOIN locked ON locked.partition_id = asked.partition_id
      WHERE delivery.id = asked.id
-       AND delivery.group_id IS NOT DISTINCT FROM %(group_id)s
        AND delivery.state = 'leased'
        AND delivery.lease_token = asked.token
  RETURNING delivery.*
@@ -31,28 +46,43 @@ WITH finished AS (
            leased_at, statement_timestamp(), ''
       FROM finished
      WHERE delivery_count > 1 OR dead_letter_id IS NOT NULL
+), resolved AS (
+    UPDATE consumers_deadletter AS dead
+       SET status = 'resolved', closed_at = statement_timestamp()
+      FROM finished
+     WHERE dead.id = finished.dead_letter_id
+       AND dead.status = 'redriven'
+), redriven AS (
+    UPDATE consumers_redrive AS redrive
+       SET outcome = 'acked', ended_at = statement_timestamp()
+      FROM finished
+     WHERE redrive.dead_letter_id = finished.dead_letter_id
+       AND redrive.outcome = 'pending'
+), reached AS MATERIALIZED (
+    SELECT before.id, before.partition_id, before.round, before.dispatched_offset,
+           (SELECT unfinished.first_offset
+              FROM consumers_delivery AS unfinished
+             WHERE unfinished.group_id = %(group_id)s
+               AND unfinished.partition_id = before.partition_id
+               AND unfinished.dead_letter_id IS NULL
+               AND unfinished.first_offset > before.committed_offset
+               AND NOT EXISTS (SELECT FROM finished
+                                WHERE finished.partition_id = unfinished.partition_id
+                                  AND finished.first_offset = unfinished.first_offset
+                                  AND finished.dead_letter_id IS NULL)
+             ORDER BY unfinished.first_offset
+             LIMIT 1) AS held_back_at
+      FROM consumers_groupoffset AS before
+     WHERE before.group_id = %(group_id)s
+       AND before.partition_id IN (SELECT partition_id FROM finished)
 ), advanced AS (
     UPDATE consumers_groupoffset AS standing
-       SET committed_offset = reached.committed_offset,
+       SET committed_offset = coalesce(reached.held_back_at - 1, reached.dispatched_offset),
            committed_at = statement_timestamp()
-      FROM (SELECT before.id,
-                   coalesce((SELECT unfinished.first_offset - 1
-                               FROM consumers_delivery AS unfinished
-                              WHERE unfinished.group_id = %(group_id)s
-                                AND unfinished.partition_id = before.partition_id
-                                AND unfinished.dead_letter_id IS NULL
-                                AND unfinished.first_offset > before.committed_offset
-                                AND NOT EXISTS (SELECT FROM finished
-                                                 WHERE finished.partition_id = unfinished.partition_id
-                                                   AND finished.first_offset = unfinished.first_offset
-                                                   AND finished.dead_letter_id IS NULL)
-                              ORDER BY unfinished.first_offset
-                              LIMIT 1),
-                            before.dispatched_offset) AS committed_offset
-              FROM consumers_groupoffset AS before
-             WHERE before.group_id = %(group_id)s
-               AND before.partition_id IN (SELECT partition_id FROM finished)) AS reached
+      FROM reached JOIN locked ON locked.id = reached.id AND locked.round = reached.round
      WHERE standing.id = reached.id
-       AND standing.committed_offset < reached.committed_offset
+       AND standing.committed_offset < coalesce(reached.held_back_at - 1, reached.dispatched_offset)
 )
-SELECT id, partition_id, first_offset, last_offset, dead_letter_id FROM finished;
+SELECT finished.id, finished.partition_id, finished.first_offset, finished.last_offset,
+       reached.held_back_at IS NOT NULL
+  FROM finished LEFT JOIN reached ON reached.partition_id = finished.partition_id;

@@ -45,6 +45,8 @@ def problem_of(error: Exception, request: HttpRequest) -> Problem:
         if _has_no_body(request):
             # DRF reads nothing at all as `{}`, which an endpoint without required fields may well accept.
             return _of_domain_error(EmptyBody("The body is empty; a JSON document is expected."))
+        if request.method in ("GET", "HEAD"):
+            return _of_filters(error)
         return Problem(
             422, "invalid_request", "Invalid request", "Some fields cannot be accepted.", errors=_faults(error.detail)
         )
@@ -71,6 +73,12 @@ def problem_of(error: Exception, request: HttpRequest) -> Problem:
         "Something broke on our side; the request id finds it in the logs.",
         retryable=True,
     )
+
+
+def _of_filters(error: drf.ValidationError) -> Problem:
+    """A filter of a list that makes no sense: told as any other parameter is."""
+    faults = [fault | {"pointer": f"?{fault['pointer'].removeprefix('/')}"} for fault in _faults(error.detail)]
+    return Problem(422, InvalidParameter.code, InvalidParameter.title, faults[0]["detail"], errors=faults)
 
 
 def _has_no_body(request: HttpRequest) -> bool:

@@ -49,7 +49,7 @@ def sparkline(values: Sequence[float], label: str) -> SafeString:
     return format_html(_SPARK, "spark", label, f"{line}V{SPARK_HEIGHT}H0Z", line)
 
 
-_SPARK = mark_safe(  # noqa: S308 - a constant
+_SPARK = mark_safe(  # noqa: S308  # nosec B308 B703 - a constant
     f'<svg class="{{}}" viewBox="0 0 {SPARK_WIDTH} {SPARK_HEIGHT}" preserveAspectRatio="none" role="img" '
     'aria-label="{}"><path class="spark-area" d="{}"/><path d="{}"/></svg>'
 )

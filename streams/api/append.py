@@ -25,7 +25,7 @@ from streams.services.ingest import Idempotency, Placement, append_events, encod
 
 NDJSON = "application/x-ndjson"
 MEDIA_TYPES = (JSON, NDJSON)
-_OPERATION: dict[str, Any] = {
+APPEND_OPERATION: dict[str, Any] = {
     "tags": ["Producing"],
     "request": {
         JSON: EventInSerializer,
@@ -51,7 +51,7 @@ _OPERATION: dict[str, Any] = {
 class AppendView(LeanView):
     permission_classes: tuple[type[BasePermission], ...] = (MayProduce,)
 
-    @extend_schema(operation_id="append_events", **_OPERATION)
+    @extend_schema(operation_id="append_events", **APPEND_OPERATION)
     def post(self, request: HttpRequest, stream: str | None = None) -> HttpResponse:
         """Append one event, an array of events, or NDJSON: all or nothing. 202 means durable."""
         started = time.perf_counter()

@@ -42,7 +42,7 @@ class StreamSerializer(serializers.Serializer):
     name = serializers.CharField()
     description = serializers.CharField()
     partitions = serializers.IntegerField(source="partition_count")
-    visibility = serializers.ChoiceField(choices=Visibility.choices)
+    visibility = serializers.ChoiceField(choices=Visibility.values)
     retention = serializers.SerializerMethodField()
     paused = serializers.BooleanField(source="is_paused")
     labels = serializers.DictField(child=serializers.CharField())
@@ -98,7 +98,10 @@ class CreateStreamSerializer(ChangeStreamSerializer):
 
 class StreamFilter(django_filters.FilterSet):
     name = django_filters.CharFilter(lookup_expr="contains", label="part of the name")
-    paused = django_filters.BooleanFilter(field_name="is_paused")
+    # Not a BooleanFilter, which takes `maybe` for "either".
+    paused = django_filters.TypedChoiceFilter(
+        field_name="is_paused", choices=(("true", "true"), ("false", "false")), coerce="true".__eq__
+    )
     owner = django_filters.CharFilter(field_name="owner__email", lookup_expr="iexact")
 
     class Meta:

@@ -65,7 +65,9 @@ def plan_of(name, **params):
 
 def delivery_scans(plan):
     """How the plan reads the deliveries: each line that scans the table or one of its indexes."""
-    return [line.strip(" ->") for line in plan.splitlines() if re.search(r"Scan.* on consumers_delivery|Bitmap", line)]
+    return [
+        line.strip(" ->") for line in plan.splitlines() if re.search(r"Scan.* on (consumers_delivery|delivery_)", line)
+    ]
 
 
 @pytest.fixture

@@ -132,6 +132,12 @@ def test_every_metric_is_documented_with_the_code_s_own_words():
     assert table() in written, "put the output of tests.conventions.metrics.table() into docs/metrics.md"
 
 
+def test_every_command_is_documented():
+    there = {path.stem for app in APPS for path in (PROJECT / app).glob("management/commands/[a-z]*.py")}
+    told = set(re.findall(r"^\| `(\w+)` \|", (PROJECT / "docs" / "commands.md").read_text(), re.MULTILINE))
+    assert told == there
+
+
 def test_the_changelog_has_a_place_for_what_comes():
     headings = re.findall(r"^## \[(.+?)\]", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert headings[0] == "Unreleased"

@@ -280,11 +280,12 @@ def test_the_settings_of_a_group_have_bounds(client, field):
     assert snapshot() == before
 
 
+BAD_LIMITS: tuple[object, ...] = (0, -1, 2**63, 1.5, "5", True, [], {})
 RETENTION = ("max_age", "max_bytes", "max_events")
-STREAM_NUMBERS = {
+STREAM_NUMBERS: dict[str, list[object]] = {
     "partitions": [0, -1, 257, 2**31, 2**63, 1.0, "1", True, None, [1]],
     "retention": [
-        *({name: bad} for name in RETENTION for bad in (0, -1, 2**63, 1.5, "5", True, [], {})),
+        *({name: bad} for name in RETENTION for bad in BAD_LIMITS),
         {"max_age": 100 * 366 * 86400 + 1}, {"max_age": 10**15}, {"age": 5}, [], "1h", 5, None,
     ],
     "labels": [

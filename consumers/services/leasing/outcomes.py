@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -16,7 +17,6 @@ from consumers import metrics
 from consumers.errors import OffsetNotInDelivery
 from consumers.isolation import FailedEvent, Piece, after_nack, after_named_failures, after_release
 from consumers.models import ConsumerGroup, Mode
-from consumers.services.dead_letters.fate import resolve_redriven
 from consumers.services.leasing.rows import HeldRow
 from consumers.services.leasing.settle import Ending, limits_of, settle
 from consumers.services.offsets import require_mode
@@ -69,6 +69,16 @@ class DeliveryResult:
     expires_at: datetime | None = None
 
 
+class _Finished(NamedTuple):
+    """A delivery that an ack has finished."""
+
+    id: int
+    partition_id: int
+    first_offset: int
+    last_offset: int
+    is_held_back: bool = False
+
+
 def ack_deliveries(*, group: ConsumerGroup, acks: Sequence[Ack]) -> list[DeliveryResult]:
     """Finish deliveries; an event that is named as failed goes on alone, as a nack of it would.
 
@@ -80,21 +90,31 @@ def ack_deliveries(*, group: ConsumerGroup, acks: Sequence[Ack]) -> list[Deliver
         OffsetNotInDelivery: a failed event does not belong to its delivery; nothing was changed.
     """
     require_mode(group, Mode.LEASE)
-    with transaction.atomic():
-        run("lock_offsets_of_deliveries", group_id=group.pk, delivery_ids=[ack.delivery_id for ack in acks])
-        finished = run("finish_deliveries", group_id=group.pk, **_keys(ack for ack in acks if not ack.failed))
-        done = {row[0] for row in finished}
-        acked_events = sum(row[3] - row[2] + 1 for row in finished)
-        resolve_redriven([row[4] for row in finished if row[4] is not None])
-        partial = {ack.delivery_id: ack for ack in acks if ack.failed}
-        held = _hold(group, partial.values()) if partial else []
-        failed_events = _settle_named_failures(group, held, partial)
-        done |= {row.id for row in held}
-        acked_events += sum(row.event_count for row in held) - failed_events
-        results = _results(group, acks, done, LeaseResult.ACKED)
+    whole = [ack for ack in acks if not ack.failed]
+    partial = {ack.delivery_id: ack for ack in acks if ack.failed}
+    if not partial:
+        finished = _finish(group, whole)
+        failed_events = 0
+    else:
+        with transaction.atomic():
+            run("lock_offsets_of_deliveries", group_id=group.pk, delivery_ids=[ack.delivery_id for ack in acks])
+            finished = _finish(group, whole) if whole else []
+            held = _hold(group, partial.values())
+            failed_events = _settle_named_failures(group, held, partial)
+        finished += [_Finished(row.id, row.partition_id, row.first_offset, row.last_offset) for row in held]
+    acked_events = sum(row.last_offset - row.first_offset + 1 for row in finished) - failed_events
     metrics.count_deliveries(group.stream.name, group.name, "acked", acked_events)
     metrics.count_deliveries(group.stream.name, group.name, "nacked", failed_events)
-    return results
+    return _results(group, acks, {row.id for row in finished}, LeaseResult.ACKED)
+
+
+def _finish(group: ConsumerGroup, acks: Sequence[Ack]) -> "list[_Finished]":
+    """Finish whole deliveries, in one statement where nothing stands before them."""
+    finished = [_Finished(*row) for row in run("finish_deliveries", group_id=group.pk, **_keys(acks))]
+    held_back = sorted({row.partition_id for row in finished if row.is_held_back})
+    if held_back:
+        run("advance_offsets", group_id=group.pk, partition_ids=held_back)
+    return finished
 
 
 def nack_deliveries(*, group: ConsumerGroup, nacks: Sequence[Nack]) -> list[DeliveryResult]:

@@ -7,7 +7,7 @@ from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 
 from consumers.models import ConsumerGroup, GroupMember, GroupOffset
-from consumers.services.groups import GroupSettings, change_group, create_group
+from consumers.services.groups import GroupSettings, change_group, create_group, delete_group
 from streams.lookup import info_of
 
 
@@ -71,6 +71,7 @@ class ConsumerGroupAdmin(admin.ModelAdmin):
             start=group.start,
             ack_wait_seconds=group.ack_wait_seconds,
             max_failures=group.max_failures,
+            max_deliveries=group.max_deliveries,
             backoff_seconds=tuple(group.backoff_seconds),
             ordering=group.ordering,
             max_in_flight=group.max_in_flight,
@@ -79,10 +80,27 @@ class ConsumerGroupAdmin(admin.ModelAdmin):
         created, _ = create_group(stream=info_of(group.stream), name=group.name, settings=settings)
         group.pk = created.pk
 
+    def delete_model(self, request: HttpRequest, group: ConsumerGroup) -> None:
+        delete_group(group=group)
+
+    def delete_queryset(self, request: HttpRequest, groups: QuerySet[ConsumerGroup]) -> None:
+        for group in groups:
+            delete_group(group=group)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Name what goes without loading it: a group may have many deliveries and dead letters."""
+        names = [f"{group.stream.name}: {group.name}, its offsets, deliveries and dead letters" for group in objs]
+        return names, {"consumer groups": len(names)}, set(), []
+
     @admin.action(description="Pause")
     def pause(self, request: HttpRequest, groups: QuerySet[ConsumerGroup]) -> None:
-        self.message_user(request, f"{groups.update(is_paused=True)} groups paused.", messages.SUCCESS)
+        self._set_paused(request, groups, paused=True)
 
     @admin.action(description="Resume")
     def resume(self, request: HttpRequest, groups: QuerySet[ConsumerGroup]) -> None:
-        self.message_user(request, f"{groups.update(is_paused=False)} groups resumed.", messages.SUCCESS)
+        self._set_paused(request, groups, paused=False)
+
+    def _set_paused(self, request: HttpRequest, groups: QuerySet[ConsumerGroup], *, paused: bool) -> None:
+        for group in groups:
+            change_group(group=group, changes={"is_paused": paused})
+        self.message_user(request, f"{len(groups)} groups {'paused' if paused else 'resumed'}.", messages.SUCCESS)
