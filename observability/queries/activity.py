@@ -29,6 +29,11 @@ class Activity:
         return max(1.0, self.until.timestamp() % 60)
 
     @property
+    def whole_minutes(self) -> tuple[int, ...]:
+        """Without the minute under way, which would look like a fall."""
+        return self.minutes[:-1]
+
+    @property
     def events_in_hour(self) -> int:
         return sum(self.minutes)
 
