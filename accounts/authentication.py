@@ -6,13 +6,13 @@ than a second ago costs no query (accounts/services/authenticate_key.py).
 
 from typing import TYPE_CHECKING, cast
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken
 
 from accounts.caller import Caller
-from accounts.errors import AmbiguousCredentials, InvalidCredentials, LoginThrottled
+from accounts.errors import AmbiguousCredentials, InvalidCredentials
 from accounts.services.authenticate_key import authenticate_key
 
 if TYPE_CHECKING:
@@ -59,11 +59,3 @@ def caller_of_token(header: str) -> Caller:
     except (InvalidToken, AuthenticationFailed, ValueError, OverflowError) as error:
         raise InvalidCredentials("The access token is not valid or has expired. Sign in or refresh it.") from error
     return cast("User", user).as_caller()
-
-
-def sign_in_locked_out(request: HttpRequest, *_context: object) -> HttpResponse:
-    """What django-axes answers a locked-out sign-in; the API turns it into a problem, a page into words."""
-    from axes.helpers import get_cool_off
-
-    cool_off = get_cool_off(request)
-    raise LoginThrottled(retry_after_seconds=int(cool_off.total_seconds()) if cool_off else 300)

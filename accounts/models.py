@@ -130,6 +130,21 @@ class ApiKey(models.Model):
         return f"{self.name} ({self.prefix})"
 
 
+class SignInAttempts(models.Model):
+    """How often somebody tried to sign in lately: for an account, from an address, or both together."""
+
+    subject = models.CharField(max_length=64, primary_key=True)
+    tries = models.PositiveIntegerField()
+    ends_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "sign-in attempts"
+        indexes = (models.Index(fields=["ends_at"], name="signinattempts_ends"),)
+
+    def __str__(self) -> str:
+        return self.subject
+
+
 class IdempotencyRecord(models.Model):
     """The answer to a request that carried an `Idempotency-Key`, kept to be given again.
 

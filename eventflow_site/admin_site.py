@@ -1,4 +1,11 @@
+from typing import Any
+from urllib.parse import urlencode
+
 from django.contrib.admin import AdminSite
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 
 
 class EventFlowAdminSite(AdminSite):
@@ -9,3 +16,12 @@ class EventFlowAdminSite(AdminSite):
     index_title = "Administration"
     site_url = "/"
     enable_nav_sidebar = True
+
+    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Lead to the one sign-in page: it counts tries, and knows what else to say."""
+        wanted = request.GET.get(REDIRECT_FIELD_NAME) or reverse("admin:index")
+        if self.has_permission(request):
+            return HttpResponseRedirect(reverse("admin:index"))
+        if request.user.is_authenticated:
+            raise PermissionDenied("This needs the admin role.")
+        return HttpResponseRedirect(f"{reverse('sign-in')}?{urlencode({REDIRECT_FIELD_NAME: wanted})}")

@@ -1,12 +1,15 @@
 """All settings, driven by environment variables (`docs/configuration.md` lists them)."""
 
 import logging
+import os
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from eventflow_site.database import WatchfulConnection
 from eventflow_site.environment import BASE_DIR, HOME, env
 
 
@@ -53,7 +56,6 @@ INSTALLED_APPS = [
     "django_structlog",
     "django_htmx",
     "heroicons",
-    "axes",
     "csp",
     "accounts",
     "streams",
@@ -78,7 +80,6 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "axes.middleware.AxesMiddleware",
     "eventflow_site.machine_lane.MachineLaneExit",
 ]
 
@@ -103,7 +104,8 @@ TEMPLATES = [
 DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=10)
 DATABASE_URL = required("DATABASE_URL", "the PostgreSQL that holds everything")
 DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url_config(DATABASE_URL)}
-DATABASES["default"]["ENGINE"] = "django.db.backends.postgresql"
+# Django's own backend, counting connections, statements and errors.
+DATABASES["default"]["ENGINE"] = "django_prometheus.db.backends.postgresql"
 DATABASES["default"]["CONN_MAX_AGE"] = 0
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = DATABASE_POOL_SIZE > 0
 DATABASES["default"].setdefault("OPTIONS", {}).update(
@@ -113,12 +115,18 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
         "options": "-c synchronous_commit=on -c statement_timeout=30s -c lock_timeout=5s"
         " -c idle_in_transaction_session_timeout=60s -c timezone=UTC",
         "application_name": "eventflow",
+        # A network that swallows everything is noticed in seconds, not after the kernel's two hours.
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 8000,
         # Planning the log's read costs twice as much as running it. Django's own queries are never prepared.
         "prepare_threshold": 5,
     }
 )
 if DATABASE_POOL_SIZE:
     DATABASES["default"]["OPTIONS"]["pool"] = {
+        "connection_class": WatchfulConnection,
         "min_size": 1,
         "max_size": DATABASE_POOL_SIZE,
         "timeout": 2.0,
@@ -155,6 +163,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "delete-expired-tokens": {
+        "task": "accounts.delete_expired_tokens",
+        "schedule": 600.0,
+        "options": {"expires": 600},
+    },
     "delete-expired-events": {
         "task": "streams.delete_expired_events",
         "schedule": 30.0,
@@ -184,10 +197,6 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
 
 # --- users, sessions, tokens ------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = [
-    "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
-]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -222,16 +231,6 @@ CONTENT_SECURITY_POLICY = {
 TRUSTED_PROXY_COUNT = env.int("EVENTFLOW_TRUSTED_PROXIES", default=0)
 if TRUSTED_PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-
-AXES_FAILURE_LIMIT = 10
-AXES_COOLOFF_TIME = timedelta(minutes=5)
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_USERNAME_FORM_FIELD = "email"
-AXES_RESET_ON_SUCCESS = True
-AXES_DISABLE_ACCESS_LOG = True
-AXES_LOCKOUT_CALLABLE = "accounts.authentication.sign_in_locked_out"
-AXES_IPWARE_PROXY_COUNT = TRUSTED_PROXY_COUNT
-AXES_IPWARE_META_PRECEDENCE_ORDER = ["HTTP_X_FORWARDED_FOR", "REMOTE_ADDR"] if TRUSTED_PROXY_COUNT else ["REMOTE_ADDR"]
 
 JWT_SIGNING_KEY = required("JWT_SIGNING_KEY", "the key that signs access tokens, apart from SECRET_KEY")
 SIMPLE_JWT = {
@@ -280,6 +279,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "CommitStatusEnum": ["committed", "outdated"],
         "DeadLetterStatusEnum": ["open", "redriven", "resolved", "discarded"],
+        "LeaseOutcomeEnum": ["acked", "nacked", "expired", "released", "lost", "skipped"],
         "RedriveOutcomeEnum": ["pending", "acked", "dead_again", "superseded"],
     },
 }
@@ -303,6 +303,11 @@ SLOW_SQL_SECONDS = env.float("EVENTFLOW_SLOW_SQL_SECONDS", default=0.5)
 METRICS_TOKEN = env.str("EVENTFLOW_METRICS_TOKEN", default="")
 # Where other containers of this installation count (their PROMETHEUS_MULTIPROC_DIR), if not where this one does.
 METRICS_MORE_DIRS = env.list("EVENTFLOW_METRICS_MORE_DIRS", default=[])
+# prometheus_client takes any value for a directory that is there already, an empty one too.
+if metrics_dir := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    Path(metrics_dir).mkdir(parents=True, exist_ok=True)
+else:
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 # Request ids run through to tasks, and each task leaves a line.
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 DJANGO_STRUCTLOG_CELERY_TASK_START_LOG_LEVEL = logging.DEBUG

@@ -22,8 +22,15 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
     granian sends what is not a list in chunks, one call each: an eighth of a small answer's cost.
     """
     response: Any = _django(environ, start_response)
-    if response.streaming:
+    # A static file comes as a bare wrapper around the open file.
+    if getattr(response, "streaming", True):
         return response
     body = [response.content]
     response.close()
     return body
+
+
+from eventflow_site.stop_signal import call_at_stop  # noqa: E402
+from streams.stopping import stop_waiting  # noqa: E402
+
+call_at_stop(stop_waiting)

@@ -44,14 +44,24 @@ def _collect_from_database(now: datetime) -> list[Family]:
         lanes = load_lanes(stream_id=None, now=now)
         groups = list_standings(lanes, stream_id=None, now=now)
         heartbeats = list(Heartbeat.objects.values_list("name", "ticked_at"))
+    is_durable = get_log().health().is_durable
+    return [
+        *database_families(is_durable=is_durable, heartbeats=heartbeats),
+        *stream_families(lanes),
+        *group_families(groups),
+    ]
+
+
+def database_families(*, is_durable: bool, heartbeats: Sequence[tuple[str, datetime]]) -> list[Family]:
+    """Whether the database keeps the promise, and when the timers last reached it."""
     durable = Family(
         "eventflow_database_durable", "gauge", "Whether what is answered 202 survives a power cut: 1 or 0."
     )
-    durable.add(int(get_log().health().is_durable))
+    durable.add(int(is_durable))
     ticks = Family("eventflow_heartbeat_timestamp_seconds", "gauge", "When a periodic tick last came all the way.")
     for name, ticked_at in heartbeats:
         ticks.add(ticked_at.timestamp(), f'{{name="{name}"}}')
-    return [durable, ticks, *stream_families(lanes), *group_families(groups)]
+    return [durable, ticks]
 
 
 def stream_families(lanes: Mapping[int, Lane]) -> list[Family]:

@@ -19,7 +19,6 @@ from observability.log_writer import LogWriter
 
 # Chatty, or repeating what the access line already says.
 QUIET_LOGGERS = {
-    "axes.apps": logging.WARNING,
     "django.request": logging.ERROR,
     "django.db.backends": logging.WARNING,
     "celery.app.trace": logging.CRITICAL,

@@ -8,44 +8,27 @@ are folded into one file of the departed, so sums never go back and files do not
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
 from django.conf import settings
-from prometheus_client import REGISTRY, CollectorRegistry
-from prometheus_client.metrics_core import Metric
-from prometheus_client.mmap_dict import MmapedDict
-from prometheus_client.multiprocess import MultiProcessCollector
-from prometheus_client.registry import Collector
+from prometheus_client import REGISTRY, generate_latest
+
+from observability.counter_files import add_up, kind_of, read_values, render_sums, write_values
 
 # The process id of nobody: whose counts are those of all processes that have ended.
 DEPARTED = 0
 
 
-class _Files(Collector):
-    """Adds up the files of several directories."""
-
-    def __init__(self, directories: list[Path]) -> None:
-        self._directories = directories
-
-    def collect(self) -> Iterable[Metric]:
-        files = [str(file) for directory in self._directories for file in sorted(directory.glob("*.db"))]
-        return cast("Iterable[Metric]", MultiProcessCollector.merge(files))  # type: ignore[no-untyped-call]
-
-
-@contextlib.contextmanager
-def counted_so_far() -> Iterator[CollectorRegistry]:
-    """Lend a registry of everything that was counted, by this process and its siblings."""
+def counted_so_far() -> bytes:
+    """Return everything that this process and its siblings have counted, as Prometheus' text."""
     own = own_directory()
     if own is None:
-        yield REGISTRY
-        return
+        return generate_latest(REGISTRY)
     fold_departed(own)
-    registry = CollectorRegistry()
-    registry.register(_Files([own, *map(Path, settings.METRICS_MORE_DIRS)]))
     with _locked(own, fcntl.LOCK_SH):
-        yield registry
+        directories = [own, *map(Path, settings.METRICS_MORE_DIRS)]
+        return render_sums(add_up(file for directory in directories for file in sorted(directory.glob("*.db"))))
 
 
 def own_directory() -> Path | None:
@@ -66,26 +49,19 @@ def fold_departed(directory: Path) -> int:
 
 
 def _fold(file: Path) -> None:
-    kind = file.name.rpartition("_")[0]
+    kind = kind_of(file)
     # A gauge says what is now: nothing, for a process that is gone.
     if file.exists() and not kind.startswith("gauge_"):
         target = file.with_name(f"{kind}_{DEPARTED}.db")
-        sums = {key: value for key, value, *_ in _values(target)} if target.exists() else {}
-        for key, value, *_ in _values(file):
+        sums = dict(read_values(target)) if target.exists() else {}
+        for key, value in read_values(file):
             sums[key] = sums.get(key, 0.0) + value
         # Made whole beside it and then moved into place: a crash meanwhile loses nothing.
         draft = file.with_name(f"{target.name}.new")
         draft.unlink(missing_ok=True)
-        written = MmapedDict(str(draft))  # type: ignore[no-untyped-call]
-        for key, value in sums.items():
-            written.write_value(key, value, 0.0)  # type: ignore[no-untyped-call]
-        written.close()  # type: ignore[no-untyped-call]
+        write_values(draft, sums)
         draft.replace(target)
     file.unlink(missing_ok=True)
-
-
-def _values(file: Path) -> Iterator[tuple[str, float, float, int]]:
-    return MmapedDict.read_all_values_from_file(str(file))  # type: ignore[no-untyped-call]
 
 
 def _process_of(file: Path) -> int:

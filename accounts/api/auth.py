@@ -10,6 +10,7 @@ from rest_framework.views import APIView
 
 from accounts.api.fields import StrictCharField, StrictSerializer
 from accounts.caller import caller_of
+from accounts.client_address import client_address
 from accounts.permissions import AnyCaller, Anyone
 from accounts.queries import get_user_of
 from accounts.services.sign_in import TokenPair, refresh_tokens, sign_in, sign_out
@@ -74,7 +75,7 @@ class LoginView(_OpenView):
         """Exchange an e-mail address and a password for an access and a refresh token."""
         body = LoginSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        user, pair = sign_in(request=request._request, **body.validated_data)  # noqa: SLF001 (axes wants Django's)
+        user, pair = sign_in(**body.validated_data, client_address=client_address(request))
         profile = {"id": user.pk, "email": user.email, "name": user.name, "roles": sorted(user.roles)}
         return Response({**_tokens(pair), "user": profile})
 

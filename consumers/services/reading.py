@@ -9,6 +9,7 @@ from django.db import connection
 
 from streams.log import get_log, get_wakeups
 from streams.log.protocol import Bounds, Gap, PartitionRef, ReadResult
+from streams.stopping import is_stopping
 
 # Events that one filtered read looks at, at most: it then answers with what it found and how far it came.
 MAX_SCANNED_EVENTS = 10_000
@@ -64,7 +65,7 @@ def read_events(
             reading.waited_seconds = waited_seconds
             now = time.monotonic()
             remaining = deadline - now
-            if reading.events or reading.gaps or remaining <= 0:
+            if reading.events or reading.gaps or remaining <= 0 or is_stopping():
                 return reading
             positions = {partition: reading.next_offsets[partition.number] for partition in positions}
             if all(after >= reading.bounds[partition.number].head_offset for partition, after in positions.items()):

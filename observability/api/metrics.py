@@ -8,12 +8,12 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from observability.collectors import collect_computed
 from observability.exposition import Family, render
 from observability.process_counters import counted_so_far
 
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 REFUSAL = (
     "Metrics name streams and groups: set EVENTFLOW_METRICS_TOKEN and send it as a bearer token, "
     "or ask from this machine itself.\n"
@@ -28,12 +28,11 @@ def metrics(request: HttpRequest) -> HttpResponse:
         response["WWW-Authenticate"] = 'Bearer realm="metrics"'
         return response
     started = time.perf_counter()
-    with counted_so_far() as registry:
-        counted = generate_latest(registry)
+    counted = counted_so_far()
     computed = collect_computed(now=timezone.now())
     duration = Family("eventflow_scrape_seconds", "gauge", "How long it took to make this page.")
     duration.add(round(time.perf_counter() - started, 6))
-    return HttpResponse(counted + render([*computed, duration]), content_type=CONTENT_TYPE_LATEST)
+    return HttpResponse(counted + render([*computed, duration]), content_type=CONTENT_TYPE)
 
 
 def may_scrape(request: HttpRequest) -> bool:

@@ -12,6 +12,7 @@ from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 
+from accounts.client_address import client_address
 from accounts.errors import InvalidCredentials, LoginThrottled
 from accounts.services.sign_in import check_password
 from observability.dashboard.problems import problem_of
@@ -31,7 +32,7 @@ class SignIn(View):
     def post(self, request: HttpRequest) -> HttpResponse:
         email, password = request.POST.get("email", ""), request.POST.get("password", "")
         try:
-            user = check_password(request=request, email=email, password=password)
+            user = check_password(email=email, password=password, client_address=client_address(request))
         except (InvalidCredentials, LoginThrottled) as error:
             problem = problem_of(error, request)
             response = self._form(request, status=problem.status, problem=problem, email=email[:254])

@@ -66,6 +66,10 @@ class Wakeups:
                 cut(self._listening)
         for thread in self._threads.values():
             thread.join(2 * HEAD_CHECK_INTERVAL_SECONDS)
+        self.wake_everybody()
+
+    def wake_everybody(self) -> None:
+        """Wake all who wait; whether they go on waiting is up to them."""
         self._watches.wake(self._watches.partition_ids())
 
     @property

@@ -1,13 +1,16 @@
 """Counters of several processes, added up; what a process counted stays counted."""
 
+import json
 import os
 import subprocess
 import sys
 
 import pytest
-from prometheus_client import generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 
+from observability.counter_files import add_up, render_sums, write_values
 from observability.process_counters import counted_so_far, fold_departed
 
 COUNT = """
@@ -52,8 +55,7 @@ def end(process):
 
 
 def counted():
-    with counted_so_far() as registry:
-        text = generate_latest(registry).decode()
+    text = counted_so_far().decode()
     return {(s.name, *s.labels.values()): s.value for f in text_string_to_metric_families(text) for s in f.samples}
 
 
@@ -97,6 +99,42 @@ def test_folding_twice_counts_once(start, directory):
     assert fold_departed(directory) == 3
     assert fold_departed(directory) == 0
     assert counted()["eventflow_appended_events_total",] == 50
+
+
+def test_the_page_says_what_prometheus_clients_own_reader_says(start, directory):
+    start(3)
+    end(start(4))
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, str(directory))
+
+    def families(text):
+        return {
+            family.name: (
+                family.type,
+                family.documentation,
+                {(s.name, *sorted(s.labels.items())): s.value for s in family.samples},
+            )
+            for family in text_string_to_metric_families(text)
+        }
+
+    theirs = families(generate_latest(registry).decode())
+    ours = families(counted_so_far().decode())
+
+    # They go on counting a gauge of a process that nobody told them is dead.
+    del theirs["eventflow_waiting_polls"], ours["eventflow_waiting_polls"]
+    assert len(ours) >= 6
+    assert ours == theirs
+
+
+def test_labels_may_hold_anything(tmp_path):
+    label = 'a"b\\c\nd,e="f"}'
+    key = json.dumps(["m", "m_total", {"label": label}, "Help\nme \\ now"])
+    write_values(tmp_path / "counter_1.db", {key: 1.5})
+
+    [family] = text_string_to_metric_families(render_sums(add_up(tmp_path.glob("*.db"))).decode())
+
+    assert family.samples[0].labels == {"label": label}
+    assert family.samples[0].value == 1.5
 
 
 def test_directories_of_other_containers_are_added(start, directory, tmp_path, settings, monkeypatch):

@@ -282,7 +282,7 @@ def test_the_settings_of_a_group_have_bounds(client, field):
 
 BAD_LIMITS: tuple[object, ...] = (0, -1, 2**63, 1.5, "5", True, [], {})
 RETENTION = ("max_age", "max_bytes", "max_events")
-STREAM_NUMBERS = {
+STREAM_NUMBERS: dict[str, list[object]] = {
     "partitions": [0, -1, 257, 2**31, 2**63, 1.0, "1", True, None, [1]],
     "retention": [
         *({name: bad} for name in RETENTION for bad in BAD_LIMITS),

@@ -29,6 +29,7 @@ from streams.log import get_log
 from streams.log.protocol import Bounds, PartitionRef
 from streams.log.wakeup import get_wakeups
 from streams.lookup import StreamInfo
+from streams.stopping import is_stopping
 
 # The ends of partitions as this process last saw them.
 _last_bounds: dict[int, Bounds] = {}
@@ -98,7 +99,7 @@ def lease_deliveries(
         while True:
             attempt = _Attempt(stream, group, consumer, max_events, ack_wait_seconds)
             remaining = deadline - time.monotonic()
-            if attempt.leased.deliveries or attempt.leased.gaps or remaining <= 0:
+            if attempt.leased.deliveries or attempt.leased.gaps or remaining <= 0 or is_stopping():
                 return attempt.leased
             for partition_id, ends in attempt.bounds.items():
                 watch.saw(partition_id, ends.head_offset)

@@ -1,0 +1,72 @@
+"""Connections that notice a server which has stopped answering.
+
+A server that is gone closes its connections, and one behind a broken network is given up by TCP. But one that
+hangs, with its sockets open, would be waited for as long as it hangs, by every request and with every
+connection of the pool. So a wait that hears nothing for a while asks whether the server answers anybody.
+"""
+
+import threading
+import time
+from collections.abc import Generator
+from typing import Any, Final, TypeVar
+
+import psycopg
+
+from streams.log.connections import connect
+
+PATIENCE_SECONDS: Final = 2.0
+# One answer serves all who wait.
+PULSE_SECONDS: Final = 1.0
+Returned = TypeVar("Returned")
+
+
+class _Pulse:
+    """Whether the server accepts a connection, asked by one thread at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._felt_at = float("-inf")
+        self._is_there = True
+
+    def is_there(self) -> bool:
+        with self._lock:
+            if time.monotonic() - self._felt_at > PULSE_SECONDS:
+                try:
+                    # Within `connect_timeout`, two seconds.
+                    connect("pulse").close()
+                    self._is_there = True
+                except psycopg.Error:
+                    self._is_there = False
+                self._felt_at = time.monotonic()
+            return self._is_there
+
+
+_pulse = _Pulse()
+
+
+class WatchfulConnection(psycopg.Connection[Any]):
+    """A connection whose statements fail, with an OperationalError, when the server no longer answers anybody.
+
+    A statement that merely takes its time goes on: `statement_timeout` is its limit.
+    """
+
+    def wait(self, gen: Generator[Any, Any, Returned], *args: Any, **kwargs: Any) -> Returned:
+        return super().wait(self._watched(gen), *args, **kwargs)
+
+    def _watched(self, gen: Generator[Any, Any, Returned]) -> Generator[Any, Any, Returned]:
+        heard_at = time.monotonic()
+        try:
+            state = next(gen)
+            while True:
+                # Zero where nothing happened in the interval, a tenth of a second.
+                ready = yield state
+                if ready:
+                    heard_at = time.monotonic()
+                elif time.monotonic() - heard_at > PATIENCE_SECONDS:
+                    if not _pulse.is_there():
+                        self.pgconn.finish()
+                        raise psycopg.OperationalError("PostgreSQL has stopped answering")
+                    heard_at = time.monotonic()
+                state = gen.send(ready)
+        except StopIteration as end:
+            return end.value

@@ -1,0 +1,295 @@
+"""What lies in deploy/ holds together, as far as that can be seen without running it."""
+
+import itertools
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from prometheus_client import REGISTRY, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+import consumers.metrics
+import observability.http_metrics
+import observability.task_metrics
+import streams.metrics
+from eventflow_site.supervisor import programs
+from eventflow_site.supervisor.configuration import Configuration
+from eventflow_site.supervisor.home import Home
+from observability.collectors import database_families, group_families, stream_families
+from tests.run.instance import PROJECT
+
+DEPLOY = PROJECT / "deploy"
+PROMETHEUS = DEPLOY / "prometheus"
+RULES = yaml.safe_load((PROMETHEUS / "alerts.yml").read_text())["groups"][0]["rules"]
+DASHBOARD = json.loads((DEPLOY / "grafana" / "eventflow.json").read_text())
+PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+OPERATIONS = (PROJECT / "docs" / "operations.md").read_text()
+_METRIC = re.compile(r"\beventflow_[a-z_]+\b")
+COUNTING = (consumers.metrics, observability.http_metrics, observability.task_metrics, streams.metrics)
+
+
+def needs(program: str, package: str) -> str:
+    path = shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
+    if path is None:
+        pytest.skip(f"needs {program}: apt-get install {package}")
+    return path
+
+
+def run(*command: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*map(str, command)], cwd=cwd, capture_output=True, text=True, check=False, timeout=60)
+
+
+def families() -> dict[str, str]:
+    """Every metric that /metrics can hold, with its type."""
+    assert all(COUNTING), "what counts is loaded, so that it is in the registry"
+    counted = {
+        family.name: family.type for family in text_string_to_metric_families(generate_latest(REGISTRY).decode())
+    }
+    computed = [*database_families(is_durable=True, heartbeats=[]), *stream_families({}), *group_families([])]
+    found = counted | {family.name.removesuffix("_total"): family.kind for family in computed}
+    found |= {"eventflow_database_up": "gauge", "eventflow_scrape_seconds": "gauge"}
+    return {name: kind for name, kind in found.items() if name.startswith("eventflow_")}
+
+
+def series() -> set[str]:
+    """Every name that a query may use."""
+    names = set()
+    for name, kind in families().items():
+        names |= {
+            "counter": {f"{name}_total"},
+            "histogram": {f"{name}_bucket", f"{name}_count", f"{name}_sum"},
+        }.get(kind, {name})
+    return names
+
+
+# --- Prometheus ---
+
+
+def test_prometheus_takes_the_rules_and_the_scrape_configuration():
+    promtool = needs("promtool", "prometheus")
+    for command in (("check", "rules", "alerts.yml"), ("check", "config", "--syntax-only", "prometheus.yml")):
+        done = run(promtool, *command, cwd=PROMETHEUS)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alert_fires_when_it_should_and_not_otherwise():
+    done = run(needs("promtool", "prometheus"), "test", "rules", "alerts_test.yml", cwd=PROMETHEUS)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("always", ["vector(1) > 2", "vector(1)"], ids=["never", "always"])
+@pytest.mark.parametrize("alert", [rule["alert"] for rule in RULES])
+def test_the_tests_notice_an_alert_that_never_or_always_fires(alert, always, tmp_path):
+    promtool = needs("promtool", "prometheus")
+    broken = yaml.safe_load((PROMETHEUS / "alerts.yml").read_text())
+    for rule in broken["groups"][0]["rules"]:
+        if rule["alert"] == alert:
+            rule["expr"] = always
+    (tmp_path / "alerts.yml").write_text(yaml.safe_dump(broken))
+    shutil.copy(PROMETHEUS / "alerts_test.yml", tmp_path)
+    assert run(promtool, "test", "rules", "alerts_test.yml", cwd=tmp_path).returncode != 0
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_every_alert_asks_for_metrics_that_exist_and_says_what_to_do(rule):
+    assert set(_METRIC.findall(rule["expr"])) - {"eventflow"} <= series()
+    assert rule["labels"]["severity"] in ("critical", "warning")
+    assert rule["annotations"].keys() == {"summary", "description"}
+    assert f"| `{rule['alert']}` |" in OPERATIONS
+
+
+# --- Grafana ---
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
+def test_every_panel_asks_for_metrics_that_exist(panel):
+    for target in panel["targets"]:
+        names = set(_METRIC.findall(target["expr"]))
+        assert names
+        assert names <= series()
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
+def test_every_query_is_one_that_prometheus_understands(panel, tmp_path):
+    promtool = needs("promtool", "prometheus")
+    expressions = [target["expr"].replace("$__rate_interval", "5m") for target in panel["targets"]]
+    rules = [{"record": f"panel:{number}", "expr": text} for number, text in enumerate(expressions)]
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "panel", "rules": rules}]}))
+    done = run(promtool, "check", "rules", tmp_path / "rules.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_dashboard_is_in_order():
+    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
+    source = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/prometheus.yaml").read_text())["datasources"][0]
+    for panel in PANELS:
+        assert panel["datasource"]["uid"] == source["uid"]
+        assert panel["fieldConfig"]["defaults"]["unit"]
+    cells = [
+        (x, y)
+        for panel in DASHBOARD["panels"]
+        for x in range(panel["gridPos"]["x"], panel["gridPos"]["x"] + panel["gridPos"]["w"])
+        for y in range(panel["gridPos"]["y"], panel["gridPos"]["y"] + panel["gridPos"]["h"])
+    ]
+    assert len(cells) == len(set(cells)), "no panel covers another"
+    assert max(x for x, _ in cells) < 24
+
+
+# --- the page of operations ---
+
+
+def test_every_metric_is_explained_and_every_explained_metric_exists():
+    section = OPERATIONS.partition("## Metrics")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+    explained = {name for row in rows for name in _METRIC.findall(row)}
+    known = {f"{name}_total" if kind == "counter" else name for name, kind in families().items()}
+    assert explained == known
+
+
+def test_every_alert_that_is_explained_exists():
+    assert set(re.findall(r"^\| `(EventFlow\w+)`", OPERATIONS, re.MULTILINE)) == {rule["alert"] for rule in RULES}
+
+
+def test_every_command_that_is_named_exists():
+    section = OPERATIONS.partition("## Commands")[2]
+    named = {name for row in section.splitlines() if row.startswith("| `") for name in re.findall(r"`([a-z_]+) ", row)}
+    there = {path.stem for path in (PROJECT / "observability/management/commands").glob("[a-z]*.py")}
+    assert named == there
+
+
+# --- commands and settings: the same ones everywhere ---
+
+
+def options_of(program: str) -> list[str]:
+    """The words after `python -m` with which `manage.py up` starts a program, without places and numbers."""
+    started: list[list[str]] = []
+    with Path("/dev/null").open() as lock, pytest.MonkeyPatch.context() as patched:
+        home = Home(path=Path("/tmp"), lock=lock)
+        patched.setattr(programs, "_child", lambda _name, module, _home, _env: started.append(module))
+        if program == "web":
+            programs.web(Configuration("HOST", 1, 2, Path("/tmp"), None, None), home, {})
+        else:
+            getattr(programs, program)(home, {})
+    return started[0]
+
+
+def comparable(words: list[str]) -> list[str]:
+    """Words without what each place says for itself."""
+    own = {"--host", "--port", "--workers", "--workers-kill-timeout", "--schedule"}
+    kept, skip = [], False
+    for word in words:
+        if not skip and word not in own:
+            kept.append(word)
+        skip = word in own
+    return kept
+
+
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
+
+
+def commands_in_deploy(program: str) -> list[list[str]]:
+    unit = (DEPLOY / "systemd" / f"eventflow-{program}{'@' if program == 'web' else ''}.service").read_text()
+    systemd = re.search(r"^ExecStart=\S+ -m (.+)$", unit, re.MULTILINE)[1].split()
+    if program == "web":
+        container = json.loads(
+            re.search(r"^CMD (\[.+?\])$", DOCKERFILE.replace("\\\n", ""), re.MULTILINE | re.DOTALL)[1]
+        )
+        return [systemd, container[2:]]
+    return [systemd, COMPOSE["services"][program]["command"]]
+
+
+@pytest.mark.parametrize("program", ["web", "worker", "beat"])
+def test_what_is_deployed_starts_as_make_run_starts_it(program):
+    for command in commands_in_deploy(program):
+        assert comparable(command) == comparable(options_of(program))
+
+
+def variables_in_deploy() -> set[str]:
+    systemd = (DEPLOY / "systemd/eventflow.env.example").read_text()
+    composed = COMPOSE["x-eventflow"]["environment"].keys() | COMPOSE["services"]["worker"]["environment"].keys()
+    image = re.findall(r"^(?:ENV| {4})\s*([A-Z_]+)=", DOCKERFILE, re.MULTILINE)
+    return {*re.findall(r"^([A-Z_]+)=", systemd, re.MULTILINE), *composed, *image}
+
+
+def test_every_variable_that_is_set_is_documented():
+    known = set(re.findall(r"^\| `([A-Z_]+)", (PROJECT / "docs/configuration.md").read_text(), re.MULTILINE))
+    known |= {"PATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "DJANGO_SETTINGS_MODULE"}
+    known |= set(re.findall(r"`([A-Z_]{6,})`", (PROJECT / "docs/configuration.md").read_text()))
+    assert variables_in_deploy() <= known
+
+
+def test_what_compose_asks_for_is_in_its_example():
+    asked = set(re.findall(r"\$\{([A-Z_]+):\?", (DEPLOY / "compose.yaml").read_text()))
+    offered = set(re.findall(r"^([A-Z_]+)=", (DEPLOY / "compose.env.example").read_text(), re.MULTILINE))
+    assert asked <= offered
+
+
+def test_containers_are_in_order():
+    services = COMPOSE["services"]
+    assert services.keys() == {"web", "worker", "beat", "migrate", "postgres", "valkey", "prometheus", "grafana"}
+    for name, service in services.items():
+        assert service.get("restart") == ("no" if name == "migrate" else "unless-stopped"), name
+        assert "logging" in service, name
+        if "image" in service and not service["image"].startswith("eventflow:"):
+            assert re.search(r":v?\d", service["image"]), f"{name} follows a moving tag"
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert (DEPLOY / source).exists() if source.startswith(".") else source in COMPOSE["volumes"], volume
+        for other in service.get("depends_on", {}):
+            assert other in services
+    for name in ("web", "worker", "beat", "migrate"):
+        assert services[name]["read_only"]
+        assert services[name]["cap_drop"] == ["ALL"]
+    assert COMPOSE["services"]["postgres"]["command"][0] == "postgres"
+    for weak in ("fsync=off", "synchronous_commit=off", "full_page_writes=off"):
+        assert weak not in (DEPLOY / "compose.yaml").read_text()
+
+
+def test_the_image_has_what_it_copies_and_nobody_is_root_in_it():
+    allowed = {line[1:] for line in (PROJECT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    copied = [words.split()[:-1] for words in re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.MULTILINE)]
+    for source in itertools.chain.from_iterable(copied):
+        assert (PROJECT / source).exists(), source
+        assert source in allowed, source
+    apps = {path.parent.name for path in PROJECT.glob("*/apps.py")}
+    assert apps <= {source for sources in copied for source in sources}
+    assert re.findall(r"^USER (.+)$", DOCKERFILE, re.MULTILINE) == ["10001:10001"]
+    assert DOCKERFILE.index("USER 10001") < DOCKERFILE.index("\nCMD ")
+
+
+# --- systemd and nginx, by their own word ---
+
+
+def test_systemd_understands_the_units():
+    analyze = needs("systemd-analyze", "systemd")
+    units = [*sorted((DEPLOY / "systemd").glob("*.service")), DEPLOY / "systemd" / "eventflow.target"]
+    done = run(analyze, "verify", "--man=no", *units)
+    complaints = [
+        line
+        for line in (done.stdout + done.stderr).splitlines()
+        if "eventflow" in line and "/opt/eventflow/current/.venv/bin/python" not in line
+    ]
+    assert complaints == []
+
+
+def test_nginx_understands_its_configuration(tmp_path):
+    nginx, openssl = needs("nginx", "nginx-light"), needs("openssl", "openssl")
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    made = run(
+        *(openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=events.example"),
+        *("-keyout", key, "-out", certificate),
+    )
+    assert made.returncode == 0, made.stderr
+    site = (DEPLOY / "nginx" / "eventflow.conf").read_text()
+    site = site.replace("/etc/ssl/certs/events.example.pem", str(certificate))
+    (tmp_path / "site.conf").write_text(site.replace("/etc/ssl/private/events.example.key", str(key)))
+    (tmp_path / "nginx.conf").write_text(
+        f"pid {tmp_path}/pid; error_log stderr; events {{}} http {{ access_log off; include {tmp_path}/site.conf; }}"
+    )
+    done = run(nginx, "-t", "-c", tmp_path / "nginx.conf", "-p", tmp_path)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,143 @@
+"""Real faults under real load: whatever is killed, what was answered is true, and the rest comes back by itself.
+
+Bounds are generous: this machine may be busy. The promises are tighter (docs/architecture.md).
+"""
+
+import os
+import signal
+import sys
+import time
+
+import pytest
+
+from tests.run.instance import wait_for
+from tests.scenarios.cluster import BACK, GROUP, STREAM, Cluster, Load
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+REFUSED_SECONDS = 12
+BACK_SECONDS = 20
+OFFSETS = f"/api/v1/streams/{STREAM}/consumer-groups/{GROUP}/offsets"
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with Cluster() as cluster:
+        yield cluster
+
+
+def assert_down(cluster: Cluster) -> None:
+    """Every verb says 503 in good time; the process says that it lives, and that it is not ready."""
+    for reply in (cluster.append([1]), cluster.poll(0), cluster.ask("POST", OFFSETS, {"offset": 1})):
+        assert reply.status == 503, reply
+        assert reply.headers["Retry-After"] == "1"
+        assert reply.headers["Content-Type"] == "application/problem+json"
+        assert reply.body["retryable"] is True
+        assert reply.seconds < REFUSED_SECONDS
+    assert cluster.ask("GET", "/healthz").status == 200
+    ready = cluster.ask("GET", "/readyz")
+    assert (ready.status, ready.body["status"]) == (503, "not ready")
+    assert ready.seconds < REFUSED_SECONDS
+
+
+def assert_back(cluster: Cluster) -> None:
+    """Without a restart of anything but the server, on every worker."""
+    started = time.monotonic()
+    wait_for("an append that is stored", lambda: cluster.append([BACK]).is_durable, BACK_SECONDS)
+    wait_for("ten in a row", lambda: all(cluster.append([BACK]).is_durable for _ in range(10)), BACK_SECONDS)
+    wait_for("readiness", lambda: cluster.ask("GET", "/readyz").status == 200, BACK_SECONDS)
+    assert time.monotonic() - started < BACK_SECONDS
+    assert cluster.poll(0).status == 200
+
+
+def test_postgres_that_is_gone_is_said_plainly_and_back_it_serves_again(cluster):
+    before = len(cluster.whole_log())
+    cluster.kill_postgres()
+    assert_down(cluster)
+    # By now there is no connection left on which something could have happened.
+    refused = cluster.append(["never"])
+    assert refused.is_refused
+    cluster.start_postgres()
+    assert_back(cluster)
+    log = cluster.whole_log()
+    assert [event["offset"] for event in log] == list(range(1, len(log) + 1))
+    assert {event["payload"] for event in log[before:]} == {BACK}
+
+
+def test_postgres_that_hangs_is_not_waited_for_and_goes_on_when_it_does(cluster):
+    cluster.suspend_postgres()
+    try:
+        assert_down(cluster)
+    finally:
+        cluster.resume_postgres()
+    assert_back(cluster)
+
+
+def test_without_valkey_everything_but_timers_goes_on(cluster):
+    cluster.kill_valkey()
+    try:
+        appended = cluster.append(["without valkey"])
+        assert appended.status == 202
+        offset = appended.body["events"][0]["offset"]
+        assert cluster.poll(offset - 1).body[0]["payload"] == "without valkey"
+        waited = cluster.ask("GET", f"/api/v1/streams/{STREAM}/events?last_offset={offset}&wait=0.2")
+        assert waited.body == []
+        committed = cluster.ask("POST", OFFSETS, {"offset": offset})
+        assert committed.body["data"][0] == {"partition": 0, "committed_offset": offset, "status": "committed"}
+        assert cluster.ask("GET", f"/api/v1/streams/{STREAM}/stats").body["head_offset"] == offset
+        wrong = cluster.ask("POST", "/api/v1/auth/login", {"email": "nobody@example.com", "password": "x"})
+        assert wrong.status == 401
+        ready = cluster.ask("GET", "/readyz")
+        assert ready.status == 200
+        assert ready.body["degraded"]
+        assert all(reply.seconds < REFUSED_SECONDS for reply in (appended, waited, committed, ready))
+    finally:
+        cluster.start_valkey()
+
+
+def test_a_web_worker_that_is_killed_takes_nothing_with_it(cluster):
+    with Load(cluster) as load:
+        for _ in range(3):
+            time.sleep(1.5)
+            os.kill(cluster.web.worker_pids()[0], signal.SIGKILL)
+        time.sleep(1.5)
+    wait_for("both workers", lambda: len(cluster.web.worker_pids()) == 2)
+    counts = load.check()
+    assert counts["durable"] > 20, counts
+
+
+def test_postgres_that_is_killed_under_load_loses_nothing_that_was_answered(cluster):
+    with Load(cluster) as load:
+        for _ in range(2):
+            time.sleep(1.5)
+            cluster.kill_postgres()
+            time.sleep(0.5)
+            cluster.start_postgres()
+        time.sleep(2)
+    assert_back(cluster)
+    counts = load.check()
+    assert counts["durable"] > 20, counts
+
+
+def test_a_backend_that_is_killed_under_load_loses_nothing_that_was_answered(cluster):
+    with Load(cluster) as load:
+        for _ in range(2):
+            time.sleep(1.5)
+            cluster.crash_a_backend()
+        time.sleep(2)
+    assert_back(cluster)
+    counts = load.check()
+    assert counts["durable"] > 20, counts
+
+
+def test_a_server_that_is_asked_to_stop_finishes_what_it_accepted(cluster):
+    with Load(cluster, producers=4) as load:
+        time.sleep(1)
+        started = time.monotonic()
+        os.kill(cluster.web.process.pid, signal.SIGTERM)
+        cluster.web.process.wait(30)
+        assert time.monotonic() - started < 15
+        cluster.web.__enter__()
+        time.sleep(1)
+    counts = load.check()
+    assert counts["durable"] > 10, counts
