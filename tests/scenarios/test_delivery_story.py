@@ -48,7 +48,7 @@ class Consumers:
     def __init__(self, port: int, key: str) -> None:
         self.arguments = [str(port), key, PATH]
         self.processes: list[subprocess.Popen[str]] = []
-        self.paths = []
+        self.paths: list = []
 
     def start(self, name: str) -> "subprocess.Popen[str]":
         path = new_home().with_suffix(".said")
