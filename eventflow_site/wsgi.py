@@ -15,12 +15,19 @@ from django.core.wsgi import get_wsgi_application  # noqa: E402
 
 _django = get_wsgi_application()
 
+# Only once Django is set up: its views need the models.
+from eventflow_site.hot_lane import HotLane  # noqa: E402
+
+_hot_lane = HotLane()
+
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     """Answer with a Content-Length where the whole body is there; what streams goes on in chunks.
 
     granian sends what is not a list in chunks, one call each: an eighth of a small answer's cost.
     """
+    if _hot_lane.handles(environ):
+        return _hot_lane(environ, start_response)
     response: Any = _django(environ, start_response)
     # A static file comes as a bare wrapper around the open file.
     if getattr(response, "streaming", True):

@@ -129,12 +129,13 @@ def make_records(events: Sequence[Envelope], *, is_single: bool) -> tuple[list[b
 def _encode(rows: list[Record]) -> list[bytes]:
     """Return each record as JSON on one line, checked for size and depth."""
     lines = _encoder.encode_lines(rows)
-    if lines.count(b"\n") != len(rows) or b"\r" in lines:
+    records = lines.split(b"\n")
+    if len(records) != len(rows) + 1 or b"\r" in lines:
         # Some payloads were sent over several lines.
         for row in rows:
             row.payload = Raw(_STRING_OR_SPACE.sub(rb"\1", bytes(row.payload)))
         lines = _encoder.encode_lines(rows)
-    records = lines.split(b"\n")
+        records = lines.split(b"\n")
     records.pop()
     if max(map(len, records)) > MAX_EVENT_BYTES:
         index, size = next((index, len(each)) for index, each in enumerate(records) if len(each) > MAX_EVENT_BYTES)

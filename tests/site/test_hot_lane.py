@@ -1,0 +1,148 @@
+"""The hot lane is a short cut, not another door: a request is answered there as through Django's own handler."""
+
+import io
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+from django.db import connection
+from django.test import RequestFactory
+
+from eventflow_site.hot_lane import MIDDLEWARE, HotLane
+from tests.factories import make_group, make_key, make_owner, make_stream
+
+pytestmark = pytest.mark.usefixtures("db_with_commits")
+
+JSON = "application/json"
+EVENT = b'{"payload": 1, "id": "one"}'
+# Differ from request to request, or are what Django adds for pages and API alike.
+VARYING = {"X-Request-Id"}
+
+
+class Answer:
+    """What a web server is told: status, headers and body."""
+
+    def __init__(self, application: Any, environ: dict[str, Any]) -> None:
+        self.body = b"".join(application({**environ, "wsgi.input": io.BytesIO(environ["body"])}, self))
+
+    def __call__(self, status: str, headers: list[tuple[str, str]], _error: Any = None) -> None:
+        self.status = status
+        self.headers = {name: value for name, value in headers if name not in VARYING}
+        assert {name for name, _ in headers} >= VARYING
+
+
+@pytest.fixture
+def lane() -> HotLane:
+    return HotLane()
+
+
+@pytest.fixture
+def key() -> str:
+    owner = make_owner()
+    make_group(make_stream("orders", owner=owner), "readers")
+    make_stream("paused", owner=owner, is_paused=True)
+    return make_key(owner)
+
+
+def environ_of(method: str, path: str, body: bytes = b"", **headers: str) -> dict[str, Any]:
+    content_type = headers.pop("content_type", JSON)
+    request = RequestFactory().generic(method, path, body, content_type, headers=headers)
+    return {**request.environ, "body": body}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "content_type"),
+    [
+        ("POST", "/api/v1/streams/nowhere/events", EVENT, JSON),
+        ("POST", "/api/v1/streams/paused/events", EVENT, JSON),
+        ("POST", "/api/v1/streams/UPPER/events", EVENT, JSON),
+        ("POST", "/api/v1/streams/orders/events", b"", JSON),
+        ("POST", "/api/v1/streams/orders/events", b"[1", JSON),
+        ("POST", "/api/v1/streams/orders/events", b'{"payload": 1, "nope": 2}', JSON),
+        ("POST", "/api/v1/streams/orders/events", EVENT, "text/plain"),
+        ("POST", "/api/v1/streams/orders/events?x=1", EVENT, JSON),
+        ("POST", "/api/v1/events", EVENT, JSON),
+        ("GET", "/api/v1/events", b"", JSON),
+        ("OPTIONS", "/api/v1/events", b"", JSON),
+        ("DELETE", "/api/v1/streams/orders/events", b"", JSON),
+        ("GET", "/api/v1/streams/orders/events", b"", JSON),
+        ("HEAD", "/api/v1/streams/orders/events", b"", JSON),
+        ("GET", "/api/v1/streams/orders/events?consumer_group_id=readers&last_offset=0", b"", JSON),
+        ("GET", "/api/v1/streams/orders/events?consumer_group_id=none", b"", JSON),
+        ("GET", "/api/v1/streams/orders/events?limit=0", b"", JSON),
+    ],
+)
+def test_the_answer_is_that_of_djangos_handler(lane, key, method, path, body, content_type):
+    environ = environ_of(method, path, body, content_type=content_type, x_api_key=key)
+    environ["HTTP_X_REQUEST_ID"] = "the-same-for-both"
+
+    assert lane.handles(environ)
+    short, long = Answer(lane, environ), Answer(get_wsgi_application(), environ)
+
+    assert (short.status, short.body) == (long.status, long.body)
+    assert short.headers == long.headers
+
+
+def test_a_caller_without_a_key_is_refused(lane):
+    answer = Answer(lane, environ_of("POST", "/api/v1/events", EVENT))
+
+    assert answer.status.startswith("401")
+    assert b'"code":"credentials_missing"' in answer.body
+
+
+def test_what_is_appended_in_the_lane_is_read_in_the_lane(lane, key):
+    path = "/api/v1/streams/orders/events"
+
+    stored = Answer(lane, environ_of("POST", path, EVENT, x_api_key=key))
+    read = Answer(lane, environ_of("GET", f"{path}?last_offset=0", x_api_key=key))
+
+    assert (stored.status[:3], read.status[:3]) == ("202", "200")
+    assert b'"id":"one"' in read.body
+    assert read.headers["EventFlow-Next-Offset"] == "1"
+
+
+def test_the_connection_goes_back_after_each_request(lane, key):
+    Answer(lane, environ_of("GET", "/api/v1/streams/orders/events", x_api_key=key))
+
+    assert connection.connection is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/api/v1/streams",
+        "/api/v1/streams/events",
+        "/api/v1/streams//events",
+        "/api/v1/streams/a/b/events",
+        "/api/v1/streams/orders/events/",
+        "/api/v1/streams/orders/events/0/1",
+        "/api/v1/streams/ö/events",
+        "/api/v1/events/",
+        "/api/v1/streams/a\x01/events",
+    ],
+)
+def test_any_other_address_is_left_to_django(lane, path):
+    assert not lane.handles({"PATH_INFO": path})
+
+
+def test_under_a_prefix_django_takes_the_address_apart(lane):
+    assert not lane.handles({"PATH_INFO": "/api/v1/events", "SCRIPT_NAME": "/eventflow"})
+
+
+def test_the_lane_has_the_middleware_that_a_machines_request_passes_in_django():
+    names = [f"{each.__module__}.{each.__name__}" for each in MIDDLEWARE]
+    entrance = settings.MIDDLEWARE.index("eventflow_site.machine_lane.MachineLaneEntrance")
+
+    assert names == settings.MIDDLEWARE[:entrance]
+
+
+def test_a_defect_is_a_problem_with_a_request_id_and_no_page(lane, key, monkeypatch):
+    environ = environ_of("POST", "/api/v1/events", EVENT, x_api_key=key)
+    monkeypatch.setattr("eventflow_site.transport.refusal_of", lambda request: 1 / 0)
+
+    answer = Answer(lane, environ)
+
+    assert answer.status.startswith("500")
+    assert answer.headers["Content-Type"] == "application/problem+json"
