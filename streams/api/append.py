@@ -21,7 +21,7 @@ from streams.envelope import decode_events
 from streams.log.protocol import AppendedRange
 from streams.log.times import format_time
 from streams.metrics import count_append
-from streams.services.ingest import Idempotency, Placement, append_events, encode_text, offsets_of
+from streams.services.ingest import Idempotency, Placement, append_events, encode_texts
 
 NDJSON = "application/x-ndjson"
 MEDIA_TYPES = (JSON, NDJSON)
@@ -92,27 +92,34 @@ def _prefers_minimal(request: HttpRequest) -> bool:
 
 def render_full(placement: Placement, ranges: Sequence[AppendedRange], *, is_single: bool) -> bytes:
     """The result of each event, in request order."""
-    heads = {
-        id(each): (
-            b'","stream":' + encode_text(each.partition.stream) + b',"partition":%d,"offset":' % each.partition.number,
-            b',"recorded_at":"' + format_time(each.recorded_at) + b'","duplicate":false}',
+    # A stream's name has nothing that JSON escapes.
+    frames = [
+        (
+            f',"stream":"{each.partition.stream}","partition":{each.partition.number},"offset":',
+            f',"recorded_at":"{format_time(each.recorded_at).decode()}","duplicate":false}}',
         )
         for each in ranges
-    }
-    results = []
-    for event_id, (each, offset) in zip(placement.ids, offsets_of(placement, ranges), strict=True):
-        middle, tail = heads[id(each)]
-        results.append(b'{"id":' + encode_text(event_id)[:-1] + middle + b"%d" % offset + tail)
+    ]
+    ids = encode_texts(placement.ids)
+    if placement.places is None:
+        (middle, tail), first_offset = frames[0], ranges[0].first_offset
+        results = [f'{{"id":{id_}{middle}{offset}{tail}' for offset, id_ in enumerate(ids, first_offset)]
+    else:
+        firsts = [each.first_offset for each in ranges]
+        results = [
+            f'{{"id":{id_}{frames[index][0]}{firsts[index] + position}{frames[index][1]}'
+            for id_, (index, position) in zip(ids, placement.places, strict=True)
+        ]
     if is_single:
-        return results[0]
-    return b'{"accepted":%d,"events":[' % len(results) + b",".join(results) + b"]}"
+        return results[0].encode()
+    return f'{{"accepted":{len(results)},"events":[{",".join(results)}]}}'.encode()
 
 
 def render_minimal(placement: Placement, ranges: Sequence[AppendedRange]) -> bytes:
     """How many were accepted, and the ranges of offsets they have."""
     items = b",".join(
-        b'{"stream":%b,"partition":%d,"first_offset":%d,"last_offset":%d}'
-        % (encode_text(each.partition.stream), each.partition.number, each.first_offset, each.last_offset)
+        b'{"stream":"%b","partition":%d,"first_offset":%d,"last_offset":%d}'
+        % (each.partition.stream.encode(), each.partition.number, each.first_offset, each.last_offset)
         for each in ranges
     )
     return b'{"accepted":%d,"ranges":[' % len(placement.ids) + items + b"]}"

@@ -5,6 +5,7 @@ Pure functions; nothing here knows offsets or the database.
 
 import threading
 from collections.abc import Iterable, Sequence
+from operator import methodcaller
 from typing import Final, NamedTuple
 
 import zstandard
@@ -15,6 +16,9 @@ CODEC_PLAIN: Final = 0
 CODEC_ZSTD: Final = 1
 # No batch that we ever stored is larger: one event, if larger than the cap, is alone in its batch.
 MAX_UNPACKED_BYTES: Final = 16 * 1024 * 1024
+
+
+_is_object = methodcaller("startswith", b"{")
 
 
 class PackedBatch(NamedTuple):
@@ -68,7 +72,7 @@ def _cut(records: Iterable[bytes]) -> Iterable[list[bytes]]:
 
 def _pack_one(records: Sequence[bytes]) -> PackedBatch:
     plain = b"\n".join(records)
-    if _count_lines(plain) != len(records) or any(record[:1] != b"{" for record in records):
+    if _count_lines(plain) != len(records) or not all(map(_is_object, records)):
         raise ValueError("a record is a JSON object on one line")
     record_bytes = len(plain) - len(records) + 1
     compressed = _codecs.compressor.compress(plain)
