@@ -44,6 +44,8 @@ class HotLane:
         for middleware in reversed(MIDDLEWARE):
             answer = convert_exception_to_response(middleware(answer))
         self._answer: Callable[[HttpRequest], HttpResponse] = answer
+        # Every address is loaded now, not while the first request waits.
+        _find_view(APPEND_PATH)
 
     def handles(self, wsgi_environ: dict[str, Any]) -> bool:
         """Whether a request is for one of the hot addresses, written in the plainest way."""
