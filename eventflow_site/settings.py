@@ -275,6 +275,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "eventflow_site.api.openapi.say_what_is_refused",
+    ],
     "COMPONENT_SPLIT_REQUEST": True,
     # Fields of one name with different words need names of their own.
     "ENUM_NAME_OVERRIDES": {
