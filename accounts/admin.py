@@ -1,5 +1,6 @@
 """Users and keys in the admin."""
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -12,6 +13,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts.models import ApiKey, User
+from accounts.names import is_well_formed
 from accounts.roles import Right
 from accounts.services.api_keys import create_api_key, revoke_api_key
 from accounts.services.authenticate_key import forget_keys
@@ -87,6 +89,19 @@ class ApiKeyForm(forms.ModelForm):
     class Meta:
         model = ApiKey
         fields = ("user", "name", "scopes", "stream_names", "expires_at")
+
+    def clean_stream_names(self) -> list[str] | None:
+        names = self.cleaned_data["stream_names"] or []
+        if wrong := [name for name in names if not is_well_formed(name)]:
+            raise forms.ValidationError(f"Not the name of a stream: {wrong[0][:60]}")
+        # None is every stream; no stream at all would be a key that can do nothing.
+        return names or None
+
+    def clean_expires_at(self) -> datetime | None:
+        expires_at: datetime | None = self.cleaned_data["expires_at"]
+        if expires_at is not None and expires_at <= timezone.now():
+            raise forms.ValidationError("Must be in the future.")
+        return expires_at
 
 
 @admin.register(ApiKey)

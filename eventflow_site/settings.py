@@ -141,7 +141,8 @@ REDIS_SOCKET_TIMEOUT_SECONDS = 0.5
 # --- Celery -----------------------------------------------------------------------------------------
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL)
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "visibility_timeout": 60,
+    # What a killed worker had in its hands goes to another one after so many seconds; no task runs nearly as long.
+    "visibility_timeout": env.int("CELERY_VISIBILITY_TIMEOUT_SECONDS", default=60),
     "unacked_restore_interval": 5,
     "unacked_restore_throttle": 1,
     "socket_timeout": 5,
@@ -274,6 +275,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "eventflow_site.api.openapi.say_what_is_refused",
+    ],
     "COMPONENT_SPLIT_REQUEST": True,
     # Fields of one name with different words need names of their own.
     "ENUM_NAME_OVERRIDES": {

@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from accounts.errors import DomainError
 from accounts.models import User
 from streams.browsing import browse_events
+from streams.labels import explain_labels
 from streams.lookup import forget_streams, info_of
 from streams.models import Stream
 from streams.queries import totals_of
@@ -34,6 +35,12 @@ class StreamForm(forms.ModelForm):
         except DomainError as error:
             raise forms.ValidationError(error.detail) from error
         return name
+
+    def clean_labels(self) -> Any:
+        labels = self.cleaned_data["labels"] or {}
+        if wrong := explain_labels(labels):
+            raise forms.ValidationError(wrong)
+        return labels
 
 
 class BrowseForm(forms.Form):

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from accounts.api.fields import (
+    NameField,
     StrictCharField,
     StrictChoiceField,
     StrictDateTimeField,
@@ -19,6 +20,7 @@ from accounts.api.fields import (
     StrictSerializer,
 )
 from accounts.api.idempotent import idempotent
+from accounts.api.parameters import known_parameters
 from accounts.caller import caller_of
 from accounts.conf import MAX_ROTATION_OVERLAP_SECONDS
 from accounts.models import ApiKey
@@ -53,9 +55,7 @@ class CreateApiKeySerializer(StrictSerializer):
     scopes = StrictListField(
         child=StrictChoiceField(choices=[right.value for right in Right]), min_length=1, max_length=3
     )
-    streams = StrictListField(
-        child=StrictCharField(max_length=128), min_length=1, max_length=100, allow_null=True, default=None
-    )
+    streams = StrictListField(child=NameField(), min_length=1, max_length=100, allow_null=True, default=None)
     expires_at = StrictDateTimeField(allow_null=True, default=None)
 
     def validate_streams(self, names: list[str] | None) -> list[str] | None:
@@ -97,6 +97,7 @@ class ApiKeyViewSet(GenericViewSet):
     @idempotent(redact=("secret",))
     def create(self, request: Request) -> Response:
         """Make a key for yourself. The answer holds its secret, this once."""
+        known_parameters(request, ())
         body = CreateApiKeySerializer(data=request.data)
         body.is_valid(raise_exception=True)
         fields = dict(body.validated_data)
@@ -108,6 +109,7 @@ class ApiKeyViewSet(GenericViewSet):
     @idempotent(redact=("secret",))
     def rotate(self, request: Request, key_id: str) -> Response:
         """Make a successor; the old key goes on working for `overlap_seconds`."""
+        known_parameters(request, ())
         body = RotateSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         new = rotate_api_key(key=get_api_key(caller_of(request), key_id), now=timezone.now(), **body.validated_data)
@@ -116,5 +118,6 @@ class ApiKeyViewSet(GenericViewSet):
     @extend_schema(operation_id="revoke_api_key", responses={204: None})
     def destroy(self, request: Request, key_id: str) -> Response:
         """Revoke a key: it is refused within a second everywhere."""
+        known_parameters(request, ())
         revoke_api_key(key=get_api_key(caller_of(request), key_id), now=timezone.now())
         return Response(status=204)

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.api.fields import StrictCharField, StrictSerializer
+from accounts.api.parameters import known_parameters
 from accounts.caller import caller_of
 from accounts.client_address import client_address
 from accounts.permissions import AnyCaller, Anyone
@@ -73,6 +74,7 @@ class LoginView(_OpenView):
     )
     def post(self, request: Request) -> Response:
         """Exchange an e-mail address and a password for an access and a refresh token."""
+        known_parameters(request, ())
         body = LoginSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         user, pair = sign_in(**body.validated_data, client_address=client_address(request))
@@ -86,6 +88,7 @@ class RefreshView(_OpenView):
     )
     def post(self, request: Request) -> Response:
         """Exchange a refresh token for a new pair, once; using it again revokes the whole family."""
+        known_parameters(request, ())
         body = RefreshSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         return Response(_tokens(refresh_tokens(**body.validated_data)))
@@ -95,6 +98,7 @@ class LogoutView(_OpenView):
     @extend_schema(operation_id="logout", tags=["Authentication"], request=RefreshSerializer, responses={204: None})
     def post(self, request: Request) -> Response:
         """Revoke a refresh token and all that came of the same sign-in."""
+        known_parameters(request, ())
         body = RefreshSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         sign_out(**body.validated_data)
@@ -107,6 +111,7 @@ class MeView(APIView):
     @extend_schema(operation_id="me", tags=["Authentication"], responses={200: WhoAmISerializer})
     def get(self, request: Request) -> Response:
         """Who am I: the user with their roles, and the key with its scopes and streams if one was used."""
+        known_parameters(request, ())
         caller = caller_of(request)
         user = get_user_of(caller)
         key = caller.key_id and {

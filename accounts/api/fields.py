@@ -2,12 +2,15 @@
 
 import math
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.utils.dateparse import parse_datetime
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
+
+from accounts.names import NAME_PATTERN
 
 
 class StrictSerializer(serializers.Serializer):
@@ -35,6 +38,11 @@ class StrictCharField(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+@extend_schema_field({"type": "string", "pattern": NAME_PATTERN})
+class NameField(StrictCharField):
+    """The name of a stream or a group; whether it will do is for the services to say, in their words."""
 
 
 class StrictIntegerField(serializers.IntegerField):
@@ -96,7 +104,11 @@ class StrictDateTimeField(serializers.DateTimeField):
             self.fail("invalid", format="2026-11-22T10:00:00Z")
         if moment.tzinfo is None:
             self.fail("timezone_required")
-        return moment
+        try:
+            # PostgreSQL knows no zone as far away as Python's farthest.
+            return moment.astimezone(UTC)
+        except OverflowError:
+            self.fail("invalid", format="2026-11-22T10:00:00Z")
 
 
 class StrictListField(serializers.ListField):

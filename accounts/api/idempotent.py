@@ -18,7 +18,9 @@ from accounts.conf import MAX_IDEMPOTENCY_KEY_LENGTH
 from accounts.errors import InvalidIdempotencyKey
 from accounts.services.idempotency import claim_idempotency_key, keep_answer
 
-_KEY = re.compile(rf"[\x21\x23-\x2b\x2d-\x7e]{{1,{MAX_IDEMPOTENCY_KEY_LENGTH}}}", re.ASCII)
+_KEY_PATTERN = rf"[\x21\x23-\x2b\x2d-\x7e]{{1,{MAX_IDEMPOTENCY_KEY_LENGTH}}}"
+_KEY = re.compile(_KEY_PATTERN, re.ASCII)
+IDEMPOTENCY_KEY_SCHEMA = {"type": "string", "pattern": f"^{_KEY_PATTERN}$"}
 
 
 def idempotency_key_of(request: HttpRequest | Request) -> str | None:

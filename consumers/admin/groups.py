@@ -2,13 +2,49 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
+from django.contrib.postgres.forms import SimpleArrayField
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 
+from accounts.errors import DomainError
+from consumers.conf import (
+    MAX_ACK_WAIT_SECONDS,
+    MAX_BACKOFF_ENTRIES,
+    MAX_BACKOFF_SECONDS,
+    MAX_MAX_DELIVERIES,
+    MAX_MAX_FAILURES,
+    MAX_MAX_IN_FLIGHT,
+)
 from consumers.models import ConsumerGroup, GroupMember, GroupOffset
 from consumers.services.groups import GroupSettings, change_group, create_group, delete_group
 from streams.lookup import info_of
+from streams.services.lifecycle import check_name
+
+
+class GroupForm(forms.ModelForm):
+    """The bounds that the API has too."""
+
+    ack_wait_seconds = forms.IntegerField(min_value=1, max_value=MAX_ACK_WAIT_SECONDS)
+    max_failures = forms.IntegerField(min_value=1, max_value=MAX_MAX_FAILURES)
+    max_deliveries = forms.IntegerField(min_value=2, max_value=MAX_MAX_DELIVERIES)
+    max_in_flight = forms.IntegerField(min_value=1, max_value=MAX_MAX_IN_FLIGHT)
+    backoff_seconds = SimpleArrayField(
+        forms.IntegerField(min_value=0, max_value=MAX_BACKOFF_SECONDS), min_length=1, max_length=MAX_BACKOFF_ENTRIES
+    )
+
+    class Meta:
+        model = ConsumerGroup
+        exclude: tuple[str, ...] = ()
+
+    def clean_name(self) -> str:
+        name = str(self.cleaned_data["name"])
+        try:
+            check_name(name)
+        except DomainError as error:
+            raise forms.ValidationError(error.detail) from error
+        return name
 
 
 class GroupOffsetInline(admin.TabularInline):
@@ -42,6 +78,7 @@ class GroupMemberInline(admin.TabularInline):
 
 @admin.register(ConsumerGroup)
 class ConsumerGroupAdmin(admin.ModelAdmin):
+    form = GroupForm
     list_display = ("name", "stream", "mode", "lag", "is_paused", "created_at")
     list_filter = ("mode", "is_paused")
     list_select_related = ("stream",)

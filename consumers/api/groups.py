@@ -9,8 +9,8 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from accounts.api.fields import (
+    NameField,
     StrictBooleanField,
-    StrictCharField,
     StrictChoiceField,
     StrictIntegerField,
     StrictListField,
@@ -82,7 +82,7 @@ class ChangeGroupSerializer(StrictSerializer):
 
 
 class CreateGroupSerializer(ChangeGroupSerializer):
-    name = StrictCharField()
+    name = NameField()
     mode = StrictChoiceField(choices=Mode.values, default=Mode.OFFSET.value)
     start = StrictChoiceField(choices=Start.values, default=Start.EARLIEST.value)
     ack_wait = StrictIntegerField(
@@ -124,6 +124,7 @@ class GroupViewSet(GenericViewSet):
     @idempotent()
     def create(self, request: Request, stream: str) -> Response:
         """Create a group; an equal one that exists is answered with 200, a different one with 409."""
+        known_parameters(request, ())
         found = require_stream(caller_of(request), stream, Right.CONSUME)
         body = CreateGroupSerializer(data=request.data)
         body.is_valid(raise_exception=True)
@@ -143,6 +144,7 @@ class GroupViewSet(GenericViewSet):
     @extend_schema(operation_id="change_group", request=ChangeGroupSerializer)
     def partial_update(self, request: Request, stream: str, group: str) -> Response:
         """Change some settings; the mode and the start stay."""
+        known_parameters(request, ())
         found = get_group(require_stream(caller_of(request), stream, Right.CONSUME), group)
         body = ChangeGroupSerializer(data=request.data)
         body.is_valid(raise_exception=True)
@@ -151,6 +153,7 @@ class GroupViewSet(GenericViewSet):
     @extend_schema(operation_id="delete_group", responses={204: None})
     def destroy(self, request: Request, stream: str, group: str) -> Response:
         """Delete a group with its offsets; the events stay."""
+        known_parameters(request, ())
         delete_group(group=get_group(require_stream(caller_of(request), stream, Right.CONSUME), group))
         return Response(status=204)
 

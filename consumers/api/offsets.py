@@ -117,6 +117,7 @@ class OffsetsView(APIView):
     @idempotent()
     def post(self, request: Request, stream: str, group: str) -> Response:
         """Record what the group has finished. A lower offset answers `outdated` and changes nothing."""
+        known_parameters(request, ())
         found = require_stream(caller_of(request), stream, Right.CONSUME)
         body = CommitSerializer(data=request.data)
         body.is_valid(raise_exception=True)

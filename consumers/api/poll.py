@@ -4,15 +4,16 @@ import itertools
 import re
 import time
 from collections.abc import Mapping
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse, QueryDict
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
 from accounts.api.bodies import JSON
 from accounts.api.parameters import integer_parameter, known_parameters, seconds_parameter
 from accounts.caller import caller_of
 from accounts.errors import InvalidParameter
+from accounts.names import NAME_PATTERN
 from accounts.permissions import MayConsumeOrProduce
 from accounts.roles import Right
 from consumers.models import Mode
@@ -45,6 +46,10 @@ _VECTOR = re.compile(r"(0|[1-9][0-9]{0,2})=(0|[1-9][0-9]{0,18})(,(0|[1-9][0-9]{0
 _turns = itertools.count()
 
 
+def _whole(low: int, high: int, **more: int) -> dict[str, Any]:
+    return {"type": "integer", "format": "int64", "minimum": low, "maximum": high, **more}
+
+
 class StreamEventsView(AppendView):
     """Both verbs of a stream's events: GET polls, POST appends."""
 
@@ -59,20 +64,34 @@ class StreamEventsView(AppendView):
         operation_id="poll_events",
         tags=["Reading"],
         parameters=[
-            OpenApiParameter("consumer_group_id", OpenApiTypes.STR, description="Read as this group; it must exist."),
+            OpenApiParameter(
+                "consumer_group_id",
+                {"type": "string", "pattern": NAME_PATTERN},
+                description="Read as this group; it must exist.",
+            ),
             OpenApiParameter(
                 "last_offset",
-                OpenApiTypes.STR,
+                {"type": "string", "pattern": rf"^(earliest|latest|{_NUMBER.pattern}|{_VECTOR.pattern})$"},
                 description="The last offset you have processed: a number, `earliest`, `latest`, or the value of "
                 "EventFlow-Next-Offset. Left out: the group's committed offset, or the beginning.",
             ),
-            OpenApiParameter("partition", OpenApiTypes.INT64, description="Only this one."),
-            OpenApiParameter("limit", OpenApiTypes.INT, description=f"Events at most: 1 to {MAX_READ_EVENTS}."),
-            OpenApiParameter("max_bytes", OpenApiTypes.INT, description=f"JSON at most: 1 to {MAX_READ_BYTES}."),
+            OpenApiParameter("partition", _whole(0, MAX_OFFSET), description="Only this one."),
             OpenApiParameter(
-                "wait", OpenApiTypes.FLOAT, description=f"Seconds to wait for an event: 0 to {MAX_WAIT_SECONDS}."
+                "limit", _whole(1, MAX_READ_EVENTS, default=DEFAULT_READ_EVENTS), description="Events at most."
             ),
-            OpenApiParameter("type", OpenApiTypes.STR, description="Only these types, separated by commas."),
+            OpenApiParameter(
+                "max_bytes", _whole(1, MAX_READ_BYTES, default=DEFAULT_READ_BYTES), description="Bytes of JSON at most."
+            ),
+            OpenApiParameter(
+                "wait",
+                {"type": "number", "minimum": 0, "maximum": MAX_WAIT_SECONDS, "multipleOf": 0.001, "default": 0},
+                description="Seconds to wait for an event.",
+            ),
+            OpenApiParameter(
+                "type",
+                {"type": "string", "pattern": f"^{_TYPES.pattern}$"},
+                description="Only these types, separated by commas.",
+            ),
         ],
         responses={200: OpenApiResponse(EventSerializer(many=True))},
     )

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from django.db import connection, transaction
 
-from consumers.errors import OffsetBeyondHead, WrongMode
+from consumers.errors import ConsumerGroupNotFound, OffsetBeyondHead, WrongMode
 from consumers.models import ConsumerGroup, GroupOffset, Mode
 from streams.log import get_log
+from streams.log.protocol import PartitionRef
 from streams.lookup import StreamInfo
 
 _COMMIT = (Path(__file__).parent.parent / "sql" / "commit_offset.sql").read_text()
@@ -40,7 +41,7 @@ def commit_offsets(*, stream: StreamInfo, group: ConsumerGroup, offsets: Mapping
 
     Raises:
         WrongMode: the group leases; its progress follows from its acks.
-        PartitionNotFound
+        PartitionNotFound, ConsumerGroupNotFound
         OffsetBeyondHead: nothing with that offset has been appended yet.
     """
     require_mode(group, Mode.OFFSET)
@@ -57,16 +58,19 @@ def commit_offsets(*, stream: StreamInfo, group: ConsumerGroup, offsets: Mapping
                 params = {"group_id": group.pk, "partition_id": partition.id, "offset": offsets[number]}
                 cursor.execute(_COMMIT, params)
                 has_advanced = cursor.fetchone() is not None
-            standing = (
-                offsets[number]
-                if has_advanced
-                else GroupOffset.objects.values_list("committed_offset", flat=True).get(
-                    group=group, partition_id=partition.id
-                )
-            )
+            standing = offsets[number] if has_advanced else _standing(group, partition)
             outcome = CommitOutcome.COMMITTED if standing == offsets[number] else CommitOutcome.OUTDATED
             results.append(CommitResult(number, standing, outcome))
     return results
+
+
+def _standing(group: ConsumerGroup, partition: PartitionRef) -> int:
+    rows = GroupOffset.objects.filter(group=group, partition_id=partition.id)
+    standing = rows.values_list("committed_offset", flat=True).first()
+    if standing is None:
+        # It was deleted since it was looked up.
+        raise ConsumerGroupNotFound
+    return standing
 
 
 def require_mode(group: ConsumerGroup, mode: Mode, way_out: str = "") -> None:

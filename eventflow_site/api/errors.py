@@ -42,14 +42,7 @@ def problem_of(error: Exception, request: HttpRequest) -> Problem:
     if isinstance(error, DomainError):
         return _of_domain_error(error)
     if isinstance(error, drf.ValidationError):
-        if _has_no_body(request):
-            # DRF reads nothing at all as `{}`, which an endpoint without required fields may well accept.
-            return _of_domain_error(EmptyBody("The body is empty; a JSON document is expected."))
-        if request.method in ("GET", "HEAD"):
-            return _of_filters(error)
-        return Problem(
-            422, "invalid_request", "Invalid request", "Some fields cannot be accepted.", errors=_faults(error.detail)
-        )
+        return _of_validation_error(error, request)
     if isinstance(error, Http404 | drf.NotFound):
         return Problem(404, "not_found", "Not found", "There is nothing at this address, or you may not see it.")
     if isinstance(error, drf.MethodNotAllowed):
@@ -73,6 +66,19 @@ def problem_of(error: Exception, request: HttpRequest) -> Problem:
         "Something broke on our side; the request id finds it in the logs.",
         retryable=True,
     )
+
+
+def _of_validation_error(error: drf.ValidationError, request: HttpRequest) -> Problem:
+    if _has_no_body(request):
+        # DRF reads nothing at all as `{}`, which an endpoint without required fields may well accept.
+        return _of_domain_error(EmptyBody("The body is empty; a JSON document is expected."))
+    if request.method in ("GET", "HEAD"):
+        return _of_filters(error)
+    faults = _faults(error.detail)
+    if all(fault["code"] == UnknownField.code for fault in faults):
+        names = ", ".join(fault["pointer"] for fault in faults[:5])
+        return Problem(422, UnknownField.code, UnknownField.title, f"Not known: {names[:200]}.", errors=faults)
+    return Problem(422, "invalid_request", "Invalid request", "Some fields cannot be accepted.", errors=faults)
 
 
 def _of_filters(error: drf.ValidationError) -> Problem:
@@ -100,7 +106,11 @@ def _of_domain_error(error: DomainError) -> Problem:
         faults = [{"pointer": f.pointer, "code": f.code, "detail": f.detail} for f in error.faults[:MAX_ERRORS]]
     elif isinstance(error, UnknownField):
         faults = [
-            {"pointer": f"/{_pointer(name)}", "code": "unknown_field", "detail": "There is no such field."}
+            {
+                "pointer": f"?{name[:60]}" if error.where == "query" else f"/{_pointer(name)}",
+                "code": "unknown_field",
+                "detail": "There is no such field.",
+            }
             for name in error.names
         ]
     elif isinstance(error, LeaseLost):

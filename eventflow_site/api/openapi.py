@@ -7,6 +7,10 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiResponse, inline_serializer
 from rest_framework import serializers
 
+from accounts.api.fields import StrictSerializer
+from accounts.names import NAME_PATTERN
+from streams.conf import MAX_OFFSET, MAX_REQUEST_EVENTS
+
 ProblemSerializer = inline_serializer(
     "Problem",
     {
@@ -25,6 +29,16 @@ ProblemSerializer = inline_serializer(
         ),
     },
 )
+# What stands in addresses: Django's converters take any text, the views do not.
+_PATH_PARAMETERS: dict[str, dict[str, Any]] = {
+    "stream": {"type": "string", "pattern": NAME_PATTERN},
+    "group": {"type": "string", "pattern": NAME_PATTERN},
+    "key_id": {"type": "string", "pattern": "^[0-9A-Za-z]{1,64}$"},
+    "dead_letter_id": {"type": "integer", "format": "int64", "minimum": 1},
+    "action_id": {"type": "integer", "format": "int64", "minimum": 1},
+    "partition": {"type": "integer", "format": "int64", "minimum": 0, "maximum": MAX_OFFSET},
+    "offset": {"type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_OFFSET},
+}
 _COMMON = (400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 503)
 
 
@@ -47,6 +61,10 @@ class CallerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 class ProblemAutoSchema(AutoSchema):
     """Adds to each operation that any of its refusals is a problem document."""
 
+    def map_parsers(self) -> list[str]:
+        # The parsers let any media type in, so that its refusal is a problem document too.
+        return ["application/json"]
+
     def _get_response_bodies(self, direction: Any = "response") -> Any:
         responses = super()._get_response_bodies(direction)
         for status in _COMMON:
@@ -61,3 +79,23 @@ class ProblemAutoSchema(AutoSchema):
                 ),
             )
         return responses
+
+
+def say_what_is_refused(result: dict[str, Any], **_context: Any) -> dict[str, Any]:
+    """Make the document as strict as the API: no unknown fields, and the true form of path parameters."""
+    for name, schema in result["components"]["schemas"].items():
+        if name.endswith("Request") and "properties" in schema:
+            schema["additionalProperties"] = False
+            if schema.get("description") == StrictSerializer.__doc__:
+                # What a class inherits is written for its authors.
+                del schema["description"]
+    events = result["components"]["schemas"]["EventsInRequest"]["oneOf"]
+    events[1] |= {"minItems": 1, "maxItems": MAX_REQUEST_EVENTS}
+    for operations in result["paths"].values():
+        for operation in operations.values():
+            if "requestBody" in operation:
+                operation["requestBody"]["required"] = True
+            for parameter in operation.get("parameters", ()):
+                if parameter["in"] == "path":
+                    parameter["schema"] = _PATH_PARAMETERS.get(parameter["name"], parameter["schema"])
+    return result

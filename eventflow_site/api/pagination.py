@@ -62,7 +62,7 @@ class KeysetPagination(BasePagination):
                 "name": "cursor",
                 "in": "query",
                 "required": False,
-                "schema": {"type": "string"},
+                "schema": {"type": "string", "minLength": 1},
                 "description": "`next` of the page before.",
             },
             {

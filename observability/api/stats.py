@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -69,7 +68,11 @@ class StatsView(APIView):
         operation_id="stream_stats",
         tags=["Streams"],
         parameters=[
-            OpenApiParameter("window", OpenApiTypes.STR, default="1h", description="How far back: 1m to 30d."),
+            OpenApiParameter(
+                "window",
+                {"type": "string", "pattern": "^[1-9][0-9]{0,4}[mhd]$", "default": "1h"},
+                description="How far back: minutes, hours or days, 1m to 30d.",
+            ),
         ],
         responses={200: StatsSerializer},
     )

@@ -10,12 +10,12 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework.permissions import BasePermission
 
 from accounts.api.bodies import JSON, read_body
-from accounts.api.idempotent import hash_request, idempotency_key_of
+from accounts.api.idempotent import IDEMPOTENCY_KEY_SCHEMA, hash_request, idempotency_key_of
 from accounts.api.lean import LeanView
 from accounts.api.parameters import known_parameters
 from accounts.caller import caller_of
 from accounts.permissions import MayProduce
-from streams.api.schemas import AppendedSerializer, EventInSerializer
+from streams.api.schemas import APPENDED, EVENTS_IN
 from streams.conf import MAX_REQUEST_BYTES
 from streams.envelope import decode_events
 from streams.log.protocol import AppendedRange
@@ -28,16 +28,16 @@ MEDIA_TYPES = (JSON, NDJSON)
 APPEND_OPERATION: dict[str, Any] = {
     "tags": ["Producing"],
     "request": {
-        JSON: EventInSerializer,
+        JSON: EVENTS_IN,
         NDJSON: OpenApiTypes.STR,
     },
     "parameters": [
         OpenApiParameter(
-            "Idempotency-Key", OpenApiTypes.STR, "header", description="Any number of retries stores once."
+            "Idempotency-Key", IDEMPOTENCY_KEY_SCHEMA, "header", description="Any number of retries stores once."
         ),
         OpenApiParameter("Prefer", OpenApiTypes.STR, "header", enum=["return=minimal", "return=representation"]),
     ],
-    "responses": {202: OpenApiResponse(AppendedSerializer, description="Durable: stored and committed.")},
+    "responses": {202: OpenApiResponse(APPENDED, description="Durable: stored and committed.")},
     "examples": [
         OpenApiExample(
             "one event",

@@ -1,24 +1,47 @@
 """How events look in OpenAPI; the views that send and receive them work on bytes."""
 
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
 from rest_framework import serializers
+
+from accounts.names import NAME_PATTERN
+from streams.conf import MAX_HEADER_BYTES, MAX_HEADERS, MAX_KEY_BYTES
+from streams.envelope import TYPE_PATTERN
+
+
+@extend_schema_field(
+    {
+        "type": "object",
+        "maxProperties": MAX_HEADERS,
+        "additionalProperties": {"type": "string", "maxLength": MAX_HEADER_BYTES},
+        "description": f"Names and values, at most {MAX_HEADER_BYTES} bytes each pair.",
+        "nullable": True,
+    }
+)
+class HeadersField(serializers.DictField):
+    """Text by name, as a producer sends it."""
 
 
 class EventInSerializer(serializers.Serializer):
-    """One event as a producer sends it (or an array of these, at most 1,000)."""
+    """One event as a producer sends it."""
 
-    stream = serializers.CharField(required=False, help_text="Required unless the address names it.")
-    payload = serializers.JSONField(help_text="Any JSON value; kept and returned exactly as sent.")
-    type = serializers.CharField(required=False, default="event", max_length=128)
-    key = serializers.CharField(
-        required=False, allow_null=True, help_text="The same key always lands in the same partition."
+    stream = serializers.RegexField(
+        NAME_PATTERN, required=False, help_text="Required unless the address names it; then it must be the same."
     )
-    id = serializers.CharField(required=False, max_length=128, help_text="Defaults to a new UUIDv7.")
+    payload = serializers.JSONField(help_text="Any JSON value; kept and returned exactly as sent.")
+    type = serializers.RegexField(f"^{TYPE_PATTERN}$", required=False, default="event")
+    key = serializers.CharField(
+        required=False,
+        allow_null=True,
+        max_length=MAX_KEY_BYTES,
+        help_text=f"The same key always lands in the same partition. At most {MAX_KEY_BYTES} bytes in UTF-8.",
+    )
+    id = serializers.CharField(required=False, max_length=128, help_text="Printable. Defaults to a new UUIDv7.")
     occurred_at = serializers.DateTimeField(required=False, allow_null=True)
-    headers = serializers.DictField(child=serializers.CharField(), required=False)
+    headers = HeadersField(required=False)
 
 
 class AppendedSerializer(serializers.Serializer):
-    """Where one event went. An array or NDJSON is answered `{accepted, events: […]}` or `{accepted, ranges: […]}`."""
+    """Where one event went."""
 
     id = serializers.CharField()
     stream = serializers.CharField()
@@ -26,6 +49,40 @@ class AppendedSerializer(serializers.Serializer):
     offset = serializers.IntegerField()
     recorded_at = serializers.DateTimeField()
     duplicate = serializers.BooleanField()
+
+
+class AppendedBatchSerializer(serializers.Serializer):
+    """Where each event of an array or of NDJSON went, in the order of the request."""
+
+    accepted = serializers.IntegerField()
+    events = AppendedSerializer(many=True)
+
+
+class AppendedRangeSerializer(serializers.Serializer):
+    stream = serializers.CharField()
+    partition = serializers.IntegerField()
+    first_offset = serializers.IntegerField()
+    last_offset = serializers.IntegerField()
+
+
+class AppendedRangesSerializer(serializers.Serializer):
+    """The same with `Prefer: return=minimal`: only which offsets were given."""
+
+    accepted = serializers.IntegerField()
+    ranges = AppendedRangeSerializer(many=True)
+
+
+EVENTS_IN = PolymorphicProxySerializer(
+    component_name="EventsIn",
+    serializers=[EventInSerializer, EventInSerializer(many=True)],
+    resource_type_field_name=None,
+    many=False,
+)
+APPENDED = PolymorphicProxySerializer(
+    component_name="AppendedAnswer",
+    serializers=[AppendedSerializer, AppendedBatchSerializer, AppendedRangesSerializer],
+    resource_type_field_name=None,
+)
 
 
 class EventSerializer(serializers.Serializer):

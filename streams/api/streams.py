@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from accounts.api.fields import (
+    NameField,
     StrictBooleanField,
     StrictCharField,
     StrictChoiceField,
@@ -19,15 +20,15 @@ from accounts.api.fields import (
 from accounts.api.idempotent import idempotent
 from accounts.api.parameters import known_parameters
 from accounts.caller import caller_of
+from accounts.names import NAME_PATTERN
 from accounts.permissions import MayManageUnlessReading
 from accounts.queries import get_user_by_email
 from accounts.roles import Right
 from streams.conf import MAX_OFFSET, MAX_PARTITIONS
+from streams.labels import MAX_LABEL_CHARACTERS, explain_labels
 from streams.models import Stream, Visibility
 from streams.queries import get_stream, list_streams
 from streams.services.lifecycle import StreamSettings, change_stream, create_stream, delete_stream
-
-MAX_LABELS = 32
 
 
 class RetentionSerializer(StrictSerializer):
@@ -64,13 +65,13 @@ class ChangeStreamSerializer(StrictSerializer):
     visibility = StrictChoiceField(choices=Visibility.values, required=False)
     retention = RetentionSerializer(required=False)
     paused = StrictBooleanField(required=False)
-    labels = serializers.DictField(child=StrictCharField(max_length=256, allow_blank=True), required=False)
+    labels = serializers.DictField(
+        child=StrictCharField(max_length=MAX_LABEL_CHARACTERS, allow_blank=True), required=False
+    )
 
     def validate_labels(self, labels: dict[str, str]) -> dict[str, str]:
-        if len(labels) > MAX_LABELS or any(not name or len(name) > 64 for name in labels):
-            raise serializers.ValidationError(
-                f"At most {MAX_LABELS} labels with names of 1 to 64 characters.", code="invalid"
-            )
+        if wrong := explain_labels(labels):
+            raise serializers.ValidationError(wrong, code="invalid")
         return labels
 
     def settings(self) -> dict[str, Any]:
@@ -89,7 +90,7 @@ class ChangeStreamSerializer(StrictSerializer):
 
 
 class CreateStreamSerializer(ChangeStreamSerializer):
-    name = StrictCharField()
+    name = NameField()
     partitions = StrictIntegerField(low=1, high=MAX_PARTITIONS, default=1)
     owner = StrictCharField(
         max_length=254, required=False, help_text="E-mail of the owner; only an admin may name another."
@@ -119,7 +120,10 @@ class StreamViewSet(GenericViewSet):
     queryset = Stream.objects.none()
     keyset = ("name",)
 
-    @extend_schema(operation_id="list_streams")
+    @extend_schema(
+        operation_id="list_streams",
+        parameters=[OpenApiParameter("paused", bool, description="Only those that are, or are not, paused.")],
+    )
     def list(self, request: Request) -> Response:
         """List the streams that you may see, by name."""
         page = self.paginate_queryset(self.filter_queryset(list_streams(caller_of(request))))
@@ -129,6 +133,7 @@ class StreamViewSet(GenericViewSet):
     @idempotent()
     def create(self, request: Request) -> Response:
         """Create a stream; it is yours, unless an admin names another owner."""
+        known_parameters(request, ())
         body = CreateStreamSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         settings = body.settings()
@@ -147,6 +152,7 @@ class StreamViewSet(GenericViewSet):
     @extend_schema(operation_id="change_stream", request=ChangeStreamSerializer)
     def partial_update(self, request: Request, stream: str) -> Response:
         """Change some settings; the name and the number of partitions stay."""
+        known_parameters(request, ())
         row = get_stream(caller_of(request), stream, Right.MANAGE)
         body = ChangeStreamSerializer(data=request.data)
         body.is_valid(raise_exception=True)
@@ -154,7 +160,14 @@ class StreamViewSet(GenericViewSet):
 
     @extend_schema(
         operation_id="delete_stream",
-        parameters=[OpenApiParameter("confirm", str, required=True, description="The stream's name, once more.")],
+        parameters=[
+            OpenApiParameter(
+                "confirm",
+                {"type": "string", "pattern": NAME_PATTERN},
+                required=True,
+                description="The stream's name, once more.",
+            )
+        ],
         responses={204: None},
     )
     def destroy(self, request: Request, stream: str) -> Response:

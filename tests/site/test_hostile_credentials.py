@@ -400,8 +400,9 @@ def test_a_password_that_is_too_long_or_has_nul_is_not_hashed(user, monkeypatch)
 def test_a_sign_in_that_is_none_is_refused_and_not_counted(user):
     good = {"email": "a@b.c", "password": "x"}
     bad = [{"email": 5}, {"password": 5}, {"email": None}, {"password": None}, {"email": ["a"]}, {"password": {}}]
-    for fields in [*bad, {"email": "a" * 300}, {"password": ""}, {"role": "admin"}]:
+    for fields in [*bad, {"email": "a" * 300}, {"password": ""}]:
         assert_refused(ApiClient().post("/auth/login", good | fields), 422, "invalid_request")
+    assert_refused(ApiClient().post("/auth/login", good | {"role": "admin"}), 422, "unknown_field")
     for name, value in good.items():
         assert_refused(ApiClient().post("/auth/login", {name: value}), 422, "invalid_request")
     assert not SignInAttempts.objects.exists()

@@ -1,0 +1,57 @@
+"""A name that an endpoint does not know is refused, not ignored: a typo is found, nothing is assigned by mass."""
+
+import pytest
+
+from tests.client import ApiClient
+from tests.conventions.test_permission_table import ROWS, Cast
+from tests.factories import make_user
+
+pytestmark = pytest.mark.usefixtures("db_with_commits")
+
+SIGNING_IN = [
+    ("/auth/login", {"email": "a@example.com", "password": "a wrong password"}),
+    ("/auth/refresh", {"refresh": "x"}),
+    ("/auth/logout", {"refresh": "x"}),
+]
+# Each field is one that some object has and that a caller may not say, or one that there is not at all.
+INJECTED = ["tenant_id", "is_admin", "id", "created_at", "no_such_field", "~/", "a" * 300]
+
+
+def assert_unknown(answer, pointer: str) -> None:
+    assert answer.status_code == 422, answer.content
+    problem = answer.json()
+    assert pointer in {fault["pointer"] for fault in problem["errors"]}, problem
+    assert {fault["code"] for fault in problem["errors"]} == {"unknown_field"}
+    assert problem["code"] in ("unknown_field", "invalid_events")
+    assert len(problem["detail"]) < 400
+
+
+@pytest.mark.parametrize("row", ROWS, ids=" ".join)
+def test_every_route_refuses_a_parameter_that_it_does_not_have(row):
+    line, body, _ = ROWS[row]
+    separator = "&" if "?" in line else "?"
+    answer = Cast().ask("owner", f"{line}{separator}no_such=1", body)
+    assert_unknown(answer, "?no_such")
+    assert answer.json()["code"] == "unknown_field"
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if ROWS[row][1] is not None], ids=" ".join)
+def test_every_route_refuses_a_field_that_it_does_not_have(row):
+    line, body, _ = ROWS[row]
+    cast = Cast()
+    for name in INJECTED:
+        if row[1].endswith("/events") and name == "id":
+            continue
+        pointer = name[:60].replace("~", "~0").replace("/", "~1")
+        answer = cast.ask("owner", line, {**body, name: 1})
+        if "~" in name and row[1].endswith(("/events", "/lease", "/ack", "/nack", "/extend", "/release")):
+            assert answer.status_code == 422
+            continue
+        assert_unknown(answer, f"/{pointer}")
+
+
+@pytest.mark.parametrize(("path", "body"), SIGNING_IN)
+def test_signing_in_refuses_them_too(path, body):
+    make_user(email="a@example.com", password="another password")
+    assert_unknown(ApiClient().post(f"{path}?no_such=1", body), "?no_such")
+    assert_unknown(ApiClient().post(path, {**body, "is_admin": True}), "/is_admin")
