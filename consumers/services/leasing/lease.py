@@ -149,8 +149,11 @@ class _Attempt:
     def look_again_seconds(self) -> float:
         """How long nothing can happen that would not wake us: a timer, or another consumer's ack or nack."""
         timer = self.pulse.seconds_until_something
-        others = LEASE_RECHECK_SECONDS if timer is not None or self.group.is_paused else LEASE_IDLE_RECHECK_SECONDS
-        return others if timer is None else min(others, max(0.0, timer))
+        if timer is None:
+            return LEASE_RECHECK_SECONDS if self.group.is_paused else LEASE_IDLE_RECHECK_SECONDS
+        # What is overdue and was not handed out is held up by something without a timer: the group is paused or has
+        # enough in flight, the order wants another first, or somebody else is taking it.
+        return min(LEASE_RECHECK_SECONDS, timer) if timer > 0 else LEASE_RECHECK_SECONDS
 
     def _tidy(self, pulse: Pulse) -> Pulse:
         """Do one step of the reconciler's work where it is due: deliveries must not depend on Celery."""
