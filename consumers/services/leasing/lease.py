@@ -187,12 +187,22 @@ class _Attempt:
         if self._is_plain(room):
             take_fresh(self.terms, taken, reached=self._reached(), bounds=self.bounds, room=room)
             return taken
+        taken = self._take_carefully(room)
+        if taken.busy_partition_ids and not taken.rows and not taken.skipped:
+            # Nothing else was there: wait for it, before any delivery is locked.
+            taken = self._take_carefully(room, wait_for=taken.busy_partition_ids)
+        return taken
+
+    def _take_carefully(self, room: int, *, wait_for: Sequence[int] = ()) -> Taken:
+        taken = Taken()
         with transaction.atomic():
             if self.pulse.in_flight + _LEASES_AT_ONCE * room > self.group.max_in_flight:
                 run("lock_group", group_id=self.group.pk)
                 room = min(room, self.group.max_in_flight - read_pulse(self.group).in_flight)
             if room <= 0:
                 return taken
+            if wait_for:
+                run("lock_offsets", group_id=self.group.pk, partition_ids=wait_for)
             if self.group.ordering == Ordering.PARTITION:
                 take_in_order(self.terms, taken, reached=self._reached(), bounds=self.bounds, room=room)
             else:
