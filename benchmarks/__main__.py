@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import raw, wrk
+from benchmarks import leases, raw, wrk
 from benchmarks.api import sign_in
 from benchmarks.events import make_body
 from benchmarks.instance import Instance
@@ -70,7 +70,9 @@ def main() -> None:
             admin.call("POST", "/streams", {"name": name, "partitions": partitions})
         key = admin.call("POST", "/api-keys", {"name": "bench", "scopes": ["produce", "consume"]})["secret"]
         measure(Bench(instance, key, table))
+        leased = leases.report(instance, admin, key)
     Console(width=120).print(table)
+    Console(width=120).print(leased)
 
 
 def measure(bench: Bench) -> None:

@@ -1,6 +1,6 @@
 """Lease mode over HTTP: lease + ack in batches, one by one, and beside 100,000 waiting failures.
 
-`python -m benchmarks.leases` starts a server of its own, as `make bench` does.
+`make bench` prints it after the log's table; `python -m benchmarks.leases` measures it alone, on a server of its own.
 """
 
 import http.client
@@ -8,7 +8,6 @@ import multiprocessing
 import re
 import statistics
 import time
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -99,32 +98,40 @@ def make_group(admin: Api, stream: str) -> str:
 
 def measure(instance: Instance, admin: Api, key: str, table: Table) -> None:
     def add(what: str, path: str, consumers: int, max_events: int, *, per_event: bool) -> None:
+        console.print(f"  {what} …")
+        before = instance.cpu_seconds()
         with multiprocessing.Pool(consumers) as pool:
             arguments = (instance.port, key, path, max_events, SECONDS)
             results = pool.map(consume, [arguments] * consumers)
         seconds = max(result[2] for result in results)
-        count = sum(result[1] if per_event else result[0] for result in results)
+        pairs = sum(result[0] for result in results)
+        count = sum(result[1] for result in results) if per_event else pairs
+        cpu = (instance.cpu_seconds() - before) / max(1, pairs)
         took = statistics.quantiles([each for result in results for each in result[3]], n=100)
-        console.print(f"{what}: {count / seconds:,.0f}/s")
-        table.add_row(what, f"{count / seconds:,.0f}", f"{1000 * took[49]:.1f}", f"{1000 * took[98]:.1f}")
+        table.add_row(
+            what, f"{count / seconds:,.0f}", f"{1000 * took[49]:.1f}", f"{1000 * took[98]:.1f}", f"{1e6 * cpu:,.0f}"
+        )
 
     for partitions in (1, 4):
-        stream = f"batches-{partitions}"
+        stream = f"leased-{partitions}"
         fill(admin, stream, partitions=partitions, events=EVENTS)
-        what = f"events leased and acked in batches of {BATCH}, {partitions} partitions, 2 consumers"
+        lanes = "1 partition" if partitions == 1 else f"{partitions} partitions"
+        what = f"events in leases of {BATCH}, acked, {lanes}, 2 consumers"
         add(what, make_group(admin, stream), 2, BATCH, per_event=True)
-        what = f"lease + ack of one event, {partitions} partitions"
-        add(f"{what}, 1 consumer", make_group(admin, stream), 1, 1, per_event=False)
-        add(f"{what}, 8 consumers", make_group(admin, stream), 8, 1, per_event=False)
-    few, many = (make_group(admin, "batches-1") for _ in range(2))
+        for consumers in (1, 8):
+            who = "1 consumer" if consumers == 1 else f"{consumers} consumers"
+            what = f"lease + ack of one event, {lanes}, {who}"
+            add(what, make_group(admin, stream), consumers, 1, per_event=False)
+    few, many = (make_group(admin, "leased-1") for _ in range(2))
     for path, failures in ((few, 10), (many, 100_000)):
         consumer = Consumer(instance.port, key, path)
         while failures > 0:
             failures -= consumer.fail_all(min(1000, failures), delay=3600)
+    console.print("  beside waiting failures …")
     medians = waiting_ratio(instance.port, key, few, many)
-    table.add_row("lease + ack beside 10 waiting failures", "", f"{1000 * medians[0]:.2f}", "")
-    table.add_row("lease + ack beside 100,000 waiting failures", "", f"{1000 * medians[1]:.2f}", "")
-    table.add_row("  ratio", f"{medians[1] / medians[0]:.2f}", "", "")
+    for failures, median in zip((10, 100_000), medians, strict=True):
+        table.add_row(f"lease + ack of 100, {failures:,} failures waiting", "", f"{1000 * median:.1f}", "", "")
+    table.add_row("  ratio of the two", f"{medians[1] / medians[0]:.2f}", "", "", "")
 
 
 def waiting_ratio(port: int, key: str, *paths: str, rounds: int = 300) -> list[float]:
@@ -139,15 +146,21 @@ def waiting_ratio(port: int, key: str, *paths: str, rounds: int = 300) -> list[f
     return [statistics.median(own) for own in took]
 
 
-def main() -> None:
+def report(instance: Instance, admin: Api, key: str) -> Table:
+    """Measure lease mode on a running instance; return the table."""
     table = Table(title="Lease mode over HTTP")
-    for heading in ("what", "per second", "p50 ms", "p99 ms"):
-        table.add_column(heading, justify="left" if heading == "what" else "right")
+    for heading in ("what", "per second", "p50 ms", "p99 ms", "CPU µs/pair"):
+        table.add_column(heading, justify="left" if heading == "what" else "right", no_wrap=True)
+    measure(instance, admin, key, table)
+    return table
+
+
+def main() -> None:
     with Instance() as instance:
-        admin: Any = sign_in(instance.port, instance.password)
+        admin = sign_in(instance.port, instance.password)
         key = admin.call("POST", "/api-keys", {"name": "bench", "scopes": ["produce", "consume"]})["secret"]
-        measure(instance, admin, key, table)
-    console.print(table)
+        table = report(instance, admin, key)
+    Console(width=120).print(table)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from consumers.errors import ConsumerGroupExists
 from consumers.models import ConsumerGroup, GroupOffset, Mode, Ordering, Start
 from consumers.queries import forget_groups
 from consumers.services.wakeup import wake_consumers
+from consumers.statements import run
 from streams.log import get_log
 from streams.lookup import StreamInfo
 from streams.services.lifecycle import check_name
@@ -88,7 +89,8 @@ def change_group(*, group: ConsumerGroup, changes: dict[str, Any]) -> ConsumerGr
 def delete_group(*, group: ConsumerGroup) -> None:
     """Delete a group with its offsets, deliveries and dead letters; the stream's events stay."""
     with transaction.atomic():
-        # A lease that is under way ends first, and the next one finds no offsets to lease from.
+        # A lease that is under way ends first, and the next one finds no offsets to lease from. It locks in this order.
+        run("lock_group", group_id=group.pk)
         list(group.offsets.select_for_update().order_by("partition_id"))
         group.delete()
         transaction.on_commit(forget_groups)

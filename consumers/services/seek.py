@@ -136,6 +136,8 @@ def _seek(
         redriven = list(reopened.filter(status=DeadLetterStatus.REDRIVEN).values_list("pk", flat=True))
         end_redrives(redriven, RedriveOutcome.SUPERSEDED)
         reopened.update(status=DeadLetterStatus.RESOLVED, closed_at=Now(), note=SOUGHT_BACK_NOTE)
+        # What was given up on across the goal: its part before the goal stays, to become dead letters.
+        fenced.filter(state=DeliveryState.EXHAUSTED, first_offset__lte=goal).update(last_offset=goal)
         fenced.delete()
         _record_skipped(group, partition, standing, goal)
     GroupOffset.objects.filter(pk=standing.pk).update(**changes)

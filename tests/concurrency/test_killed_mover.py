@@ -1,15 +1,29 @@
 """The mover is killed again and again, at any line: each event is acked or dead-lettered, never both, never neither."""
 
+import itertools
 import random
 import time
 
 import pytest
 
 from consumers.isolation import FailedEvent
-from consumers.models import DeadLetter, DeadLetterAttempt
+from consumers.models import ConsumerGroup, DeadLetter, DeadLetterAttempt
 from consumers.services.reconcile import reconcile_deliveries
-from tests.consumers.leases import ack, committed, dead, lease, make_lease_group, produce, states
+from tests.consumers.dying_mover import DyingMover
+from tests.consumers.leases import (
+    ack,
+    committed,
+    dead,
+    lease,
+    lease_one,
+    let_expire,
+    make_lease_group,
+    nack,
+    produce,
+    states,
+)
 from tests.consumers.processes import start
+from tests.factories import make_stream
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
@@ -47,3 +61,32 @@ def test_a_mover_that_is_killed_at_any_moment_loses_and_doubles_nothing():
     assert all(DeadLetter.objects.values_list("event", flat=True))
     assert DeadLetterAttempt.objects.count() == len(bad)
     assert reconcile_deliveries() == 0
+
+
+def _unfinished(group: ConsumerGroup) -> list[int]:
+    return [offset for first, last, _ in states(group) for offset in range(first, last + 1)]
+
+
+def test_it_may_be_killed_between_any_two_lines():
+    stream = make_stream()
+    produce(make_lease_group(stream=stream), 4)
+    with DyingMover() as mover:
+        for line in itertools.count():
+            group = make_lease_group(stream=stream, max_failures=1)
+            nack(group, lease_one(group, 3), is_terminal=True)
+            lease_one(group, 1)
+            let_expire(group)
+
+            is_killed = mover.is_killed(group.pk, before_line=line)
+
+            # At every moment an event is either still in hand or a dead letter, with the lease's end written down.
+            assert sorted(_unfinished(group) + [offset for offset, _ in dead(group)]) == [1, 2, 3, 4], line
+            assert DeadLetterAttempt.objects.filter(dead_letter__group=group).count() == len(dead(group)), line
+            if not is_killed:
+                break
+            # Celery is gone for good.
+            assert lease(group).deliveries == []
+            assert dead(group) == [*((offset, "terminal") for offset in (1, 2, 3)), (4, "max_failures")], line
+            assert (states(group), committed(group)) == ([], 4), line
+            assert DeadLetterAttempt.objects.filter(dead_letter__group=group).count() == 4, line
+    assert line > 50

@@ -8,16 +8,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from consumers.errors import DeadLetterNotOpen
 from consumers.isolation import FailedEvent
 from consumers.models import DeadLetter, Delivery, Redrive
 from consumers.services.dead_letters.close import discard_dead_letter
 from consumers.services.dead_letters.redrive import redrive_dead_letter
+from consumers.services.groups import delete_group
 from consumers.services.leasing import expire_leases, extend_leases, release_deliveries
 from consumers.services.reconcile import reconcile_deliveries
 from consumers.services.seek import SeekTarget, SeekTo, seek_group
+from consumers.statements import run
 from tests.consumers.leases import (
     ack,
     committed,
@@ -244,6 +246,52 @@ def test_clicks_at_the_same_moment_are_one(turn):
     )
     assert sum(did) == 1
     assert Delivery.objects.filter(group=group).count() == Redrive.objects.filter(dead_letter=found).count() <= 1
+
+
+@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize("what", ["seek", "delete"])
+def test_a_range_that_is_being_cut_is_not_left_behind_in_part(what, alone):
+    group = make_lease_group()
+    produce(group, 100)
+    nack(group, lease_one(group, 100))
+    Delivery.objects.update(is_alone=alone)
+
+    def interrupt() -> None:
+        if what == "seek":
+            seek_group(stream=info(group), group=group, target=SeekTarget(SeekTo.EARLIEST))
+        else:
+            delete_group(group=group)
+        connection.close()
+
+    interruption = threading.Thread(target=interrupt)
+    with transaction.atomic():
+        assert offsets(lease(group, 3).deliveries) == [1, 2, 3]
+        interruption.start()
+        interruption.join(0.5)
+        assert interruption.is_alive()
+    interruption.join(30)
+
+    assert not Delivery.objects.exists()
+
+
+def test_a_cut_waits_for_whoever_holds_the_partition_if_there_is_nothing_else():
+    group = make_lease_group()
+    produce(group, 100)
+    nack(group, lease_one(group, 100))
+    answers: list[list[int]] = []
+
+    def take() -> None:
+        answers.append(offsets(lease(group, 3).deliveries))
+        connection.close()
+
+    taker = threading.Thread(target=take)
+    with transaction.atomic():
+        run("lock_offsets", group_id=group.pk, partition_ids=[info(group).partition(0).id])
+        taker.start()
+        taker.join(0.5)
+        assert answers == []
+    taker.join(30)
+    assert answers == [[1, 2, 3]]
 
 
 def test_a_seek_in_the_middle_of_everything_leaves_nothing_behind():

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from consumers.errors import OffsetNotInDelivery, WrongMode
 from consumers.isolation import FailedEvent
 from consumers.models import ConsumerGroup, Delivery, DeliveryHistory, GroupOffset
+from consumers.services.groups import change_group
 from consumers.services.leasing import expire_leases, extend_leases, lease_deliveries, release_deliveries
 from streams.log import get_log
 from tests.consumers.leases import (
@@ -538,6 +539,22 @@ def test_a_lease_that_waits_is_answered_by_a_release():
 
 def test_a_lease_that_waits_in_vain_answers_with_nothing():
     assert lease(make_lease_group(), wait_seconds=0.2).deliveries == []
+
+
+@pytest.mark.parametrize("held_up_by", ["a pause", "the limit", "the order"])
+def test_a_lease_that_waits_for_what_is_overdue_but_held_up_does_not_spin(held_up_by):
+    group = make_lease_group(ordering="partition" if held_up_by == "the order" else "none")
+    produce(group, 3)
+    if held_up_by == "the order":
+        ack(group, lease_one(group), failed=[FailedEvent(1, delay=3600.0), FailedEvent(2, delay=0.0)])
+    else:
+        failed, _ = lease_one(group, 1), lease_one(group, 2)
+        nack(group, failed, delay_seconds=0.0)
+        change_group(group=group, changes={"is_paused": True} if held_up_by == "a pause" else {"max_in_flight": 1})
+
+    with CaptureQueriesContext(connection) as queries:
+        assert lease(group, wait_seconds=1.5).deliveries == []
+    assert len(queries) < 30
 
 
 def test_the_database_refuses_a_second_delivery_of_the_same_event():

@@ -137,6 +137,18 @@ def test_what_was_given_up_on_before_a_seek_forward_still_becomes_a_dead_letter(
     assert (dead(group), committed(group)) == ([(1, "terminal"), (2, "terminal")], 5)
 
 
+def test_what_was_given_up_on_across_the_goal_is_dead_before_it_and_handed_out_again_after_it():
+    group = make_lease_group()
+    produce(group, 6)
+    nack(group, lease_one(group, 4), is_terminal=True)
+
+    seek(group, at(2))
+    reconcile_deliveries()
+
+    assert (dead(group), committed(group)) == ([(1, "terminal"), (2, "terminal")], 2)
+    assert offsets(lease(group).deliveries) == [3, 4, 5, 6]
+
+
 def test_seeking_back_resolves_the_dead_letters_of_what_is_handed_out_again():
     group = make_lease_group()
     produce(group, 4)

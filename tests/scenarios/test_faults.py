@@ -141,3 +141,36 @@ def test_a_server_that_is_asked_to_stop_finishes_what_it_accepted(cluster):
         time.sleep(1)
     counts = load.check()
     assert counts["durable"] > 10, counts
+
+
+def test_without_celery_every_exhausted_event_becomes_a_dead_letter_all_the_same(cluster):
+    """The cluster has none: this is the whole test. Nacked, named as failed, terminal, or held and never heard of again."""
+    groups = f"/api/v1/streams/{STREAM}/consumer-groups"
+    group = f"{groups}/without-celery"
+    settings = {"mode": "lease", "start": "latest", "ack_wait": 1, "backoff": [0], "max_failures": 2}
+    assert cluster.ask("POST", groups, {"name": "without-celery", **settings}).status == 201
+    appended = cluster.append([f"bad {n}" for n in range(12)])
+    first, *_, last = (each["offset"] for each in appended.body["events"])
+    assert last == first + 11
+    dead: dict[int, str] = {}
+
+    def all_dead() -> bool:
+        for delivery in cluster.ask("POST", f"{group}/lease", {"max_events": 3}).body["deliveries"]:
+            lease = {name: delivery[name] for name in ("delivery_id", "lease_token")}
+            if delivery["first_offset"] < first + 3:
+                cluster.ask("POST", f"{group}/nack", {"deliveries": [lease]})
+            elif delivery["first_offset"] < first + 6:
+                failed = [{"offset": n} for n in range(delivery["first_offset"], delivery["last_offset"] + 1)]
+                cluster.ask("POST", f"{group}/ack", {"deliveries": [lease | {"failed": failed}]})
+            elif delivery["first_offset"] < first + 9:
+                cluster.ask("POST", f"{group}/nack", {"deliveries": [lease | {"terminal": True}]})
+        found = cluster.ask("GET", "/api/v1/dead-letters?group=without-celery").body["data"]
+        dead.update((each["offset"], each["reason"]) for each in found)
+        return len(dead) == 12
+
+    wait_for("twelve dead letters", all_dead, 60)
+    terminal = range(first + 6, first + 9)
+    assert dead == {n: "terminal" if n in terminal else "max_failures" for n in range(first, last + 1)}
+    assert cluster.ask("GET", f"{group}/deliveries").body["data"] == []
+    (offsets,) = cluster.ask("GET", f"{group}/offsets").body["data"]
+    assert offsets["committed_offset"] == last

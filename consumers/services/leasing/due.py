@@ -13,13 +13,28 @@ def take_due(terms: LeaseTerms, taken: Taken, *, room: int) -> None:
     """Lease due deliveries, the longest overdue first."""
     if room > 0:
         rows = run("pick_due", group_id=terms.group.pk, is_alone=False, max_rows=min(room, MAX_LEASE_DELIVERIES))
-        lease_picked(terms, taken, fit([DueRow(*row) for row in rows], room))
+        lease_picked(terms, taken, _without_busy_cut(terms, taken, fit([DueRow(*row) for row in rows], room)))
 
 
 def take_alone(terms: LeaseTerms, taken: Taken, *, room: int) -> None:
     """Lease the longest overdue of those deliveries that are handed out by themselves."""
     rows = run("pick_due", group_id=terms.group.pk, is_alone=True, max_rows=1)
-    lease_picked(terms, taken, fit([DueRow(*row) for row in rows], room))
+    lease_picked(terms, taken, _without_busy_cut(terms, taken, fit([DueRow(*row) for row in rows], room)))
+
+
+def _without_busy_cut(terms: LeaseTerms, taken: Taken, picked: list[TakenRow]) -> list[TakenRow]:
+    """Leave out what would have to be cut while somebody else holds its partition.
+
+    A cut makes a new range: a seek or a deletion that is under way would not see it, and leave it behind. To wait here
+    would be to wait with a delivery locked, which whoever holds the partition may want.
+    """
+    if not picked or picked[-1].last_offset == picked[-1].row.last_offset:
+        return picked
+    partition_id = picked[-1].row.partition_id
+    if run("try_lock_offsets", group_id=terms.group.pk, partition_ids=[partition_id]):
+        return picked
+    taken.busy_partition_ids.append(partition_id)
+    return picked[:-1]
 
 
 def lease_picked(terms: LeaseTerms, taken: Taken, picked: Sequence[TakenRow]) -> None:

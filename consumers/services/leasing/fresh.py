@@ -36,10 +36,15 @@ class SkippedRange(NamedTuple):
 
 @dataclass(slots=True)
 class Taken:
-    """What one lease has got so far."""
+    """What one lease has got so far.
+
+    Attributes:
+        busy_partition_ids: of picked, and so locked, deliveries that were not taken: somebody else holds the partition.
+    """
 
     rows: list[LeasedRow] = field(default_factory=list)
     skipped: list[SkippedRange] = field(default_factory=list)
+    busy_partition_ids: list[int] = field(default_factory=list)
 
     @property
     def event_count(self) -> int:
@@ -70,11 +75,11 @@ def take_fresh(
     lease_planned(terms, taken, plan, in_order=False)
     if taken.rows or taken.skipped:
         return
-    # Others are busy with all of these: try the rest, then wait for the first. No delivery is locked here.
+    # Others are busy with all of these: try the rest, then wait for the first, unless a delivery is locked here.
     tried = {each.partition_id for each in plan}
     rest = {partition_id: offset for partition_id, offset in reached.items() if partition_id not in tried}
     lease_planned(terms, taken, plan_fresh(rest, bounds, room), in_order=False)
-    if taken.rows or taken.skipped:
+    if taken.rows or taken.skipped or taken.busy_partition_ids:
         return
     with transaction.atomic():
         run("lock_offsets", group_id=terms.group.pk, partition_ids=[plan[0].partition_id])

@@ -149,8 +149,11 @@ class _Attempt:
     def look_again_seconds(self) -> float:
         """How long nothing can happen that would not wake us: a timer, or another consumer's ack or nack."""
         timer = self.pulse.seconds_until_something
-        others = LEASE_RECHECK_SECONDS if timer is not None or self.group.is_paused else LEASE_IDLE_RECHECK_SECONDS
-        return others if timer is None else min(others, max(0.0, timer))
+        if timer is None:
+            return LEASE_RECHECK_SECONDS if self.group.is_paused else LEASE_IDLE_RECHECK_SECONDS
+        # What is overdue and was not handed out is held up by something without a timer: the group is paused or has
+        # enough in flight, the order wants another first, or somebody else is taking it.
+        return min(LEASE_RECHECK_SECONDS, timer) if timer > 0 else LEASE_RECHECK_SECONDS
 
     def _tidy(self, pulse: Pulse) -> Pulse:
         """Do one step of the reconciler's work where it is due: deliveries must not depend on Celery."""
@@ -184,12 +187,22 @@ class _Attempt:
         if self._is_plain(room):
             take_fresh(self.terms, taken, reached=self._reached(), bounds=self.bounds, room=room)
             return taken
+        taken = self._take_carefully(room)
+        if taken.busy_partition_ids and not taken.rows and not taken.skipped:
+            # Nothing else was there: wait for it, before any delivery is locked.
+            taken = self._take_carefully(room, wait_for=taken.busy_partition_ids)
+        return taken
+
+    def _take_carefully(self, room: int, *, wait_for: Sequence[int] = ()) -> Taken:
+        taken = Taken()
         with transaction.atomic():
             if self.pulse.in_flight + _LEASES_AT_ONCE * room > self.group.max_in_flight:
                 run("lock_group", group_id=self.group.pk)
                 room = min(room, self.group.max_in_flight - read_pulse(self.group).in_flight)
             if room <= 0:
                 return taken
+            if wait_for:
+                run("lock_offsets", group_id=self.group.pk, partition_ids=wait_for)
             if self.group.ordering == Ordering.PARTITION:
                 take_in_order(self.terms, taken, reached=self._reached(), bounds=self.bounds, room=room)
             else:
