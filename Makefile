@@ -72,7 +72,8 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.1
 lock: setup-dev ## Renew the lock files from pyproject.toml
 	$(COMPILE) $(LOCK_ARGS) -o requirements.txt
 	$(COMPILE) $(LOCK_ARGS) --extra embedded -c requirements.txt -o requirements-embedded.txt
-	$(COMPILE) $(LOCK_ARGS) --extra dev -c requirements.txt -o requirements-dev.txt
+	$(COMPILE) $(LOCK_ARGS) --extra tracing --extra sentry -c requirements.txt -o requirements-extras.txt
+	$(COMPILE) $(LOCK_ARGS) --extra dev --extra tracing --extra sentry -c requirements.txt -o requirements-dev.txt
 	$(COMPILE) $(LOCK_ARGS) --extra fuzz -c requirements.txt -o requirements-fuzz.txt
 
 clean: ## Remove the virtual environment and all caches, but no data (that is in var/)

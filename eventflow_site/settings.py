@@ -306,6 +306,12 @@ SLOW_REQUEST_SECONDS = env.float("EVENTFLOW_SLOW_REQUEST_SECONDS", default=1.0)
 SLOW_SQL_SECONDS = env.float("EVENTFLOW_SLOW_SQL_SECONDS", default=0.5)
 # /metrics: who has the token; without one, this machine alone.
 METRICS_TOKEN = env.str("EVENTFLOW_METRICS_TOKEN", default="")
+# Two extras (requirements-extras.txt), off unless asked for: traces to an OpenTelemetry collector, errors to Sentry.
+TRACES_ENABLED = env.bool("EVENTFLOW_TRACES", default=False)
+SENTRY_DSN = env.str("SENTRY_DSN", default="")
+SENTRY_ENVIRONMENT = env.str("SENTRY_ENVIRONMENT", default="production")
+if TRACES_ENABLED:
+    MIDDLEWARE.insert(1, "observability.tracing.TracingMiddleware")
 # Where other containers of this installation count (their PROMETHEUS_MULTIPROC_DIR), if not where this one does.
 METRICS_MORE_DIRS = env.list("EVENTFLOW_METRICS_MORE_DIRS", default=[])
 # prometheus_client takes any value for a directory that is there already, an empty one too.

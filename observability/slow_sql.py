@@ -27,5 +27,11 @@ def time_statement(execute: Callable[..., Any], sql: Any, params: Any, many: boo
     finally:
         seconds = time.perf_counter() - started
         if seconds > settings.SLOW_SQL_SECONDS:
-            text = " ".join(str(sql).split())[:MAX_SQL_CHARACTERS]
-            logger.warning("slow sql", extra={"sql": text, "duration_seconds": round(seconds, 6), "slow": True})
+            logger.warning(
+                "slow sql", extra={"sql": statement_text(sql), "duration_seconds": round(seconds, 6), "slow": True}
+            )
+
+
+def statement_text(sql: Any) -> str:
+    """Return a statement on one line, cut where it gets long, without its parameters."""
+    return " ".join(str(sql).split())[:MAX_SQL_CHARACTERS]

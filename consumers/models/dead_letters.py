@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
+from accounts.request_ids import MAX_REQUEST_ID_CHARACTERS
 from consumers.conf import MAX_CONSUMER_CHARACTERS, MAX_NOTE_CHARACTERS
 from consumers.models.groups import ConsumerGroup
 from consumers.states import DeadLetterStatus, ExhaustedReason, Outcome, RedriveOutcome
@@ -110,6 +111,8 @@ class BulkAction(models.Model):
     filter = models.JSONField(default=dict)
     note = models.CharField(max_length=MAX_NOTE_CHARACTERS, blank=True, default="")
     requested_by = models.CharField(max_length=64)
+    # Whoever does a step logs under the id of the request that asked for it.
+    request_id = models.CharField(max_length=MAX_REQUEST_ID_CHARACTERS, blank=True, default="", db_default="")
     total_count = models.PositiveIntegerField()
     done_count = models.PositiveIntegerField(default=0)
     # Nothing that became a dead letter later is touched.

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from accounts.request_ids import MAX_REQUEST_ID_CHARACTERS
 from streams.models import Stream
 
 
@@ -24,6 +25,8 @@ class SimulationRun(models.Model):
 
     stream = models.ForeignKey(Stream, on_delete=models.CASCADE, related_name="+")
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    # Whoever drives it logs under the id of the request that started it.
+    request_id = models.CharField(max_length=MAX_REQUEST_ID_CHARACTERS, blank=True, default="", db_default="")
     event_type = models.CharField(max_length=128)
     key_template = models.CharField(max_length=512, blank=True, default="")
     payload_template = models.TextField()

@@ -1,5 +1,6 @@
 """Starting, driving and stopping simulations."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,7 @@ from msgspec import Raw
 from accounts.caller import Caller
 from accounts.errors import DomainError, InvalidParameter, ScopeMissing
 from accounts.models import User
+from accounts.request_ids import current_request_id, on_behalf_of
 from accounts.roles import Right
 from observability.queries.event_view import BAD_HEADER, SIMULATION_HEADER
 from observability.simulations.faults import spoil
@@ -22,6 +24,8 @@ from streams.errors import AppendNotStored, AppendOutcomeUnknown
 from streams.log.protocol import AppendedRange
 from streams.lookup import require_stream
 from streams.services.ingest import Idempotency, Placement, append_events
+
+logger = logging.getLogger(__name__)
 
 MAX_RATE_PER_SECOND = 1_000
 MAX_DURATION_SECONDS = 3_600
@@ -62,6 +66,7 @@ def start_simulation(*, caller: Caller, plan: SimulationPlan, now: datetime) -> 
     run = SimulationRun(
         stream_id=stream.id,
         requested_by_id=caller.user_id,
+        request_id=current_request_id(),
         event_type=plan.event_type or "event",
         key_template=plan.key_template,
         payload_template=plan.payload_template,
@@ -89,7 +94,11 @@ def drive_simulations(*, now: datetime) -> int:
     position, and counted once.
     """
     running = SimulationRun.objects.filter(state=SimulationState.RUNNING).select_related("requested_by", "stream")
-    return sum(_drive(run, now) for run in running[:50])
+    sent = 0
+    for run in running[:50]:
+        with on_behalf_of(run.request_id):
+            sent += _drive(run, now)
+    return sent
 
 
 def _drive(run: SimulationRun, now: datetime) -> int:
@@ -169,3 +178,4 @@ def _end(run: SimulationRun, state: SimulationState, now: datetime, *, failure: 
     SimulationRun.objects.filter(pk=run.pk, state=SimulationState.RUNNING).update(
         state=state, ended_at=now, failure=failure[:400]
     )
+    logger.info("simulation %s", state.value, extra={"simulation": run.pk, "sent": run.sent_count, "failure": failure})

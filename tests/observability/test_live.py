@@ -36,11 +36,11 @@ class Outside:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def ask(self, method: str, path: str, body: object = None) -> object:
+    def ask(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> object:
         request = urllib.request.Request(
             f"{self.instance.url}/api/v1{path}",
             None if body is None else json.dumps(body).encode(),
-            {"X-API-Key": self.key, "Content-Type": "application/json"},
+            {"X-API-Key": self.key, "Content-Type": "application/json", **(headers or {})},
             method=method,
         )
         try:
@@ -234,3 +234,27 @@ def test_a_real_prometheus_gives_the_numbers_that_went_in(outside, prometheus):
         "the alert",
         lambda: query(prometheus, 'count(ALERTS{alertname="EventFlowDeadLettersOpen",group="shipping"})') == {(): 1.0},
     )
+
+
+def test_the_id_of_a_request_runs_through_to_what_the_worker_does_for_it(outside):
+    """More dead letters than a request closes itself: the worker goes on, and logs under the request's id."""
+    groups = "/streams/failing/consumer-groups"
+    outside.ask("POST", "/streams", {"name": "failing"})
+    outside.ask("POST", groups, {"name": "tries", "mode": "lease"})
+    outside.ask("POST", "/events", [{"stream": "failing", "payload": n} for n in range(450)])
+    for delivery in outside.ask("POST", f"{groups}/tries/lease", {"max_events": 450})["deliveries"]:
+        token = {name: delivery[name] for name in ("delivery_id", "lease_token")}
+        failed = [{"offset": event["offset"], "error": "no", "terminal": True} for event in delivery["events"]]
+        outside.ask("POST", f"{groups}/tries/ack", {"deliveries": [{**token, "failed": failed}]})
+    wanted = {"filter": {"stream": "failing"}, "dry_run": True}
+    wait_for("450 dead letters", lambda: outside.ask("POST", "/dead-letters/discard", wanted)["count"] == 450)
+    outside.ask("POST", "/dead-letters/discard", {**wanted, "dry_run": False}, {"X-Request-Id": "request-to-discard"})
+
+    def lines(program: str) -> list[dict]:
+        log = (outside.instance.home / "logs" / f"{program}.log").read_text().splitlines()
+        found = [json.loads(line) for line in log if line[:1] == "{"]
+        return [line for line in found if line.get("request_id") == "request-to-discard"]
+
+    wait_for("the last step", lambda: [line["done"] for line in lines("worker") if "done" in line][-1:] == [450])
+    assert [line["status"] for line in lines("web") if line["event"] == "request"] == [202]
+    assert {line["task_id"] for line in lines("worker")}, "each line names its task, too"

@@ -1,5 +1,6 @@
 """Redriving or discarding many dead letters at once: counted first, done in bounded steps, never half of a step."""
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -7,6 +8,7 @@ from django.db import transaction
 from django.db.models import Count, Max, Min, QuerySet
 from django.db.models.functions import Now
 
+from accounts.request_ids import current_request_id, on_behalf_of
 from consumers import metrics
 from consumers.conf import BULK_INLINE_DEAD_LETTERS, BULK_STEP_DEAD_LETTERS
 from consumers.dead_letter_queries import DeadLetterFilter, filter_dead_letters
@@ -14,6 +16,8 @@ from consumers.models import BulkAction, BulkKind, ConsumerGroup, DeadLetter
 from consumers.services.dead_letters.close import close_dead_letters
 from consumers.services.dead_letters.redrive import redrive_dead_letters
 from consumers.states import DeadLetterStatus
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ def start_bulk_action(
         filter=wanted.as_json(),
         note=note,
         requested_by=requested_by,
+        request_id=current_request_id(),
         total_count=preview.count,
         max_id=preview.last_id or 0,
         created_at=Now(),
@@ -88,6 +93,9 @@ def continue_bulk_action(*, action_id: int) -> int:
         if len(step) < BULK_STEP_DEAD_LETTERS:
             action.finished_at = Now()
         action.save(update_fields=["done_count", "last_id", "finished_at"])
+    with on_behalf_of(action.request_id):
+        counts = {"bulk_action": action.pk, "done": action.done_count, "total": action.total_count}
+        logger.info("bulk %s went on", kind.value, extra=counts)
     return len(step)
 
 

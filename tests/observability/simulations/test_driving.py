@@ -7,6 +7,7 @@ import orjson
 import pytest
 from django.db import connection
 from django.utils import timezone
+from structlog.contextvars import bound_contextvars, get_contextvars
 
 from accounts.errors import InvalidParameter, ScopeMissing
 from accounts.roles import Role
@@ -154,3 +155,18 @@ def test_what_could_not_send_is_not_started(stream, changes, error):
 def test_only_who_may_produce_starts_one(stream):
     with pytest.raises(ScopeMissing):
         start(stream, by=make_user(Role.CONSUMER))
+
+
+def test_what_is_logged_about_a_run_carries_the_id_of_the_request_that_started_it(stream, caplog):
+    with bound_contextvars(request_id="request-that-started"):
+        run = start(stream, duration_seconds=1)
+    seen = []
+    caplog.handler.addFilter(
+        lambda record: seen.append((record.getMessage(), get_contextvars().get("request_id"))) or True
+    )
+
+    with caplog.at_level("INFO"):
+        drive_simulations(now=run.started_at + timedelta(seconds=9))
+
+    assert ("simulation finished", "request-that-started") in seen
+    assert "request_id" not in get_contextvars()
