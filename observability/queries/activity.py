@@ -63,9 +63,9 @@ class Activity:
         return {"x": self.x, "unit": "bytes", "series": [{"label": "a second", "values": self._by_second(self.sizes)}]}
 
     def _by_second(self, values: Sequence[int]) -> list[float]:
-        whole = [round(value / 60, 3) for value in values[:-1]]
+        whole = [round(value / 60, 6) for value in values[:-1]]
         # A minute that has just begun says nothing yet.
-        return [*whole, round(values[-1] / self.elapsed, 3) if self.elapsed >= 10 else whole[-1] if whole else 0.0]
+        return [*whole, round(values[-1] / self.elapsed, 6) if self.elapsed >= 10 else whole[-1] if whole else 0.0]
 
 
 def activity_of(stream_ids: Iterable[int], *, now: datetime) -> dict[int, Activity]:

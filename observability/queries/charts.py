@@ -28,9 +28,9 @@ def _beginnings(points: Sequence[Point]) -> list[int]:
 
 def _rates(points: Sequence[Point], values: Sequence[int], step: timedelta, now: datetime) -> list[float]:
     whole = step.total_seconds()
-    rates = [round(value / whole, 3) for value in values[:-1]]
+    rates = [round(value / whole, 6) for value in values[:-1]]
     if values:
         elapsed = (now - points[-1].start).total_seconds()
-        latest = round(values[-1] / max(1.0, min(whole, elapsed)), 3)
+        latest = round(values[-1] / max(1.0, min(whole, elapsed)), 6)
         rates.append(latest if elapsed >= BEGUN_SECONDS or not rates else rates[-1])
     return rates

@@ -4,7 +4,7 @@
 import { make, onContent } from "./dom.js";
 
 const charts = new Map();
-const POWERS_OF_TWO = Array.from({ length: 45 }, (_, power) => 2 ** power);
+const POWERS_OF_TWO = Array.from({ length: 55 }, (_, power) => 2 ** (power - 10));
 
 /** A custom property's colour as the canvas needs it: resolved for the theme in force. */
 function colour(name) {
@@ -35,7 +35,7 @@ export function shortSize(value) {
   for (const [limit, unit] of [[2 ** 30, "GiB"], [2 ** 20, "MiB"], [2 ** 10, "KiB"]]) {
     if (value >= limit) return `${Number((value / limit).toPrecision(3))} ${unit}`;
   }
-  return `${Math.round(value)} B`;
+  return `${value < 10 ? Number(value.toPrecision(2)) : Math.round(value)} B`;
 }
 
 const formatOf = (data) => (data.unit === "bytes" ? shortSize : shortNumber);
@@ -72,6 +72,12 @@ function tooltip(holder, data) {
   };
 }
 
+/** How high the chart reaches: little is to be seen as well as much, so only an empty one has a height of its own. */
+function heightOf(high, data) {
+  if (high > 0) return high * 1.15;
+  return data.unit === "bytes" ? 64 : 1;
+}
+
 function options(holder, data) {
   const text = colour("--ink-faint");
   const format = formatOf(data);
@@ -84,7 +90,7 @@ function options(holder, data) {
     padding: [8, 8, 0, 0],
     cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
     legend: { show: false },
-    scales: { x: { time: true }, y: { range: (_, low, high) => [0, Math.max(data.unit === "bytes" ? 64 : 0.5, (high ?? 0) * 1.15)] } },
+    scales: { x: { time: true }, y: { range: (_, low, high) => [0, heightOf(high, data)] } },
     axes: [
       { stroke: text, grid: { show: false }, ticks: { show: false }, font, space: 64, size: 26,
         values: (_, marks) => marks.map(momentFormat(data)) },
@@ -107,7 +113,7 @@ function draw(holder) {
   if (!data || typeof uPlot === "undefined") return;
   const known = charts.get(holder);
   const shape = JSON.stringify(data.series.map((series) => series.label));
-  if (known && known.shape === shape) {
+  if (known && known.shape === shape && holder.contains(known.plot.root)) {
     known.plot.setData(columns(data));
     return;
   }
@@ -125,7 +131,14 @@ function redrawAll() {
   }
 }
 
+/** The server sends charts empty: a morph that took them at their word would throw away what was drawn. */
+function keepDrawnCharts() {
+  const before = Idiomorph.defaults.callbacks.beforeNodeMorphed;
+  Idiomorph.defaults.callbacks.beforeNodeMorphed = (old, fresh) => (charts.has(old) ? false : before(old, fresh));
+}
+
 export function startCharts() {
+  keepDrawnCharts();
   onContent("[data-chart]", draw);
   document.addEventListener("htmx:afterSwap", () => document.querySelectorAll("[data-chart]").forEach(draw));
   document.addEventListener("eventflow:theme", redrawAll);
