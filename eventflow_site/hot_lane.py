@@ -9,21 +9,19 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from django.conf import settings
 from django.core.handlers.exception import convert_exception_to_response
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import connections
 from django.http import HttpRequest, HttpResponse
 from django.urls import ResolverMatch, resolve
+from django.utils.module_loading import import_string
 
 from eventflow_site.machine_lane import API_PREFIX
-from eventflow_site.request_id import RequestIdMiddleware
-from eventflow_site.transport import TransportMiddleware
-from observability.middleware import AccessLogMiddleware
 
 APPEND_PATH = f"{API_PREFIX}events"
 STREAM_PREFIX, STREAM_SUFFIX = f"{API_PREFIX}streams/", "/events"
-# What a machine's request passes in Django, in the same order (settings.MIDDLEWARE).
-MIDDLEWARE: tuple[Callable[..., Any], ...] = (RequestIdMiddleware, AccessLogMiddleware, TransportMiddleware)
+MACHINE_LANE = "eventflow_site.machine_lane.MachineLaneEntrance"
 REMEMBERED_PATHS = 1_024
 
 
@@ -41,8 +39,8 @@ class HotLane:
     def __init__(self) -> None:
         # An error becomes an answer at each step, so that a defect is logged and has its request id as well.
         answer: Any = convert_exception_to_response(_call_view)
-        for middleware in reversed(MIDDLEWARE):
-            answer = convert_exception_to_response(middleware(answer))
+        for name in reversed(settings.MIDDLEWARE[: settings.MIDDLEWARE.index(MACHINE_LANE)]):
+            answer = convert_exception_to_response(import_string(name)(answer))
         self._answer: Callable[[HttpRequest], HttpResponse] = answer
         # Every address is loaded now, not while the first request waits.
         _find_view(APPEND_PATH)

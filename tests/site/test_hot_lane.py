@@ -4,12 +4,11 @@ import io
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.db import connection
 from django.test import RequestFactory
 
-from eventflow_site.hot_lane import MIDDLEWARE, HotLane
+from eventflow_site.hot_lane import HotLane
 from tests.factories import make_group, make_key, make_owner, make_stream
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
@@ -131,11 +130,25 @@ def test_under_a_prefix_django_takes_the_address_apart(lane):
     assert not lane.handles({"PATH_INFO": "/api/v1/events", "SCRIPT_NAME": "/eventflow"})
 
 
-def test_the_lane_has_the_middleware_that_a_machines_request_passes_in_django():
-    names = [f"{each.__module__}.{each.__name__}" for each in MIDDLEWARE]
-    entrance = settings.MIDDLEWARE.index("eventflow_site.machine_lane.MachineLaneEntrance")
+class Witness:
+    """Middleware that notes who passes."""
 
-    assert names == settings.MIDDLEWARE[:entrance]
+    seen: list[str] = []
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: Any) -> Any:
+        self.seen.append(request.path)
+        return self.get_response(request)
+
+
+def test_the_lane_has_whatever_middleware_a_machines_request_passes_in_django(key, settings):
+    settings.MIDDLEWARE = [f"{__name__}.Witness", *settings.MIDDLEWARE, f"{__name__}.Witness"]
+
+    Answer(HotLane(), environ_of("POST", "/api/v1/streams/orders/events", EVENT, x_api_key=key))
+
+    assert Witness.seen == ["/api/v1/streams/orders/events"]
 
 
 def test_a_defect_is_a_problem_with_a_request_id_and_no_page(lane, key, monkeypatch):
