@@ -127,10 +127,17 @@ class Cluster:
 
     def crash_a_backend(self) -> None:
         """`kill -9` of a flusher's backend: PostgreSQL restarts itself, as after any crash."""
-        with psycopg.connect(self.postgres.url) as connection:
-            rows = connection.execute("SELECT pid FROM pg_stat_activity WHERE application_name = 'eventflow-append'")
-            pid = rows.fetchall()[0][0]
-        _signal(pid, signal.SIGKILL)
+        # On a busy machine it may still be recovering from the last time, or the flusher may not be back.
+        wait_for("a flusher's backend", self._flusher_backends)
+        _signal(self._flusher_backends()[0], signal.SIGKILL)
+
+    def _flusher_backends(self) -> list[int]:
+        query = "SELECT pid FROM pg_stat_activity WHERE application_name = 'eventflow-append'"
+        try:
+            with psycopg.connect(self.postgres.url) as connection:
+                return [pid for (pid,) in connection.execute(query)]
+        except psycopg.OperationalError:
+            return []
 
     def suspend_postgres(self) -> None:
         for pid in (self._postgres_process.pid, *family_of(self._postgres_process.pid)):
