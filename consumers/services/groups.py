@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
 
 from consumers.conf import (
     DEFAULT_ACK_WAIT_SECONDS,
@@ -12,11 +13,12 @@ from consumers.conf import (
     DEFAULT_MAX_FAILURES,
     DEFAULT_MAX_IN_FLIGHT,
 )
-from consumers.errors import ConsumerGroupExists
+from consumers.errors import ConsumerGroupExists, ConsumerGroupNotFound
 from consumers.models import ConsumerGroup, GroupOffset, Mode, Ordering, Start
 from consumers.queries import forget_groups
 from consumers.services.wakeup import wake_consumers
 from consumers.statements import run
+from streams.errors import StreamNotFound
 from streams.log import get_log
 from streams.lookup import StreamInfo
 from streams.services.lifecycle import check_name
@@ -46,6 +48,7 @@ def create_group(*, stream: StreamInfo, name: str, settings: GroupSettings) -> t
     Raises:
         InvalidName, ReservedName
         ConsumerGroupExists: one of that name exists with other settings.
+        StreamNotFound: it was deleted meanwhile.
     """
     check_name(name)
     fields: dict[str, Any] = {**asdict(settings), "backoff_seconds": list(settings.backoff_seconds)}
@@ -54,6 +57,8 @@ def create_group(*, stream: StreamInfo, name: str, settings: GroupSettings) -> t
         with transaction.atomic():
             group = ConsumerGroup.objects.create(stream_id=stream.id, name=name, **fields)
             bounds = get_log().bounds(stream.partitions)
+            if len(bounds) < len(stream.partitions):
+                raise StreamNotFound
             starts = {
                 partition.id: bounds[partition.id].head_offset
                 if settings.start == Start.LATEST
@@ -66,7 +71,10 @@ def create_group(*, stream: StreamInfo, name: str, settings: GroupSettings) -> t
             )
         return group, True
     except IntegrityError:
-        group = ConsumerGroup.objects.get(stream_id=stream.id, name=name)
+        existing = ConsumerGroup.objects.filter(stream_id=stream.id, name=name).first()
+        if existing is None:
+            raise StreamNotFound from None
+        group = existing
         differing = [field for field, value in fields.items() if getattr(group, field) != value]
         if differing:
             raise ConsumerGroupExists(
@@ -76,10 +84,15 @@ def create_group(*, stream: StreamInfo, name: str, settings: GroupSettings) -> t
 
 
 def change_group(*, group: ConsumerGroup, changes: dict[str, Any]) -> ConsumerGroup:
-    """Change some of a group's settings (fields of the model, already checked); its mode and start stay."""
+    """Change some of a group's settings (fields of the model, already checked); its mode and start stay.
+
+    Raises:
+        ConsumerGroupNotFound: it was deleted meanwhile.
+    """
+    if not ConsumerGroup.objects.filter(pk=group.pk).update(**changes, updated_at=Now()):
+        raise ConsumerGroupNotFound
     for name, value in changes.items():
         setattr(group, name, value)
-    group.save(update_fields=[*changes, "updated_at"])
     transaction.on_commit(forget_groups)
     # A group that goes on has something for those who wait.
     wake_consumers(group.offsets.values_list("partition_id", flat=True))

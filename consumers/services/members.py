@@ -11,13 +11,17 @@ _seen: dict[tuple[int, str], float] = {}
 _lock = threading.Lock()
 _MAX_REMEMBERED = 100_000
 _NOTE = """
-INSERT INTO consumers_groupmember (group_id, name, last_seen_at) VALUES (%s, %s, now())
+INSERT INTO consumers_groupmember (group_id, name, last_seen_at)
+SELECT id, %s, now() FROM consumers_consumergroup WHERE id = %s FOR KEY SHARE
 ON CONFLICT (group_id, name) DO UPDATE SET last_seen_at = EXCLUDED.last_seen_at
 """
 
 
 def note_member(*, group_id: int, name: str) -> None:
-    """Remember that `name` read as this group just now; at most one write in five seconds for each member."""
+    """Remember that `name` read as this group just now; at most one write in five seconds for each member.
+
+    A group that was deleted meanwhile has no members, and that is no error.
+    """
     now = time.monotonic()
     member = (group_id, name[:128])
     if now - _seen.get(member, -MEMBER_SEEN_INTERVAL_SECONDS) < MEMBER_SEEN_INTERVAL_SECONDS:
@@ -27,4 +31,4 @@ def note_member(*, group_id: int, name: str) -> None:
             _seen.clear()
         _seen[member] = now
     with connection.cursor() as cursor:
-        cursor.execute(_NOTE, [group_id, member[1]])
+        cursor.execute(_NOTE, [member[1], group_id])

@@ -67,6 +67,18 @@ def test_every_file_that_is_named_exists(path):
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_every_test_that_is_named_exists(path):
+    missing = []
+    for code in _CODE.findall(prose(path)):
+        file, separator, test = code.partition("::")
+        if separator and file.startswith("tests/"):
+            source = PROJECT / file
+            if not source.exists() or f"def {test}(" not in source.read_text():
+                missing.append(code)
+    assert missing == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
 def test_every_module_that_is_named_can_be_found(path):
     missing = []
     for name in _CODE.findall(prose(path)):
