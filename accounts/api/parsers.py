@@ -1,9 +1,12 @@
 from typing import Any
 
+from django.http import HttpRequest
 from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
 
-from accounts.api.bodies import decode_object, read_body
+from accounts.api.bodies import decode_object, is_chunked, read_body
 from accounts.conf import MAX_BODY_BYTES
+from accounts.errors import EmptyBody
 
 
 class StrictJSONParser(BaseParser):
@@ -14,3 +17,19 @@ class StrictJSONParser(BaseParser):
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
         return decode_object(read_body(stream, limit=MAX_BODY_BYTES)[1])
+
+
+def has_no_body(request: HttpRequest | Request) -> bool:
+    """Whether nothing at all was sent: DRF calls no parser then, and takes it for `{}`."""
+    is_empty = request.META.get("CONTENT_LENGTH") in (None, "", "0") and not is_chunked(request)
+    return is_empty and request.method in ("POST", "PUT", "PATCH")
+
+
+def require_body(request: HttpRequest | Request) -> None:
+    """Refuse a request without a body where `{}` would be taken, and change nothing, without a word.
+
+    Raises:
+        EmptyBody
+    """
+    if has_no_body(request):
+        raise EmptyBody("The body is empty; a JSON document is expected.")

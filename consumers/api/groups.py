@@ -18,6 +18,7 @@ from accounts.api.fields import (
 )
 from accounts.api.idempotent import idempotent
 from accounts.api.parameters import known_parameters
+from accounts.api.parsers import require_body
 from accounts.caller import caller_of
 from accounts.permissions import MayConsume
 from accounts.roles import Right
@@ -146,6 +147,7 @@ class GroupViewSet(GenericViewSet):
         """Change some settings; the mode and the start stay."""
         known_parameters(request, ())
         found = get_group(require_stream(caller_of(request), stream, Right.CONSUME), group)
+        require_body(request)
         body = ChangeGroupSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         return Response(GroupSerializer(change_group(group=found, changes=dict(body.validated_data))).data)

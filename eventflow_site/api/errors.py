@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from psycopg_pool import PoolTimeout
 from rest_framework import exceptions as drf
 
-from accounts.api.bodies import is_chunked
+from accounts.api.parsers import has_no_body
 from accounts.errors import DomainError, EmptyBody, InvalidParameter, LoginThrottled, UnknownField
 from consumers.errors import LeaseLost
 from eventflow_site.api.problems import Problem
@@ -69,8 +69,7 @@ def problem_of(error: Exception, request: HttpRequest) -> Problem:
 
 
 def _of_validation_error(error: drf.ValidationError, request: HttpRequest) -> Problem:
-    if _has_no_body(request):
-        # DRF reads nothing at all as `{}`, which an endpoint without required fields may well accept.
+    if has_no_body(request):
         return _of_domain_error(EmptyBody("The body is empty; a JSON document is expected."))
     if request.method in ("GET", "HEAD"):
         return _of_filters(error)
@@ -85,11 +84,6 @@ def _of_filters(error: drf.ValidationError) -> Problem:
     """A filter of a list that makes no sense: told as any other parameter is."""
     faults = [fault | {"pointer": f"?{fault['pointer'].removeprefix('/')}"} for fault in _faults(error.detail)]
     return Problem(422, InvalidParameter.code, InvalidParameter.title, faults[0]["detail"], errors=faults)
-
-
-def _has_no_body(request: HttpRequest) -> bool:
-    is_empty = request.META.get("CONTENT_LENGTH") in (None, "", "0") and not is_chunked(request)
-    return is_empty and request.method in ("POST", "PUT", "PATCH")
 
 
 def _of_domain_error(error: DomainError) -> Problem:

@@ -39,7 +39,9 @@ _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     "partition": {"type": "integer", "format": "int64", "minimum": 0, "maximum": MAX_OFFSET},
     "offset": {"type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_OFFSET},
 }
-_COMMON = (400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 503)
+# All that their bodies may say is optional: to send none is to say nothing.
+_BODY_IS_OPTIONAL = {"rotate_api_key", "redrive_dead_letter", "discard_dead_letter", "resolve_dead_letter"}
+_COMMON = (400, 401, 403, 404, 405, 409, 413, 414, 415, 422, 429, 503)
 
 
 class CallerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -67,7 +69,8 @@ class ProblemAutoSchema(AutoSchema):
 
     def _get_response_bodies(self, direction: Any = "response") -> Any:
         responses = super()._get_response_bodies(direction)
-        for status in _COMMON:
+        more = (411,) if self.method in ("POST", "PATCH") else (410,) if self.path.endswith("{offset}") else ()
+        for status in (*_COMMON, *more):
             responses.setdefault(
                 str(status),
                 self._get_response_for_code(  # type: ignore[no-untyped-call]
@@ -94,7 +97,7 @@ def say_what_is_refused(result: dict[str, Any], **_context: Any) -> dict[str, An
     for operations in result["paths"].values():
         for operation in operations.values():
             if "requestBody" in operation:
-                operation["requestBody"]["required"] = True
+                operation["requestBody"]["required"] = operation["operationId"] not in _BODY_IS_OPTIONAL
             for parameter in operation.get("parameters", ()):
                 if parameter["in"] == "path":
                     parameter["schema"] = _PATH_PARAMETERS.get(parameter["name"], parameter["schema"])

@@ -19,6 +19,7 @@ from accounts.api.fields import (
 )
 from accounts.api.idempotent import idempotent
 from accounts.api.parameters import known_parameters
+from accounts.api.parsers import require_body
 from accounts.caller import caller_of
 from accounts.names import NAME_PATTERN
 from accounts.permissions import MayManageUnlessReading
@@ -154,6 +155,7 @@ class StreamViewSet(GenericViewSet):
         """Change some settings; the name and the number of partitions stay."""
         known_parameters(request, ())
         row = get_stream(caller_of(request), stream, Right.MANAGE)
+        require_body(request)
         body = ChangeStreamSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         return Response(StreamSerializer(change_stream(stream=row, changes=body.settings())).data)

@@ -4,7 +4,7 @@ import pytest
 
 from tests.client import ApiClient
 from tests.conventions.test_permission_table import ROWS, Cast
-from tests.factories import make_user
+from tests.factories import make_group, make_owner, make_stream, make_token, make_user
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
@@ -55,3 +55,13 @@ def test_signing_in_refuses_them_too(path, body):
     make_user(email="a@example.com", password="another password")
     assert_unknown(ApiClient().post(f"{path}?no_such=1", body), "?no_such")
     assert_unknown(ApiClient().post(path, {**body, "is_admin": True}), "/is_admin")
+
+
+@pytest.mark.parametrize("path", ["/streams/orders", "/streams/orders/consumer-groups/billing"])
+def test_a_change_that_says_nothing_at_all_is_no_change(path):
+    owner = make_owner()
+    make_group(make_stream("orders", owner=owner), "billing")
+    client = ApiClient(token=make_token(owner))
+    answer = client.patch(path, b"")
+    assert (answer.status_code, answer.json()["code"]) == (400, "empty_body")
+    assert client.patch(path, {}).status_code == 200

@@ -144,6 +144,27 @@ def test_a_field_that_an_event_does_not_have_is_named(shop, field):
             "/occurred_at",
             "out_of_range",
         ),
+        *(
+            ({"stream": "orders", "payload": 1, "occurred_at": moment}, "/occurred_at", "invalid")
+            for moment in (5, "", "now", "2026-13-01T00:00:00Z", "2026-11-22T00:00:00+99:99", "٢٠٢٦-11-22T00:00:00Z")
+        ),
+        *(
+            ({"stream": "orders", "payload": 1, "type": name}, "/type", "invalid_type")
+            for name in ("a\x00b", "a\nb", "a b", "\u202ea", "é", "a,b", "<script>", "t" * 129)
+        ),
+        *(
+            ({"stream": "orders", "payload": 1, "id": text}, "/id", "invalid_id")
+            for text in ("\x00", "a\nb", "\x1b[2J", "\u200b")
+        ),
+        *(
+            ({"stream": "orders", "payload": 1, name: wrong}, f"/{name}", "invalid")
+            for name in ("key", "id", "headers")
+            for wrong in (5, 1.5, True, [], ["a"])
+        ),
+        *(
+            ({"stream": "orders", "payload": 1, name: 1}, f"/{name}", "unknown_field")
+            for name in ("tenant_id", "offset", "role", "is_admin", "recorded_at", "Payload")
+        ),
         ({"stream": "orders", "payload": 1, "headers": {"a": 1}}, "/headers", "invalid"),
         ({"stream": "orders", "payload": 1, "headers": {"": "x"}}, "/headers", "invalid_header"),
         ({"stream": "orders", "payload": 1, "headers": {"a": "x" * 1025}}, "/headers", "invalid_header"),
@@ -152,11 +173,14 @@ def test_a_field_that_an_event_does_not_have_is_named(shop, field):
     ids=lambda value: str(value)[:60],
 )
 def test_each_rule_of_the_envelope_says_where_it_was_broken(shop, fields, pointer, code):
-    for body, prefix in (
-        (fields, ""),
-        ([{"stream": "orders", "payload": 0}, fields, {"stream": "orders", "payload": 2}], "/1"),
+    batch = [{"stream": "orders", "payload": 0}, fields, {"stream": "orders", "payload": 2}]
+    lines = b"\n".join(map(orjson.dumps, batch))
+    for body, prefix, content_type in (
+        (fields, "", "application/json"),
+        (batch, "/1", "application/json"),
+        (lines, "/1", "application/x-ndjson"),
     ):
-        answer = shop.post("/events", body)
+        answer = shop.post("/events", body, content_type=content_type)
         assert answer.status_code == 422, answer.content
         errors = answer.json()["errors"]
         assert [(error["pointer"][: len(prefix + pointer)], error["code"]) for error in errors] == [
