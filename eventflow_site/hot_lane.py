@@ -1,8 +1,8 @@
-"""The two hot verbs, append and poll, from the web server straight to their view.
+"""The hot verbs, from the web server straight to their views.
 
 Django's own handler sends two signals, walks through every address and sets up what only pages use: as much
-work again as the append itself. Requests to these two addresses pass the same middleware, view and error
-handling as through Django; only what Django does around them is left out.
+work again as an append itself. Requests for a lean view pass the same middleware, view and error handling as
+through Django; only what Django does around them is left out.
 """
 
 from collections.abc import Callable
@@ -14,15 +14,24 @@ from django.core.handlers.exception import convert_exception_to_response
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import connections
 from django.http import HttpRequest, HttpResponse
-from django.urls import ResolverMatch, resolve
+from django.urls import Resolver404, ResolverMatch, resolve
 from django.utils.module_loading import import_string
 
+from accounts.api.lean import LeanView
 from eventflow_site.machine_lane import API_PREFIX
 
-APPEND_PATH = f"{API_PREFIX}events"
-STREAM_PREFIX, STREAM_SUFFIX = f"{API_PREFIX}streams/", "/events"
+HOT_VERBS = frozenset({"events", "lease", "ack", "nack", "extend", "release"})
 MACHINE_LANE = "eventflow_site.machine_lane.MachineLaneEntrance"
 REMEMBERED_PATHS = 1_024
+
+
+@lru_cache(REMEMBERED_PATHS)
+def _find_lean_view(path: str) -> ResolverMatch | None:
+    try:
+        match = resolve(path)
+    except Resolver404:
+        return None
+    return match if issubclass(getattr(match.func, "cls", object), LeanView) else None
 
 
 def _call_view(request: HttpRequest) -> HttpResponse:
@@ -30,11 +39,8 @@ def _call_view(request: HttpRequest) -> HttpResponse:
     return match.func(request, **match.kwargs)
 
 
-_find_view: Callable[[str], ResolverMatch] = lru_cache(REMEMBERED_PATHS)(resolve)
-
-
 class HotLane:
-    """Answers requests to the hot addresses; made once in each web worker, when Django is set up."""
+    """Answers requests for lean views; made once in each web worker, when Django is set up."""
 
     def __init__(self) -> None:
         # An error becomes an answer at each step, so that a defect is logged and has its request id as well.
@@ -43,22 +49,15 @@ class HotLane:
             answer = convert_exception_to_response(import_string(name)(answer))
         self._answer: Callable[[HttpRequest], HttpResponse] = answer
         # Every address is loaded now, not while the first request waits.
-        _find_view(APPEND_PATH)
+        resolve(f"{API_PREFIX}events")
 
-    def handles(self, wsgi_environ: dict[str, Any]) -> bool:
-        """Whether a request is for one of the hot addresses, written in the plainest way."""
-        path = wsgi_environ["PATH_INFO"]
-        is_hot = path == APPEND_PATH or (
-            path.startswith(STREAM_PREFIX)
-            and path.endswith(STREAM_SUFFIX)
-            and path.find("/", len(STREAM_PREFIX)) == len(path) - len(STREAM_SUFFIX) > len(STREAM_PREFIX)
-        )
-        # A prefix before all addresses, or a path that must be decoded, is for Django to take apart.
-        return is_hot and path.isascii() and path.isprintable() and not wsgi_environ.get("SCRIPT_NAME")
-
-    def __call__(self, wsgi_environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    def __call__(self, wsgi_environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes] | None:
+        """Answer a request for a lean view; None, and nothing done, if it is for anything else."""
+        match = _match_of(wsgi_environ)
+        if match is None:
+            return None
         request = WSGIRequest(wsgi_environ)
-        request.resolver_match = _find_view(request.path_info)
+        request.resolver_match = match
         try:
             response = self._answer(request)
         finally:
@@ -66,6 +65,16 @@ class HotLane:
         # Nothing under the API sets a cookie.
         start_response(f"{response.status_code} {response.reason_phrase}", list(response.items()))
         return [response.content]
+
+
+def _match_of(wsgi_environ: dict[str, Any]) -> ResolverMatch | None:
+    path: str = wsgi_environ["PATH_INFO"]
+    if path.rpartition("/")[2] not in HOT_VERBS or not path.startswith(API_PREFIX):
+        return None
+    # A prefix before all addresses, or a path that must be decoded, is for Django to take apart.
+    if wsgi_environ.get("SCRIPT_NAME") or not (path.isascii() and path.isprintable()):
+        return None
+    return _find_lean_view(path)
 
 
 def _give_connection_back() -> None:

@@ -27,8 +27,9 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
 
     granian sends what is not a list in chunks, one call each: an eighth of a small answer's cost.
     """
-    if _hot_lane.handles(environ):
-        return _hot_lane(environ, start_response)
+    hot = _hot_lane(environ, start_response)
+    if hot is not None:
+        return hot
     response: Any = _django(environ, start_response)
     # A static file comes as a bare wrapper around the open file.
     if getattr(response, "streaming", True):

@@ -14,6 +14,8 @@ from tests.factories import make_group, make_key, make_owner, make_stream
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
 JSON = "application/json"
+WORKERS = "/api/v1/streams/orders/consumer-groups/workers"
+ACK = b'{"deliveries": [{"delivery_id": 1, "lease_token": "01890a5d-ac96-774b-bcce-b302099a8057"}]}'
 EVENT = b'{"payload": 1, "id": "one"}'
 # Differ from request to request, or are what Django adds for pages and API alike.
 VARYING = {"X-Request-Id"}
@@ -23,7 +25,9 @@ class Answer:
     """What a web server is told: status, headers and body."""
 
     def __init__(self, application: Any, environ: dict[str, Any]) -> None:
-        self.body = b"".join(application({**environ, "wsgi.input": io.BytesIO(environ["body"])}, self))
+        body = application({**environ, "wsgi.input": io.BytesIO(environ["body"])}, self)
+        assert body is not None, "left to Django"
+        self.body = b"".join(body)
 
     def __call__(self, status: str, headers: list[tuple[str, str]], _error: Any = None) -> None:
         self.status = status
@@ -39,7 +43,9 @@ def lane() -> HotLane:
 @pytest.fixture
 def key() -> str:
     owner = make_owner()
-    make_group(make_stream("orders", owner=owner), "readers")
+    orders = make_stream("orders", owner=owner)
+    make_group(orders, "readers")
+    make_group(orders, "workers", mode="lease")
     make_stream("paused", owner=owner, is_paused=True)
     return make_key(owner)
 
@@ -70,13 +76,20 @@ def environ_of(method: str, path: str, body: bytes = b"", **headers: str) -> dic
         ("GET", "/api/v1/streams/orders/events?consumer_group_id=readers&last_offset=0", b"", JSON),
         ("GET", "/api/v1/streams/orders/events?consumer_group_id=none", b"", JSON),
         ("GET", "/api/v1/streams/orders/events?limit=0", b"", JSON),
+        ("POST", f"{WORKERS}/lease", b"{}", JSON),
+        ("POST", f"{WORKERS}/lease", b'{"max_events": 0}', JSON),
+        ("POST", f"{WORKERS}/ack", ACK, JSON),
+        ("POST", f"{WORKERS}/nack", b"", JSON),
+        ("POST", f"{WORKERS}/extend", ACK, JSON),
+        ("POST", f"{WORKERS}/release", ACK, JSON),
+        ("GET", f"{WORKERS}/ack", b"", JSON),
+        ("POST", "/api/v1/streams/orders/consumer-groups/readers/lease", b"{}", JSON),
     ],
 )
 def test_the_answer_is_that_of_djangos_handler(lane, key, method, path, body, content_type):
     environ = environ_of(method, path, body, content_type=content_type, x_api_key=key)
     environ["HTTP_X_REQUEST_ID"] = "the-same-for-both"
 
-    assert lane.handles(environ)
     short, long = Answer(lane, environ), Answer(get_wsgi_application(), environ)
 
     assert (short.status, short.body) == (long.status, long.body)
@@ -113,6 +126,8 @@ def test_the_connection_goes_back_after_each_request(lane, key):
         "/",
         "/api/v1/streams",
         "/api/v1/streams/events",
+        "/api/v1/streams/lease",
+        "/api/v1/streams/orders/consumer-groups/events",
         "/api/v1/streams//events",
         "/api/v1/streams/a/b/events",
         "/api/v1/streams/orders/events/",
@@ -123,11 +138,11 @@ def test_the_connection_goes_back_after_each_request(lane, key):
     ],
 )
 def test_any_other_address_is_left_to_django(lane, path):
-    assert not lane.handles({"PATH_INFO": path})
+    assert lane({"PATH_INFO": path}, None) is None
 
 
 def test_under_a_prefix_django_takes_the_address_apart(lane):
-    assert not lane.handles({"PATH_INFO": "/api/v1/events", "SCRIPT_NAME": "/eventflow"})
+    assert lane({"PATH_INFO": "/api/v1/events", "SCRIPT_NAME": "/eventflow"}, None) is None
 
 
 class Witness:
