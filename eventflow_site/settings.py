@@ -319,6 +319,7 @@ if metrics_dir := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
     Path(metrics_dir).mkdir(parents=True, exist_ok=True)
 else:
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
-# Request ids run through to tasks, and each task leaves a line.
+# A task that fails leaves a line. Several succeed each second: the metrics count them, a log would drown in them.
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 DJANGO_STRUCTLOG_CELERY_TASK_START_LOG_LEVEL = logging.DEBUG
+DJANGO_STRUCTLOG_CELERY_TASK_SUCCESS_LOG_LEVEL = logging.DEBUG

@@ -41,7 +41,8 @@ def check_readiness() -> Readiness:
     if not health.is_durable:
         found.reasons.append(f"database not durable: {health.reason}")
     if pending := count_pending_migrations():
-        found.reasons.append(f"{pending} migrations are not applied: run `manage.py migrate`")
+        them = "1 migration is" if pending == 1 else f"{pending} migrations are"
+        found.reasons.append(f"{them} not applied: run `manage.py migrate`")
         return found
     if not answers_broker():
         found.degraded.append("broker: does not answer; timers and retention wait until it is back")

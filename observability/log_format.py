@@ -22,6 +22,8 @@ QUIET_LOGGERS = {
     "django.request": logging.ERROR,
     "django.db.backends": logging.WARNING,
     "celery.app.trace": logging.CRITICAL,
+    # It would say each tick, of which there are several a second.
+    "celery.beat": logging.WARNING,
     "celery.worker.strategy": logging.WARNING,
     "psycopg.pool": logging.ERROR,
 }

@@ -70,7 +70,7 @@ def test_a_missing_migration_is_not_ready():
     finally:
         recorder.record_applied("observability", "0001_rollups_and_heartbeat")
     assert status == 503
-    assert "1 migrations are not applied" in found["reasons"][0]
+    assert "1 migration is not applied" in found["reasons"][0]
 
 
 def test_without_ticks_it_serves_but_says_so():

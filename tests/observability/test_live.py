@@ -257,4 +257,26 @@ def test_the_id_of_a_request_runs_through_to_what_the_worker_does_for_it(outside
 
     wait_for("the last step", lambda: [line["done"] for line in lines("worker") if "done" in line][-1:] == [450])
     assert [line["status"] for line in lines("web") if line["event"] == "request"] == [202]
-    assert {line["task_id"] for line in lines("worker")}, "each line names its task, too"
+    assert {line["task"] for line in lines("worker")} == {"consumers.continue_bulk_actions"}
+    assert all(line["task_id"] for line in lines("worker"))
+
+
+def test_ticks_that_succeed_leave_no_lines_and_tasks_that_fail_say_which_they_were(outside):
+    rename = "from django.db import connection as c; c.cursor().execute('ALTER TABLE {} RENAME TO {}')"
+    table, hidden = "observability_heartbeat", "observability_hidden"
+
+    def failures() -> list[dict]:
+        log = (outside.instance.home / "logs" / "worker.log").read_text().splitlines()
+        return [line for line in map(json.loads, (line for line in log if line[:1] == "{")) if line["level"] == "error"]
+
+    outside.manage("shell", "-c", rename.format(table, hidden))
+    try:
+        wait_for("a failed tick", failures)
+    finally:
+        outside.manage("shell", "-c", rename.format(hidden, table))
+    assert failures()[0]["event"] == "task_failed"
+    assert failures()[0]["task"] == "observability.record_tick"
+    for name in ("worker", "beat"):
+        log = (outside.instance.home / "logs" / f"{name}.log").read_text()
+        assert "task_succeeded" not in log
+        assert "Sending due task" not in log
