@@ -25,7 +25,7 @@ def test_commits_make_the_lag_fall(page, story):
     page.get_by_role("button", name="Commit all 20").click()
 
     expect(page.get_by_text("lag 10")).to_be_visible()
-    page.get_by_role("button", name="Commit up to offset 25").click()
+    page.get_by_role("button", name="Commit to here: offset 25").click()
     expect(page.get_by_text("lag 5", exact=True)).to_be_visible()
     assert GroupOffset.objects.get(group=story.group).committed_offset == 25
 
