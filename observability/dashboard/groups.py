@@ -26,8 +26,8 @@ from streams.lookup import StreamInfo, require_stream
 
 SHOWN_DELIVERIES = 30
 ORDERINGS = [
-    (Ordering.NONE.value, "in parallel: any number up to the limit"),
-    (Ordering.PARTITION.value, "strict: one delivery at a time per partition"),
+    (Ordering.NONE.value, "in parallel"),
+    (Ordering.PARTITION.value, "one by one, per partition"),
 ]
 CHOICES: dict[str, Any] = {"modes": Mode.choices, "starts": Start.choices, "orderings": ORDERINGS}
 FIELDS = {
