@@ -81,12 +81,8 @@ def test_a_nack_for_good_is_a_dead_letter_that_is_mended_and_sent_again(page, st
     expect(page.locator("main")).to_contain_text("the price was wrong")
 
     page.goto("/streams/orders/consumer-groups/warehouse/consume")
-    page.get_by_label("Events at most").select_option("1")
     page.get_by_role("button", name="Lease", exact=True).click()
     delivery = page.get_by_role("region", name=re.compile("^Delivery"))
-    # Whatever comes first, the mended event is among what is handed out. A click during a request would be dropped.
-    expect(delivery).to_have_count(1)
-    page.get_by_role("button", name="Lease", exact=True).click()
     expect(delivery.filter(has_text="redriven")).to_contain_text("20")
 
 
