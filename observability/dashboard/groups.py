@@ -25,7 +25,11 @@ from observability.queries.stream_pages import describe_stream
 from streams.lookup import StreamInfo, require_stream
 
 SHOWN_DELIVERIES = 30
-CHOICES: dict[str, Any] = {"modes": Mode.choices, "starts": Start.choices, "orderings": Ordering.choices}
+ORDERINGS = [
+    (Ordering.NONE.value, "in parallel"),
+    (Ordering.PARTITION.value, "one by one, per partition"),
+]
+CHOICES: dict[str, Any] = {"modes": Mode.choices, "starts": Start.choices, "orderings": ORDERINGS}
 FIELDS = {
     "/name": "name",
     "/ack_wait": "ack_wait",

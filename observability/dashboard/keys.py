@@ -49,7 +49,8 @@ class NewKeyPage(Page):
     permission_classes = (PersonOnly,)
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        return self.dialog("dashboard/_key_form.html", **self._context(Form({"expires": "90"}), self._scopes()))
+        context = self._context(Form({"expires": "90"}), self._scopes())
+        return self.dialog("dashboard/_key_form.html", question="New key", **context)
 
     @once(kept_part="dashboard/_key_made.html")
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -65,7 +66,9 @@ class NewKeyPage(Page):
             context = self._context(form, tuple(chosen))
             if is_htmx(request):
                 return self.part("dashboard/_key_form.html", status=422, **context)
-            return self.whole("dashboard/question.html", status=422, dialog="dashboard/_key_form.html", **context)
+            return self.whole(
+                "dashboard/question.html", status=422, dialog="dashboard/_key_form.html", question="New key", **context
+            )
         return _show_secret(self, request, new)
 
     def _scopes(self) -> tuple[str, ...]:
@@ -96,7 +99,7 @@ class RotateKey(Page):
 
     def get(self, request: HttpRequest, key_id: str) -> HttpResponse:
         key = view_key(get_api_key(self.caller, key_id), timezone.now())
-        return self.dialog("dashboard/_key_rotate.html", key=key, overlaps=OVERLAPS.items())
+        return self.dialog("dashboard/_key_rotate.html", question="Rotate a key", key=key, overlaps=OVERLAPS.items())
 
     @once(kept_part="dashboard/_key_made.html")
     def post(self, request: HttpRequest, key_id: str) -> HttpResponse:
@@ -132,7 +135,9 @@ def _show_secret(page: Page, request: HttpRequest, new: NewKey) -> HttpResponse:
         response = page.part("dashboard/_key_secret.html", **context)
         response["HX-Trigger-After-Swap"] = "refresh-live"
         return response
-    return page.whole("dashboard/question.html", dialog="dashboard/_key_secret.html", **context)
+    return page.whole(
+        "dashboard/question.html", dialog="dashboard/_key_secret.html", question="Copy the secret", **context
+    )
 
 
 def _curl(request: HttpRequest, new: NewKey) -> str:

@@ -22,6 +22,7 @@ class Overview(Page):
             health=get_system_health(now=now),
             may_manage=self.caller.has_right(Right.MANAGE),
             may_consume=self.caller.has_right(Right.CONSUME),
+            may_produce=self.caller.has_right(Right.PRODUCE),
         )
 
 

@@ -62,7 +62,7 @@ class Seek(Page):
             context["problem"] = _words(problem_of(error, request).detail, problem_of(error, request).faults)
         if self.is_part("seek-preview"):
             return self.part("dashboard/_seek_preview.html", **context)
-        return self.dialog("dashboard/_seek.html", **context)
+        return self.dialog("dashboard/_seek.html", question="Seek", **context)
 
     def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
         heading = describe_stream(self.caller, stream, Right.CONSUME)

@@ -32,6 +32,8 @@ class GroupStanding:
             rate; 0 when it does so already; None when nothing is unfinished or nothing will be taken.
         catch_up_seconds: until nothing is unfinished, at the rates of the last minutes; 0 when it is so, None
             when the group does not gain on its stream.
+        finished_per_second: how fast the committed offsets moved in the last minutes; None while that is not known.
+        appended_per_second: how fast the stream grew meanwhile.
     """
 
     id: int
@@ -47,6 +49,8 @@ class GroupStanding:
     missing: int = 0
     retention_risk_seconds: float | None = None
     catch_up_seconds: float | None = None
+    finished_per_second: float | None = None
+    appended_per_second: float | None = None
     last_seen_at: datetime | None = None
     head_offset: int = field(default=0, repr=False)
 
@@ -138,11 +142,14 @@ def _add_catch_up(standings: Mapping[int, GroupStanding], stream_id: int | None,
     for group_id, *found in rows.values_list("group_id", "minute", "committed_offset", "head_offset"):
         earlier.setdefault(group_id, tuple(found))
     for standing in standings.values():
+        minute, committed, head = earlier.get(standing.id, (now, 0, 0))
+        elapsed = (now - minute).total_seconds()
+        if elapsed > 0:
+            # A seek backwards is no work undone.
+            standing.finished_per_second = max(0, standing.committed_offset - committed) / elapsed
+            standing.appended_per_second = max(0, standing.head_offset - head) / elapsed
+        gained = (standing.committed_offset - committed) - (standing.head_offset - head)
         if standing.lag == 0:
             standing.catch_up_seconds = 0.0
-        elif standing.id in earlier:
-            minute, committed, head = earlier[standing.id]
-            gained = (standing.committed_offset - committed) - (standing.head_offset - head)
-            elapsed = (now - minute).total_seconds()
-            if gained > 0 and elapsed > 0:
-                standing.catch_up_seconds = standing.lag * elapsed / gained
+        elif elapsed > 0 and gained > 0:
+            standing.catch_up_seconds = standing.lag * elapsed / gained

@@ -4,9 +4,13 @@ import pytest
 from playwright.sync_api import expect
 
 from accounts.roles import Role
+from consumers.models import DeadLetter
+from consumers.services.dead_letters.report import report_dead_letter
+from consumers.services.leasing import Nack, lease_deliveries, nack_deliveries
+from streams.lookup import load_stream
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import PASSWORD
-from tests.browser.story import tell_story
+from tests.browser.story import HOSTILE, Story, append, tell_story
 
 FOR_ALL = ["/", "/streams", "/keys"]
 FOR_CONSUMERS = [
@@ -21,10 +25,17 @@ FOR_CONSUMERS = [
     "/streams/orders/consumer-groups",
     "/streams/orders/consumer-groups/new",
     "/streams/orders/consumer-groups/billing",
+    "/streams/orders/consumer-groups/billing/consume",
+    "/streams/orders/consumer-groups/billing/seek",
     "/streams/orders/consumer-groups/billing/settings",
     "/streams/orders/consumer-groups/billing/delete",
     "/streams/orders/consumer-groups/warehouse",
+    "/streams/orders/consumer-groups/warehouse/consume",
     "/streams/orders/consumer-groups/warehouse/settings",
+    "/dead-letters?stream=orders&group=billing",
+    "/dead-letters/{letter}",
+    "/dead-letters/{letter}/discard",
+    "/dead-letters/redrive?stream=orders",
 ]
 FOR_PRODUCERS = [
     "/send",
@@ -34,13 +45,30 @@ FOR_PRODUCERS = [
     "/streams/orders/settings",
     "/streams/orders/delete",
     "/keys/new",
+    "/keys/{key}/rotate",
+    "/keys/{key}/revoke",
 ]
 FOR_ADMINS = ["/users"]
 
 
 @pytest.fixture
 def story(site):
-    return tell_story()
+    told = tell_story()
+    append(told.stream, {"type": "order.lost", "key": HOSTILE, "payload": {HOSTILE: HOSTILE}})
+    stream = load_stream("orders")
+    assert stream is not None
+    for offset in (30, 31):
+        report_dead_letter(
+            stream=stream, group=told.group, reporter=HOSTILE[:64], partition=0, offset=offset, error=HOSTILE
+        )
+    leased = lease_deliveries(stream=stream, group=told.leasing_group, consumer="w", max_events=2)
+    nacks = [Nack(each.id, each.token, HOSTILE, is_terminal=False) for each in leased.deliveries]
+    nack_deliveries(group=told.leasing_group, nacks=nacks)
+    return told
+
+
+def address(path: str, story: Story) -> str:
+    return path.format(letter=DeadLetter.objects.order_by("pk").values_list("pk", flat=True)[0], key=story.key.key_id)
 
 
 @pytest.mark.parametrize("path", FOR_ALL + FOR_CONSUMERS + FOR_PRODUCERS)
@@ -49,10 +77,13 @@ def test_a_page_is_silent_accessible_and_safe(page, sign_in, story, path):
 
     for theme in ("light", "dark"):
         page.emulate_media(color_scheme=theme)
-        response = page.goto(path)
+        response = page.goto(address(path, story))
         assert response.status == 200
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         assert_accessible(page)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.reload()
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
     # Nothing that somebody wrote became an element.
     assert page.locator("img[src=x]").count() == 0
 
@@ -66,12 +97,12 @@ def test_an_admins_page_is_silent_accessible_and_safe(page, sign_in, story, path
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/streams", "/streams/orders", "/streams/orders/events", "/send", "/keys", "/consumer-groups"]
+    "path", ["/", "/streams", "/streams/orders", "/streams/orders/events", "/send", "/keys", "/dead-letters/{letter}"]
 )
 def test_a_page_fits_a_phone(page, sign_in, story, path):
     sign_in(user=story.owner)
     page.set_viewport_size({"width": 390, "height": 844})
-    page.goto(path)
+    page.goto(address(path, story))
 
     expect(page.get_by_role("button", name="Menu")).to_be_visible()
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 390

@@ -107,6 +107,51 @@ def test_a_lost_answer_is_asked_for_again_with_the_same_key_and_stores_once(page
     complaints.expect("503")
 
 
+@pytest.mark.parametrize("failure", ["no connection", "429", "502", "504"])
+def test_a_failure_that_passes_is_got_over_with_the_same_key(page, producer, complaints, failure):
+    write(page, '{"n": 1}')
+    keys = []
+
+    def fail_twice(route):
+        if route.request.method != "POST":
+            route.continue_()
+            return
+        keys.append(route.request.headers["idempotency-key"])
+        if len(keys) > 2:
+            route.continue_()
+        elif failure == "no connection":
+            route.abort("connectionreset")
+        else:
+            route.fulfill(status=int(failure), body="", headers={"Retry-After": "1"})
+
+    page.route("**/send", fail_twice)
+    page.get_by_role("button", name="Send", exact=True).click()
+
+    expect(page.get_by_text("Nothing is done twice")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="Stored")).to_be_visible()
+    assert len(keys) == 3
+    assert len(set(keys)) == 1
+    complaints.clear()  # Failed requests are what this test makes.
+
+
+def test_a_server_that_stays_away_rolls_the_row_back_and_keeps_what_was_written(page, producer, complaints):
+    write(page, '{"n": 1}')
+    page.route(
+        "**/send",
+        lambda route: (
+            route.fulfill(status=500, body="", headers={"X-Request-Id": "request-4712"})
+            if route.request.method == "POST"
+            else route.continue_()
+        ),
+    )
+    page.get_by_role("button", name="Send", exact=True).click()
+
+    expect(page.locator("#sent-rows tr.rolled-back")).to_have_count(1)
+    expect(page.get_by_text("Request request-4712")).to_be_visible()
+    expect(page.get_by_label("Payload")).to_have_value('{"n": 1}')
+    complaints.expect("500")
+
+
 def test_a_second_submission_has_a_key_of_its_own(page, producer):
     write(page, '{"n": 1}')
     page.get_by_role("button", name="Send", exact=True).click()

@@ -1,5 +1,8 @@
 """Looking through events: live, by filter, page by page."""
 
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 import pytest
 from playwright.sync_api import expect
 
@@ -75,6 +78,19 @@ def test_times_are_local_with_the_exact_utc_on_hover(page, story):
     shown = page.locator("dd time").first
     assert shown.get_attribute("title") == f"{shown.get_attribute('datetime')} (UTC)"
     assert shown.get_attribute("datetime").endswith("Z")
+
+
+def test_times_are_in_the_viewers_zone(browser, site, sign_in, context, story):
+    elsewhere = browser.new_context(base_url=site.url, timezone_id="Asia/Kolkata", locale="en-GB")
+    elsewhere.add_cookies(context.cookies())
+    page = elsewhere.new_page()
+    page.goto("/streams/orders/events/0/1")
+    shown = page.locator("dd time").first
+    recorded = datetime.fromisoformat(shown.get_attribute("datetime")).astimezone(ZoneInfo("Asia/Kolkata"))
+
+    expect(shown).to_contain_text(f"{recorded:%H:%M:%S}")
+    assert shown.get_attribute("title").endswith("Z (UTC)")
+    elsewhere.close()
 
 
 def test_a_payload_is_copied(page, context, story):

@@ -268,6 +268,10 @@ def test_the_time_to_catch_up_follows_from_the_last_minutes(owner):
     # It finished 60 while 20 came: 40 gained, 60 to go.
     assert by_name["gaining"].catch_up_seconds == pytest.approx(60 * (now - then).total_seconds() / 40)
     assert by_name["losing"].catch_up_seconds is None
+    elapsed = (now - then).total_seconds()
+    assert by_name["gaining"].finished_per_second == pytest.approx(60 / elapsed)
+    assert by_name["losing"].finished_per_second == 0
+    assert by_name["losing"].appended_per_second == pytest.approx(20 / elapsed)
 
 
 def test_the_number_of_queries_does_not_grow(owner):

@@ -9,7 +9,14 @@ function toggleMenu(button) {
   button.setAttribute("aria-expanded", String(isOpen));
 }
 
+/** On a phone the tabs scroll sideways: the current one should be seen. */
+function showCurrentTab() {
+  const current = document.querySelector(".tabs [aria-current]");
+  if (current) current.parentElement.closest(".tabs").scrollLeft = current.offsetLeft - 16;
+}
+
 export function startNavigation() {
+  showCurrentTab();
   on("click", "[data-menu-toggle]", toggleMenu);
   let isGoing = false;
   document.addEventListener("keydown", (event) => {

@@ -1,0 +1,75 @@
+"""Going about with the keyboard alone."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.story import tell_story
+
+
+@pytest.fixture
+def story(site, page, sign_in):
+    told = tell_story()
+    sign_in(user=told.owner)
+    return told
+
+
+def test_the_first_tab_stop_skips_the_navigation(page, story):
+    page.goto("/streams")
+    page.keyboard.press("Tab")
+    skip = page.locator(":focus")
+    expect(skip).to_have_text(re.compile("^Skip"))
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+
+    assert page.evaluate("() => document.activeElement.closest('main') !== null")
+
+
+def test_two_keys_lead_to_a_page_and_a_slash_to_its_filter(page, story):
+    page.goto("/")
+    page.keyboard.press("g")
+    page.keyboard.press("s")
+    expect(page.get_by_role("heading", name="Streams", level=1)).to_be_visible()
+    page.keyboard.press("/")
+
+    expect(page.get_by_placeholder("Filter by name")).to_be_focused()
+
+
+def test_a_question_mark_lists_the_keys(page, story):
+    page.goto("/")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_the_keyboard_shows_where_it_is(page, story):
+    page.goto("/streams/orders/consumer-groups/billing")
+    for _ in range(25):
+        page.keyboard.press("Tab")
+        unmarked = page.evaluate(
+            """() => {
+                if (document.activeElement === document.body) return "";
+                const style = getComputedStyle(document.activeElement);
+                const outlined = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1;
+                return outlined || style.boxShadow.includes("0px 0px 0px 3px") ? "" : document.activeElement.outerHTML.slice(0, 200);
+            }"""
+        )
+        assert not unmarked, unmarked
+
+
+def test_a_phone_shows_the_current_tab(page, story):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto("/streams/orders/consumer-groups/warehouse/settings")
+    box = page.get_by_role("link", name="Settings").bounding_box()
+
+    assert box is not None
+    assert box["x"] + box["width"] <= 390
+
+
+def test_settings_of_deliveries_are_asked_for_lease_mode_only(page, story):
+    page.goto("/streams/orders/consumer-groups/new")
+    expect(page.get_by_label("Ack wait, seconds")).to_be_hidden()
+    page.get_by_label("lease: the server hands out events").check()
+    expect(page.get_by_label("Ack wait, seconds")).to_be_visible()
