@@ -1,16 +1,12 @@
-"""Flags slow SQL in the logs: the statement's text without its parameters, which may be anybody's data."""
+"""Times the statements of Django's connections; the log's own statements are timed where they are sent."""
 
-import logging
 import time
 from collections.abc import Callable
 from typing import Any
 
-from django.conf import settings
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-logger = logging.getLogger(__name__)
-
-MAX_SQL_CHARACTERS = 1_000
+from streams.log.slow import flag_if_slow
 
 
 def watch_connection(connection: BaseDatabaseWrapper, **_signal: Any) -> None:
@@ -25,13 +21,4 @@ def time_statement(execute: Callable[..., Any], sql: Any, params: Any, many: boo
     try:
         return execute(sql, params, many, context)
     finally:
-        seconds = time.perf_counter() - started
-        if seconds > settings.SLOW_SQL_SECONDS:
-            logger.warning(
-                "slow sql", extra={"sql": statement_text(sql), "duration_seconds": round(seconds, 6), "slow": True}
-            )
-
-
-def statement_text(sql: Any) -> str:
-    """Return a statement on one line, cut where it gets long, without its parameters."""
-    return " ".join(str(sql).split())[:MAX_SQL_CHARACTERS]
+        flag_if_slow(sql, time.perf_counter() - started)

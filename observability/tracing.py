@@ -24,7 +24,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from observability.http_metrics import METHODS
 from observability.log_safety import redact_text
 from observability.middleware import MAX_PATH_CHARACTERS, caller_of, safe
-from observability.slow_sql import statement_text
+from streams.log.slow import statement_text
 
 SERVICE = "eventflow"
 SEND_EVERY_MILLISECONDS = 1_000

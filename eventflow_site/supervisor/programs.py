@@ -36,13 +36,13 @@ def web(configuration: Configuration, home: Home, env: Mapping[str, str]) -> Chi
 def worker(home: Home, env: Mapping[str, str]) -> Child:
     """The Celery worker: threads, because its tasks wait for PostgreSQL and for nothing else."""
     options = ["--pool", "threads", "--concurrency", "4", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
-    return _child("worker", ["celery", "--app", "eventflow_site", "worker", *options], home, env)
+    return _child("worker", ["celery", "--quiet", "--app", "eventflow_site", "worker", *options], home, env)
 
 
 def beat(home: Home, env: Mapping[str, str]) -> Child:
     """The ticking: apart from the worker, so that its death is seen and mended."""
     options = ["--schedule", str(home.directory("beat") / "schedule"), "--pidfile=", "--loglevel", "INFO"]
-    return _child("beat", ["celery", "--app", "eventflow_site", "beat", *options], home, env)
+    return _child("beat", ["celery", "--quiet", "--app", "eventflow_site", "beat", *options], home, env)
 
 
 def first_start(answer: Path, env: Mapping[str, str], log: IO[bytes]) -> subprocess.Popen[bytes]:

@@ -1,6 +1,7 @@
 """One commit: the statements that store what several requests want stored."""
 
 from collections.abc import Mapping, Sequence
+from time import perf_counter
 from typing import Any, Final
 
 import psycopg
@@ -11,6 +12,7 @@ from accounts.idempotency import pack_body, unpack_body
 from streams.log.connections import Bigints, connect
 from streams.log.pending import Lane, PendingAppend, lanes_for
 from streams.log.protocol import Appended
+from streams.log.slow import flag_if_slow
 from streams.log.statements import load
 
 # How long a commit waits for a row that another transaction holds, ...
@@ -164,6 +166,7 @@ class CommitSession:
             ids += [lane.partition_id] * len(lane.batches)
             distances += lane.distances()
         batches = [batch for lane in lanes.values() for batch in lane.batches]
+        started = perf_counter()
         self._cursor.execute(
             load("append"),
             {
@@ -179,6 +182,7 @@ class CommitSession:
             },
             prepare=True,
         )
+        flag_if_slow(load("append"), perf_counter() - started)
         rows = self._cursor.fetchall()
         missing = set(lanes) - {row[0] for row in rows}
         if missing:

@@ -12,6 +12,7 @@ from streams.errors import PartitionGone
 from streams.log.batches import CorruptBatch, unpack
 from streams.log.cache import BatchCache, CachedBatch, splice
 from streams.log.protocol import Bounds, Gap, PartitionRef, ReadResult
+from streams.log.slow import flag_if_slow
 from streams.log.statements import load
 
 # How many batches the first read of a partition looks at, before it knows how full they are.
@@ -30,9 +31,11 @@ def query(statement: SQL, params: dict[str, Any]) -> list[tuple[Any, ...]]:
         cursor.execute(statement, params, binary=True)
         result = cursor.pgresult
         rows = cursor.fetchall() if result is not None and result.nfields else []
+    seconds = perf_counter() - started
+    flag_if_slow(statement, seconds)
     if connection.queries_logged:
         # So that tests which count queries see this one as well.
-        connection.queries_log.append({"sql": statement.as_string(None), "time": f"{perf_counter() - started:.3f}"})
+        connection.queries_log.append({"sql": statement.as_string(None), "time": f"{seconds:.3f}"})
     return rows
 
 
