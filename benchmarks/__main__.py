@@ -70,9 +70,8 @@ def main() -> None:
             admin.call("POST", "/streams", {"name": name, "partitions": partitions})
         key = admin.call("POST", "/api-keys", {"name": "bench", "scopes": ["produce", "consume"]})["secret"]
         measure(Bench(instance, key, table))
-        leased = leases.report(instance, admin, key)
-    Console(width=120).print(table)
-    Console(width=120).print(leased)
+        Console(width=120).print(table)
+        Console(width=120).print(leases.report(instance, admin, key))
 
 
 def measure(bench: Bench) -> None:
