@@ -11,8 +11,9 @@ from collections.abc import Generator
 from typing import Any, Final, TypeVar
 
 import psycopg
+from psycopg.abc import Query
 
-from streams.log.connections import connect
+from streams.log.connections import connect, has_news
 
 PATIENCE_SECONDS: Final = 2.0
 # One answer serves all who wait.
@@ -49,6 +50,17 @@ class WatchfulConnection(psycopg.Connection[Any]):
 
     A statement that merely takes its time goes on: `statement_timeout` is its limit.
     """
+
+    def execute(self, query: Query, *args: Any, **kwargs: Any) -> psycopg.Cursor[Any]:
+        """Run a statement; the empty one, with which a pool checks a connection, costs no way to the server and back.
+
+        A server that is gone has closed its end, and that can be seen from here; one that hangs is found out by `wait`.
+        """
+        if query == "":
+            if has_news(self):
+                raise psycopg.OperationalError("PostgreSQL has closed this connection")
+            return self.cursor()
+        return super().execute(query, *args, **kwargs)
 
     def wait(self, gen: Generator[Any, Any, Returned], *args: Any, **kwargs: Any) -> Returned:
         return super().wait(self._watched(gen), *args, **kwargs)

@@ -5,6 +5,7 @@ requests share must never be what a commit waits for.
 """
 
 import os
+import select
 import socket
 import struct
 from typing import Any, Final
@@ -60,6 +61,15 @@ def connect(name: str, *options: str) -> psycopg.Connection[tuple[Any, ...]]:
     # A server that vanished without a word is noticed in seconds, not after the kernel's two hours.
     params |= {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 8000}
     return psycopg.Connection.connect(autocommit=True, context=adapters, **params)
+
+
+def has_news(connection: psycopg.Connection[Any]) -> bool:
+    """Whether the server said something to an idle connection: that can hardly be anything but farewell."""
+    if connection.closed:
+        return True
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def cut(connection: psycopg.Connection[Any]) -> None:

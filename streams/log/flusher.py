@@ -1,7 +1,6 @@
 """The flusher's work: one round is one commit, and every request of it gets a true answer."""
 
 import logging
-import select
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
@@ -19,7 +18,7 @@ from streams.log.commit import (
     CommitSession,
     PartitionsMissing,
 )
-from streams.log.connections import cut
+from streams.log.connections import cut, has_news
 from streams.log.pending import PendingAppend, State
 from streams.log.protocol import Appended
 
@@ -79,7 +78,7 @@ class Flusher:
         Raises:
             psycopg.Error, NotDurable, OSError: there is none.
         """
-        if self._session is not None and _has_news(self._session.connection):
+        if self._session is not None and has_news(self._session.connection):
             # An idle server has nothing to say but farewell. A statement sent now would be lost
             # and leave its requests in doubt for no reason.
             self.disconnect()
@@ -231,14 +230,6 @@ def _settle(request: PendingAppend, answer: Any) -> None:
         request.finish(error=answer)
     else:
         request.finish(result=answer)
-
-
-def _has_news(connection: psycopg.Connection[Any]) -> bool:
-    if connection.closed:
-        return True
-    poll = select.poll()
-    poll.register(connection.fileno(), select.POLLIN)
-    return bool(poll.poll(0))
 
 
 def _is_from_a_dying_server(error: Exception) -> bool:

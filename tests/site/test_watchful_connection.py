@@ -6,6 +6,7 @@ import sys
 
 import psycopg
 import pytest
+from psycopg_pool import ConnectionPool
 
 from eventflow_site import database
 from eventflow_site.database import WatchfulConnection
@@ -38,3 +39,21 @@ def test_the_pool_of_the_web_server_has_such_connections():
     env = {**os.environ, "DATABASE_POOL_SIZE": "4", "DJANGO_SETTINGS_MODULE": "eventflow_site.settings"}
     said = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "WatchfulConnection"
+
+
+def test_the_pools_check_finds_a_connection_that_its_server_closed(connection):
+    with psycopg.connect(test_database_url(), autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [connection.info.backend_pid])
+
+    with pytest.raises(psycopg.OperationalError, match="closed this connection"):
+        ConnectionPool.check_connection(connection)
+
+
+def test_the_pools_check_of_a_good_connection_asks_the_server_nothing(connection):
+    connection.execute("SELECT 'the last that it heard'")
+
+    ConnectionPool.check_connection(connection)
+
+    with psycopg.connect(test_database_url(), autocommit=True) as other:
+        last = other.execute("SELECT query FROM pg_stat_activity WHERE pid = %s", [connection.info.backend_pid])
+        assert last.fetchone() == ("SELECT 'the last that it heard'",)
