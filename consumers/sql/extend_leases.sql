@@ -1,4 +1,4 @@
--- Keep leases for longer, counted from now.
+-- Keep leases for longer, counted from now; one that lasts longer already stays as it is.
 --
 -- Params   group_id, ack_wait
 --          delivery_ids, tokens: one element for each
@@ -9,7 +9,8 @@
 -- IS NOT DISTINCT FROM is = for what is never null, but no index serves it: the key alone finds the rows, whatever
 -- the planner thinks of the group's size.
 UPDATE consumers_delivery AS delivery
-   SET lease_expires_at = clock_timestamp() + make_interval(secs => %(ack_wait)s::float8)
+   SET lease_expires_at = greatest(
+           delivery.lease_expires_at, clock_timestamp() + make_interval(secs => %(ack_wait)s::float8))
   FROM (SELECT held.id
           FROM consumers_delivery AS held
           JOIN unnest(%(delivery_ids)s::bigint[], %(tokens)s::uuid[]) AS asked (id, token)

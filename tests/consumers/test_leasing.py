@@ -346,6 +346,16 @@ def test_extending_keeps_the_lease():
     assert result.expires_at > delivery.expires_at + timedelta(seconds=500)
 
 
+def test_extending_never_takes_time_away():
+    group = make_lease_group(ack_wait_seconds=30)
+    produce(group, 1)
+    delivery = lease_one(group, ack_wait_seconds=3600)
+
+    (result,) = extend_leases(group=group, leases=refs(delivery))
+
+    assert result.expires_at == delivery.expires_at
+
+
 def test_a_released_delivery_is_available_at_once_and_unpunished():
     group = make_lease_group(backoff_seconds=(1000,))
     produce(group, 5)

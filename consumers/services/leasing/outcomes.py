@@ -159,7 +159,7 @@ def release_deliveries(*, group: ConsumerGroup, leases: Sequence[LeaseRef]) -> l
 def extend_leases(
     *, group: ConsumerGroup, leases: Sequence[LeaseRef], ack_wait_seconds: float | None = None
 ) -> list[DeliveryResult]:
-    """Keep deliveries for another ack wait, counted from now.
+    """Keep deliveries for another ack wait, counted from now; never shorter than they were leased for.
 
     Raises:
         WrongMode
