@@ -44,6 +44,7 @@ class Bench:
     def load(self, what: str, run: Callable[[], wrk.Load], *, factor: int = 1, limit: float | None = None) -> float:
         """Run a load and add its line; `factor` events are in each request. Return events per second."""
         console.print(f"  {what} …")
+        raw.wait_until_counted(self.instance.database_url)
         before = self.instance.cpu_seconds()
         load = run()
         cpu = (self.instance.cpu_seconds() - before) / max(1.0, load.requests_per_second * SECONDS) * 1e6

@@ -58,6 +58,8 @@ class WatchfulConnection(psycopg.Connection[Any]):
         """
         if query == "":
             if has_news(self):
+                # Closed here too: a pool puts back what still looks well, and would try it again for ever.
+                self.close()
                 raise psycopg.OperationalError("PostgreSQL has closed this connection")
             return self.cursor()
         return super().execute(query, *args, **kwargs)

@@ -47,6 +47,7 @@ def test_the_pools_check_finds_a_connection_that_its_server_closed(connection):
 
     with pytest.raises(psycopg.OperationalError, match="closed this connection"):
         ConnectionPool.check_connection(connection)
+    assert connection.closed
 
 
 def test_the_pools_check_of_a_good_connection_asks_the_server_nothing(connection):
