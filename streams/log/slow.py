@@ -11,7 +11,7 @@ MAX_SQL_CHARACTERS = 1_000
 
 
 def flag_if_slow(sql: object, seconds: float) -> None:
-    """Log a statement that took longer than SLOW_SQL_SECONDS; a failed one, too, may have taken its time."""
+    """Log a statement that took longer than SLOW_SQL_SECONDS."""
     if seconds > settings.SLOW_SQL_SECONDS:
         logger.warning(
             "slow sql", extra={"sql": statement_text(sql), "duration_seconds": round(seconds, 6), "slow": True}
