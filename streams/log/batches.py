@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import zstandard
 
 from streams.conf import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, ZSTD_LEVEL
+from streams.log.lines import RecordLines, count_lines, size_of
 
 CODEC_PLAIN: Final = 0
 CODEC_ZSTD: Final = 1
@@ -51,8 +52,7 @@ def pack(records: Sequence[bytes]) -> list[PackedBatch]:
     Raises:
         ValueError: a record is not a JSON object on one line; reading would take it for more or fewer.
     """
-    size = sum(map(len, records))
-    if len(records) <= MAX_BATCH_EVENTS and size + len(records) <= MAX_BATCH_BYTES:
+    if len(records) <= MAX_BATCH_EVENTS and size_of(records) + len(records) <= MAX_BATCH_BYTES:
         return [_pack_one(records)] if records else []
     return [_pack_one(part) for part in _cut(records)]
 
@@ -71,9 +71,7 @@ def _cut(records: Iterable[bytes]) -> Iterable[list[bytes]]:
 
 
 def _pack_one(records: Sequence[bytes]) -> PackedBatch:
-    plain = b"\n".join(records)
-    if _count_lines(plain) != len(records) or not all(map(_is_object, records)):
-        raise ValueError("a record is a JSON object on one line")
+    plain = records.text if isinstance(records, RecordLines) else _join(records)
     record_bytes = len(plain) - len(records) + 1
     compressed = _codecs.compressor.compress(plain)
     if len(compressed) < len(plain):
@@ -81,12 +79,11 @@ def _pack_one(records: Sequence[bytes]) -> PackedBatch:
     return PackedBatch(len(records), CODEC_PLAIN, plain, record_bytes)
 
 
-def _count_lines(text: bytes) -> int:
-    """Return how many lines a text has, the last one without its newline.
-
-    By what is left without newlines: six times as fast as `bytes.count`, which looks at byte after byte.
-    """
-    return len(text) - len(text.replace(b"\n", b"")) + 1
+def _join(records: Sequence[bytes]) -> bytes:
+    plain = b"\n".join(records)
+    if count_lines(plain) != len(records) or not all(map(_is_object, records)):
+        raise ValueError("a record is a JSON object on one line")
+    return plain
 
 
 def unpack(codec: int, stored: bytes) -> bytes:

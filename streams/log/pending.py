@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Final
 
 from streams.log.batches import PackedBatch, pack
+from streams.log.lines import size_of
 from streams.log.protocol import Appended, AppendedRange, PartitionAppend, Receipt
 
 # From this size on a request compresses its own records, in its own thread, into batches of its own.
@@ -36,7 +37,7 @@ class PendingAppend:
         self.packed: list[list[PackedBatch] | None] = []
         self.size = 0
         for append in appends:
-            size = sum(map(len, append.records))
+            size = size_of(append.records)
             self.packed.append(pack(append.records) if size >= _PACK_ALONE_BYTES else None)
             self.size += size
         self.placements: list[tuple[Lane, int]] = []

@@ -56,6 +56,7 @@ def append_events(
     """Store all of the events durably, or none; return where they went and the rendered answer.
 
     Args:
+        events: they become their records, and cannot be appended again.
         stream_name: the stream of all events, where the address names it; else each event names its own.
         render: makes the response body from the placement and the ranges; a retry with the same
             Idempotency-Key is answered with the same bytes.
@@ -67,10 +68,6 @@ def append_events(
         AppendNotStored, AppendOutcomeUnknown: the database failed before, or at, the commit.
     """
     try:
-        return _append(caller, events, stream_name, render, idempotency, is_single=is_single)
-    except PartitionGone:
-        # The stream was deleted and made anew on another worker since it was looked up here.
-        forget_streams()
         return _append(caller, events, stream_name, render, idempotency, is_single=is_single)
     except (StreamPaused, StreamNotFound, ScopeMissing):
         # A refusal says "never stored": not of a retry whose first request was stored before things changed.
@@ -91,9 +88,21 @@ def _append(
     *,
     is_single: bool,
 ) -> tuple[Appended, bytes]:
-    streams = _streams_of(caller, events, stream_name, is_single=is_single)
+    names = _names_of(events, stream_name, is_single=is_single)
+    streams = _open_streams(caller, names)
     records, ids = make_records(events, is_single=is_single)
-    placement = _place(events, streams, records, ids)
+    try:
+        return _store(_place(events, streams, records, ids), caller, render, idempotency)
+    except PartitionGone:
+        # The stream was deleted and made anew on another worker since it was looked up here.
+        forget_streams()
+        streams = _open_streams(caller, names)
+        return _store(_place(events, streams, records, ids), caller, render, idempotency)
+
+
+def _store(
+    placement: Placement, caller: Caller, render: Render, idempotency: Idempotency | None
+) -> tuple[Appended, bytes]:
     receipt = None
     if idempotency is not None:
         receipt = Receipt(
@@ -107,22 +116,20 @@ def _append(
     return appended, body
 
 
-def _streams_of(
-    caller: Caller, events: Sequence[Envelope], stream_name: str | None, *, is_single: bool
-) -> StreamInfo | list[StreamInfo]:
-    """Return the one stream of all events, or each event's own."""
+def _names_of(events: Sequence[Envelope], stream_name: str | None, *, is_single: bool) -> str | list[str]:
+    """Return the name of the one stream of all events, or each event's own."""
+    names = [event.stream for event in events]
     if stream_name is not None:
         faults = [
             EventFault(
                 "/stream" if is_single else f"/{index}/stream", "stream_mismatch", "The address names another stream."
             )
-            for index, event in enumerate(events)
-            if event.stream is not UNSET and event.stream != stream_name
+            for index, name in enumerate(names)
+            if name is not UNSET and name != stream_name
         ]
         if faults:
             raise InvalidEvents(faults)
-        return _open_stream(caller, stream_name)
-    names = [event.stream for event in events]
+        return stream_name
     if UNSET in names:
         raise InvalidEvents(
             [
@@ -131,8 +138,14 @@ def _streams_of(
                 if name is UNSET
             ]
         )
-    found = {str(name): _open_stream(caller, str(name)) for name in dict.fromkeys(names)}
-    return next(iter(found.values())) if len(found) == 1 else [found[str(name)] for name in names]
+    return [str(name) for name in names]
+
+
+def _open_streams(caller: Caller, names: str | list[str]) -> StreamInfo | list[StreamInfo]:
+    if isinstance(names, str):
+        return _open_stream(caller, names)
+    found = {name: _open_stream(caller, name) for name in dict.fromkeys(names)}
+    return next(iter(found.values())) if len(found) == 1 else [found[name] for name in names]
 
 
 def _open_stream(caller: Caller, name: str) -> StreamInfo:
@@ -143,7 +156,7 @@ def _open_stream(caller: Caller, name: str) -> StreamInfo:
 
 
 def _place(
-    events: Sequence[Envelope], streams: StreamInfo | list[StreamInfo], records: list[bytes], ids: list[str]
+    events: Sequence[Envelope], streams: StreamInfo | list[StreamInfo], records: Sequence[bytes], ids: list[str]
 ) -> Placement:
     if isinstance(streams, StreamInfo) and len(streams.partitions) == 1:
         return Placement(ids, [PartitionAppend(streams.partitions[0], records)], None)

@@ -100,6 +100,21 @@ def test_a_payload_over_several_lines_loses_its_line_breaks_only_outside_strings
     assert read_back(shop).content.endswith(b'"payload":{"a b":"x\\n y","c":[1,2]}}]')
 
 
+def test_a_batch_of_all_kinds_comes_back_in_order_each_as_it_was_sent(shop):
+    body = b"""[{"stream":"orders","payload":1},
+        {"payload":{"a":
+            [2]}, "stream":"orders","headers":null,"id":"mine"},
+        {"stream":"orders","payload":"3\\n","headers":{"h":"v"},"key":"k","type":"order.paid"},
+        {"stream":"orders","payload":{}}]"""
+    sent = shop.post("/events", body).json()["events"]
+    found = read_back(shop).json()
+    assert [event["payload"] for event in found] == [1, {"a": [2]}, "3\n", {}]
+    assert [event["headers"] for event in found] == [{}, {}, {"h": "v"}, {}]
+    assert [event["id"] for event in found] == [event["id"] for event in sent]
+    assert found[1]["id"] == "mine"
+    assert all("stream" not in event for event in found)
+
+
 def test_a_batch_with_bad_items_stores_nothing_and_names_them(shop):
     body = [
         {"stream": "orders", "payload": 1},
