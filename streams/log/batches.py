@@ -3,21 +3,20 @@
 Pure functions; nothing here knows offsets or the database.
 """
 
-import threading
 from collections.abc import Iterable, Sequence
 from operator import methodcaller
 from typing import Final, NamedTuple
 
 import zstandard
 
-from streams.conf import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, ZSTD_LEVEL
+from streams.conf import MAX_BATCH_BYTES, MAX_BATCH_EVENTS
+from streams.log.codecs import compress, decompress
 from streams.log.lines import RecordLines, count_lines, size_of
 
 CODEC_PLAIN: Final = 0
 CODEC_ZSTD: Final = 1
 # No batch that we ever stored is larger: one event, if larger than the cap, is alone in its batch.
 MAX_UNPACKED_BYTES: Final = 16 * 1024 * 1024
-
 
 _is_object = methodcaller("startswith", b"{")
 
@@ -33,17 +32,6 @@ class PackedBatch(NamedTuple):
 
 class CorruptBatch(Exception):
     """A stored batch does not unpack to what its row says."""
-
-
-class _Codecs(threading.local):
-    """zstandard's objects must not be shared by threads."""
-
-    def __init__(self) -> None:
-        self.compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL)
-        self.decompressor = zstandard.ZstdDecompressor()
-
-
-_codecs = _Codecs()
 
 
 def pack(records: Sequence[bytes]) -> list[PackedBatch]:
@@ -73,7 +61,7 @@ def _cut(records: Iterable[bytes]) -> Iterable[list[bytes]]:
 def _pack_one(records: Sequence[bytes]) -> PackedBatch:
     plain = records.text if isinstance(records, RecordLines) else _join(records)
     record_bytes = len(plain) - len(records) + 1
-    compressed = _codecs.compressor.compress(plain)
+    compressed = compress(plain)
     if len(compressed) < len(plain):
         return PackedBatch(len(records), CODEC_ZSTD, compressed, record_bytes)
     return PackedBatch(len(records), CODEC_PLAIN, plain, record_bytes)
@@ -100,6 +88,6 @@ def unpack(codec: int, stored: bytes) -> bytes:
         # The decompressor trusts the size in the frame's header, so look at it first.
         if not 0 <= zstandard.frame_content_size(stored) <= MAX_UNPACKED_BYTES:
             raise CorruptBatch("the size in the frame's header is missing or too large")
-        return _codecs.decompressor.decompress(stored, max_output_size=MAX_UNPACKED_BYTES)
+        return decompress(stored, max_bytes=MAX_UNPACKED_BYTES)
     except zstandard.ZstdError as error:
         raise CorruptBatch(str(error)) from error

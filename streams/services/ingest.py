@@ -120,25 +120,30 @@ def _names_of(events: Sequence[Envelope], stream_name: str | None, *, is_single:
     """Return the name of the one stream of all events, or each event's own."""
     names = [event.stream for event in events]
     if stream_name is not None:
-        faults = [
-            EventFault(
-                "/stream" if is_single else f"/{index}/stream", "stream_mismatch", "The address names another stream."
+        if names.count(UNSET) + names.count(stream_name) < len(names):
+            raise InvalidEvents(
+                [
+                    EventFault(
+                        _pointer(index, is_single=is_single), "stream_mismatch", "The address names another stream."
+                    )
+                    for index, name in enumerate(names)
+                    if name not in (UNSET, stream_name)
+                ]
             )
-            for index, name in enumerate(names)
-            if name is not UNSET and name != stream_name
-        ]
-        if faults:
-            raise InvalidEvents(faults)
         return stream_name
     if UNSET in names:
         raise InvalidEvents(
             [
-                EventFault("/stream" if is_single else f"/{index}/stream", "required", "`stream` is required.")
+                EventFault(_pointer(index, is_single=is_single), "required", "`stream` is required.")
                 for index, name in enumerate(names)
                 if name is UNSET
             ]
         )
     return [str(name) for name in names]
+
+
+def _pointer(index: int, *, is_single: bool) -> str:
+    return "/stream" if is_single else f"/{index}/stream"
 
 
 def _open_streams(caller: Caller, names: str | list[str]) -> StreamInfo | list[StreamInfo]:
