@@ -105,7 +105,7 @@ DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=10)
 DATABASE_URL = required("DATABASE_URL", "the PostgreSQL that holds everything")
 DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url_config(DATABASE_URL)}
 # Django's own backend, counting connections, statements and errors.
-DATABASES["default"]["ENGINE"] = "django_prometheus.db.backends.postgresql"
+DATABASES["default"]["ENGINE"] = "eventflow_site.postgresql"
 DATABASES["default"]["CONN_MAX_AGE"] = 0
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = DATABASE_POOL_SIZE > 0
 DATABASES["default"].setdefault("OPTIONS", {}).update(

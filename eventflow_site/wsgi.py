@@ -3,12 +3,13 @@
 import os
 
 from eventflow_site.embedded.process import die_with_parent
+from eventflow_site.many_threads import collect_less_garbage, spread_sleeping_threads
 
 # granian's workers would outlive a main process that is killed, and keep the port.
 die_with_parent()
+spread_sleeping_threads()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "eventflow_site.settings")
 
-import gc  # noqa: E402
 from collections.abc import Iterable  # noqa: E402
 from typing import Any  # noqa: E402
 
@@ -44,7 +45,5 @@ from streams.stopping import stop_waiting  # noqa: E402
 
 call_at_stop(stop_waiting)
 
-# What is loaded by now stays for as long as the worker. Looking through it for garbage stops every thread for a
-# tenth of a second, again and again; what requests leave behind is still collected.
-gc.collect()
-gc.freeze()
+# The last thing: all that the worker needs is loaded.
+collect_less_garbage()

@@ -18,6 +18,16 @@ class LeanView(APIView):
     HttpResponse: no content negotiation, no parsers, no renderers.
     """
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Answer HEAD as GET, for the class once and for all.
+
+        Django would set `self.head = self.get` in each view: a circle in which request and body stay in memory until
+        the next garbage collection.
+        """
+        super().__init_subclass__(**kwargs)
+        if "get" in vars(cls) and "head" not in vars(cls):
+            cls.head = cls.get  # type: ignore[attr-defined]
+
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             method = (request.method or "").lower()

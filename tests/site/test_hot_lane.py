@@ -1,6 +1,8 @@
 """The hot lane is a short cut, not another door: a request is answered there as through Django's own handler."""
 
+import gc
 import io
+import weakref
 from typing import Any
 
 import pytest
@@ -118,6 +120,30 @@ def test_the_connection_goes_back_after_each_request(lane, key):
     Answer(lane, environ_of("GET", "/api/v1/streams/orders/events", x_api_key=key))
 
     assert connection.connection is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/api/v1/streams/orders/events", EVENT),
+        ("POST", "/api/v1/streams/orders/events", b'{"nope": 1}'),
+        ("GET", "/api/v1/streams/orders/events?last_offset=0", b""),
+        ("POST", f"{WORKERS}/lease", b"{}"),
+        ("POST", f"{WORKERS}/ack", ACK),
+    ],
+)
+def test_what_a_request_held_is_free_without_a_garbage_collection(lane, key, method, path, body):
+    environ = environ_of(method, path, body, x_api_key=key)
+    Answer(lane, environ)
+    gc.collect()
+    gc.disable()
+    try:
+        body = weakref.ref(stream := io.BytesIO(environ["body"]))
+        lane({**environ, "wsgi.input": stream}, lambda *_: None)
+        del stream
+        assert body() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(
