@@ -110,6 +110,8 @@ def measure(bench: Bench) -> None:
         path = f"{api}/streams/batches/events?last_offset={offset}&limit=1000&max_bytes=8388608"
         return wrk.get(path, connections=4, seconds=SECONDS, headers=bench.headers())
 
+    # Threads come with the first load: what a server does in its first seconds is another question.
+    bench.post_singles()
     bench.load("single appends, 64 connections", bench.post_singles, limit=raw_one)
     minimal = {"Prefer": "return=minimal"}
     for what, stream, headers in (
