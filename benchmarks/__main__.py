@@ -73,10 +73,9 @@ def main() -> None:
     with Instance() as instance:
         admin, key = prepare(instance)
         measure(Bench(instance, key, table))
-        lease_table = leases.report(instance, admin, key)
-    compare_waiting(table)
-    Console(width=120).print(table)
-    Console(width=120).print(lease_table)
+        Console(width=120).print(table)
+        Console(width=120).print(leases.report(instance, admin, key))
+    Console(width=120).print(compare_waiting())
 
 
 def prepare(instance: Instance) -> tuple[Api, str]:
@@ -134,45 +133,40 @@ def measure(bench: Bench) -> None:
     bench.table.add_row("  with rows, indexes and TOAST", f"{on_disk:.1f}", "", "", "", "")
 
 
-def compare_waiting(table: Table) -> None:
+def compare_waiting() -> Table:
     """What waiting polls cost appends: two servers side by side, one with and one without, by turns.
 
     One pair of runs says more of the machine's other guests than of the polls. And a server that has had many polls is
     no longer what it was: its threads stay.
     """
-    with Instance() as plain, Instance() as busy:
-        benches = Bench(plain, prepare(plain)[1], table), Bench(busy, prepare(busy)[1], table)
-        for bench in benches:
-            bench.post_singles()
-        rates: list[tuple[float, float]] = []
-        for turn in range(PAIRS):
-            console.print(f"  single appends, none and {WAITING:,} polls waiting, {turn + 1} of {PAIRS} …")
-            rates.append(_rates_of_a_pair(*benches, plain_first=turn % 2 == 0))
-    ratios = [with_polls / without for without, with_polls in rates]
-    without, with_polls = (statistics.median(each) for each in zip(*rates, strict=True))
-    table.add_row("single appends, none waiting, median", f"{without:,.0f}", "", "", "", "")
-    table.add_row(f"single appends, {WAITING:,} polls waiting, median", f"{with_polls:,.0f}", "", "", "", "")
-    table.add_row(
-        f"  ratio: median, least and most of {PAIRS} pairs",
-        f"{statistics.median(ratios):.2f}",
-        f"{min(ratios):.2f}",
-        f"{max(ratios):.2f}",
-        "",
-        "",
+    table = Table(
+        "what", "per second", title=f"Single appends without and with {WAITING:,} polls waiting, {PAIRS} pairs"
     )
+    without: list[float] = []
+    with_polls: list[float] = []
+    with Instance(is_embedded=True) as plain, Instance(is_embedded=True) as busy:
+        plain_bench, busy_bench = Bench(plain, prepare(plain)[1], table), Bench(busy, prepare(busy)[1], table)
+        plain_bench.post_singles()
+        busy_bench.post_singles()
+        for turn in range(PAIRS):
+            console.print(f"  single appends without and with {WAITING:,} polls waiting, {turn + 1} of {PAIRS} …")
+            if turn % 2 == 0:
+                without.append(_rate_of(plain_bench))
+            with waiting_polls(busy.port, busy_bench.key, "quiet", WAITING):
+                with_polls.append(_rate_of(busy_bench))
+            if turn % 2 == 1:
+                without.append(_rate_of(plain_bench))
+    ratios = [one / other for one, other in zip(with_polls, without, strict=True)]
+    table.add_row("none waiting, median", f"{statistics.median(without):,.0f}")
+    table.add_row("polls waiting, median", f"{statistics.median(with_polls):,.0f}")
+    table.add_row("  ratio of a pair, median", f"{statistics.median(ratios):.2f}")
+    table.add_row("  the least and the most", f"{min(ratios):.2f} {max(ratios):.2f}")
+    return table
 
 
-def _rates_of_a_pair(plain: Bench, busy: Bench, *, plain_first: bool) -> tuple[float, float]:
-    """Single appends a second without and with polls that wait."""
-
-    def rate_of(bench: Bench) -> float:
-        raw.wait_until_counted(bench.instance.database_url)
-        return bench.post_singles().requests_per_second
-
-    without = rate_of(plain) if plain_first else 0.0
-    with waiting_polls(busy.instance.port, busy.key, "quiet", WAITING):
-        with_polls = rate_of(busy)
-    return without or rate_of(plain), with_polls
+def _rate_of(bench: Bench) -> float:
+    raw.wait_until_counted(bench.instance.database_url)
+    return bench.post_singles().requests_per_second
 
 
 if __name__ == "__main__":

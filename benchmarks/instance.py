@@ -17,9 +17,15 @@ START_SECONDS = 120
 
 
 class Instance:
-    """`manage.py up` in a home of its own; DATABASE_URL and REDIS_URL are taken from the environment if set."""
+    """`manage.py up` in a home of its own; DATABASE_URL and REDIS_URL are taken from the environment if set.
 
-    def __init__(self) -> None:
+    Args:
+        is_embedded: have servers of its own whatever the environment says, as when several instances run at once.
+    """
+
+    def __init__(self, *, is_embedded: bool = False) -> None:
+        given = {"DATABASE_URL", "REDIS_URL"} if is_embedded else set()
+        self._environment = {name: value for name, value in os.environ.items() if name not in given}
         self.home = Path(tempfile.mkdtemp(prefix="eventflow-bench-"))
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -33,7 +39,7 @@ class Instance:
             self._process = subprocess.Popen(
                 [sys.executable, "manage.py", "up", "--stop-with-parent"],
                 cwd=PROJECT,
-                env={**os.environ, "EVENTFLOW_HOME": str(self.home), "PORT": str(self.port)},
+                env={**self._environment, "EVENTFLOW_HOME": str(self.home), "PORT": str(self.port)},
                 stdin=subprocess.DEVNULL,
                 stdout=terminal,
                 stderr=terminal,

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class _Idle(Generic[T]):
-    """Objects that wait for work; the one that worked last goes first, for it is still in the processor's cache."""
+    """Objects that wait for work, made when none does."""
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
