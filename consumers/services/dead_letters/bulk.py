@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Count, Max, Min, QuerySet
 from django.db.models.functions import Now
 
@@ -100,9 +100,18 @@ def continue_bulk_action(*, action_id: int) -> int:
 
 
 def continue_bulk_actions() -> int:
-    """Do one step of each bulk action that is under way; return how many dead letters they looked at."""
+    """Do one step of each bulk action that is under way; return how many dead letters they looked at.
+
+    One in trouble does not keep the others waiting.
+    """
     unfinished = BulkAction.objects.filter(finished_at__isnull=True).order_by("pk").values_list("pk", flat=True)
-    return sum(continue_bulk_action(action_id=pk) for pk in list(unfinished))
+    total = 0
+    for pk in list(unfinished):
+        try:
+            total += continue_bulk_action(action_id=pk)
+        except DatabaseError:
+            logger.exception("the bulk action %s could not go on", pk)
+    return total
 
 
 def _matching(kind: BulkKind, group_ids: list[int], wanted: DeadLetterFilter) -> QuerySet[DeadLetter]:
@@ -120,8 +129,9 @@ def _do(action: BulkAction, kind: BulkKind, step: list[DeadLetter]) -> int:
         by_group.setdefault(dead_letter.group_id, []).append(dead_letter)
     groups = ConsumerGroup.objects.select_related("stream").in_bulk(list(by_group))
     done = 0
-    for group_id in sorted(by_group):
-        group, own = groups[group_id], by_group[group_id]
+    # A group that was deleted a moment ago took its dead letters with it.
+    for group_id, group in sorted(groups.items()):
+        own = by_group[group_id]
         if kind is BulkKind.REDRIVE:
             done += len(
                 redrive_dead_letters(
