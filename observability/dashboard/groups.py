@@ -25,11 +25,15 @@ from observability.queries.stream_pages import describe_stream
 from streams.lookup import StreamInfo, require_stream
 
 SHOWN_DELIVERIES = 30
+STARTS = [
+    (Start.EARLIEST.value, "the oldest event that is kept"),
+    (Start.LATEST.value, "what comes from now on"),
+]
 ORDERINGS = [
     (Ordering.NONE.value, "in parallel"),
     (Ordering.PARTITION.value, "one by one, per partition"),
 ]
-CHOICES: dict[str, Any] = {"modes": Mode.choices, "starts": Start.choices, "orderings": ORDERINGS}
+CHOICES: dict[str, Any] = {"modes": Mode.choices, "starts": STARTS, "orderings": ORDERINGS}
 FIELDS = {
     "/name": "name",
     "/ack_wait": "ack_wait",
