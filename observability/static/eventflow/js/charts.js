@@ -87,7 +87,8 @@ function options(holder, data) {
   return {
     width: Math.max(120, holder.clientWidth),
     height: Number(holder.dataset.height ?? 200),
-    padding: [8, 8, 0, 0],
+    // On the right half of a time of day must fit, as "02:20 PM".
+    padding: [8, 26, 0, 0],
     cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
     legend: { show: false },
     scales: { x: { time: true }, y: { range: (_, low, high) => [0, heightOf(high, data)] } },
