@@ -11,6 +11,7 @@ from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from accounts.models import ApiKey, User
 from accounts.names import is_well_formed
@@ -19,6 +20,8 @@ from accounts.services.api_keys import create_api_key, revoke_api_key
 from accounts.services.authenticate_key import forget_keys
 
 admin.site.unregister(Group)
+# Their pages show refresh tokens whole, with which an admin could act as somebody else.
+admin.site.unregister([BlacklistedToken, OutstandingToken])
 admin.site.disable_action("delete_selected")
 
 

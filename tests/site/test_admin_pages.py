@@ -15,6 +15,7 @@ from django.utils import timezone
 from accounts.models import ApiKey, User
 from accounts.roles import Right, Role
 from accounts.services.api_keys import create_api_key
+from accounts.services.sign_in import issue_tokens
 from consumers.models import ConsumerGroup, GroupMember
 from streams.models import Stream
 from tests.client import ApiClient
@@ -98,6 +99,22 @@ def test_every_page_opens_and_shows_hostile_names_as_text(browser: Client) -> No
     pages += [reverse("admin:streams_stream_events", args=[stream.pk]) for stream in Stream.objects.all()]
     for page in pages:
         assert_shown_as_text(browser.get(page), page)
+
+
+def test_no_page_shows_a_token_with_which_one_could_act_as_somebody_else(browser: Client) -> None:
+    """Keys stand there without their secrets, refresh tokens not at all."""
+    user = make_user(Role.PRODUCER)
+    secret = make_key(user)
+    refresh = issue_tokens(user, family="a-family").refresh
+    pages = [reverse("admin:index"), *list_pages()]
+    for model in admin.site._registry:
+        names = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        pages += [reverse(f"{names}_change", args=[row.pk]) for row in model._default_manager.all()]
+    assert reverse("admin:accounts_apikey_changelist") in pages
+    for page in pages:
+        shown = browser.get(page, follow=True).content.decode()
+        assert secret not in shown, page
+        assert refresh not in shown, page
 
 
 @pytest.mark.parametrize("page", list_pages())
