@@ -11,30 +11,22 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from accounts.errors import DomainError
 from accounts.models import User
 from streams.browsing import browse_events
+from streams.forms import NamedForm
 from streams.labels import explain_labels
 from streams.lookup import forget_streams, info_of
 from streams.models import Stream
 from streams.queries import totals_of
-from streams.services.lifecycle import StreamSettings, change_stream, check_name, create_stream, delete_stream
+from streams.services.lifecycle import StreamSettings, change_stream, create_stream, delete_stream
 
 PAGE_EVENTS = 50
 
 
-class StreamForm(forms.ModelForm):
+class StreamForm(NamedForm):
     class Meta:
         model = Stream
         exclude: tuple[str, ...] = ()
-
-    def clean_name(self) -> str:
-        name = str(self.cleaned_data["name"])
-        try:
-            check_name(name)
-        except DomainError as error:
-            raise forms.ValidationError(error.detail) from error
-        return name
 
     def clean_labels(self) -> Any:
         labels = self.cleaned_data["labels"] or {}

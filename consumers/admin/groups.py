@@ -8,7 +8,6 @@ from django.contrib.postgres.forms import SimpleArrayField
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 
-from accounts.errors import DomainError
 from consumers.conf import (
     MAX_ACK_WAIT_SECONDS,
     MAX_BACKOFF_ENTRIES,
@@ -19,11 +18,11 @@ from consumers.conf import (
 )
 from consumers.models import ConsumerGroup, GroupMember, GroupOffset
 from consumers.services.groups import GroupSettings, change_group, create_group, delete_group
+from streams.forms import NamedForm
 from streams.lookup import info_of
-from streams.services.lifecycle import check_name
 
 
-class GroupForm(forms.ModelForm):
+class GroupForm(NamedForm):
     """The bounds that the API has too."""
 
     ack_wait_seconds = forms.IntegerField(min_value=1, max_value=MAX_ACK_WAIT_SECONDS)
@@ -37,14 +36,6 @@ class GroupForm(forms.ModelForm):
     class Meta:
         model = ConsumerGroup
         exclude: tuple[str, ...] = ()
-
-    def clean_name(self) -> str:
-        name = str(self.cleaned_data["name"])
-        try:
-            check_name(name)
-        except DomainError as error:
-            raise forms.ValidationError(error.detail) from error
-        return name
 
 
 class GroupOffsetInline(admin.TabularInline):

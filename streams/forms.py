@@ -1,0 +1,18 @@
+"""What the admin's forms for named things have in common."""
+
+from django import forms
+
+from accounts.errors import DomainError
+from streams.services.lifecycle import check_name
+
+
+class NamedForm(forms.ModelForm):
+    """A form for a stream or a group: its name must have the form that all names have."""
+
+    def clean_name(self) -> str:
+        name = str(self.cleaned_data["name"])
+        try:
+            check_name(name)
+        except DomainError as error:
+            raise forms.ValidationError(error.detail) from error
+        return name
