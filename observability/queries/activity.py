@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import F, QuerySet, Sum
+from django.db.models import F, Max, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from observability.models import StreamMinute
 from streams.models import Partition, Stream
 
 MINUTES = 60
-# Events beyond the roll-up's cursor count as recent only where the roll-up itself is.
+# Events beyond the roll-up's cursor count as recent only where the roll-up itself is, or the stream.
 ROLLED_UP_LATELY = timedelta(seconds=90)
 
 
@@ -89,10 +89,18 @@ def total_activity(streams: QuerySet[Stream], *, now: datetime) -> Activity:
 
 
 def busiest_stream_ids(streams: QuerySet[Stream], *, now: datetime, limit: int) -> list[int]:
-    """Return the ids of the streams with most events in the last hour, most first."""
+    """Return the ids of the streams with most events in the last hour, most first.
+
+    Last come those whose first events of the hour are not rolled up yet: nobody shall read that nothing happened.
+    """
     rows = StreamMinute.objects.filter(stream_id__in=streams.values("pk"), minute__gt=_since(now))
     sums = rows.values("stream_id").annotate(event_sum=Sum("events")).order_by("-event_sum", "stream_id")
-    return [row["stream_id"] for row in sums[:limit]]
+    ids: list[int] = [row["stream_id"] for row in sums[:limit]]
+    if len(ids) == limit:
+        return ids
+    lately = Partition.objects.filter(stream__in=streams.values("pk"), last_recorded_at__gt=_since(now))
+    others = lately.exclude(stream_id__in=ids).values("stream_id").annotate(last=Max("last_recorded_at"))
+    return ids + [row["stream_id"] for row in others.order_by("-last", "stream_id")[: limit - len(ids)]]
 
 
 def _since(now: datetime) -> datetime:
@@ -109,8 +117,9 @@ def _activity(counted: Mapping[datetime, tuple[int, int]], fresh: int, now: date
 
 def _not_rolled_up(partitions: QuerySet[Partition], now: datetime) -> dict[int, int]:
     """Count the events that were appended since the last roll-up, by stream id."""
-    lately = partitions.filter(rollupcursor__rolled_up_until__gt=now - ROLLED_UP_LATELY)
-    behind = lately.filter(head_offset__gt=F("rollupcursor__rolled_up_offset"))
-    fresh = Sum(F("head_offset") - Coalesce(F("rollupcursor__rolled_up_offset"), 0))
-    rows = behind.order_by().values("stream_id").annotate(fresh=fresh)
+    lately = now - ROLLED_UP_LATELY
+    is_recent = Q(rollupcursor__rolled_up_until__gt=lately) | Q(rollupcursor=None, stream__created_at__gt=lately)
+    counted = partitions.annotate(fresh_events=F("head_offset") - Coalesce(F("rollupcursor__rolled_up_offset"), 0))
+    behind = counted.filter(is_recent, fresh_events__gt=0)
+    rows = behind.order_by().values("stream_id").annotate(fresh=Sum("fresh_events"))
     return {row["stream_id"]: row["fresh"] for row in rows}

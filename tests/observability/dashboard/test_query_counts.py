@@ -15,7 +15,7 @@ from tests.factories import make_group, make_stream, make_user
 
 # Queries of each page, the three for session, user and roles included.
 MOST = {
-    "/": 28,
+    "/": 31,
     "/pulse": 6,
     "/streams": 9,
     "/streams/orders": 24,
