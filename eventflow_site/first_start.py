@@ -4,6 +4,8 @@ import os
 import secrets
 from dataclasses import dataclass
 
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import validate_email
 from django.db import transaction
 
 from accounts.models import ApiKey, User
@@ -35,10 +37,10 @@ def prepare_first_start() -> FirstStart:
 
     Once there is an admin, nothing is made anew: what somebody deleted stays deleted.
     """
-    email = os.environ.get("EVENTFLOW_ADMIN_EMAIL", "admin@eventflow.local").strip().lower()
     existing = User.objects.filter(groups__name=Role.ADMIN).order_by("pk").first()
     if existing is not None:
         return FirstStart(existing.email, STREAM, GROUP, None)
+    email = _first_admins_email()
     password = os.environ.get("EVENTFLOW_ADMIN_PASSWORD") or secrets.token_urlsafe(18)
     admin = User.objects.create_user(email, password, roles=list(Role), name="Admin")
     caller = admin.as_caller()
@@ -53,3 +55,13 @@ def prepare_first_start() -> FirstStart:
         scopes = [Right.PRODUCE, Right.CONSUME]
         secret = create_api_key(user=admin, name=KEY_NAME, scopes=scopes, stream_names=[STREAM]).secret
     return FirstStart(admin.email, STREAM, GROUP, secret)
+
+
+def _first_admins_email() -> str:
+    email = (os.environ.get("EVENTFLOW_ADMIN_EMAIL") or "admin@eventflow.local").strip().lower()
+    try:
+        validate_email(email)
+    except ValidationError as error:
+        # Nobody could sign in with it.
+        raise ImproperlyConfigured(f"EVENTFLOW_ADMIN_EMAIL is {email!r}, which is no e-mail address.") from error
+    return email

@@ -10,7 +10,7 @@ from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from eventflow_site.database import WatchfulConnection
-from eventflow_site.environment import BASE_DIR, HOME, env
+from eventflow_site.environment import BASE_DIR, HOME, env, one_of, seconds, whole_number, yes_or_no
 
 
 def required(name: str, purpose: str) -> str:
@@ -29,6 +29,8 @@ EVENTFLOW_HOME = HOME
 DEBUG = False
 SECRET_KEY = required("SECRET_KEY", "the key that signs sessions and cursors")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+if "*" in ALLOWED_HOSTS:
+    raise ImproperlyConfigured("ALLOWED_HOSTS is '*', which lets anybody choose the name in our links. List the names.")
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 ROOT_URLCONF = "eventflow_site.urls"
 WSGI_APPLICATION = "eventflow_site.wsgi.application"
@@ -101,7 +103,7 @@ TEMPLATES = [
 
 # --- PostgreSQL -----------------------------------------------------------------------------------
 # Threads share a pool; a process that forks (Celery's prefork) or a test sets DATABASE_POOL_SIZE=0.
-DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=10)
+DATABASE_POOL_SIZE = whole_number("DATABASE_POOL_SIZE", default=10)
 DATABASE_URL = required("DATABASE_URL", "the PostgreSQL that holds everything")
 DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url_config(DATABASE_URL)}
 # Django's own backend, counting connections, statements and errors.
@@ -142,7 +144,7 @@ REDIS_SOCKET_TIMEOUT_SECONDS = 0.5
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL)
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     # What a killed worker had in its hands goes to another one after so many seconds; no task runs nearly as long.
-    "visibility_timeout": env.int("CELERY_VISIBILITY_TIMEOUT_SECONDS", default=60),
+    "visibility_timeout": whole_number("CELERY_VISIBILITY_TIMEOUT_SECONDS", default=60),
     "unacked_restore_interval": 5,
     "unacked_restore_throttle": 1,
     "socket_timeout": 5,
@@ -206,13 +208,13 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "overview"
 # Plain HTTP on a developer's machine is the one reason to send cookies without TLS.
-SECURE_COOKIES = env.bool("EVENTFLOW_SECURE_COOKIES", default=True)
+SECURE_COOKIES = yes_or_no("EVENTFLOW_SECURE_COOKIES", default=True)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 12 * 3600
-SECURE_SSL_REDIRECT = env.bool("EVENTFLOW_SSL_REDIRECT", default=False)
-SECURE_HSTS_SECONDS = env.int("EVENTFLOW_HSTS_SECONDS", default=31536000 if SECURE_COOKIES else 0)
+SECURE_SSL_REDIRECT = yes_or_no("EVENTFLOW_SSL_REDIRECT", default=False)
+SECURE_HSTS_SECONDS = whole_number("EVENTFLOW_HSTS_SECONDS", default=31536000 if SECURE_COOKIES else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_HSTS_SECONDS > 0
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
@@ -229,7 +231,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 # Trust X-Forwarded-* only when the operator says that a proxy of theirs sets it.
-TRUSTED_PROXY_COUNT = env.int("EVENTFLOW_TRUSTED_PROXIES", default=0)
+TRUSTED_PROXY_COUNT = whole_number("EVENTFLOW_TRUSTED_PROXIES", default=0)
 if TRUSTED_PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
@@ -298,16 +300,16 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 
 # --- logs -----------------------------------------------------------------------------------------------
-LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
-LOG_FORMAT = env.str("LOG_FORMAT", default="auto")
+LOG_LEVEL = one_of("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), default="INFO")
+LOG_FORMAT = one_of("LOG_FORMAT", ("auto", "json", "pretty"), default="auto")
 LOGGING_CONFIG = "observability.log_format.configure"
 LOGGING = {"level": LOG_LEVEL, "format": LOG_FORMAT}
-SLOW_REQUEST_SECONDS = env.float("EVENTFLOW_SLOW_REQUEST_SECONDS", default=1.0)
-SLOW_SQL_SECONDS = env.float("EVENTFLOW_SLOW_SQL_SECONDS", default=0.5)
+SLOW_REQUEST_SECONDS = seconds("EVENTFLOW_SLOW_REQUEST_SECONDS", default=1.0)
+SLOW_SQL_SECONDS = seconds("EVENTFLOW_SLOW_SQL_SECONDS", default=0.5)
 # /metrics: who has the token; without one, this machine alone.
 METRICS_TOKEN = env.str("EVENTFLOW_METRICS_TOKEN", default="")
 # Two extras (requirements-extras.txt), off unless asked for: traces to an OpenTelemetry collector, errors to Sentry.
-TRACES_ENABLED = env.bool("EVENTFLOW_TRACES", default=False)
+TRACES_ENABLED = yes_or_no("EVENTFLOW_TRACES", default=False)
 SENTRY_DSN = env.str("SENTRY_DSN", default="")
 SENTRY_ENVIRONMENT = env.str("SENTRY_ENVIRONMENT", default="production")
 if TRACES_ENABLED:

@@ -24,7 +24,10 @@ _NO_NEWS = {
     "valkey": re.compile(r"Memory overcommit"),
     # The threads wait for events, they do not compute.
     "web": re.compile(r"Configuration allows spawning up to"),
+    # As root, in a container say: its messages are JSON, which cannot make it run anything.
+    "worker": re.compile(r"SecurityWarning: You're running the worker with superuser privileges"),
 }
+_LAST_WORDS = re.compile(r"^(?:\w+\.)*[A-Z]\w*: .")
 _NOTHING = re.compile(r"(?!)")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\u00a0-\uffff]")
 
@@ -78,10 +81,20 @@ class LogWatch:
         self._position = 0
 
 
-def last_lines(path: Path, count: int) -> list[str]:
-    """The end of a log, to explain a failed start."""
+def said_since(path: Path, position: int) -> list[str]:
+    """The lines that were added to a log after `position`, fit for a terminal."""
     try:
-        lines = path.read_text(errors="replace").splitlines()
+        with path.open("rb") as log:
+            log.seek(position)
+            lines = log.read().decode(errors="replace").splitlines()
     except OSError:
         return []
-    return [_UNPRINTABLE.sub(" ", line)[:_LONGEST_LINE] for line in lines if line.strip()][-count:]
+    return [_UNPRINTABLE.sub(" ", line)[:_LONGEST_LINE] for line in lines if line.strip()]
+
+
+def reason_among(lines: list[str]) -> str:
+    """The line that explains a failed start: the end of the last traceback, else the last line."""
+    ends = [line for line in lines if _LAST_WORDS.match(line)]
+    # The class of what refuses a setting would tell nobody anything.
+    last = (ends or lines or ["it gave no reason"])[-1]
+    return last.removeprefix("django.core.exceptions.ImproperlyConfigured: ")

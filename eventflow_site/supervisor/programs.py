@@ -13,6 +13,9 @@ from eventflow_site.supervisor.children import Child
 from eventflow_site.supervisor.configuration import PROJECT, Configuration
 from eventflow_site.supervisor.home import Home
 
+# What granian says of a worker that ended by itself.
+WORKER_DIED = "Unexpected exit from worker"
+
 
 def web(configuration: Configuration, home: Home, env: Mapping[str, str]) -> Child:
     """The web server: a waiting poll costs it a thread, so it has many."""

@@ -17,7 +17,7 @@ from eventflow_site.supervisor import migrated, programs, servers
 from eventflow_site.supervisor.children import Child
 from eventflow_site.supervisor.configuration import Configuration, is_every_address
 from eventflow_site.supervisor.home import FIRST_ADMINS_VARIABLE, Home, keep_secrets, write_env_file
-from eventflow_site.supervisor.logs import LogWatch, last_lines
+from eventflow_site.supervisor.logs import LogWatch, reason_among, said_since
 from eventflow_site.supervisor.terminal import say
 
 READY_SECONDS = 60
@@ -78,10 +78,7 @@ class Supervisor:
 
     def look_after(self) -> None:
         """Bring back what has ended, and show what is worth a look; to be called again and again."""
-        for child in (*self.servers, *self.programs):
-            event = child.bring_back()
-            if event is not None:
-                say(event)
+        self._bring_back()
         for watch in self._watches:
             for line in watch.new_warnings():
                 say(line)
@@ -96,13 +93,19 @@ class Supervisor:
                 child.ensure_stopped(by=deadline)
         self.home.run_file.unlink(missing_ok=True)
 
+    def _bring_back(self) -> None:
+        for child in (*self.servers, *self.programs):
+            event = child.bring_back()
+            if event is not None:
+                say(event)
+
     def _secrets(self) -> dict[str, str]:
         """Secrets for the children; what the environment holds wins."""
         keys = ("SECRET_KEY", "JWT_SIGNING_KEY")
         is_embedded = self.configuration.database_url is None
-        kept = keep_secrets(
-            self.home, generate=(*keys, FIRST_ADMINS_VARIABLE) if is_embedded else (FIRST_ADMINS_VARIABLE,)
-        )
+        # Once there is an admin, a password made up now would be nobody's.
+        password = () if self.first_start_answer.exists() else (FIRST_ADMINS_VARIABLE,)
+        kept = keep_secrets(self.home, generate=(*keys, *password) if is_embedded else password)
         if not is_embedded:
             # Two machines on one database must agree on these, so none of them makes up its own.
             needed = [name for name in (*keys, "ALLOWED_HOSTS") if not os.environ.get(name) and name not in kept]
@@ -175,24 +178,27 @@ class Supervisor:
             process.wait()
         self._raise_if_stopped()
         if process.returncode != 0:
-            reason = (last_lines(log_path, 1) or ["it gave no reason"])[0]
+            reason = reason_among(said_since(log_path, 0))
             raise CannotStart(f"The database could not be prepared: {reason}", f"All it said is in {log_path}.")
 
     def _start_web(self, env: dict[str, str]) -> None:
         web = programs.web(self.configuration, self.home, env)
+        said_before = web.log_path.stat().st_size if web.log_path.exists() else 0
         self._supervise(web, self.programs)
         wait_until(
-            lambda: self._web_answers() or self.stop_asked.is_set() or self._is_hopeless(web),
+            lambda: self._web_answers() or self.stop_asked.is_set() or self._is_hopeless(web, said_before),
             seconds=READY_SECONDS,
         )
         self._raise_if_stopped()
         if not self._web_answers():
-            reason = (last_lines(web.log_path, 1) or ["it gave no reason"])[0]
+            reason = reason_among(said_since(web.log_path, said_before))
             raise CannotStart(f"The web server did not start: {reason}", f"All it said is in {web.log_path}.")
 
-    def _is_hopeless(self, web: Child) -> bool:
-        self.look_after()
-        return web.quick_deaths >= HOPELESS_DEATHS
+    def _is_hopeless(self, web: Child, said_before: int) -> bool:
+        self._bring_back()
+        # A worker that cannot even load the application will not do so the next time, and the time after that.
+        cannot_load = any(programs.WORKER_DIED in line for line in said_since(web.log_path, said_before))
+        return cannot_load or web.quick_deaths >= HOPELESS_DEATHS
 
     def _web_answers(self) -> bool:
         connection = http.client.HTTPConnection(self.configuration.reachable_host, self.configuration.port, timeout=5)

@@ -48,11 +48,6 @@ def greet(configuration: Configuration, home: Home, *, answer: Path, is_first: b
     """Say where everything is, and give lines to paste."""
     seeded = json.loads(answer.read_text())
     url = configuration.address
-    password = f"in {home.secrets_file}"
-    if os.environ.get(FIRST_ADMINS_VARIABLE):
-        password = f"as {FIRST_ADMINS_VARIABLE} says"
-    elif is_first and (generated := read_env_file(home.secrets_file).get(FIRST_ADMINS_VARIABLE)):
-        password = f"{generated}  (shown this once; kept in {home.secrets_file})"
     say(
         f"""
 EventFlow is up at {url}  ({seconds:.1f} s)
@@ -61,7 +56,7 @@ EventFlow is up at {url}  ({seconds:.1f} s)
   Admin      {url}/admin/
   API docs   {url}/api/v1/docs
   E-mail     {seeded["admin_email"]}
-  Password   {password}
+  Password   {_where_the_password_is(home, seeded, is_first=is_first)}
   Logs       {home.logs}
 
 {_lines_to_paste(url, seeded)}
@@ -69,6 +64,16 @@ EventFlow is up at {url}  ({seconds:.1f} s)
 Ctrl-C stops everything.
 """
     )
+
+
+def _where_the_password_is(home: Home, seeded: dict[str, str], *, is_first: bool) -> str:
+    # Whoever starts on a database that has its admin already gets no key, and knows the password or does not.
+    if "api_key" in seeded:
+        if is_first and os.environ.get(FIRST_ADMINS_VARIABLE):
+            return f"as {FIRST_ADMINS_VARIABLE} says"
+        if kept := read_env_file(home.secrets_file).get(FIRST_ADMINS_VARIABLE):
+            return f"{kept}  (shown this once; kept in {home.secrets_file})" if is_first else f"in {home.secrets_file}"
+    return "as it was set"
 
 
 def _lines_to_paste(url: str, seeded: dict[str, str]) -> str:

@@ -36,6 +36,14 @@ def test_the_delay_doubles_with_every_death_at_once(tmp_path: Path) -> None:
     assert next_event(child) == "web ended (exit code 1); back in 0.4 s"
 
 
+def test_the_delay_stays_short_enough_to_be_back_within_five_seconds(tmp_path: Path) -> None:
+    child = Child("postgres", lambda _log: subprocess.Popen(["false"]), tmp_path / "postgres.log")
+    child.quick_deaths = 20
+    child.start()
+
+    assert next_event(child) == "postgres ended (exit code 1); back in 3.0 s"
+
+
 def test_one_that_cannot_be_started_is_tried_again(tmp_path: Path) -> None:
     tries = []
 

@@ -48,6 +48,18 @@ def test_killing_the_supervisor_leaves_nothing_and_the_next_start_works(home: Pa
     assert not (home / "run.env").exists()
 
 
+def test_a_password_that_the_first_start_was_given_is_not_looked_for_elsewhere(home: Path) -> None:
+    first = Instance(home, EVENTFLOW_ADMIN_PASSWORD="of my own choice").wait_until_greeted()
+    assert "Password   as EVENTFLOW_ADMIN_PASSWORD says" in first.terminal
+    first.stop()
+
+    second = Instance(home).wait_until_greeted()
+    second.stop()
+
+    assert "Password   as it was set" in second.terminal
+    assert "EVENTFLOW_ADMIN_PASSWORD" not in (home / "secrets.env").read_text()
+
+
 def test_being_stopped_while_starting_leaves_nothing(home: Path) -> None:
     instance = Instance(home)
     wait_for("a first child", lambda: family_of(instance.process.pid))

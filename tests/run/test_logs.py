@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from eventflow_site.supervisor import logs
-from eventflow_site.supervisor.logs import LogWatch
+from eventflow_site.supervisor.logs import LogWatch, reason_among, said_since
 
 
 def test_warnings_are_shown_and_the_rest_is_not(tmp_path: Path) -> None:
@@ -71,3 +71,18 @@ def test_a_log_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.Monkey
     assert log.read_text() == "[ERROR] after\n"
     assert (tmp_path / "web.log.1").read_text() == "x" * 100 + "\n"
     assert watch.new_warnings() == ["web: [ERROR] after"]
+
+
+def test_a_failed_start_is_explained_by_the_end_of_its_last_traceback(tmp_path: Path) -> None:
+    log = tmp_path / "web.log"
+    log.write_text("ValueError: of yesterday\n")
+    yesterday = log.stat().st_size
+    with log.open("a") as more:
+        more.write(
+            "Traceback (most recent call last):\n  File ...\n"
+            "django.core.exceptions.ImproperlyConfigured: PORT is 'x'.\n[INFO] Stopped worker-1\n"
+        )
+
+    assert reason_among(said_since(log, yesterday)) == "PORT is 'x'."
+    assert reason_among(["starting", "[INFO] no traceback"]) == "[INFO] no traceback"
+    assert reason_among([]) == "it gave no reason"

@@ -7,16 +7,18 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
 from eventflow_site.embedded import postgres, valkey
 from eventflow_site.embedded.errors import CannotStart
+from eventflow_site.environment import one_of, seconds, whole_number, yes_or_no
 from eventflow_site.supervisor.configuration import check_address, read_configuration
 from tests.run.instance import Instance
 
 KEYS = {"SECRET_KEY": "s" * 60, "JWT_SIGNING_KEY": "j" * 60, "ALLOWED_HOSTS": "127.0.0.1"}
 
 
-def refusal(home: Path, **variables: str) -> str:
+def refusal(home: Path, *, expected_lines: int = 2, **variables: str) -> str:
     instance = Instance(home, **variables)
     try:
         assert instance.process.wait(60) == 1
@@ -24,7 +26,7 @@ def refusal(home: Path, **variables: str) -> str:
         instance.process.kill()
     assert "Traceback" not in instance.terminal
     said = [line for line in instance.terminal.splitlines() if line.strip()]
-    assert len(said) == 2, instance.terminal
+    assert len(said) == expected_lines, instance.terminal
     return instance.terminal
 
 
@@ -121,6 +123,61 @@ def test_a_home_that_cannot_be_written(home: Path) -> None:
     home.write_text("a file")
 
     assert f"EVENTFLOW_HOME {home} cannot be written" in refusal(home)
+
+
+def test_a_setting_that_is_of_no_use_on_a_first_start(home: Path) -> None:
+    said = refusal(home, EVENTFLOW_ADMIN_EMAIL="nobody", expected_lines=3)
+
+    assert "EVENTFLOW_ADMIN_EMAIL is 'nobody', which is no e-mail address" in said
+
+
+def test_a_setting_that_is_of_no_use_on_a_later_start(home: Path) -> None:
+    Instance(home).wait_until_greeted().stop()
+
+    assert "DATABASE_POOL_SIZE is 'many'. It takes a whole number" in refusal(home, DATABASE_POOL_SIZE="many")
+    assert "ALLOWED_HOSTS is '*'" in refusal(home, ALLOWED_HOSTS="*")
+
+
+@pytest.mark.parametrize("text", ["-1", "1.5", "1e3", "ten", " 5", "٣", "9" * 5000])
+def test_a_whole_number_that_is_none(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("DATABASE_POOL_SIZE", text)
+
+    with pytest.raises(ImproperlyConfigured, match=r"^DATABASE_POOL_SIZE is .* whole number, 0 or more; .* it is 10.$"):
+        whole_number("DATABASE_POOL_SIZE", default=10)
+
+
+@pytest.mark.parametrize("text", ["-1", "nan", "inf", "1e3", "soon", "."])
+def test_seconds_that_are_none(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("EVENTFLOW_SLOW_SQL_SECONDS", text)
+
+    with pytest.raises(ImproperlyConfigured, match=r"^EVENTFLOW_SLOW_SQL_SECONDS is .* number of seconds"):
+        seconds("EVENTFLOW_SLOW_SQL_SECONDS", default=0.5)
+
+
+def test_a_slip_of_the_pen_does_not_make_cookies_insecure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVENTFLOW_SECURE_COOKIES", "ture")
+
+    with pytest.raises(ImproperlyConfigured, match=r"^EVENTFLOW_SECURE_COOKIES is 'ture'. It takes true or false"):
+        yes_or_no("EVENTFLOW_SECURE_COOKIES", default=True)
+
+
+def test_a_word_that_is_none_of_those_expected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOG_FORMAT", "xml")
+
+    with pytest.raises(ImproperlyConfigured, match=r"^LOG_FORMAT is 'xml'. It takes json or pretty"):
+        one_of("LOG_FORMAT", ("json", "pretty"), default="json")
+
+
+def test_settings_are_read_as_they_are_meant_and_empty_ones_count_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIVEN", "0")
+    assert (whole_number("GIVEN", default=1), seconds("GIVEN", default=1.0)) == (0, 0.0)
+    assert yes_or_no("GIVEN", default=True) is False
+    monkeypatch.setenv("GIVEN", "debug")
+    assert one_of("GIVEN", ("DEBUG", "INFO"), default="INFO") == "DEBUG"
+    monkeypatch.setenv("GIVEN", "")
+    assert (whole_number("GIVEN", default=1), seconds("GIVEN", default=1.5)) == (1, 1.5)
+    assert yes_or_no("GIVEN", default=True) is True
+    assert one_of("GIVEN", ("DEBUG", "INFO"), default="INFO") == "INFO"
 
 
 def test_no_server_programs_for_this_platform(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
