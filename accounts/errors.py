@@ -189,9 +189,9 @@ class InvalidUtf8(DomainError):
 
 
 class InvalidUnicode(DomainError):
-    r"""A `\u` escape is half of a surrogate pair, or a text that goes into a column has `\u0000`.
+    r"""A `\u` escape is half of a surrogate pair, or a name or a text that goes into a column has `\u0000`.
 
-    Send whole characters. In a payload `\u0000` is allowed.
+    Send whole characters. In an event's payload, key and headers `\u0000` is allowed.
     """
 
     code = "invalid_unicode"

@@ -32,8 +32,11 @@ class TransportMiddleware:
         if is_chunked(request):
             open_chunked_body(request)
         response = self.get_response(request)
-        if response.status_code == 405 and request.path_info.startswith(API_PREFIX):
-            response["Allow"] = ", ".join(allowed_methods(request.path_info))
+        if request.path_info.startswith(API_PREFIX):
+            # REST framework tells it with every answer, and names OPTIONS.
+            del response["Allow"]
+            if response.status_code == 405:
+                response["Allow"] = ", ".join(allowed_methods(request.path_info))
         return response
 
 

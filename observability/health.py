@@ -1,6 +1,7 @@
 """Is this instance fit to serve, and if not, why."""
 
 import functools
+import logging
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,6 +16,8 @@ from observability.conf import HEARTBEAT_LATE_SECONDS
 from observability.models import Heartbeat
 from observability.services.heartbeat import TICK
 from streams.log import get_log
+
+logger = logging.getLogger(__name__)
 
 BROKER_TIMEOUT_SECONDS = 0.5
 
@@ -40,13 +43,20 @@ def check_readiness() -> Readiness:
         return found
     if not health.is_durable:
         found.reasons.append(f"database not durable: {health.reason}")
-    if pending := count_pending_migrations():
-        them = "1 migration is" if pending == 1 else f"{pending} migrations are"
-        found.reasons.append(f"{them} not applied: run `manage.py migrate`")
+    try:
+        if pending := count_pending_migrations():
+            them = "1 migration is" if pending == 1 else f"{pending} migrations are"
+            found.reasons.append(f"{them} not applied: run `manage.py migrate`")
+            return found
+        late = describe_late_tick(now=timezone.now())
+    except DatabaseError as error:
+        # What it says may name hosts and users, and anybody may ask.
+        logger.warning("the database cannot be asked whether it is ready: %s", error)
+        found.reasons.append("database: its migrations and ticks cannot be read; the log of this server says why")
         return found
     if not answers_broker():
         found.degraded.append("broker: does not answer; timers and retention wait until it is back")
-    if late := describe_late_tick(now=timezone.now()):
+    if late:
         found.degraded.append(late)
     return found
 
@@ -59,18 +69,12 @@ def known_migrations() -> frozenset[tuple[str, str]]:
 
 def count_pending_migrations() -> int:
     """Return how many migrations the code has that the database has not."""
-    try:
-        return len(known_migrations() - set(MigrationRecorder(connection).applied_migrations()))
-    except DatabaseError:
-        return 0
+    return len(known_migrations() - set(MigrationRecorder(connection).applied_migrations()))
 
 
 def describe_late_tick(*, now: datetime) -> str | None:
     """Return what to say when no periodic task has run for too long, or None."""
-    try:
-        ticked_at = Heartbeat.objects.filter(name=TICK).values_list("ticked_at", flat=True).first()
-    except DatabaseError:
-        return None
+    ticked_at = Heartbeat.objects.filter(name=TICK).values_list("ticked_at", flat=True).first()
     if ticked_at is None:
         return "beat: no tick yet; timers, retention and roll-ups begin with the first one"
     age = (now - ticked_at).total_seconds()

@@ -14,7 +14,7 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 from uuid_utils import uuid7
 
 from accounts.api.bodies import check_text, exceeds_depth, explain_decode_error
-from accounts.errors import ExpectedObject, PayloadTooLarge, TooDeep
+from accounts.errors import ExpectedObject, InvalidUnicode, PayloadTooLarge, TooDeep
 from streams.conf import (
     MAX_EVENT_BYTES,
     MAX_HEADER_BYTES,
@@ -53,6 +53,7 @@ class Envelope(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=Fals
 _one = msgspec.json.Decoder(Envelope)
 _many = msgspec.json.Decoder(list[Envelope])
 _items = msgspec.json.Decoder(list[Raw])
+_any = msgspec.json.Decoder(Raw)
 _encoder = msgspec.json.Encoder()
 _NO_HEADERS: dict[str, str] = {}
 _NEITHER_OPENER_NOR_NEWLINE = bytes(set(range(256)) - set(b"[{\n"))
@@ -82,10 +83,14 @@ def decode_events(body: bytes, *, is_ndjson: bool) -> tuple[list[Envelope], bool
             events = [_one.decode(body)]
         else:
             events = _many.decode(body)
-    except msgspec.ValidationError:
-        events = _decode_each(_split(body, is_ndjson=is_ndjson), is_single=is_single)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise explain_decode_error(error, body) from error
+        if is_ndjson:
+            _check_lines(body)
+        if not isinstance(error, msgspec.ValidationError):
+            raise explain_decode_error(error, body) from error
+        events = _decode_each(_split(body, is_ndjson=is_ndjson), is_single=is_single)
+    if b"\\u0000" in body:
+        _refuse_nul_in_names(events)
     if not events:
         raise ExpectedObject("At least one event is expected: an object, an array of objects, or NDJSON.")
     if len(events) > MAX_REQUEST_EVENTS:
@@ -177,6 +182,24 @@ def _decode_lines(body: bytes) -> list[Envelope]:
     return [_one.decode(line) for line in body.split(b"\n") if line.strip()]
 
 
+def _check_lines(body: bytes) -> None:
+    """Refuse NDJSON with a line that is no JSON, and say which."""
+    for number, line in enumerate(body.split(b"\n"), start=1):
+        try:
+            if line.strip():
+                _any.decode(line)
+        except (msgspec.DecodeError, RecursionError) as error:
+            problem = explain_decode_error(error, line)
+            raise type(problem)(f"Line {number}: {problem.detail}") from error
+
+
+def _refuse_nul_in_names(events: Sequence[Envelope]) -> None:
+    r"""A name with `\u0000` deceives whoever looks at it; in a payload, a key or a header it is data."""
+    for index, event in enumerate(events):
+        if "\0" in event.type or (event.stream is not UNSET and "\0" in event.stream):
+            raise InvalidUnicode(f"The type and the stream of an event must not contain \\u0000; event {index} has it.")
+
+
 def _split(body: bytes, *, is_ndjson: bool) -> list[bytes]:
     """Cut a body that is valid JSON into its items, to judge each alone."""
     if is_ndjson:
@@ -214,7 +237,8 @@ def _fault_of(error: msgspec.ValidationError, pointer: str) -> EventFault:
     """Turn msgspec's `Expected …, got … - at `$.key`` into a pointer, a code and words."""
     text, _, path = str(error).partition(" - at `$")
     for name, index in _PATH_PART.findall(path):
-        pointer += f"/{name or index}"
+        # Of a key in `headers`, which may be anything, msgspec tells nothing.
+        pointer += f"/{name or index}" if name or index else ""
     if "unknown field" in text:
         name = text.rpartition("field `")[2].rstrip("`")[:60]
         return EventFault(f"{pointer}/{name}", "unknown_field", "An event has no such field.")

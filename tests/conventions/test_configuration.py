@@ -9,7 +9,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 DOCUMENT = PROJECT / "docs" / "configuration.md"
 APPS = ("accounts", "streams", "consumers", "observability", "eventflow_site")
 # Functions of ours that take a variable's name first.
-READERS = {"required", "_number"}
+READERS = {"required", "_number", "whole_number", "seconds", "yes_or_no", "one_of"}
 # Methods of os.environ and of django-environ's Env. `setdefault` writes.
 METHODS = {"get", "str", "int", "bool", "float", "list", "url", "db_url", "pop"}
 OBJECTS = {"env", "environ"}

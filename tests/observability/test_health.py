@@ -73,6 +73,20 @@ def test_a_missing_migration_is_not_ready():
     assert "1 migration is not applied" in found["reasons"][0]
 
 
+def test_what_cannot_be_read_is_not_taken_for_well():
+    record_tick(now=timezone.now())
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE observability_heartbeat RENAME TO out_of_reach")
+    try:
+        with use_log(HEALTHY):
+            status, found = readyz()
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE out_of_reach RENAME TO observability_heartbeat")
+    assert status == 503
+    assert found["reasons"] == ["database: its migrations and ticks cannot be read; the log of this server says why"]
+
+
 def test_without_ticks_it_serves_but_says_so():
     with use_log(HEALTHY):
         status, found = readyz()

@@ -18,7 +18,7 @@ from tests.run.instance import Instance
 KEYS = {"SECRET_KEY": "s" * 60, "JWT_SIGNING_KEY": "j" * 60, "ALLOWED_HOSTS": "127.0.0.1"}
 
 
-def refusal(home: Path, *, expected_lines: int = 2, **variables: str) -> str:
+def refusal(home: Path, expected_lines: int = 2, /, **variables: str) -> str:
     instance = Instance(home, **variables)
     try:
         assert instance.process.wait(60) == 1
@@ -126,7 +126,7 @@ def test_a_home_that_cannot_be_written(home: Path) -> None:
 
 
 def test_a_setting_that_is_of_no_use_on_a_first_start(home: Path) -> None:
-    said = refusal(home, EVENTFLOW_ADMIN_EMAIL="nobody", expected_lines=3)
+    said = refusal(home, 3, EVENTFLOW_ADMIN_EMAIL="nobody")
 
     assert "EVENTFLOW_ADMIN_EMAIL is 'nobody', which is no e-mail address" in said
 

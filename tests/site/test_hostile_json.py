@@ -176,6 +176,36 @@ def test_a_body_that_is_no_document_leaves_nothing(shop, name):
     assert_nothing_is_stored()
 
 
+@pytest.mark.parametrize("field", ["type", "stream"])
+def test_nul_in_a_name_leaves_nothing(shop, field):
+    bad = b'{"stream":"orders","type":"t","payload":1}'.replace(
+        b'"%b":"' % field.encode(), rb'"%b":"a\u0000' % field.encode()
+    )
+    for body, content_type in (
+        (bad, "application/json"),
+        (b"[" + b",".join([event(b"1"), bad, event(b"3")]) + b"]", "application/json"),
+        (b"\n".join([event(b"1"), bad, event(b"3"), b""]), NDJSON),
+    ):
+        assert_refused(shop.post("/events", body, content_type=content_type), 400, "invalid_unicode", sent=body)
+    assert_nothing_is_stored()
+
+
+@pytest.mark.parametrize(
+    ("lines", "number"),
+    [
+        ([b"{", event(b"2")], 1),
+        ([event(b"1"), b"", event(b"nope"), event(b"4")], 3),
+        ([b'{"stream":"orders"}', event(rb'"\ud800"')], 2),
+        ([event(b"1"), event(b"[" * DEEP)], 2),
+    ],
+)
+def test_a_line_that_is_no_document_is_told_by_its_number(shop, lines, number):
+    answer = shop.post("/events", b"\n".join(lines), content_type=NDJSON)
+    assert answer.status_code == 400
+    assert answer.json()["detail"].startswith(f"Line {number}: ")
+    assert_nothing_is_stored()
+
+
 @pytest.mark.parametrize("body", [b"null", b'"x"', b"5", b"true", b"[]", b"[[]]", b"[1]", b'["a"]', b"[null]", b"{}"])
 def test_a_document_of_another_kind_is_told_so(shop, body):
     answer = shop.post("/events", body)

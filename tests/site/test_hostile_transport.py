@@ -439,6 +439,12 @@ def test_a_method_that_is_not_there_tells_what_is(web, key, method):
         assert b"SECRET" not in answer.content
 
 
+def test_an_answer_does_not_name_a_method_that_is_not_there(web, key):
+    for path in ("/api/v1/streams", "/api/v1/events", "/api/v1/producers", "/api/v1/no-such"):
+        answer = exchange(web, head(key, method="GET", path=path))
+        assert "OPTIONS" not in answer.headers.get("Allow", "")
+
+
 def test_connect_leads_nowhere(web):
     answer = exchange(web, b"CONNECT example.com:80 HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert answer.status_code in (0, 405)

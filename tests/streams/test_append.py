@@ -165,7 +165,7 @@ def test_a_field_that_an_event_does_not_have_is_named(shop, field):
         ),
         *(
             ({"stream": "orders", "payload": 1, "type": name}, "/type", "invalid_type")
-            for name in ("a\x00b", "a\nb", "a b", "\u202ea", "é", "a,b", "<script>", "t" * 129)
+            for name in ("a\nb", "a b", "\u202ea", "é", "a,b", "<script>", "t" * 129)
         ),
         *(
             ({"stream": "orders", "payload": 1, "id": text}, "/id", "invalid_id")
@@ -181,6 +181,7 @@ def test_a_field_that_an_event_does_not_have_is_named(shop, field):
             for name in ("tenant_id", "offset", "role", "is_admin", "recorded_at", "Payload")
         ),
         ({"stream": "orders", "payload": 1, "headers": {"a": 1}}, "/headers", "invalid"),
+        ({"stream": "orders", "payload": 1, "headers": 1}, "/headers", "invalid"),
         ({"stream": "orders", "payload": 1, "headers": {"": "x"}}, "/headers", "invalid_header"),
         ({"stream": "orders", "payload": 1, "headers": {"a": "x" * 1025}}, "/headers", "invalid_header"),
         ({"stream": "orders", "payload": 1, "headers": {f"h{n}": "x" for n in range(33)}}, "/headers", "too_many"),
@@ -198,9 +199,7 @@ def test_each_rule_of_the_envelope_says_where_it_was_broken(shop, fields, pointe
         answer = shop.post("/events", body, content_type=content_type)
         assert answer.status_code == 422, answer.content
         errors = answer.json()["errors"]
-        assert [(error["pointer"][: len(prefix + pointer)], error["code"]) for error in errors] == [
-            (prefix + pointer, code)
-        ]
+        assert [(error["pointer"], error["code"]) for error in errors] == [(prefix + pointer, code)]
     assert read_back(shop).json() == []
 
 
