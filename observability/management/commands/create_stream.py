@@ -37,4 +37,5 @@ class Command(OperatorCommand):
             retention_max_events=options["max_events"],
         )
         stream = create_stream(caller=owner.as_caller(), name=options["name"], settings=settings)
-        console().print(f"Created {stream.name} with {stream.partition_count} partitions, owned by {owner.email}.")
+        partitions = "1 partition" if stream.partition_count == 1 else f"{stream.partition_count} partitions"
+        console().print(f"Created {stream.name} with {partitions}, owned by {owner.email}.")
