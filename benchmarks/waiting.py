@@ -3,10 +3,15 @@
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from urllib.request import urlopen
+
+from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.api import Api
+
+COME_TOGETHER = 100
 
 
 def wake_up_latencies(port: int, key: str, stream: str, *, rounds: int) -> list[float]:
@@ -39,12 +44,14 @@ def waiting_polls(port: int, key: str, stream: str, count: int) -> Iterator[None
         f"GET /api/v1/streams/{stream}/events?last_offset=latest&wait=30 HTTP/1.1\r\n"
         f"Host: 127.0.0.1:{port}\r\nX-API-Key: {key}\r\n\r\n"
     ).encode()
-    sockets = []
-    for _ in range(count):
-        each = socket.create_connection(("127.0.0.1", port))
-        each.sendall(request)
-        sockets.append(each)
-    time.sleep(3)
+    sockets: list[socket.socket] = []
+    while len(sockets) < count:
+        # All at once they would wait in line for a connection to the database, some of them for too long.
+        for _ in range(min(COME_TOGETHER, count - len(sockets))):
+            each = socket.create_connection(("127.0.0.1", port))
+            each.sendall(request)
+            sockets.append(each)
+        _until(port, lambda waiting: waiting >= len(sockets))
     try:
         yield
     finally:
@@ -52,4 +59,19 @@ def waiting_polls(port: int, key: str, stream: str, count: int) -> Iterator[None
             each.close()
         # The server does not see that they have gone: what comes at last ends them, before anything else is measured.
         Api(port, {"X-API-Key": key}).call("POST", f"/streams/{stream}/events", {"payload": "the end"})
-        time.sleep(2)
+        _until(port, lambda waiting: waiting == 0)
+
+
+def _until(port: int, is_reached: Callable[[float], bool]) -> None:
+    """Return when the server's own count of waiting polls is as wanted: on a slow machine that takes its time."""
+    deadline = time.monotonic() + 15
+    while not is_reached(waiting := _count_waiting(port)):
+        if time.monotonic() > deadline:
+            raise SystemExit(f"{waiting:.0f} polls are waiting, and it stays so.")
+        time.sleep(0.1)
+
+
+def _count_waiting(port: int) -> float:
+    with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        families = text_string_to_metric_families(answer.read().decode())
+    return sum(sample.value for each in families if each.name == "eventflow_waiting_polls" for sample in each.samples)

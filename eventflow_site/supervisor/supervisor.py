@@ -17,6 +17,7 @@ from eventflow_site.supervisor import migrated, programs, servers
 from eventflow_site.supervisor.children import Child
 from eventflow_site.supervisor.configuration import Configuration, is_every_address
 from eventflow_site.supervisor.home import FIRST_ADMINS_VARIABLE, Home, keep_secrets, write_env_file
+from eventflow_site.supervisor.limits import allow_open_files
 from eventflow_site.supervisor.logs import LogWatch, reason_among, said_since
 from eventflow_site.supervisor.terminal import say
 
@@ -58,6 +59,7 @@ class Supervisor:
             CannotStart: something that is needed did not come up.
             Stopped: `stop_asked` was set meanwhile.
         """
+        allow_open_files()
         env = {**os.environ, **self._secrets(), "EVENTFLOW_HOME": str(self.home.path)}
         self._set_defaults(env)
         note = self._start_servers(env)

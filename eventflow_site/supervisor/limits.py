@@ -1,0 +1,17 @@
+"""What the supervisor asks of the system for its children."""
+
+import contextlib
+import resource
+
+# A connection is an open file, and a web worker may have thousands; shells give their programs a thousand.
+OPEN_FILES = 65_536
+
+
+def allow_open_files() -> None:
+    """Raise the limit of open files as far as the system lets us; children inherit it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        # Some systems have a further limit that they do not tell; what is there must do then.
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
