@@ -26,7 +26,7 @@ from accounts.models import User  # noqa: E402
 from accounts.roles import Role  # noqa: E402
 from benchmarks.log_engine import event  # noqa: E402
 from consumers.services.groups import GroupSettings, create_group  # noqa: E402
-from observability.services.rollups import roll_up  # noqa: E402
+from observability.numbers.rollups import roll_up  # noqa: E402
 from streams.log import close_log, get_log  # noqa: E402
 from streams.log.protocol import PartitionAppend  # noqa: E402
 from streams.lookup import StreamInfo, load_stream  # noqa: E402

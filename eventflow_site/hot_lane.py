@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, ResolverMatch, resolve
 from django.utils.module_loading import import_string
 
-from accounts.api.lean import LeanView
+from accounts.http.lean import LeanView
 from eventflow_site.machine_lane import API_PREFIX
 
 HOT_VERBS = frozenset({"events", "lease", "ack", "nack", "extend", "release"})

@@ -68,7 +68,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "eventflow_site.request_id.RequestIdMiddleware",
-    "observability.middleware.AccessLogMiddleware",
+    "observability.telemetry.access_log.AccessLogMiddleware",
     "eventflow_site.transport.TransportMiddleware",
     # From here to the exit is for browsers only.
     "eventflow_site.machine_lane.MachineLaneEntrance",
@@ -97,6 +97,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "csp.context_processors.nonce",
             ],
+            "libraries": {"eventflow": "observability.dashboard.templatetags.eventflow"},
         },
     },
 ]
@@ -255,9 +256,9 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.CallerAuthentication"],
     # Every view names its own permission; one that forgets is closed to everybody.
     "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.NobodyUnlessNamed"],
-    "DEFAULT_PARSER_CLASSES": ["accounts.api.parsers.StrictJSONParser"],
-    "DEFAULT_RENDERER_CLASSES": ["accounts.api.renderers.JSONRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "accounts.api.negotiation.JSONOnly",
+    "DEFAULT_PARSER_CLASSES": ["accounts.http.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["accounts.http.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "accounts.http.negotiation.JSONOnly",
     "DEFAULT_PAGINATION_CLASS": "eventflow_site.api.pagination.KeysetPagination",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     # OPTIONS answers 405, like any method that is not there.
@@ -295,6 +296,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 
 # --- static files -------------------------------------------------------------------------------------
 STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "observability/dashboard/static"]
 # WhiteNoise serves straight from the apps: there is no collectstatic step to forget.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
@@ -302,7 +304,7 @@ WHITENOISE_AUTOREFRESH = False
 # --- logs -----------------------------------------------------------------------------------------------
 LOG_LEVEL = one_of("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), default="INFO")
 LOG_FORMAT = one_of("LOG_FORMAT", ("auto", "json", "pretty"), default="auto")
-LOGGING_CONFIG = "observability.log_format.configure"
+LOGGING_CONFIG = "observability.telemetry.log_format.configure"
 LOGGING = {"level": LOG_LEVEL, "format": LOG_FORMAT}
 SLOW_REQUEST_SECONDS = seconds("EVENTFLOW_SLOW_REQUEST_SECONDS", default=1.0)
 SLOW_SQL_SECONDS = seconds("EVENTFLOW_SLOW_SQL_SECONDS", default=0.5)
@@ -313,7 +315,7 @@ TRACES_ENABLED = yes_or_no("EVENTFLOW_TRACES", default=False)
 SENTRY_DSN = env.str("SENTRY_DSN", default="")
 SENTRY_ENVIRONMENT = env.str("SENTRY_ENVIRONMENT", default="production")
 if TRACES_ENABLED:
-    MIDDLEWARE.insert(1, "observability.tracing.TracingMiddleware")
+    MIDDLEWARE.insert(1, "observability.telemetry.tracing.TracingMiddleware")
 # Where other containers of this installation count (their PROMETHEUS_MULTIPROC_DIR), if not where this one does.
 METRICS_MORE_DIRS = env.list("EVENTFLOW_METRICS_MORE_DIRS", default=[])
 # prometheus_client takes any value for a directory that is there already, an empty one too.

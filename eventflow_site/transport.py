@@ -6,7 +6,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
 
-from accounts.api.bodies import is_chunked
+from accounts.http.bodies import is_chunked
 from eventflow_site.api.problems import Problem
 
 # Nothing answers OPTIONS (there is no CORS) or TRACE: what they would tell is in the documentation.

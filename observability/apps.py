@@ -11,8 +11,8 @@ class ObservabilityConfig(AppConfig):
     name = "observability"
 
     def ready(self) -> None:
-        from observability import task_metrics
-        from observability.slow_sql import watch_connection
+        from observability.telemetry import task_metrics
+        from observability.telemetry.slow_sql import watch_connection
 
         connection_created.connect(watch_connection, dispatch_uid="slow-sql")
         task_metrics.connect()
@@ -26,7 +26,7 @@ class ObservabilityConfig(AppConfig):
 def load_extra(name: str, *, wanted_by: str) -> ModuleType:
     """Import a module whose libraries are extras, or say how to install them."""
     try:
-        return import_module(f"observability.{name}")
+        return import_module(f"observability.telemetry.{name}")
     except ModuleNotFoundError as error:
         raise ImproperlyConfigured(
             f"{wanted_by} is set, but {error.name} is not installed: "

@@ -2,8 +2,9 @@ from celery import shared_task
 from django.utils import timezone
 
 from observability.conf import ROLLUP_TICK_SECONDS
-from observability.services import heartbeat, rollups
-from observability.simulations.services import drive_simulations as drive
+from observability.numbers import rollups
+from observability.operations.simulations.services import drive_simulations as drive
+from observability.telemetry import heartbeat
 
 
 @shared_task(name="observability.roll_up")

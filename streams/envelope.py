@@ -13,8 +13,8 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 from uuid_utils import uuid7
 
-from accounts.api.bodies import check_text, exceeds_depth, explain_decode_error
 from accounts.errors import ExpectedObject, InvalidUnicode, PayloadTooLarge, TooDeep
+from accounts.http.strict_json import check_text, exceeds_depth, explain_decode_error
 from streams.conf import (
     MAX_EVENT_BYTES,
     MAX_HEADER_BYTES,

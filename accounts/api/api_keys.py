@@ -8,9 +8,10 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
-from accounts.api.fields import (
+from accounts.caller import caller_of
+from accounts.conf import MAX_ROTATION_OVERLAP_SECONDS
+from accounts.http.fields import (
     NameField,
     StrictCharField,
     StrictChoiceField,
@@ -19,10 +20,8 @@ from accounts.api.fields import (
     StrictListField,
     StrictSerializer,
 )
-from accounts.api.idempotent import idempotent
-from accounts.api.parameters import known_parameters
-from accounts.caller import caller_of
-from accounts.conf import MAX_ROTATION_OVERLAP_SECONDS
+from accounts.http.idempotent import idempotent
+from accounts.http.views import StrictViewSet
 from accounts.models import ApiKey
 from accounts.names import NAME_PATTERN, is_well_formed
 from accounts.permissions import AnyCaller, PersonOnly
@@ -74,7 +73,7 @@ class RotateSerializer(StrictSerializer):
 
 
 @extend_schema(tags=["API keys"])
-class ApiKeyViewSet(GenericViewSet):
+class ApiKeyViewSet(StrictViewSet):
     """Keys of the caller; an admin sees everybody's."""
 
     permission_classes = (PersonOnly,)
@@ -97,7 +96,6 @@ class ApiKeyViewSet(GenericViewSet):
     @idempotent(redact=("secret",))
     def create(self, request: Request) -> Response:
         """Make a key for yourself. The answer holds its secret, this once."""
-        known_parameters(request, ())
         body = CreateApiKeySerializer(data=request.data)
         body.is_valid(raise_exception=True)
         fields = dict(body.validated_data)
@@ -109,7 +107,6 @@ class ApiKeyViewSet(GenericViewSet):
     @idempotent(redact=("secret",))
     def rotate(self, request: Request, key_id: str) -> Response:
         """Make a successor; the old key goes on working for `overlap_seconds`."""
-        known_parameters(request, ())
         body = RotateSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         new = rotate_api_key(key=get_api_key(caller_of(request), key_id), now=timezone.now(), **body.validated_data)
@@ -118,6 +115,5 @@ class ApiKeyViewSet(GenericViewSet):
     @extend_schema(operation_id="revoke_api_key", responses={204: None})
     def destroy(self, request: Request, key_id: str) -> Response:
         """Revoke a key: it is refused within a second everywhere."""
-        known_parameters(request, ())
         revoke_api_key(key=get_api_key(caller_of(request), key_id), now=timezone.now())
         return Response(status=204)

@@ -6,12 +6,11 @@ from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from accounts.api.fields import StrictCharField, StrictSerializer
-from accounts.api.parameters import known_parameters
 from accounts.caller import caller_of
-from accounts.client_address import client_address
+from accounts.http.client_address import client_address
+from accounts.http.fields import StrictCharField, StrictSerializer
+from accounts.http.views import StrictView
 from accounts.permissions import AnyCaller, Anyone
 from accounts.queries import get_user_of
 from accounts.services.sign_in import TokenPair, refresh_tokens, sign_in, sign_out
@@ -62,7 +61,7 @@ def _tokens(pair: TokenPair) -> dict[str, object]:
     return {"access": pair.access, "refresh": pair.refresh, "expires_in": pair.expires_in}
 
 
-class _OpenView(APIView):
+class _OpenView(StrictView):
     # No authenticator: a stale token in the header must not keep anybody from signing in.
     authentication_classes = ()
     permission_classes = (Anyone,)
@@ -74,7 +73,6 @@ class LoginView(_OpenView):
     )
     def post(self, request: Request) -> Response:
         """Exchange an e-mail address and a password for an access and a refresh token."""
-        known_parameters(request, ())
         body = LoginSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         user, pair = sign_in(**body.validated_data, client_address=client_address(request))
@@ -88,7 +86,6 @@ class RefreshView(_OpenView):
     )
     def post(self, request: Request) -> Response:
         """Exchange a refresh token for a new pair, once; using it again revokes the whole family."""
-        known_parameters(request, ())
         body = RefreshSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         return Response(_tokens(refresh_tokens(**body.validated_data)))
@@ -98,20 +95,18 @@ class LogoutView(_OpenView):
     @extend_schema(operation_id="logout", tags=["Authentication"], request=RefreshSerializer, responses={204: None})
     def post(self, request: Request) -> Response:
         """Revoke a refresh token and all that came of the same sign-in."""
-        known_parameters(request, ())
         body = RefreshSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         sign_out(**body.validated_data)
         return Response(status=204)
 
 
-class MeView(APIView):
+class MeView(StrictView):
     permission_classes = (AnyCaller,)
 
     @extend_schema(operation_id="me", tags=["Authentication"], responses={200: WhoAmISerializer})
     def get(self, request: Request) -> Response:
         """Who am I: the user with their roles, and the key with its scopes and streams if one was used."""
-        known_parameters(request, ())
         caller = caller_of(request)
         user = get_user_of(caller)
         key = caller.key_id and {

@@ -9,9 +9,10 @@ from django.http import HttpRequest
 from msgspec import Meta
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
-from accounts.api.bodies import check_text, exceeds_depth, explain_decode_error, read_body
 from accounts.conf import MAX_BODY_BYTES
 from accounts.errors import ExpectedObject, InvalidUnicode, TooDeep
+from accounts.http.bodies import read_body
+from accounts.http.strict_json import check_text, exceeds_depth, explain_decode_error
 from consumers.conf import (
     DEFAULT_LEASE_EVENTS,
     MAX_ACK_WAIT_SECONDS,

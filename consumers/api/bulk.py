@@ -5,11 +5,10 @@ from typing import Any
 from drf_spectacular.utils import OpenApiResponse, PolymorphicProxySerializer, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from accounts.api.callers import caller_of
-from accounts.api.idempotent import idempotent
-from accounts.api.parameters import known_parameters
+from accounts.caller import caller_of
+from accounts.http.idempotent import idempotent
+from accounts.http.views import StrictView
 from accounts.permissions import MayConsume
 from consumers.api.dead_letter_bodies import BulkSerializer
 from consumers.api.schemas import BulkActionSerializer, BulkPreviewSerializer
@@ -29,12 +28,11 @@ _OPERATION: dict[str, Any] = {
 }
 
 
-class _BulkView(APIView):
+class _BulkView(StrictView):
     permission_classes = (MayConsume,)
     kind: BulkKind
 
     def _answer(self, request: Request) -> Response:
-        known_parameters(request, ())
         body = BulkSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         wanted = DeadLetterFilter(**body.validated_data["filter"])
@@ -72,12 +70,11 @@ class BulkDiscardView(_BulkView):
         return self._answer(request)
 
 
-class BulkActionView(APIView):
+class BulkActionView(StrictView):
     permission_classes = (MayConsume,)
 
     @extend_schema(operation_id="get_bulk_action", tags=["Dead letters"], responses={200: BulkActionSerializer})
     def get(self, request: Request, action_id: str) -> Response:
         """How far a bulk redrive or discard has come."""
-        known_parameters(request, ())
         action = get_bulk_action(caller_of(request), action_id)
         return Response(BulkActionSerializer(action).data)

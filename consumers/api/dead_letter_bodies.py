@@ -5,8 +5,10 @@ from typing import Any
 import msgspec
 from rest_framework.parsers import BaseParser
 
-from accounts.api.bodies import check_text, decode_object, exceeds_depth, explain_decode_error, read_body
-from accounts.api.fields import (
+from accounts.conf import MAX_BODY_BYTES
+from accounts.errors import ExpectedObject, TooDeep
+from accounts.http.bodies import read_body
+from accounts.http.fields import (
     StrictBooleanField,
     StrictCharField,
     StrictChoiceField,
@@ -15,8 +17,7 @@ from accounts.api.fields import (
     StrictListField,
     StrictSerializer,
 )
-from accounts.conf import MAX_BODY_BYTES
-from accounts.errors import ExpectedObject, TooDeep
+from accounts.http.strict_json import check_text, decode_object, exceeds_depth, explain_decode_error
 from consumers.conf import MAX_BULK_IDS, MAX_NOTE_CHARACTERS
 from consumers.dead_letter_queries import DeadLetterFilter
 from consumers.states import DeadLetterStatus, ExhaustedReason

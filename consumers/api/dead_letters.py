@@ -8,12 +8,10 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
-from rest_framework.viewsets import GenericViewSet
 
-from accounts.api.callers import caller_of
-from accounts.api.idempotent import idempotent
-from accounts.api.parameters import known_parameters
+from accounts.caller import caller_of
+from accounts.http.idempotent import idempotent
+from accounts.http.views import StrictView, StrictViewSet
 from accounts.permissions import MayConsume
 from accounts.roles import Right
 from consumers.api.dead_letter_bodies import (
@@ -70,29 +68,27 @@ def _details(dead_letter: DeadLetter) -> Any:
 
 
 @extend_schema(tags=["Dead letters"])
-class DeadLettersViewSet(GenericViewSet):
+class DeadLettersViewSet(StrictViewSet):
     permission_classes = (MayConsume,)
     serializer_class = DeadLetterSerializer
     queryset = DeadLetter.objects.none()
     keyset = ("-id",)
-    extra_parameters = FILTERS
+    query_parameters = {"list": FILTERS}
 
     @extend_schema(operation_id="list_dead_letters", parameters=_PARAMETERS)
     def list(self, request: Request) -> Response:
         """List dead letters, the newest first, without their events."""
-        known_parameters(request, {*FILTERS, "cursor", "limit"})
-        wanted = parse_filter({name: value for name, value in request.query_params.items() if name in FILTERS})
+        wanted = parse_filter({name: value for name, value in self.query.items() if name in FILTERS})
         page = self.paginate_queryset(list_dead_letters(caller_of(request), wanted))
         return self.get_paginated_response(DeadLetterSerializer(page, many=True).data)
 
     @extend_schema(operation_id="get_dead_letter", responses={200: DeadLetterDetailSerializer})
     def retrieve(self, request: Request, dead_letter_id: str) -> Response:
         """The event as it was, the attempts with their errors, and the redrives."""
-        known_parameters(request, ())
         return Response(describe(_found(request, dead_letter_id)))
 
 
-class RedriveView(APIView):
+class RedriveView(StrictView):
     permission_classes = (MayConsume,)
     parser_classes = (RawPayloadParser,)
 
@@ -108,14 +104,13 @@ class RedriveView(APIView):
 
         With a `payload`, that is sent instead of the event's own; the original stays, and what changed is recorded.
         """
-        known_parameters(request, ())
         payload, note = split_payload(request.data)
         found = _found(request, dead_letter_id)
         redrive_dead_letter(dead_letter=found, requested_by=caller_of(request).reference, payload=payload, note=note)
         return Response(_summary(found), status=202)
 
 
-class DiscardView(APIView):
+class DiscardView(StrictView):
     permission_classes = (MayConsume,)
 
     @extend_schema(
@@ -127,14 +122,13 @@ class DiscardView(APIView):
     @idempotent()
     def post(self, request: Request, dead_letter_id: str) -> Response:
         """Give up on it for good; its copy stays to be looked at."""
-        known_parameters(request, ())
         note = _note_of(request.data)
         found = _found(request, dead_letter_id)
         discard_dead_letter(dead_letter=found, requested_by=caller_of(request).reference, note=note)
         return Response(_summary(found))
 
 
-class ResolveView(APIView):
+class ResolveView(StrictView):
     permission_classes = (MayConsume,)
 
     @extend_schema(
@@ -146,14 +140,13 @@ class ResolveView(APIView):
     @idempotent()
     def post(self, request: Request, dead_letter_id: str) -> Response:
         """Record that the event was dealt with outside of its group."""
-        known_parameters(request, ())
         note = _note_of(request.data)
         found = _found(request, dead_letter_id)
         resolve_dead_letter(dead_letter=found, requested_by=caller_of(request).reference, note=note)
         return Response(_summary(found))
 
 
-class ReportView(APIView):
+class ReportView(StrictView):
     permission_classes = (MayConsume,)
 
     @extend_schema(
@@ -165,7 +158,6 @@ class ReportView(APIView):
     @idempotent()
     def post(self, request: Request, stream: str, group: str) -> Response:
         """Park an event that an offset-mode consumer cannot process; one that is parked already answers 200."""
-        known_parameters(request, ())
         found = require_stream(caller_of(request), stream, Right.CONSUME)
         body = ReportSerializer(data=request.data)
         body.is_valid(raise_exception=True)

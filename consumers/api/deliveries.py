@@ -4,10 +4,10 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
-from accounts.api.callers import caller_of
+from accounts.caller import caller_of
 from accounts.errors import InvalidParameter
+from accounts.http.views import StrictViewSet
 from accounts.permissions import MayConsume
 from accounts.roles import Right
 from consumers.api.schemas import DeliverySerializer
@@ -18,12 +18,12 @@ from streams.lookup import require_stream
 
 
 @extend_schema(tags=["Lease mode"])
-class DeliveriesViewSet(GenericViewSet):
+class DeliveriesViewSet(StrictViewSet):
     permission_classes = (MayConsume,)
     serializer_class = DeliverySerializer
     queryset = Delivery.objects.none()
     keyset = ("id",)
-    extra_parameters = ("state",)
+    query_parameters = {"list": ("state",)}
 
     @extend_schema(
         operation_id="list_deliveries",

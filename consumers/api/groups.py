@@ -6,9 +6,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
-from accounts.api.fields import (
+from accounts.caller import caller_of
+from accounts.http.fields import (
     NameField,
     StrictBooleanField,
     StrictChoiceField,
@@ -16,10 +16,9 @@ from accounts.api.fields import (
     StrictListField,
     StrictSerializer,
 )
-from accounts.api.idempotent import idempotent
-from accounts.api.parameters import known_parameters
-from accounts.api.parsers import require_body
-from accounts.caller import caller_of
+from accounts.http.idempotent import idempotent
+from accounts.http.parsers import require_body
+from accounts.http.views import StrictViewSet
 from accounts.permissions import MayConsume
 from accounts.roles import Right
 from consumers.conf import (
@@ -103,7 +102,7 @@ class CreateGroupSerializer(ChangeGroupSerializer):
 
 
 @extend_schema(tags=["Consumer groups"])
-class GroupViewSet(GenericViewSet):
+class GroupViewSet(StrictViewSet):
     """The groups of one stream. Whoever may consume a stream may make groups on it."""
 
     permission_classes = (MayConsume,)
@@ -125,7 +124,6 @@ class GroupViewSet(GenericViewSet):
     @idempotent()
     def create(self, request: Request, stream: str) -> Response:
         """Create a group; an equal one that exists is answered with 200, a different one with 409."""
-        known_parameters(request, ())
         found = require_stream(caller_of(request), stream, Right.CONSUME)
         body = CreateGroupSerializer(data=request.data)
         body.is_valid(raise_exception=True)
@@ -138,14 +136,12 @@ class GroupViewSet(GenericViewSet):
     @extend_schema(operation_id="get_group")
     def retrieve(self, request: Request, stream: str, group: str) -> Response:
         """Look at one group."""
-        known_parameters(request, ())
         found = get_group(require_stream(caller_of(request), stream, Right.CONSUME), group)
         return Response(GroupSerializer(found).data)
 
     @extend_schema(operation_id="change_group", request=ChangeGroupSerializer)
     def partial_update(self, request: Request, stream: str, group: str) -> Response:
         """Change some settings; the mode and the start stay."""
-        known_parameters(request, ())
         found = get_group(require_stream(caller_of(request), stream, Right.CONSUME), group)
         require_body(request)
         body = ChangeGroupSerializer(data=request.data)
@@ -155,13 +151,12 @@ class GroupViewSet(GenericViewSet):
     @extend_schema(operation_id="delete_group", responses={204: None})
     def destroy(self, request: Request, stream: str, group: str) -> Response:
         """Delete a group with its offsets; the events stay."""
-        known_parameters(request, ())
         delete_group(group=get_group(require_stream(caller_of(request), stream, Right.CONSUME), group))
         return Response(status=204)
 
 
 @extend_schema(tags=["Consumer groups"])
-class AllGroupsViewSet(GenericViewSet):
+class AllGroupsViewSet(StrictViewSet):
     """Every group that the caller may see, whichever its stream."""
 
     permission_classes = (MayConsume,)

@@ -4,10 +4,9 @@ import msgspec
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 
-from accounts.api.bodies import JSON
-from accounts.api.callers import caller_of
-from accounts.api.lean import LeanView
-from accounts.api.parameters import known_parameters
+from accounts.caller import caller_of
+from accounts.http.bodies import JSON
+from accounts.http.lean import LeanView
 from accounts.permissions import MayConsume
 from accounts.roles import Right
 from consumers.api.bodies import LeaseBody, check_name, decode_body
@@ -36,7 +35,6 @@ class LeaseView(LeanView):
 
         A paused group answers with nothing. `gaps` tells what retention took before the group was given it.
         """
-        known_parameters(request, ())
         body = decode_body(request, _decoder)
         found = require_stream(caller_of(request), stream, Right.CONSUME)
         consumer = body.consumer or caller_of(request).reference

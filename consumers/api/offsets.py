@@ -8,12 +8,11 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from accounts.api.fields import StrictIntegerField, StrictListField, StrictSerializer
-from accounts.api.idempotent import idempotent
-from accounts.api.parameters import known_parameters
 from accounts.caller import caller_of
+from accounts.http.fields import StrictIntegerField, StrictListField, StrictSerializer
+from accounts.http.idempotent import idempotent
+from accounts.http.views import StrictView
 from accounts.permissions import MayConsume
 from accounts.roles import Right
 from consumers.queries import get_group, list_progress
@@ -88,13 +87,12 @@ CommittedSerializer = inline_serializer(
 
 
 @extend_schema(tags=["Reading"])
-class OffsetsView(APIView):
+class OffsetsView(StrictView):
     permission_classes = (MayConsume,)
 
     @extend_schema(operation_id="get_offsets", responses={200: ProgressSerializer})
     def get(self, request: Request, stream: str, group: str) -> Response:
         """How far the group has come, partition by partition."""
-        known_parameters(request, ())
         found = require_stream(caller_of(request), stream, Right.CONSUME)
         progress = list_progress(found, get_group(found, group))
         return Response(
@@ -117,7 +115,6 @@ class OffsetsView(APIView):
     @idempotent()
     def post(self, request: Request, stream: str, group: str) -> Response:
         """Record what the group has finished. A lower offset answers `outdated` and changes nothing."""
-        known_parameters(request, ())
         found = require_stream(caller_of(request), stream, Right.CONSUME)
         body = CommitSerializer(data=request.data)
         body.is_valid(raise_exception=True)

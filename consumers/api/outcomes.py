@@ -7,10 +7,9 @@ import orjson
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 
-from accounts.api.bodies import JSON
-from accounts.api.callers import caller_of
-from accounts.api.lean import LeanView
-from accounts.api.parameters import known_parameters
+from accounts.caller import caller_of
+from accounts.http.bodies import JSON
+from accounts.http.lean import LeanView
 from accounts.permissions import MayConsume
 from accounts.roles import Right
 from consumers.api.bodies import AckBody, ExtendBody, LeaseItem, NackBody, ReleaseBody, check_unique, decode_body
@@ -50,7 +49,6 @@ class _OutcomeView(LeanView):
     permission_classes = (MayConsume,)
 
     def _decode(self, request: HttpRequest, decoder: msgspec.json.Decoder[Any]) -> Any:
-        known_parameters(request, ())
         body = decode_body(request, decoder)
         check_unique(body.deliveries)
         return body

@@ -9,10 +9,10 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, QueryDict
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
-from accounts.api.bodies import JSON
-from accounts.api.parameters import integer_parameter, known_parameters, seconds_parameter
 from accounts.caller import caller_of
 from accounts.errors import InvalidParameter
+from accounts.http.bodies import JSON
+from accounts.http.parameters import integer_parameter, seconds_parameter
 from accounts.names import NAME_PATTERN
 from accounts.permissions import MayConsumeOrProduce
 from accounts.roles import Right
@@ -54,6 +54,7 @@ class StreamEventsView(AppendView):
     """Both verbs of a stream's events: GET polls, POST appends."""
 
     permission_classes = (MayConsumeOrProduce,)
+    query_parameters = {"get": PARAMETERS}
 
     @extend_schema(operation_id="append_stream_events", **APPEND_OPERATION)
     def post(self, request: HttpRequest, stream: str | None = None) -> HttpResponse:
@@ -98,7 +99,7 @@ class StreamEventsView(AppendView):
     def get(self, request: HttpRequest, stream: str) -> HttpResponse:
         """Read the events after an offset, in order; wait for some if there are none. Moves no offset."""
         started = time.perf_counter()
-        query = known_parameters(request, PARAMETERS)
+        query = self.query
         limit = integer_parameter(query, "limit", default=DEFAULT_READ_EVENTS, low=1, high=MAX_READ_EVENTS)
         max_bytes = integer_parameter(query, "max_bytes", default=DEFAULT_READ_BYTES, low=1, high=MAX_READ_BYTES)
         wait = seconds_parameter(query, "wait", default=0, high=MAX_WAIT_SECONDS)

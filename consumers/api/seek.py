@@ -7,12 +7,11 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from accounts.api.callers import caller_of
-from accounts.api.fields import StrictBooleanField, StrictDateTimeField, StrictIntegerField, StrictSerializer
-from accounts.api.idempotent import idempotent
-from accounts.api.parameters import known_parameters
+from accounts.caller import caller_of
+from accounts.http.fields import StrictBooleanField, StrictDateTimeField, StrictIntegerField, StrictSerializer
+from accounts.http.idempotent import idempotent
+from accounts.http.views import StrictView
 from accounts.permissions import MayConsume
 from accounts.roles import Right
 from consumers.api.schemas import SeekAnswerSerializer, SeekResultSerializer
@@ -79,7 +78,7 @@ class SeekSerializer(StrictSerializer):
     dry_run = StrictBooleanField(default=False)
 
 
-class SeekView(APIView):
+class SeekView(StrictView):
     permission_classes = (MayConsume,)
 
     @extend_schema(
@@ -94,7 +93,6 @@ class SeekView(APIView):
 
         In lease mode all that is handed out is fenced off: its leases are lost.
         """
-        known_parameters(request, ())
         found = require_stream(caller_of(request), stream, Right.CONSUME)
         body = SeekSerializer(data=request.data)
         body.is_valid(raise_exception=True)

@@ -3,10 +3,9 @@
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from accounts.api.callers import caller_of
-from accounts.api.parameters import known_parameters
+from accounts.caller import caller_of
+from accounts.http.views import StrictView
 from accounts.permissions import MayConsume
 from accounts.roles import Right
 from consumers.api.schemas import TimelineSerializer
@@ -15,13 +14,12 @@ from streams.api.events import parse_offset
 from streams.lookup import require_stream
 
 
-class TimelineView(APIView):
+class TimelineView(StrictView):
     permission_classes = (MayConsume,)
 
     @extend_schema(operation_id="get_timeline", tags=["Dead letters"], responses={200: TimelineSerializer})
     def get(self, request: Request, stream: str, partition: str, offset: str) -> Response:
         """Where one event stands in each group of its stream, and what did not go smoothly."""
-        known_parameters(request, ())
         found = require_stream(caller_of(request), stream, Right.CONSUME)
         timeline = get_timeline(found, parse_offset(partition, "partition"), parse_offset(offset, low=1))
         return Response(TimelineSerializer(timeline).data)

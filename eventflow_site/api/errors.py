@@ -9,8 +9,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from psycopg_pool import PoolTimeout
 from rest_framework import exceptions as drf
 
-from accounts.api.parsers import has_no_body
 from accounts.errors import DomainError, EmptyBody, InvalidParameter, LoginThrottled, UnknownField
+from accounts.http.parsers import has_no_body
 from consumers.errors import LeaseLost
 from eventflow_site.api.problems import Problem
 from eventflow_site.api.statuses import RETRYABLE_ERRORS, RETRYABLE_STATUSES, status_of

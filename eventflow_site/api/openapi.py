@@ -7,7 +7,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiResponse, inline_serializer
 from rest_framework import serializers
 
-from accounts.api.fields import StrictSerializer
+from accounts.http.fields import StrictSerializer
 from accounts.names import NAME_PATTERN
 from streams.conf import MAX_OFFSET, MAX_REQUEST_EVENTS
 

@@ -13,8 +13,8 @@ from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.parameters import integer_parameter, known_parameters
 from accounts.errors import InvalidParameter
+from accounts.http.parameters import integer_parameter
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 250
@@ -24,15 +24,10 @@ _SALT = "eventflow.cursor"
 class KeysetPagination(BasePagination):
     """Pages over an ordered QuerySet by where the last page ended."""
 
+    parameters = ("cursor", "limit")
+
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
-        filterset = getattr(view, "filterset_class", None)
-        allowed = {
-            "cursor",
-            "limit",
-            *(filterset.base_filters if filterset else ()),
-            *getattr(view, "extra_parameters", ()),
-        }
-        query = known_parameters(request, allowed)
+        query = view.query
         limit = integer_parameter(query, "limit", default=DEFAULT_LIMIT, low=1, high=MAX_LIMIT)
         fields: tuple[str, ...] = view.keyset
         # The cursor belongs to one list: it means nothing elsewhere.

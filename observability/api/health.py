@@ -3,7 +3,7 @@
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
-from observability.health import check_readiness
+from observability.telemetry.health import check_readiness
 
 
 @require_safe

@@ -9,9 +9,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from observability.collectors import collect_computed
-from observability.exposition import Family, render
-from observability.process_counters import counted_so_far
+from observability.numbers.collectors import collect_computed
+from observability.telemetry.exposition import Family, render
+from observability.telemetry.process_counters import counted_so_far
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 REFUSAL = (

@@ -7,13 +7,12 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from accounts.api.parameters import known_parameters
 from accounts.caller import caller_of
+from accounts.http.views import StrictView
 from accounts.permissions import AnyCaller
-from observability.queries.stats import StreamStats, get_stream_stats
-from observability.window import window_parameter
+from observability.numbers.stats import StreamStats, get_stream_stats
+from observability.numbers.window import window_parameter
 from streams.lookup import require_stream
 
 
@@ -61,8 +60,9 @@ class StatsSerializer(serializers.Serializer):
     rolled_up_until = serializers.DateTimeField(allow_null=True)
 
 
-class StatsView(APIView):
+class StatsView(StrictView):
     permission_classes = (AnyCaller,)
+    query_parameters = {"get": ("window",)}
 
     @extend_schema(
         operation_id="stream_stats",
@@ -78,7 +78,7 @@ class StatsView(APIView):
     )
     def get(self, request: Request, stream: str) -> Response:
         """What the stream holds and gains, and how far its consumer groups are behind."""
-        window = window_parameter(known_parameters(request, ("window",)))
+        window = window_parameter(self.query)
         found = require_stream(caller_of(request), stream)
         return Response(represent(get_stream_stats(found, window_seconds=window, now=timezone.now())))
 

@@ -8,7 +8,7 @@ import orjson
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 
-from accounts.api.idempotent import hash_request
+from accounts.http.idempotent import hash_request
 from accounts.services.idempotency import claim_idempotency_key, keep_answer
 from observability.dashboard.page import Page, form_key
 

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from accounts.api.bodies import check_text, exceeds_depth, explain_decode_error
 from accounts.errors import TooDeep
+from accounts.http.strict_json import check_text, exceeds_depth, explain_decode_error
 
 
 def parse_payload(text: str) -> bytes:

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from observability.dashboard import (
+from observability.dashboard.pages import (
     consume,
     dead_letters,
     events,

@@ -9,11 +9,10 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.permissions import BasePermission
 
-from accounts.api.bodies import JSON, read_body
-from accounts.api.idempotent import IDEMPOTENCY_KEY_SCHEMA, hash_request, idempotency_key_of
-from accounts.api.lean import LeanView
-from accounts.api.parameters import known_parameters
 from accounts.caller import caller_of
+from accounts.http.bodies import JSON, read_body
+from accounts.http.idempotent import IDEMPOTENCY_KEY_SCHEMA, hash_request, idempotency_key_of
+from accounts.http.lean import LeanView
 from accounts.permissions import MayProduce
 from streams.api.schemas import APPENDED, EVENTS_IN
 from streams.conf import MAX_REQUEST_BYTES
@@ -55,7 +54,6 @@ class AppendView(LeanView):
     def post(self, request: HttpRequest, stream: str | None = None) -> HttpResponse:
         """Append one event, an array of events, or NDJSON: all or nothing. 202 means durable."""
         started = time.perf_counter()
-        known_parameters(request, ())
         key = idempotency_key_of(request)
         media_type, body = read_body(request, limit=MAX_REQUEST_BYTES, media_types=MEDIA_TYPES)
         is_minimal = _prefers_minimal(request)

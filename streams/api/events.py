@@ -3,11 +3,10 @@
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import extend_schema
 
-from accounts.api.bodies import JSON
-from accounts.api.lean import LeanView
-from accounts.api.parameters import known_parameters
 from accounts.caller import caller_of
 from accounts.errors import InvalidParameter
+from accounts.http.bodies import JSON
+from accounts.http.lean import LeanView
 from accounts.permissions import MayConsume
 from accounts.roles import Right
 from streams.api.schemas import EventSerializer
@@ -31,7 +30,6 @@ class EventView(LeanView):
     @extend_schema(operation_id="get_event", tags=["Reading"], responses={200: EventSerializer})
     def get(self, request: HttpRequest, stream: str, partition: str, offset: str) -> HttpResponse:
         """Read one event; 410 where retention took it."""
-        known_parameters(request, ())
         found = require_stream(caller_of(request), stream, Right.CONSUME)
         event = get_event(found, parse_offset(partition, "partition"), parse_offset(offset, low=1))
         return HttpResponse(event, content_type=JSON)

@@ -6,9 +6,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from accounts.caller import caller_of
+from accounts.http.views import StrictViewSet
 from accounts.models import User
 from accounts.permissions import AnyCaller
 from streams.queries import describe_producers, list_producers
@@ -40,7 +40,7 @@ class ProducerSerializer(serializers.Serializer):
 
 
 @extend_schema(tags=["Producing"])
-class ProducerViewSet(GenericViewSet):
+class ProducerViewSet(StrictViewSet):
     permission_classes = (AnyCaller,)
     serializer_class = ProducerSerializer
     queryset = User.objects.none()

@@ -7,9 +7,9 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
-from accounts.api.fields import (
+from accounts.caller import caller_of
+from accounts.http.fields import (
     NameField,
     StrictBooleanField,
     StrictCharField,
@@ -17,10 +17,9 @@ from accounts.api.fields import (
     StrictIntegerField,
     StrictSerializer,
 )
-from accounts.api.idempotent import idempotent
-from accounts.api.parameters import known_parameters
-from accounts.api.parsers import require_body
-from accounts.caller import caller_of
+from accounts.http.idempotent import idempotent
+from accounts.http.parsers import require_body
+from accounts.http.views import StrictViewSet
 from accounts.names import NAME_PATTERN
 from accounts.permissions import MayManageUnlessReading
 from accounts.queries import get_user_by_email
@@ -112,7 +111,7 @@ class StreamFilter(django_filters.FilterSet):
 
 
 @extend_schema(tags=["Streams"])
-class StreamViewSet(GenericViewSet):
+class StreamViewSet(StrictViewSet):
     permission_classes = (MayManageUnlessReading,)
     serializer_class = StreamSerializer
     filterset_class = StreamFilter
@@ -120,6 +119,7 @@ class StreamViewSet(GenericViewSet):
     lookup_value_regex = "[^/]+"
     queryset = Stream.objects.none()
     keyset = ("name",)
+    query_parameters = {"destroy": ("confirm",)}
 
     @extend_schema(
         operation_id="list_streams",
@@ -134,7 +134,6 @@ class StreamViewSet(GenericViewSet):
     @idempotent()
     def create(self, request: Request) -> Response:
         """Create a stream; it is yours, unless an admin names another owner."""
-        known_parameters(request, ())
         body = CreateStreamSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         settings = body.settings()
@@ -147,13 +146,11 @@ class StreamViewSet(GenericViewSet):
     @extend_schema(operation_id="get_stream")
     def retrieve(self, request: Request, stream: str) -> Response:
         """Look at one stream."""
-        known_parameters(request, ())
         return Response(StreamSerializer(get_stream(caller_of(request), stream)).data)
 
     @extend_schema(operation_id="change_stream", request=ChangeStreamSerializer)
     def partial_update(self, request: Request, stream: str) -> Response:
         """Change some settings; the name and the number of partitions stay."""
-        known_parameters(request, ())
         row = get_stream(caller_of(request), stream, Right.MANAGE)
         require_body(request)
         body = ChangeStreamSerializer(data=request.data)
@@ -174,6 +171,5 @@ class StreamViewSet(GenericViewSet):
     )
     def destroy(self, request: Request, stream: str) -> Response:
         """Delete a stream with all its events and groups, for good."""
-        query = known_parameters(request, ("confirm",))
-        delete_stream(stream=get_stream(caller_of(request), stream, Right.MANAGE), confirm=query.get("confirm"))
+        delete_stream(stream=get_stream(caller_of(request), stream, Right.MANAGE), confirm=self.query.get("confirm"))
         return Response(status=204)

@@ -7,7 +7,7 @@ from django.db.models import F
 from playwright.sync_api import expect
 
 from observability.models import StreamMinute
-from observability.services.rollups import roll_up
+from observability.numbers.rollups import roll_up
 from tests.browser.story import append, tell_story
 from tests.factories import make_stream
 

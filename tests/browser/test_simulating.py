@@ -5,8 +5,8 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from accounts.roles import Role
-from observability.simulations.models import SimulationRun
-from observability.simulations.services import drive_simulations
+from observability.models import SimulationRun
+from observability.operations.simulations.services import drive_simulations
 from tests.factories import make_stream, make_user
 
 

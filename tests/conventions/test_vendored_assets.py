@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-VENDORED = [ROOT / "observability/static/eventflow/vendor", ROOT / "tests/browser/vendor"]
+VENDORED = [ROOT / "observability/dashboard/static/eventflow/vendor", ROOT / "tests/browser/vendor"]
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
-SCRIPTS = sorted((ROOT / "observability/static/eventflow/js").glob("*.js"))
-STYLES = sorted((ROOT / "observability/static/eventflow/css").glob("*.css"))
+SCRIPTS = sorted((ROOT / "observability/dashboard/static/eventflow/js").glob("*.js"))
+STYLES = sorted((ROOT / "observability/dashboard/static/eventflow/css").glob("*.css"))
 
 
 @pytest.mark.parametrize("folder", VENDORED, ids=lambda folder: str(folder.relative_to(ROOT)))

@@ -13,8 +13,8 @@ from django.utils.functional import SimpleLazyObject
 from accounts.caller import Caller
 from accounts.key_material import make_key
 from accounts.roles import Role
-from observability import middleware
-from observability.middleware import AccessLogMiddleware
+from observability.telemetry import access_log as middleware
+from observability.telemetry.access_log import AccessLogMiddleware
 
 
 class Lines:

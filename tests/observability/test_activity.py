@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from observability.queries.activity import activity_of, busiest_stream_ids, total_activity
-from observability.services.rollups import roll_up
+from observability.numbers.activity import activity_of, busiest_stream_ids, total_activity
+from observability.numbers.rollups import roll_up
 from streams.models import Partition, Stream
 from tests.factories import make_stream
 from tests.observability.appending import append, pretend_recorded

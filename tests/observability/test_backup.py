@@ -11,7 +11,7 @@ from django.db import connection
 
 from consumers.models import DeadLetter, GroupOffset
 from eventflow_site.embedded.postgres import find_binaries
-from observability.services.rollups import roll_up
+from observability.numbers.rollups import roll_up
 from streams.models import Partition
 from tests.client import ApiClient
 from tests.factories import make_group, make_key, make_owner, make_stream

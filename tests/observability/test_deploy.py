@@ -13,13 +13,13 @@ from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 import consumers.metrics
-import observability.http_metrics
-import observability.task_metrics
+import observability.telemetry.http_metrics
+import observability.telemetry.task_metrics
 import streams.metrics
 from eventflow_site.supervisor import programs
 from eventflow_site.supervisor.configuration import Configuration
 from eventflow_site.supervisor.home import Home
-from observability.collectors import database_families, group_families, stream_families
+from observability.numbers.collectors import database_families, group_families, stream_families
 from tests.run.instance import PROJECT
 
 DEPLOY = PROJECT / "deploy"
@@ -29,7 +29,12 @@ DASHBOARD = json.loads((DEPLOY / "grafana" / "eventflow.json").read_text())
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 OPERATIONS = (PROJECT / "docs" / "operations.md").read_text()
 _METRIC = re.compile(r"\beventflow_[a-z_]+\b")
-COUNTING = (consumers.metrics, observability.http_metrics, observability.task_metrics, streams.metrics)
+COUNTING = (
+    consumers.metrics,
+    observability.telemetry.http_metrics,
+    observability.telemetry.task_metrics,
+    streams.metrics,
+)
 
 
 def needs(program: str, package: str) -> str:

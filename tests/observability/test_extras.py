@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from observability.error_reports import clean
+from observability.telemetry.error_reports import clean
 from tests.factories import make_key, make_owner, make_stream
 from tests.run.conftest import new_home
 from tests.run.instance import PROJECT, Instance, clean_environment, free_port, wait_for

@@ -9,7 +9,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from django.utils import timezone
 
-from observability.services.heartbeat import record_tick
+from observability.telemetry.heartbeat import record_tick
 from streams.log import use_log
 from streams.log.protocol import LogHealth
 

@@ -9,7 +9,7 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from accounts.key_material import make_key
-from observability.log_format import json_formatter, pretty_formatter
+from observability.telemetry.log_format import json_formatter, pretty_formatter
 
 HOSTILE = ["\x1b[2J\x1b[H", "line\nbreak", "carriage\rreturn", "\u202egnp.exe", "\x9b31m", "\u2028", "\x00", "\ud800"]
 

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from observability import log_writer
-from observability.log_writer import LogWriter
+from observability.telemetry import log_writer
+from observability.telemetry.log_writer import LogWriter
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_a_stuck_reader_does_not_fill_the_memory(file, monkeypatch):
 
 def test_nothing_is_lost_when_the_process_ends():
     program = (
-        "from observability.log_writer import LogWriter\n"
+        "from observability.telemetry.log_writer import LogWriter\n"
         "writer = LogWriter(2)\n"
         "for i in range(1000): writer.write(f'{i}\\n'.encode())\n"
     )
@@ -77,7 +77,7 @@ def test_nothing_is_lost_when_the_process_ends():
 def test_nothing_is_lost_when_a_multiprocessing_child_ends_and_a_fork_writes_its_own_lines_only():
     program = (
         "import multiprocessing\n"
-        "from observability.log_writer import LogWriter\n"
+        "from observability.telemetry.log_writer import LogWriter\n"
         "writer = LogWriter(2)\n"
         "def work():\n"
         "    for i in range(1000): writer.write(f'child {i}\\n'.encode())\n"

@@ -10,11 +10,11 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from consumers.models import DeadLetter, GroupOffset
-from observability import collectors
-from observability.collectors import collect_computed
-from observability.exposition import Family
-from observability.services.heartbeat import record_tick
-from observability.services.rollups import roll_up
+from observability.numbers import collectors
+from observability.numbers.collectors import collect_computed
+from observability.numbers.rollups import roll_up
+from observability.telemetry.exposition import Family
+from observability.telemetry.heartbeat import record_tick
 from streams.log import get_log
 from streams.lookup import load_stream
 from streams.models import Partition

@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 
-from observability.counter_files import add_up, render_sums, write_values
-from observability.process_counters import counted_so_far, fold_departed
+from observability.telemetry.counter_files import add_up, render_sums, write_values
+from observability.telemetry.process_counters import counted_so_far, fold_departed
 
 COUNT = """
 import os, sys

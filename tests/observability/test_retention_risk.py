@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from observability.retention_risk import RetentionLimits, seconds_until_taken, share_limits
+from observability.numbers.retention_risk import RetentionLimits, seconds_until_taken, share_limits
 from streams.log.protocol import Bounds
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)

@@ -8,8 +8,8 @@ from django.db import connection
 
 from observability import conf
 from observability.models import RollupCursor, StreamMinute, TypePeriod
-from observability.services import rollups
-from observability.services.rollups import delete_old_rollups, roll_up
+from observability.numbers import rollups
+from observability.numbers.rollups import delete_old_rollups, roll_up
 from streams.log import get_log
 from streams.lookup import load_stream
 from streams.models import EventBatch, Partition

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from consumers.models import DeadLetter, Delivery, GroupOffset
 from observability.models import GroupMinute
-from observability.queries.stats import get_stream_stats
-from observability.services.rollups import record_groups, roll_up
+from observability.numbers.rollups import record_groups, roll_up
+from observability.numbers.stats import get_stream_stats
 from streams.log import get_log
 from streams.lookup import load_stream
 from streams.models import Partition

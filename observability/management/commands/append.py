@@ -8,7 +8,7 @@ import msgspec
 from django.core.management.base import CommandError, CommandParser
 
 from observability.conf import TRANSFER_BYTES, TRANSFER_EVENTS
-from observability.management.operator import OperatorCommand, caller_for, console, find_stream_named, progress
+from observability.operations.command import OperatorCommand, caller_for, console, find_stream_named, progress
 from streams.envelope import decode_events
 from streams.errors import AppendOutcomeUnknown
 from streams.services.ingest import Idempotency, append_events

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from accounts.roles import Right
 from accounts.services.api_keys import create_api_key
-from observability.management.operator import OperatorCommand, console, find_user
+from observability.operations.command import OperatorCommand, console, find_user
 
 
 class Command(OperatorCommand):

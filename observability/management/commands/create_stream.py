@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from observability.management.operator import OperatorCommand, console, find_user
+from observability.operations.command import OperatorCommand, console, find_user
 from streams.conf import MAX_PARTITIONS
 from streams.models import Visibility
 from streams.services.lifecycle import StreamSettings, create_stream

@@ -7,7 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 from accounts.models import User
 from accounts.roles import Role
 from accounts.services.users import create_user
-from observability.management.operator import OperatorCommand, console
+from observability.operations.command import OperatorCommand, console
 
 
 class Command(OperatorCommand):

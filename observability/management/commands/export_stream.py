@@ -7,8 +7,8 @@ from typing import IO, Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from observability.management.operator import OperatorCommand, console, find_stream_named, progress
-from observability.services.transfer import count_events, export_events
+from observability.operations.command import OperatorCommand, console, find_stream_named, progress
+from observability.operations.transfer import count_events, export_events
 
 
 class Command(OperatorCommand):

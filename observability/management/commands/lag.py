@@ -5,9 +5,9 @@ from django.utils import timezone
 from rich.console import Console
 from rich.table import Table
 
-from observability.management.operator import OperatorCommand, find_stream_named
-from observability.queries.lanes import load_lanes
-from observability.queries.standings import GroupStanding, list_standings
+from observability.numbers.lanes import load_lanes
+from observability.numbers.standings import GroupStanding, list_standings
+from observability.operations.command import OperatorCommand, find_stream_named
 
 
 class Command(OperatorCommand):

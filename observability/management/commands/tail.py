@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from consumers.services.reading import read_events
-from observability.management.operator import OperatorCommand, find_stream_named
+from observability.operations.command import OperatorCommand, find_stream_named
 from streams.conf import DEFAULT_READ_BYTES, MAX_READ_EVENTS
 from streams.log import get_log
 from streams.log.protocol import PartitionRef

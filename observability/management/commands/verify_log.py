@@ -4,9 +4,9 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from observability.management.operator import OperatorCommand, console, find_stream_named, progress
-from observability.services.transfer import count_events
-from observability.services.verify_log import verify_partition
+from observability.operations.command import OperatorCommand, console, find_stream_named, progress
+from observability.operations.transfer import count_events
+from observability.operations.verify_log import verify_partition
 from streams.lookup import StreamInfo, info_of
 from streams.models import Stream
 

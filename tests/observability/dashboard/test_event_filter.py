@@ -2,7 +2,7 @@
 
 import pytest
 
-from observability.queries.event_filter import EventFilter, parse_path, value_at
+from observability.dashboard.queries.event_filter import EventFilter, parse_path, value_at
 
 EVENT = (
     b'{"partition":0,"offset":1,"recorded_at":"2026-11-22T10:00:00.000000Z","id":"a","type":"order.created","key":"c-7",'

@@ -2,10 +2,10 @@
 
 import pytest
 
-from observability.queries import event_scan
-from observability.queries.event_filter import EventFilter
-from observability.queries.event_scan import read_positions, scan_backwards, scan_forwards, write_positions
-from observability.queries.event_view import view_event
+from observability.dashboard.queries import event_scan
+from observability.dashboard.queries.event_filter import EventFilter
+from observability.dashboard.queries.event_scan import read_positions, scan_backwards, scan_forwards, write_positions
+from observability.dashboard.queries.event_view import view_event
 from streams.lookup import load_stream
 from tests.browser.story import append
 from tests.factories import make_stream

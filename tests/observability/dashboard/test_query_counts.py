@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.roles import Role
 from consumers.models import DeadLetter
 from consumers.services.dead_letters.report import report_dead_letter
-from observability.queries import system_health
+from observability.dashboard.queries import system_health
 from streams.lookup import forget_streams, load_stream
 from tests.browser.story import Story, append, tell_story
 from tests.factories import make_group, make_stream, make_user

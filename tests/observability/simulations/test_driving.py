@@ -12,8 +12,13 @@ from structlog.contextvars import bound_contextvars, get_contextvars
 from accounts.errors import InvalidParameter, ScopeMissing
 from accounts.roles import Role
 from observability.errors import InvalidTemplate
-from observability.simulations.models import SimulationRun
-from observability.simulations.services import SimulationPlan, drive_simulations, start_simulation, stop_simulation
+from observability.models import SimulationRun
+from observability.operations.simulations.services import (
+    SimulationPlan,
+    drive_simulations,
+    start_simulation,
+    stop_simulation,
+)
 from streams.errors import InvalidEvents, StreamNotFound
 from streams.log import get_log
 from streams.lookup import load_stream

@@ -8,8 +8,8 @@ import orjson
 import pytest
 
 from observability.errors import InvalidTemplate
-from observability.simulations.faults import spoil
-from observability.simulations.placeholders import KINDS, Moment, compile_payload, compile_text
+from observability.operations.simulations.faults import spoil
+from observability.operations.simulations.placeholders import KINDS, Moment, compile_payload, compile_text
 
 
 def moment(sequence: int = 7) -> Moment:

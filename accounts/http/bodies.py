@@ -1,0 +1,90 @@
+"""Reading a request's body: whole, of a known size, of a kind that is taken here.
+
+Whatever a client sends, the answer is a clear problem and nothing is stored in part.
+"""
+
+from django.db import connection
+from django.http import HttpRequest
+from django.http.request import RawPostDataException, UnreadablePostError
+
+from accounts.caller import Caller
+from accounts.errors import (
+    BodyTruncated,
+    EmptyBody,
+    LengthRequired,
+    PayloadTooLarge,
+    UnsupportedCharset,
+    UnsupportedEncoding,
+    UnsupportedMediaType,
+)
+from accounts.http.reading_places import reading_place
+
+JSON = "application/json"
+
+
+def read_body(request: HttpRequest, *, limit: int, media_types: tuple[str, ...] = (JSON,)) -> tuple[str, bytes]:
+    """Return the media type and the bytes of a request's body, at most `limit` of them.
+
+    Raises:
+        UnsupportedMediaType, UnsupportedCharset, UnsupportedEncoding: by the headers alone.
+        LengthRequired: it came in chunks and is of a kind that could be cut short without a trace.
+        PayloadTooLarge: by Content-Length before anything is read, or while reading.
+        TooManySlowBodies: too many others are still being waited for.
+        BodyTruncated: fewer bytes came than Content-Length promised.
+        EmptyBody: there is nothing.
+    """
+    media_type = check_media_type(request, media_types)
+    declared = request.META.get("CONTENT_LENGTH") or ""
+    if declared:
+        if not declared.isascii() or not declared.isdigit() or len(declared) > 18:
+            raise BodyTruncated("Content-Length is not a number.")
+        if int(declared) > limit:
+            raise PayloadTooLarge(f"The body may have at most {limit} bytes; Content-Length says {declared}.")
+    elif is_chunked(request) and media_type != JSON:
+        # The server ends a chunked body that was cut off as if it were whole. Half a JSON document is none,
+        # but half of the lines are lines.
+        raise LengthRequired(f"{media_type} needs a Content-Length; only {JSON} may come in chunks.")
+    # The body may take its time, and its sender was looked up: a connection held meanwhile is one that others lack.
+    if not connection.in_atomic_block:
+        connection.close()
+    try:
+        with reading_place(_sender_of(request)):
+            body = request.read(limit + 1)
+    except (UnreadablePostError, RawPostDataException, OSError) as error:
+        raise BodyTruncated("The connection ended before the whole body had come.") from error
+    if len(body) > limit:
+        raise PayloadTooLarge(f"The body may have at most {limit} bytes.")
+    if declared and len(body) != int(declared):
+        raise BodyTruncated(f"Content-Length says {declared} bytes, {len(body)} came. Nothing was stored.")
+    if not body:
+        raise EmptyBody("The body is empty; a JSON document is expected.")
+    return media_type, body
+
+
+def is_chunked(request: HttpRequest) -> bool:
+    """Whether the body comes in chunks, its length unknown until its end."""
+    return "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH")
+
+
+def _sender_of(request: HttpRequest) -> str:
+    caller = request.__dict__.get("user")
+    return caller.reference if isinstance(caller, Caller) else str(request.META.get("REMOTE_ADDR"))
+
+
+def check_media_type(request: HttpRequest, media_types: tuple[str, ...]) -> str:
+    """Return the media type of the request if it is one of `media_types`, in UTF-8 and not encoded."""
+    content_type = request.META.get("CONTENT_TYPE") or ""
+    if content_type in media_types:
+        media_type = content_type
+    else:
+        media_type, *parameters = (part.strip() for part in content_type.split(";"))
+        media_type = media_type.lower()
+        if media_type not in media_types:
+            raise UnsupportedMediaType(f"Content-Type must be {' or '.join(media_types)}.")
+        for parameter in parameters:
+            name, _, value = parameter.partition("=")
+            if name.strip().lower() == "charset" and value.strip().strip('"').lower() not in ("utf-8", "utf8"):
+                raise UnsupportedCharset("JSON is read as UTF-8 only.")
+    if request.META.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() not in ("", "identity"):
+        raise UnsupportedEncoding("Send the body without Content-Encoding.")
+    return media_type

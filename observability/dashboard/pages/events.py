@@ -1,0 +1,247 @@
+"""The events browser: from where, which ones, page by page or as a live tail; and one event."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.dateparse import parse_datetime
+
+from accounts.errors import InvalidParameter
+from accounts.permissions import MayConsume
+from accounts.roles import Right
+from observability.dashboard.listing import text_filter
+from observability.dashboard.page import Page
+from observability.dashboard.queries.event_filter import EventFilter
+from observability.dashboard.queries.event_scan import (
+    Scan,
+    read_positions,
+    scan_backwards,
+    scan_forwards,
+    write_positions,
+)
+from observability.dashboard.queries.event_view import EventView, view_event
+from observability.dashboard.queries.stream_pages import describe_stream
+from observability.dashboard.queries.timeline_view import list_group_stories
+from streams.api.events import parse_offset
+from streams.errors import PartitionNotFound
+from streams.log import get_log
+from streams.log.protocol import PartitionRef
+from streams.lookup import StreamInfo
+from streams.queries import get_event
+
+PAGE_EVENTS = 50
+TAIL_EVENTS = 100
+NEWEST, OLDEST, OFFSET, TIME = "newest", "oldest", "offset", "time"
+STARTS = ((NEWEST, "Newest"), (OLDEST, "Oldest"), (OFFSET, "Offset"), (TIME, "Time"))
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What the form of the browser says."""
+
+    start: str
+    offset: str
+    time: str
+    partition: str
+    wanted: EventFilter
+
+    @property
+    def is_backwards(self) -> bool:
+        return self.start == NEWEST
+
+    @property
+    def is_filtered(self) -> bool:
+        return not self.wanted.is_empty
+
+
+def search_of(request: HttpRequest) -> Search:
+    """Read the browser's form from the address."""
+    start = request.GET.get("from", NEWEST)
+    return Search(
+        start=start if start in dict(STARTS) else NEWEST,
+        offset=text_filter(request, "offset", longest=20),
+        time=text_filter(request, "time", longest=40),
+        partition=text_filter(request, "partition", longest=4),
+        wanted=EventFilter(
+            type=text_filter(request, "type"),
+            key=text_filter(request, "key", longest=512),
+            text=text_filter(request, "text"),
+            path=text_filter(request, "path"),
+            value=text_filter(request, "value"),
+        ),
+    )
+
+
+class StreamEvents(Page):
+    """A page of events; asked by a script with `at`, the rows that follow."""
+
+    section = "streams"
+    permission_classes = (MayConsume,)
+    template = "dashboard/events.html"
+
+    def get(self, request: HttpRequest, stream: str) -> HttpResponse:
+        heading = describe_stream(self.caller, stream, Right.CONSUME)
+        search = search_of(request)
+        partitions = _partitions(heading.info, search)
+        scan = _scan(search, partitions, request.GET.get("at", ""))
+        context: dict[str, Any] = {
+            "stream": heading,
+            "tab": "events",
+            "search": search,
+            "starts": STARTS,
+            "partition_numbers": range(len(heading.info.partitions)),
+            "events": [view_event(raw) for raw in scan.events],
+            "scan": scan,
+            "more_url": _more_url(request, scan),
+            "first_url": _address(request, None),
+            "is_later": "at" in request.GET,
+        }
+        if self.is_part("more"):
+            return self.part("dashboard/_events_more.html", **context)
+        return self.whole(self.template, **context)
+
+
+class TailEvents(Page):
+    """The live tail: a page that fills itself, and for its poller the rows that are new."""
+
+    section = "streams"
+    permission_classes = (MayConsume,)
+    template = "dashboard/tail.html"
+
+    def get(self, request: HttpRequest, stream: str) -> HttpResponse:
+        heading = describe_stream(self.caller, stream, Right.CONSUME)
+        search = search_of(request)
+        partitions = _partitions(heading.info, search)
+        position_text = request.GET.get("at", "")
+        positions = read_positions(position_text, partitions)
+        if positions is None:
+            scan = scan_backwards(partitions, {}, wanted=search.wanted, limit=20)
+            bounds = get_log().bounds(partitions)
+            positions = {each.number: bounds[each.id].head_offset for each in partitions}
+            events = [view_event(raw) for raw in scan.events]
+        else:
+            found = scan_forwards(partitions, positions, wanted=search.wanted, limit=TAIL_EVENTS)
+            positions = dict(found.positions)
+            events = [view_event(raw) for raw in reversed(found.events)]
+        context: dict[str, Any] = {
+            "stream": heading,
+            "tab": "events",
+            "search": search,
+            "events": events,
+            "poll_url": _address(request, write_positions(positions)),
+            "browse_url": f"{reverse('stream-events', args=[heading.name])}?{_query(request, None)}",
+        }
+        if self.is_part("tail-rows"):
+            if write_positions(positions) == position_text:
+                return HttpResponse(status=204)
+            return self.part("dashboard/_tail_rows.html", **context)
+        return self.whole(self.template, **context)
+
+
+class OneEvent(Page):
+    """An event with its payload, how to get it again, and what every group did with it."""
+
+    section = "streams"
+    permission_classes = (MayConsume,)
+    template = "dashboard/event.html"
+
+    def get(self, request: HttpRequest, stream: str, partition: str, offset: str) -> HttpResponse:
+        heading = describe_stream(self.caller, stream, Right.CONSUME)
+        number, position = parse_offset(partition, "partition"), parse_offset(offset, low=1)
+        event = view_event(get_event(heading.info, number, position))
+        ref = heading.info.partition(number)
+        bounds = get_log().bounds([ref])[ref.id]
+        return self.whole(
+            self.template,
+            stream=heading,
+            tab="events",
+            event=event,
+            previous_offset=position - 1 if position > bounds.earliest_offset else None,
+            next_offset=position + 1 if position < bounds.head_offset else None,
+            stories=list_group_stories(heading.info, number, position),
+            curl_get=_curl_get(request, heading.name, event),
+            curl_again=_curl_again(request, heading.name, event),
+        )
+
+
+def _partitions(stream: StreamInfo, search: Search) -> Sequence[PartitionRef]:
+    if not search.partition:
+        return stream.partitions
+    try:
+        return (stream.partition(int(search.partition)),)
+    except ValueError:
+        raise PartitionNotFound(f"{stream.name} has the partitions 0 to {len(stream.partitions) - 1}.") from None
+
+
+def _scan(search: Search, partitions: Sequence[PartitionRef], at: str) -> Scan:
+    positions = read_positions(at, partitions) if at else None
+    if at and positions is None:
+        raise InvalidParameter("at", "Not a position of this browser.")
+    if search.is_backwards:
+        return scan_backwards(partitions, positions or {}, wanted=search.wanted, limit=PAGE_EVENTS)
+    if positions is None:
+        positions = _start(search, partitions)
+    return scan_forwards(partitions, positions, wanted=search.wanted, limit=PAGE_EVENTS)
+
+
+def _start(search: Search, partitions: Sequence[PartitionRef]) -> dict[int, int]:
+    if search.start == OFFSET:
+        offset = parse_offset(search.offset or "1", low=0)
+        return {each.number: max(0, offset - 1) for each in partitions}
+    if search.start == TIME:
+        moment = moment_of(search.time)
+        return {each.number: get_log().offset_at(each, moment) - 1 for each in partitions}
+    return {}
+
+
+def moment_of(text: str) -> datetime:
+    """A time of the form; one without a zone is UTC."""
+    try:
+        moment = parse_datetime(text)
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise InvalidParameter("time", "Write a date and a time, such as 2026-11-22T10:00.")
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _query(request: HttpRequest, at: str | None) -> str:
+    query = request.GET.copy()
+    query.pop("at", None)
+    for name in [name for name, value in query.items() if not value]:
+        query.pop(name)
+    if at is not None:
+        query["at"] = at
+    return query.urlencode(safe="=,")
+
+
+def _address(request: HttpRequest, at: str | None) -> str:
+    query = _query(request, at)
+    return f"{request.path}?{query}" if query else request.path
+
+
+def _more_url(request: HttpRequest, scan: Scan) -> str:
+    return "" if scan.is_done else _address(request, write_positions(scan.positions))
+
+
+def _curl_get(request: HttpRequest, stream: str, event: EventView) -> str:
+    address = request.build_absolute_uri(f"/api/v1/streams/{stream}/events/{event.partition}/{event.offset}")
+    return f'curl -H "X-API-Key: $EVENTFLOW_KEY" {shlex.quote(address)}'
+
+
+def _curl_again(request: HttpRequest, stream: str, event: EventView) -> str:
+    """A command that sends the same payload once more, as a new event."""
+    import orjson
+
+    known = {"type": event.type, "key": event.key, "headers": dict(event.headers) or None}
+    fields = orjson.dumps({name: value for name, value in known.items() if value is not None}).decode()
+    body = f'{fields[:-1]},"payload":{event.payload}}}'
+    address = request.build_absolute_uri(f"/api/v1/streams/{stream}/events")
+    return (
+        f'curl -X POST -H "X-API-Key: $EVENTFLOW_KEY" -H "Content-Type: application/json" \\\n'
+        f"  {shlex.quote(address)} \\\n  -d {shlex.quote(body)}"
+    )

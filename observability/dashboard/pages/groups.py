@@ -1,0 +1,231 @@
+"""Consumer groups: the list, one group, creating, changing, pausing and deleting."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from rest_framework.exceptions import ValidationError
+
+from accounts.errors import DomainError
+from accounts.permissions import MayConsume
+from accounts.roles import Right
+from consumers.api.groups import ChangeGroupSerializer, CreateGroupSerializer
+from consumers.models import ConsumerGroup, Mode, Ordering, Start
+from consumers.queries import get_group
+from consumers.services.groups import GroupSettings, change_group, create_group, delete_group
+from observability.dashboard.forms import Form, number_or_text, refused_form
+from observability.dashboard.listing import PAGE_ROWS, cursor_of, listing_of, text_filter
+from observability.dashboard.once import once
+from observability.dashboard.page import Page, Toast
+from observability.dashboard.problems import problem_of
+from observability.dashboard.queries.group_pages import describe_group, list_delivery_rows, list_group_rows
+from observability.dashboard.queries.stream_pages import describe_stream
+from streams.lookup import StreamInfo, require_stream
+
+SHOWN_DELIVERIES = 30
+STARTS = [
+    (Start.EARLIEST.value, "the oldest event that is kept"),
+    (Start.LATEST.value, "what comes from now on"),
+]
+ORDERINGS = [
+    (Ordering.NONE.value, "in parallel"),
+    (Ordering.PARTITION.value, "one by one, per partition"),
+]
+CHOICES: dict[str, Any] = {"modes": Mode.choices, "starts": STARTS, "orderings": ORDERINGS}
+FIELDS = {
+    "/name": "name",
+    "/ack_wait": "ack_wait",
+    "/max_failures": "max_failures",
+    "/backoff": "backoff",
+    "/max_in_flight": "max_in_flight",
+    "/ordering": "ordering",
+}
+
+
+def group_url(stream: str, group: str, name: str = "group") -> str:
+    return reverse(name, args=[stream, group])
+
+
+class Groups(Page):
+    """All groups that the caller may see, whichever their stream."""
+
+    section = "groups"
+    permission_classes = (MayConsume,)
+    template = "dashboard/groups.html"
+    region = "dashboard/_groups.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        text = text_filter(request, "name")
+        cursor = (cursor_of(request) or "").partition("/")
+        after = (cursor[0], cursor[2]) if cursor[1] else None
+        rows = list_group_rows(self.caller, now=timezone.now(), text=text, after=after, limit=PAGE_ROWS + 1)
+        listing = listing_of(request, rows, key=lambda row: f"{row.stream}/{row.name}", filters=("name",))
+        return self.show(listing=listing, name=text)
+
+
+class StreamGroups(Page):
+    """The groups of one stream."""
+
+    section = "streams"
+    permission_classes = (MayConsume,)
+    template = "dashboard/stream_groups.html"
+    region = "dashboard/_groups.html"
+
+    def get(self, request: HttpRequest, stream: str) -> HttpResponse:
+        heading = describe_stream(self.caller, stream, Right.CONSUME)
+        after = (heading.name, cursor) if (cursor := cursor_of(request)) else None
+        rows = list_group_rows(self.caller, now=timezone.now(), stream=heading.name, after=after, limit=PAGE_ROWS + 1)
+        listing = listing_of(request, rows, key=lambda row: row.name)
+        return self.show(stream=heading, tab="groups", listing=listing)
+
+
+class NewGroup(Page):
+    """The form of a new group."""
+
+    section = "streams"
+    permission_classes = (MayConsume,)
+    template = "dashboard/group_new.html"
+
+    def get(self, request: HttpRequest, stream: str) -> HttpResponse:
+        heading = describe_stream(self.caller, stream, Right.CONSUME)
+        defaults = GroupSettings()
+        values = _values(defaults) | {"mode": defaults.mode, "start": defaults.start}
+        return self.whole(self.template, stream=heading, tab="groups", form=Form(values), **CHOICES)
+
+    @once()
+    def post(self, request: HttpRequest, stream: str) -> HttpResponse:
+        info = require_stream(self.caller, stream, Right.CONSUME)
+        values = request.POST.dict()
+        try:
+            body = CreateGroupSerializer(
+                data=_given(values) | {name: values.get(name, "") for name in ("name", "mode", "start")}
+            )
+            body.is_valid(raise_exception=True)
+            fields = dict(body.validated_data)
+            name, backoff = fields.pop("name"), tuple(fields.pop("backoff_seconds"))
+            settings = GroupSettings(**fields, backoff_seconds=backoff)
+            group, _ = create_group(stream=info, name=name, settings=settings)
+        except (DomainError, ValidationError) as error:
+            form = refused_form(values, problem_of(error, request), FIELDS, whole="name")
+            heading = describe_stream(self.caller, stream, Right.CONSUME)
+            context = {"stream": heading, "tab": "groups", "form": form, "is_new": True, **CHOICES}
+            return self.form_again("dashboard/_group_form.html", self.template, **context)
+        return self.done(Toast("good", f"{group.name} is ready to consume"), to=group_url(stream, group.name))
+
+
+class Group(Page):
+    """One group: how far it has come, who reads, what is in flight."""
+
+    section = "groups"
+    permission_classes = (MayConsume,)
+    template = "dashboard/group.html"
+    region = "dashboard/_group.html"
+
+    def get(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
+        heading = describe_stream(self.caller, stream, Right.CONSUME)
+        found = get_group(heading.info, group)
+        return self.show(
+            stream=heading,
+            group=describe_group(heading.info, found, now=timezone.now()),
+            deliveries=list_delivery_rows(found, limit=SHOWN_DELIVERIES) if found.mode == Mode.LEASE else [],
+            tab="group",
+        )
+
+
+class GroupSettingsPage(Page):
+    """What may be changed of a group later, and its end."""
+
+    section = "groups"
+    permission_classes = (MayConsume,)
+    template = "dashboard/group_settings.html"
+
+    def get(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
+        return self._page(stream, group, None)
+
+    def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
+        info = require_stream(self.caller, stream, Right.CONSUME)
+        found = get_group(info, group)
+        values = request.POST.dict()
+        try:
+            body = ChangeGroupSerializer(data=_given(values) | {"paused": values.get("paused") == "on"})
+            body.is_valid(raise_exception=True)
+            change_group(group=found, changes=dict(body.validated_data))
+        except (DomainError, ValidationError) as error:
+            return self._page(stream, group, refused_form(values, problem_of(error, request), FIELDS))
+        return self.done(Toast("good", "Settings saved"), to=group_url(stream, group))
+
+    def _page(self, stream: str, group: str, form: Form | None) -> HttpResponse:
+        heading = describe_stream(self.caller, stream, Right.CONSUME)
+        found = get_group(heading.info, group)
+        context: dict[str, Any] = {
+            "stream": heading,
+            "group": describe_group(heading.info, found, now=timezone.now()),
+            "tab": "settings",
+            "form": form or Form(_values(found)),
+            **CHOICES,
+        }
+        if form is not None:
+            return self.form_again("dashboard/_group_form.html", self.template, **context)
+        return self.whole(self.template, **context)
+
+
+class PauseGroup(Page):
+    """Pause or resume: one button, two addresses' worth of intent, so that a double click is harmless."""
+
+    permission_classes = (MayConsume,)
+
+    def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
+        found = get_group(require_stream(self.caller, stream, Right.CONSUME), group)
+        is_paused = request.POST.get("paused") == "on"
+        change_group(group=found, changes={"is_paused": is_paused})
+        toast = Toast("good", f"{group} is paused" if is_paused else f"{group} goes on")
+        return self.done(toast, to=group_url(stream, group))
+
+
+class DeleteGroup(Page):
+    """The confirmation with its numbers, then the deletion."""
+
+    section = "groups"
+    permission_classes = (MayConsume,)
+
+    def get(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
+        heading = describe_stream(self.caller, stream, Right.CONSUME)
+        found = get_group(heading.info, group)
+        return self.dialog(
+            "dashboard/_group_delete.html",
+            stream=heading,
+            group=describe_group(heading.info, found, now=timezone.now()),
+        )
+
+    def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
+        delete_group(group=get_group(_consumable(self, stream), group))
+        return self.done(Toast("good", f"{group} is deleted"), to=reverse("stream-groups", args=[stream]))
+
+
+def _consumable(page: Page, stream: str) -> StreamInfo:
+    return require_stream(page.caller, stream, Right.CONSUME)
+
+
+def _given(values: Mapping[str, str]) -> dict[str, Any]:
+    """What the form says, in the shape of the API's body; what it does not show is left as it is."""
+    shown = [name for name in ("ack_wait", "max_failures", "max_in_flight") if name in values]
+    numbers = {name: number_or_text(values[name]) for name in shown}
+    given: dict[str, Any] = {name: value for name, value in numbers.items() if value is not None}
+    if "backoff" in values:
+        given["backoff"] = [number_or_text(part) for part in values["backoff"].replace(",", " ").split()]
+    if "ordering" in values:
+        given["ordering"] = values["ordering"]
+    return given
+
+
+def _values(settings: GroupSettings | ConsumerGroup) -> dict[str, str]:
+    return {
+        "ack_wait": str(settings.ack_wait_seconds),
+        "max_failures": str(settings.max_failures),
+        "backoff": ", ".join(map(str, settings.backoff_seconds)),
+        "ordering": settings.ordering,
+        "max_in_flight": str(settings.max_in_flight),
+        "paused": "on" if settings.is_paused else "",
+    }

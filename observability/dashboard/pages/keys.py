@@ -1,0 +1,150 @@
+"""API keys, and who produces with them."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from rest_framework.exceptions import ValidationError
+
+from accounts.api.api_keys import CreateApiKeySerializer, RotateSerializer
+from accounts.errors import DomainError
+from accounts.permissions import PersonOnly
+from accounts.queries import get_api_key
+from accounts.roles import Right
+from accounts.services.api_keys import NewKey, create_api_key, revoke_api_key, rotate_api_key
+from observability.dashboard.forms import Form, refused_form
+from observability.dashboard.once import once
+from observability.dashboard.page import Page, Toast, is_htmx
+from observability.dashboard.problems import problem_of
+from observability.dashboard.queries.key_pages import list_key_rows, list_producer_rows, view_key
+
+FIELDS = {"/name": "name", "/scopes": "scopes", "/streams": "streams", "/expires_at": "expires"}
+LIFETIMES = {"": "never", "30": "in 30 days", "90": "in 90 days", "365": "in a year"}
+OVERLAPS = {"0": "now", "3600": "in an hour", "86400": "in a day", "604800": "in a week"}
+
+
+class Keys(Page):
+    """The caller's keys (an admin sees everybody's), and the producers with their streams."""
+
+    section = "keys"
+    permission_classes = (PersonOnly,)
+    template = "dashboard/keys.html"
+    region = "dashboard/_keys.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return self.show(
+            keys=list_key_rows(self.caller, now=timezone.now()),
+            producers=list_producer_rows(self.caller),
+            is_admin=self.caller.is_admin,
+            may_create=bool(self.caller.rights),
+        )
+
+
+class NewKeyPage(Page):
+    """The form of a new key; its answer shows the secret, this once."""
+
+    section = "keys"
+    permission_classes = (PersonOnly,)
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        context = self._context(Form({"expires": "90"}), self._scopes())
+        return self.dialog("dashboard/_key_form.html", question="New key", **context)
+
+    @once(kept_part="dashboard/_key_made.html")
+    def post(self, request: HttpRequest) -> HttpResponse:
+        values = request.POST.dict()
+        chosen = request.POST.getlist("scopes")
+        try:
+            body = CreateApiKeySerializer(data=self._given(values, chosen))
+            body.is_valid(raise_exception=True)
+            fields = dict(body.validated_data)
+            new = create_api_key(user=self.user, stream_names=fields.pop("streams"), **fields)
+        except (DomainError, ValidationError) as error:
+            form = refused_form(values, problem_of(error, request), FIELDS, whole="name")
+            context = self._context(form, tuple(chosen))
+            if is_htmx(request):
+                return self.part("dashboard/_key_form.html", status=422, **context)
+            return self.whole(
+                "dashboard/question.html", status=422, dialog="dashboard/_key_form.html", question="New key", **context
+            )
+        return _show_secret(self, request, new)
+
+    def _scopes(self) -> tuple[str, ...]:
+        usual = (Right.PRODUCE, Right.CONSUME)
+        return tuple(right.value for right in usual if self.caller.has_right(right))
+
+    def _context(self, form: Form, chosen: tuple[str, ...]) -> dict[str, Any]:
+        rights = [right.value for right in Right if self.caller.has_right(right)]
+        return {"form": form, "rights": rights, "chosen": chosen, "lifetimes": LIFETIMES.items()}
+
+    def _given(self, values: dict[str, str], scopes: list[str]) -> dict[str, Any]:
+        days = values.get("expires", "")
+        return {
+            "name": values.get("name", "").strip(),
+            "scopes": scopes,
+            "streams": values.get("streams", "").replace(",", " ").split() or None,
+            "expires_at": (timezone.now() + timedelta(days=int(days))).isoformat()
+            if days in LIFETIMES and days
+            else None,
+        }
+
+
+class RotateKey(Page):
+    """A successor with the same rights; the old key ends now or after an overlap."""
+
+    section = "keys"
+    permission_classes = (PersonOnly,)
+
+    def get(self, request: HttpRequest, key_id: str) -> HttpResponse:
+        key = view_key(get_api_key(self.caller, key_id), timezone.now())
+        return self.dialog("dashboard/_key_rotate.html", question="Rotate a key", key=key, overlaps=OVERLAPS.items())
+
+    @once(kept_part="dashboard/_key_made.html")
+    def post(self, request: HttpRequest, key_id: str) -> HttpResponse:
+        overlap = request.POST.get("overlap", "0")
+        body = RotateSerializer(data={"overlap_seconds": int(overlap) if overlap in OVERLAPS else overlap})
+        body.is_valid(raise_exception=True)
+        new = rotate_api_key(key=get_api_key(self.caller, key_id), now=timezone.now(), **body.validated_data)
+        return _show_secret(self, request, new)
+
+
+class RevokeKey(Page):
+    """What would break, then the end of the key."""
+
+    section = "keys"
+    permission_classes = (PersonOnly,)
+
+    def get(self, request: HttpRequest, key_id: str) -> HttpResponse:
+        return self.dialog("dashboard/_key_revoke.html", key=view_key(get_api_key(self.caller, key_id), timezone.now()))
+
+    def post(self, request: HttpRequest, key_id: str) -> HttpResponse:
+        key = get_api_key(self.caller, key_id)
+        revoke_api_key(key=key, now=timezone.now())
+        return self.done(Toast("good", f"{key.name} is revoked"), to=reverse("keys"), stay=True)
+
+
+def _show_secret(page: Page, request: HttpRequest, new: NewKey) -> HttpResponse:
+    context: dict[str, Any] = {
+        "key": view_key(new.key, timezone.now()),
+        "secret": new.secret,
+        "curl": _curl(request, new),
+    }
+    if is_htmx(request):
+        response = page.part("dashboard/_key_secret.html", **context)
+        response["HX-Trigger-After-Swap"] = "refresh-live"
+        return response
+    return page.whole(
+        "dashboard/question.html", dialog="dashboard/_key_secret.html", question="Copy the secret", **context
+    )
+
+
+def _curl(request: HttpRequest, new: NewKey) -> str:
+    """A command that works as pasted, if the key may do it."""
+    stream = (new.key.stream_names or ["STREAM"])[0]
+    address = request.build_absolute_uri(f"/api/v1/streams/{stream}/events")
+    if Right.PRODUCE.value in new.key.scopes:
+        send = """-H 'Content-Type: application/json' \\\n  -d '{"type": "hello", "payload": {"from": "curl"}}'"""
+        return f"curl '{address}' \\\n  -H 'X-API-Key: {new.secret}' \\\n  {send}"
+    return f"curl '{address}?last_offset=0&limit=10' \\\n  -H 'X-API-Key: {new.secret}'"

@@ -1,0 +1,36 @@
+"""The overview: what happens now, and whether anything needs somebody."""
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from accounts.permissions import MayConsume
+from accounts.roles import Right
+from observability.dashboard.page import Page
+from observability.dashboard.queries.overview_page import MAX_COUNTED, count_open_dead_letters, get_overview
+from observability.dashboard.queries.system_health import get_system_health
+
+
+class Overview(Page):
+    section = "overview"
+    template = "dashboard/overview.html"
+    region = "dashboard/_overview.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        now = timezone.now()
+        return self.show(
+            overview=get_overview(self.caller, now=now),
+            health=get_system_health(now=now),
+            may_manage=self.caller.has_right(Right.MANAGE),
+            may_consume=self.caller.has_right(Right.CONSUME),
+            may_produce=self.caller.has_right(Right.PRODUCE),
+        )
+
+
+class Pulse(Page):
+    """The number at "Dead letters" in the navigation."""
+
+    permission_classes = (MayConsume,)
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        count = count_open_dead_letters(self.caller)
+        return self.part("dashboard/_pulse.html", count=count, is_more=count >= MAX_COUNTED)

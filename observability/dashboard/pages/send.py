@@ -1,0 +1,165 @@
+"""Sending events by hand: checked while typing, stored once however often it is retried."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import orjson
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from rest_framework.exceptions import ValidationError
+
+from accounts.errors import DomainError
+from accounts.http.idempotent import hash_request
+from accounts.permissions import MayProduce
+from accounts.roles import Right
+from observability.dashboard.forms import Form, refused_form
+from observability.dashboard.listing import text_filter
+from observability.dashboard.page import Page, Toast, form_key, is_htmx, say
+from observability.dashboard.payloads import parse_payload
+from observability.dashboard.problems import problem_of
+from observability.dashboard.queries.event_view import view_event
+from observability.dashboard.queries.stream_pages import list_producible_names
+from streams.envelope import Envelope, decode_events
+from streams.errors import EventFault, EventNotFound, InvalidEvents, StreamNotFound
+from streams.log.protocol import AppendedRange
+from streams.lookup import require_stream
+from streams.queries import get_event
+from streams.services.ingest import Idempotency, Placement, append_events, offsets_of
+
+EXAMPLE = '{\n  "order_id": 1042,\n  "customer": {"id": "c-7", "name": "Ada"},\n  "total": 199.90\n}'
+FIELDS = {
+    "/type": "type",
+    "/key": "key",
+    "/headers": "headers",
+    "/payload": "payload",
+    "/stream": "stream",
+    "": "payload",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SentEvent:
+    """What became of an event that was just sent."""
+
+    stream: str
+    partition: int
+    offset: int
+    type: str
+    key: str
+    sent_at: datetime
+    is_replay: bool
+
+
+class SendEvents(Page):
+    """The form, the events that were sent from it, and sending."""
+
+    section = "send"
+    permission_classes = (MayProduce,)
+    template = "dashboard/send.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        values = {"stream": text_filter(request, "stream"), "type": "event", "payload": EXAMPLE}
+        if source := text_filter(request, "like", longest=40):
+            values |= self._like(values["stream"], source)
+        return self._page(Form(values))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        values = {name: request.POST.get(name, "") for name in ("stream", "type", "key", "headers", "payload")}
+        try:
+            sent = self._send(request, values)
+        except (DomainError, ValidationError) as error:
+            return self._refused(request, values, error)
+        toast = Toast("good", "Stored", f"{sent.stream}, partition {sent.partition}, offset {sent.offset}")
+        if is_htmx(request):
+            return self.part("dashboard/_sent_row.html", toast=toast, sent=sent, is_new=True)
+        return self._page(Form(values), sent_events=[sent])
+
+    def _send(self, request: HttpRequest, values: dict[str, str]) -> SentEvent:
+        event = _envelope(values)
+        key = form_key(request)
+        idempotency = None
+        if key:
+            body = orjson.dumps([values[name] for name in sorted(values)])
+            idempotency = Idempotency(key[:255], hash_request("POST", request.path, body))
+        appended, answer = append_events(
+            caller=self.caller,
+            events=[event],
+            is_single=True,
+            stream_name=values["stream"].strip(),
+            render=_render,
+            idempotency=idempotency,
+        )
+        place = orjson.loads(answer)
+        return SentEvent(
+            stream=values["stream"].strip(),
+            partition=place["partition"],
+            offset=place["offset"],
+            type=event.type,
+            key=event.key or "",
+            sent_at=timezone.now(),
+            is_replay=appended.is_replay,
+        )
+
+    def _refused(self, request: HttpRequest, values: dict[str, str], error: Exception) -> HttpResponse:
+        problem = problem_of(error, request)
+        if problem.status >= 500:
+            raise error
+        whole = "stream" if isinstance(error, StreamNotFound) else "payload"
+        form = refused_form(values, problem, FIELDS, whole=whole)
+        response = self._page(form, status=422, is_part=is_htmx(request))
+        if is_htmx(request):
+            response["HX-Retarget"], response["HX-Reswap"] = "#send-form", "outerHTML"
+            say(response, Toast("bad", problem.title, "Nothing was stored."))
+        return response
+
+    def _page(
+        self, form: Form, *, sent_events: list[SentEvent] | None = None, status: int = 200, is_part: bool = False
+    ) -> HttpResponse:
+        names = list_producible_names(self.caller)
+        if is_part:
+            return self.part("dashboard/_send_form.html", form=form, stream_names=names, status=status)
+        context = {"form": form, "stream_names": names, "sent_events": sent_events or []}
+        return self.whole(self.template, status=status, **context)
+
+    def _like(self, stream: str, source: str) -> dict[str, str]:
+        """The values of an event that is there already, to begin with."""
+        partition, _, offset = source.partition("/")
+        if not (partition.isdigit() and offset.isdigit() and len(offset) <= 19):
+            raise EventNotFound("There is no such event.")
+        info = require_stream(self.caller, stream, Right.CONSUME)
+        event = view_event(get_event(info, int(partition), int(offset)))
+        headers = "\n".join(f"{name}: {value}" for name, value in event.headers)
+        return {"type": event.type, "key": event.key or "", "headers": headers, "payload": event.payload}
+
+
+def _envelope(values: dict[str, str]) -> Envelope:
+    """Return the event that the form describes; the payload's own bytes, strictly parsed.
+
+    Raises:
+        InvalidEvents, InvalidJson, InvalidUnicode, …: what the API says of the same event.
+    """
+    payload = parse_payload(values["payload"])
+    fields: dict[str, Any] = {"payload": None, "type": values["type"].strip() or "event", "key": values["key"] or None}
+    if headers := _headers(values["headers"]):
+        fields["headers"] = headers
+    events, _ = decode_events(orjson.dumps(fields), is_ndjson=False)
+    events[0].payload = msgspec.Raw(payload)
+    return events[0]
+
+
+def _headers(text: str) -> dict[str, str]:
+    headers = {}
+    for line in filter(str.strip, text.splitlines()):
+        name, colon, value = line.partition(":")
+        if not colon or not name.strip():
+            raise InvalidEvents([EventFault("/headers", "invalid_header", "One header a line, as `name: value`.")])
+        headers[name.strip()] = value.strip()
+    return headers
+
+
+def _render(placement: Placement, ranges: Sequence[AppendedRange]) -> bytes:
+    place, offset = offsets_of(placement, ranges)[0]
+    return orjson.dumps({"partition": place.partition.number, "offset": offset})

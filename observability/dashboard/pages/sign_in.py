@@ -1,0 +1,62 @@
+"""Signing in and out of the dashboard: the API's rules, with a session instead of tokens."""
+
+from typing import Any
+
+from django.contrib.auth import login, logout
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views import View
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+
+from accounts.errors import InvalidCredentials, LoginThrottled
+from accounts.http.client_address import client_address
+from accounts.services.sign_in import check_password
+from observability.dashboard.problems import problem_of
+
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+@method_decorator([never_cache, csrf_protect], name="dispatch")
+class SignIn(View):
+    """E-mail address and password; what is wrong is said plainly, too many tries are throttled."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        if request.user.is_authenticated:
+            return HttpResponseRedirect(_destination(request))
+        return self._form(request)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        email, password = request.POST.get("email", ""), request.POST.get("password", "")
+        try:
+            user = check_password(email=email, password=password, client_address=client_address(request))
+        except (InvalidCredentials, LoginThrottled) as error:
+            problem = problem_of(error, request)
+            response = self._form(request, status=problem.status, problem=problem, email=email[:254])
+            if problem.retry_after:
+                response["Retry-After"] = problem.retry_after
+            return response
+        login(request, user, backend=BACKEND)
+        return HttpResponseRedirect(_destination(request))
+
+    def _form(self, request: HttpRequest, *, status: int = 200, **context: Any) -> HttpResponse:
+        context["next"] = request.POST.get("next") or request.GET.get("next") or ""
+        return render(request, "dashboard/sign_in.html", context, status=status)
+
+
+class SignOut(View):
+    """Ends the session; a POST, so that no link can do it."""
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        logout(request)
+        return HttpResponseRedirect(reverse("sign-in"))
+
+
+def _destination(request: HttpRequest) -> str:
+    """Where to go after signing in; never to another site."""
+    wanted = request.POST.get("next") or request.GET.get("next") or ""
+    is_safe = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
+    return wanted if is_safe else reverse("overview")

@@ -1,0 +1,178 @@
+"""The list of streams, and creating one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from rest_framework.exceptions import ValidationError
+
+from accounts.errors import DomainError
+from accounts.permissions import MayManage
+from accounts.roles import Right
+from consumers.queries import list_groups
+from observability.dashboard.forms import Form, number_or_text, refused_form
+from observability.dashboard.listing import PAGE_ROWS, cursor_of, listing_of, text_filter
+from observability.dashboard.once import once
+from observability.dashboard.page import Page, Toast
+from observability.dashboard.problems import problem_of
+from observability.dashboard.queries.stream_pages import describe_stream, list_stream_rows
+from streams.api.streams import ChangeStreamSerializer, CreateStreamSerializer
+from streams.models import Stream, Visibility
+from streams.queries import get_stream, totals_of
+from streams.services.lifecycle import StreamSettings, change_stream, create_stream, delete_stream
+
+AGE_UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
+SIZE_UNITS = {"bytes": 1, "MiB": 2**20, "GiB": 2**30}
+# JSON pointers of the API's faults → fields of the form.
+FIELDS = {
+    "/name": "name",
+    "/description": "description",
+    "/partitions": "partitions",
+    "/visibility": "visibility",
+    "/retention/max_age": "max_age",
+    "/retention/max_bytes": "max_bytes",
+    "/retention/max_events": "max_events",
+}
+CHOICES: dict[str, Any] = {
+    "visibilities": Visibility.choices,
+    "age_units": list(AGE_UNITS),
+    "size_units": list(SIZE_UNITS),
+}
+
+
+class Streams(Page):
+    """Every stream that the caller may see, with what it holds and how fast it grows."""
+
+    section = "streams"
+    template = "dashboard/streams.html"
+    region = "dashboard/_streams.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        name = text_filter(request, "name")
+        rows = list_stream_rows(
+            self.caller, now=timezone.now(), name_part=name, after=cursor_of(request), limit=PAGE_ROWS + 1
+        )
+        listing = listing_of(request, rows, key=lambda row: row.name, filters=("name",))
+        return self.show(listing=listing, name=name, may_create=self.caller.has_right(Right.MANAGE))
+
+
+class NewStream(Page):
+    """The form of a new stream."""
+
+    section = "streams"
+    permission_classes = (MayManage,)
+    template = "dashboard/stream_new.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        values = {"partitions": "1", "visibility": Visibility.INTERNAL, "age_unit": "days", "size_unit": "GiB"}
+        return self.whole(self.template, form=Form(values), **CHOICES)
+
+    @once()
+    def post(self, request: HttpRequest) -> HttpResponse:
+        values = request.POST.dict()
+        try:
+            body = CreateStreamSerializer(
+                data=_given(values) | {"partitions": number_or_text(values.get("partitions", ""))}
+            )
+            body.is_valid(raise_exception=True)
+            settings = body.settings()
+            stream = create_stream(caller=self.caller, name=settings.pop("name"), settings=StreamSettings(**settings))
+        except (DomainError, ValidationError) as error:
+            form = refused_form(values, problem_of(error, request), FIELDS, whole="name")
+            return self.form_again("dashboard/_stream_form.html", self.template, form=form, is_new=True, **CHOICES)
+        return self.done(Toast("good", f"{stream.name} is ready for events"), to=reverse("stream", args=[stream.name]))
+
+
+class StreamSettingsPage(Page):
+    """What may be changed of a stream later, and its end."""
+
+    section = "streams"
+    permission_classes = (MayManage,)
+    template = "dashboard/stream_settings.html"
+
+    def get(self, request: HttpRequest, stream: str) -> HttpResponse:
+        row = get_stream(self.caller, stream, Right.MANAGE)
+        heading = describe_stream(self.caller, stream)
+        return self.whole(self.template, stream=heading, tab="settings", form=Form(_values_of(row)), **CHOICES)
+
+    def post(self, request: HttpRequest, stream: str) -> HttpResponse:
+        row = get_stream(self.caller, stream, Right.MANAGE)
+        values = request.POST.dict()
+        try:
+            given = _given(values)
+            given.pop("name", None)
+            body = ChangeStreamSerializer(data=given | {"paused": values.get("paused") == "on"})
+            body.is_valid(raise_exception=True)
+            change_stream(stream=row, changes=body.settings())
+        except (DomainError, ValidationError) as error:
+            form = refused_form(values, problem_of(error, request), FIELDS)
+            context = {"stream": describe_stream(self.caller, stream), "tab": "settings", "form": form, **CHOICES}
+            return self.form_again("dashboard/_stream_form.html", self.template, **context)
+        return self.done(Toast("good", "Settings saved"), to=reverse("stream-settings", args=[row.name]))
+
+
+class DeleteStream(Page):
+    """The confirmation with its numbers, then the deletion."""
+
+    section = "streams"
+    permission_classes = (MayManage,)
+
+    def get(self, request: HttpRequest, stream: str) -> HttpResponse:
+        heading = describe_stream(self.caller, stream, Right.MANAGE)
+        return self.dialog(
+            "dashboard/_stream_delete.html",
+            stream=heading,
+            event_count=totals_of([heading.info])[heading.info.id].event_count,
+            group_count=list_groups(heading.info).count(),
+        )
+
+    def post(self, request: HttpRequest, stream: str) -> HttpResponse:
+        row = get_stream(self.caller, stream, Right.MANAGE)
+        delete_stream(stream=row, confirm=request.POST.get("confirm"))
+        return self.done(Toast("good", f"{stream} and its events are deleted"), to=reverse("streams"))
+
+
+def _given(values: Mapping[str, str]) -> dict[str, Any]:
+    """What the form says, in the shape of the API's body."""
+    given: dict[str, Any] = {
+        "name": values.get("name", "").strip(),
+        "description": values.get("description", "").strip(),
+        "visibility": values.get("visibility", ""),
+        "retention": {
+            "max_age": _times(values.get("max_age", ""), AGE_UNITS.get(values.get("age_unit", ""), 86_400)),
+            "max_bytes": _times(values.get("max_bytes", ""), SIZE_UNITS.get(values.get("size_unit", ""), 2**30)),
+            "max_events": number_or_text(values.get("max_events", "")),
+        },
+    }
+    return given
+
+
+def _times(text: str, unit: int) -> int | str | None:
+    number = number_or_text(text)
+    return number * unit if isinstance(number, int) else number
+
+
+def _values_of(row: Stream) -> dict[str, str]:
+    age, age_unit = _in_unit(row.retention_max_age_seconds, AGE_UNITS)
+    size, size_unit = _in_unit(row.retention_max_bytes, SIZE_UNITS)
+    return {
+        "description": row.description,
+        "visibility": row.visibility,
+        "max_age": age,
+        "age_unit": age_unit,
+        "max_bytes": size,
+        "size_unit": size_unit,
+        "max_events": str(row.retention_max_events or ""),
+        "paused": "on" if row.is_paused else "",
+    }
+
+
+def _in_unit(value: int | None, units: Mapping[str, int]) -> tuple[str, str]:
+    """The value in the largest unit that divides it."""
+    names = list(units)
+    if value is None:
+        return "", names[-1]
+    name = next(name for name in reversed(names) if value % units[name] == 0)
+    return str(value // units[name]), name

@@ -1,0 +1,1 @@
+"""What pages show, as dataclasses: a template never asks the database."""

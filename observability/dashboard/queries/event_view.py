@@ -1,0 +1,71 @@
+"""One event as pages show it. Pure: bytes in, plain values out; the payload's characters stay as they were sent."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from observability.operations.simulations.headers import SIMULATION_HEADER
+
+PREVIEW_CHARACTERS = 240
+
+
+class _Event(msgspec.Struct, gc=False):
+    partition: int
+    offset: int
+    recorded_at: datetime
+    id: str
+    type: str
+    key: str | None
+    occurred_at: datetime | None
+    headers: dict[str, str]
+    payload: msgspec.Raw
+
+
+_decoder = msgspec.json.Decoder(_Event)
+
+
+@dataclass(frozen=True, slots=True)
+class EventView:
+    """An event; `payload` is its JSON text, character for character."""
+
+    partition: int
+    offset: int
+    recorded_at: datetime
+    id: str
+    type: str
+    key: str | None
+    occurred_at: datetime | None
+    headers: tuple[tuple[str, str], ...]
+    payload: str
+    raw: str
+
+    @property
+    def preview(self) -> str:
+        """The payload's beginning, for a line of a list."""
+        return self.payload if len(self.payload) <= PREVIEW_CHARACTERS else self.payload[:PREVIEW_CHARACTERS] + "…"
+
+    @property
+    def size(self) -> int:
+        return len(self.raw.encode())
+
+    @property
+    def is_simulated(self) -> bool:
+        return any(name == SIMULATION_HEADER for name, _ in self.headers)
+
+
+def view_event(raw: bytes) -> EventView:
+    """Return an event as the log gave it out, for showing."""
+    event = _decoder.decode(raw)
+    return EventView(
+        partition=event.partition,
+        offset=event.offset,
+        recorded_at=event.recorded_at,
+        id=event.id,
+        type=event.type,
+        key=event.key,
+        occurred_at=event.occurred_at,
+        headers=tuple(event.headers.items()),
+        payload=bytes(event.payload).decode(),
+        raw=raw.decode(),
+    )

@@ -1,0 +1,98 @@
+"""What the overview shows, as plain values, in a number of queries that no amount of data changes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from accounts.caller import Caller
+from accounts.roles import Right
+from consumers.models import DeadLetter
+from observability.dashboard.queries.event_filter import EventFilter
+from observability.dashboard.queries.event_scan import scan_backwards
+from observability.dashboard.queries.event_view import EventView, view_event
+from observability.dashboard.queries.group_pages import GroupRow, list_lagging_groups
+from observability.numbers.activity import Activity, activity_of, busiest_stream_ids, total_activity
+from streams.lookup import info_of
+from streams.models import Partition
+from streams.queries import list_streams
+
+TOP_STREAMS = 8
+TOP_GROUPS = 8
+RECENT_STREAMS = 4
+RECENT_EVENTS = 8
+# Counting further would cost more than the exact number is worth.
+MAX_COUNTED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class BusyStream:
+    """A stream among the busiest."""
+
+    name: str
+    is_paused: bool
+    activity: Activity
+
+
+@dataclass(frozen=True, slots=True)
+class RecentEvent:
+    """An event among the newest of all streams."""
+
+    stream: str
+    event: EventView
+
+
+@dataclass(frozen=True, slots=True)
+class OverviewPage:
+    """All that the overview shows. `dead_letters` stops at a limit, and says so."""
+
+    stream_count: int
+    activity: Activity
+    busiest: Sequence[BusyStream]
+    groups: Sequence[GroupRow]
+    recent: Sequence[RecentEvent]
+    dead_letters: int
+
+    @property
+    def is_new(self) -> bool:
+        """Whether there is nothing yet to look at."""
+        return self.stream_count == 0
+
+
+def get_overview(caller: Caller, *, now: datetime) -> OverviewPage:
+    """Return the overview of what this caller may see."""
+    visible = list_streams(caller).prefetch_related(None).select_related(None).order_by()
+    top_ids = busiest_stream_ids(visible, now=now, limit=TOP_STREAMS)
+    rows = {row.pk: row for row in visible.filter(pk__in=top_ids)}
+    activity = activity_of(top_ids, now=now)
+    busiest = [BusyStream(rows[pk].name, rows[pk].is_paused, activity[pk]) for pk in top_ids if pk in rows]
+    may_consume = caller.has_right(Right.CONSUME)
+    return OverviewPage(
+        stream_count=visible.count(),
+        activity=total_activity(visible, now=now),
+        busiest=busiest,
+        groups=list_lagging_groups(caller, now=now, limit=TOP_GROUPS) if may_consume else [],
+        recent=_recent_events(caller) if may_consume else [],
+        dead_letters=count_open_dead_letters(caller) if may_consume else 0,
+    )
+
+
+def count_open_dead_letters(caller: Caller) -> int:
+    """Count the dead letters that wait for somebody, up to `MAX_COUNTED`."""
+    streams = list_streams(caller).prefetch_related(None).select_related(None)
+    open_ones = DeadLetter.objects.filter(status="open", group__stream__in=streams.values("pk")).order_by()
+    return open_ones[:MAX_COUNTED].count()
+
+
+def _recent_events(caller: Caller) -> list[RecentEvent]:
+    """The newest events of the streams that were appended to last."""
+    streams = list_streams(caller).prefetch_related(None).select_related(None)
+    newest = Partition.objects.filter(stream__in=streams.values("pk"), head_offset__gt=0).order_by("-last_recorded_at")
+    ids = list(dict.fromkeys(newest.values_list("stream_id", flat=True)[: RECENT_STREAMS * 4]))[:RECENT_STREAMS]
+    found: list[RecentEvent] = []
+    for row in list_streams(caller).filter(pk__in=ids):
+        info = info_of(row)
+        if Right.CONSUME not in info.rights_of(caller):
+            continue
+        scan = scan_backwards(info.partitions, {}, wanted=EventFilter(), limit=RECENT_EVENTS)
+        found += [RecentEvent(row.name, view_event(raw)) for raw in scan.events]
+    return sorted(found, key=lambda each: each.event.recorded_at, reverse=True)[:RECENT_EVENTS]

@@ -1,0 +1,160 @@
+"""What the pages about streams show, as plain values: rendering never queries."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from accounts.caller import Caller
+from accounts.roles import Right
+from observability.numbers.activity import Activity, activity_of
+from streams.log import get_log
+from streams.lookup import StreamInfo, info_of
+from streams.models import Stream, Visibility
+from streams.queries import get_stream, list_streams, totals_of
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRow:
+    """A stream in a list."""
+
+    name: str
+    description: str
+    owner: str
+    partition_count: int
+    is_paused: bool
+    is_internal: bool
+    event_count: int
+    last_event_at: datetime | None
+    retention: "Retention"
+    activity: Activity
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """When the oldest events go; None: no such limit."""
+
+    max_age_seconds: int | None
+    max_bytes: int | None
+    max_events: int | None
+
+    @property
+    def is_forever(self) -> bool:
+        return not (self.max_age_seconds or self.max_bytes or self.max_events)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamHeading:
+    """What every page of one stream says at its top, and what this caller may do there."""
+
+    name: str
+    description: str
+    owner: str
+    partition_count: int
+    is_paused: bool
+    is_internal: bool
+    retention: Retention
+    labels: tuple[tuple[str, str], ...]
+    created_at: datetime
+    rights: frozenset[Right]
+    info: StreamInfo
+
+    @property
+    def may_produce(self) -> bool:
+        return Right.PRODUCE in self.rights
+
+    @property
+    def may_consume(self) -> bool:
+        return Right.CONSUME in self.rights
+
+    @property
+    def may_manage(self) -> bool:
+        return Right.MANAGE in self.rights
+
+
+def list_stream_rows(
+    caller: Caller, *, now: datetime, name_part: str = "", after: str | None = None, limit: int
+) -> list[StreamRow]:
+    """Return up to `limit` streams that the caller may see, by name, in a constant number of queries."""
+    streams = list_streams(caller).order_by("name")
+    if name_part:
+        streams = streams.filter(name__contains=name_part)
+    if after:
+        streams = streams.filter(name__gt=after)
+    rows = list(streams[:limit])
+    infos = [info_of(row) for row in rows]
+    totals = totals_of(infos)
+    activity = activity_of([info.id for info in infos], now=now)
+    return [
+        StreamRow(
+            name=row.name,
+            description=row.description,
+            owner=row.owner.email,
+            partition_count=row.partition_count,
+            is_paused=row.is_paused,
+            is_internal=row.visibility == Visibility.INTERNAL,
+            event_count=totals[row.pk].event_count,
+            last_event_at=totals[row.pk].last_event_at,
+            retention=_retention_of(row),
+            activity=activity[row.pk],
+        )
+        for row in rows
+    ]
+
+
+def describe_stream(caller: Caller, name: str, right: Right | None = None) -> StreamHeading:
+    """Return one stream's heading, for a caller who may use it so.
+
+    Raises:
+        StreamNotFound, ScopeMissing
+    """
+    row = get_stream(caller, name, right)
+    info = info_of(row)
+    return StreamHeading(
+        name=row.name,
+        description=row.description,
+        owner=row.owner.email,
+        partition_count=row.partition_count,
+        is_paused=row.is_paused,
+        is_internal=row.visibility == Visibility.INTERNAL,
+        retention=_retention_of(row),
+        labels=tuple(sorted((str(name), str(value)) for name, value in row.labels.items())),
+        created_at=row.created_at,
+        rights=info.rights_of(caller),
+        info=info,
+    )
+
+
+def _retention_of(row: Stream) -> Retention:
+    return Retention(row.retention_max_age_seconds, row.retention_max_bytes, row.retention_max_events)
+
+
+def list_producible_names(caller: Caller, *, limit: int = 500) -> list[str]:
+    """The names of streams that the caller may append to, for a form to offer."""
+    rows = list_streams(caller).order_by("name")[:limit]
+    return [row.name for row in rows if Right.PRODUCE in info_of(row).rights_of(caller)]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPartitionRow:
+    """One partition of a stream's page."""
+
+    number: int
+    earliest_offset: int
+    head_offset: int
+    event_count: int
+    last_event_at: datetime | None
+
+
+def list_partition_rows(stream: StreamInfo) -> list[StreamPartitionRow]:
+    """Return the ends of each partition of a stream, in one query."""
+    bounds = get_log().bounds(stream.partitions)
+    return [
+        StreamPartitionRow(
+            number=each.number,
+            earliest_offset=bounds[each.id].earliest_offset,
+            head_offset=bounds[each.id].head_offset,
+            event_count=bounds[each.id].event_count,
+            last_event_at=bounds[each.id].last_recorded_at,
+        )
+        for each in stream.partitions
+        if each.id in bounds
+    ]

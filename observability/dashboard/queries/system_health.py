@@ -1,0 +1,76 @@
+"""How the parts of this installation are, in words for the overview; looked at again every few seconds."""
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from observability.conf import HEARTBEAT_INTERVAL_SECONDS, HEARTBEAT_LATE_SECONDS
+from observability.models import Heartbeat
+from observability.telemetry.health import answers_broker
+from observability.telemetry.heartbeat import TICK
+from streams.log import get_log
+
+REMEMBERED_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of the installation; level is good, warn or bad."""
+
+    name: str
+    level: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class SystemHealth:
+    parts: Sequence[Part]
+
+    @property
+    def is_well(self) -> bool:
+        return all(part.level == "good" for part in self.parts)
+
+
+_lock = threading.Lock()
+_remembered: tuple[float, SystemHealth] | None = None
+
+
+def get_system_health(*, now: datetime) -> SystemHealth:
+    """Return how everything is, at most a few seconds old: many people may look at once."""
+    global _remembered  # noqa: PLW0603 - one memory for each process is the point
+    with _lock:
+        if _remembered is None or time.monotonic() - _remembered[0] > REMEMBERED_SECONDS:
+            _remembered = (time.monotonic(), _look(now))
+        return _remembered[1]
+
+
+def _look(now: datetime) -> SystemHealth:
+    has_broker = answers_broker()
+    web, broker = Part("Web", "good", "answers"), Part("Broker", "good", "answers")
+    if not has_broker:
+        broker = Part("Broker", "warn", "does not answer; events flow on")
+    return SystemHealth([web, _database(), broker, *_timers(now, has_broker=has_broker)])
+
+
+def _database() -> Part:
+    health = get_log().health()
+    if not health.is_writable:
+        return Part("Database", "bad", health.reason or "cannot be written to")
+    if not health.is_durable:
+        return Part("Database", "bad", health.reason or "does not keep what it confirms")
+    return Part("Database", "good", "writable and durable")
+
+
+def _timers(now: datetime, *, has_broker: bool) -> list[Part]:
+    """Worker and beat: a tick goes from beat through the broker to a worker and into the database."""
+    ticked_at = Heartbeat.objects.filter(name=TICK).values_list("ticked_at", flat=True).first()
+    age = (now - ticked_at).total_seconds() if ticked_at else None
+    if age is not None and age <= HEARTBEAT_INTERVAL_SECONDS * 2.5:
+        return [Part("Worker", "good", "works"), Part("Beat", "good", "ticks")]
+    when = "no tick yet" if age is None else f"no tick for {age:.0f} s"
+    if not has_broker:
+        return [Part("Worker", "warn", f"{when}: waits for the broker"), Part("Beat", "warn", "waits for the broker")]
+    level = "bad" if age is None or age > HEARTBEAT_LATE_SECONDS else "warn"
+    return [Part("Worker", level, when), Part("Beat", level, "one of the two stands still")]

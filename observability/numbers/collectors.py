@@ -1,0 +1,155 @@
+"""Metrics that are computed when Prometheus asks: from counters and roll-ups, in a constant number of queries."""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from django.db import DatabaseError, connection
+from psycopg_pool import PoolTimeout
+
+from observability.conf import MAX_LABELLED_GROUPS, MAX_LABELLED_STREAMS, RETRY_DATABASE_SECONDS, SCRAPE_TIMEOUT_SECONDS
+from observability.models import Heartbeat
+from observability.numbers.lanes import Lane, load_lanes
+from observability.numbers.snapshot import one_snapshot
+from observability.numbers.standings import GroupStanding, list_standings
+from observability.telemetry.exposition import Family
+from streams.log import get_log
+
+logger = logging.getLogger(__name__)
+
+# An outage makes each scrape wait for a connection: once is enough for a while.
+_database_was_down_at = float("-inf")
+
+
+def collect_computed(*, now: datetime) -> list[Family]:
+    """Return all that can be said at this moment. With the database down that is little, and it is said soon."""
+    global _database_was_down_at  # noqa: PLW0603 - one memory for each process is the point
+    up = Family("eventflow_database_up", "gauge", "Whether PostgreSQL answers: 1 or 0.")
+    families = [up]
+    if time.monotonic() - _database_was_down_at > RETRY_DATABASE_SECONDS:
+        try:
+            families += _collect_from_database(now)
+        except (DatabaseError, PoolTimeout) as error:
+            _database_was_down_at = time.monotonic()
+            logger.warning("metrics without the database: %s", type(error).__name__)
+    up.add(0 if time.monotonic() - _database_was_down_at <= RETRY_DATABASE_SECONDS else 1)
+    return families
+
+
+def _collect_from_database(now: datetime) -> list[Family]:
+    with one_snapshot():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{SCRAPE_TIMEOUT_SECONDS}s"])
+        lanes = load_lanes(stream_id=None, now=now)
+        groups = list_standings(lanes, stream_id=None, now=now)
+        heartbeats = list(Heartbeat.objects.values_list("name", "ticked_at"))
+    is_durable = get_log().health().is_durable
+    return [
+        *database_families(is_durable=is_durable, heartbeats=heartbeats),
+        *stream_families(lanes),
+        *group_families(groups),
+    ]
+
+
+def database_families(*, is_durable: bool, heartbeats: Sequence[tuple[str, datetime]]) -> list[Family]:
+    """Whether the database keeps the promise, and when the timers last reached it."""
+    durable = Family(
+        "eventflow_database_durable", "gauge", "Whether what is answered 202 survives a power cut: 1 or 0."
+    )
+    durable.add(int(is_durable))
+    ticks = Family("eventflow_heartbeat_timestamp_seconds", "gauge", "When a periodic tick last came all the way.")
+    for name, ticked_at in heartbeats:
+        ticks.add(ticked_at.timestamp(), f'{{name="{name}"}}')
+    return [durable, ticks]
+
+
+def stream_families(lanes: Mapping[int, Lane]) -> list[Family]:
+    """What each stream holds and gained, its partitions together."""
+    streams: dict[str, list[Lane]] = {}
+    for lane in lanes.values():
+        streams.setdefault(lane.ref.stream, []).append(lane)
+    appended = Family("eventflow_stream_appended_events_total", "counter", "Events ever appended to the stream.")
+    size = Family("eventflow_stream_appended_bytes_total", "counter", "JSON of the events ever appended, uncompressed.")
+    head = Family("eventflow_stream_head_offset", "gauge", "Head offset; of several partitions the sum.")
+    kept = Family("eventflow_stream_events", "gauge", "Events that the stream keeps.")
+    stored = Family("eventflow_stream_stored_bytes", "gauge", "Size of the kept events as stored.")
+    newest = Family("eventflow_stream_last_event_timestamp_seconds", "gauge", "When the newest event was recorded.")
+    total = Family("eventflow_streams", "gauge", "Streams that exist.")
+    behind = Family("eventflow_rollup_behind_events", "gauge", "Events of all streams that are not rolled up yet.")
+    left_out = Family(
+        "eventflow_streams_without_metrics", "gauge", "Streams beyond those that get metrics of their own."
+    )
+    chosen = _busiest(streams)
+    for name, own in chosen.items():
+        labels = f'{{stream="{name}"}}'
+        events = sum([lane.bounds.head_offset for lane in own])
+        appended.add(events, labels)
+        head.add(events, labels)
+        size.add(sum([lane.appended_bytes for lane in own]), labels)
+        kept.add(sum([lane.bounds.event_count for lane in own]), labels)
+        stored.add(sum([lane.stored_bytes for lane in own]), labels)
+        moments = [lane.bounds.last_recorded_at for lane in own if lane.bounds.last_recorded_at]
+        if moments:
+            newest.add(max(moments).timestamp(), labels)
+    total.add(len(streams))
+    behind.add(sum(lane.tail_events for lane in lanes.values()))
+    left_out.add(len(streams) - len(chosen))
+    return [total, appended, size, head, kept, stored, newest, behind, left_out]
+
+
+def group_families(groups: Sequence[GroupStanding]) -> list[Family]:
+    """How each group stands on its stream."""
+    committed = Family("eventflow_group_committed_offset", "gauge", "Committed offset; of several partitions the sum.")
+    lag = Family("eventflow_group_lag_events", "gauge", "Events that the group has not finished.")
+    age = Family("eventflow_group_lag_seconds", "gauge", "Age of the first unfinished event; 0 when there is none.")
+    in_flight = Family("eventflow_group_in_flight_events", "gauge", "Events that members hold leases on.")
+    waiting = Family("eventflow_group_waiting_events", "gauge", "Events given back or expired, to be leased again.")
+    dead = Family("eventflow_group_dead_letters_open", "gauge", "Dead letters that nobody has dealt with.")
+    missing = Family(
+        "eventflow_group_missing_events",
+        "gauge",
+        "Events that retention took before the group came by, not passed yet.",
+    )
+    risk = Family(
+        "eventflow_group_retention_risk_seconds",
+        "gauge",
+        "Until retention takes an unfinished event, at the present rate; absent when it will not.",
+    )
+    catch_up = Family(
+        "eventflow_group_catch_up_seconds",
+        "gauge",
+        "Until nothing is unfinished, at the rates of the last minutes; absent when the group does not gain.",
+    )
+    seen = Family("eventflow_group_last_seen_timestamp_seconds", "gauge", "When a member last read as the group.")
+    total = Family("eventflow_groups", "gauge", "Consumer groups that exist.")
+    left_out = Family("eventflow_groups_without_metrics", "gauge", "Groups beyond those that get metrics of their own.")
+    chosen = groups
+    if len(groups) > MAX_LABELLED_GROUPS:
+        chosen = sorted(groups, key=lambda group: (-group.dead_letters, -group.lag))[:MAX_LABELLED_GROUPS]
+    for group in chosen:
+        labels = f'{{stream="{group.stream}",group="{group.name}"}}'
+        committed.add(group.committed_offset, labels)
+        lag.add(group.lag, labels)
+        age.add(group.lag_seconds or 0, labels)
+        in_flight.add(group.in_flight, labels)
+        waiting.add(group.waiting, labels)
+        dead.add(group.dead_letters, labels)
+        missing.add(group.missing, labels)
+        if group.retention_risk_seconds is not None:
+            risk.add(group.retention_risk_seconds, labels)
+        if group.catch_up_seconds is not None:
+            catch_up.add(group.catch_up_seconds, labels)
+        if group.last_seen_at is not None:
+            seen.add(group.last_seen_at.timestamp(), labels)
+    total.add(len(groups))
+    left_out.add(len(groups) - len(chosen))
+    return [total, committed, lag, age, in_flight, waiting, dead, missing, risk, catch_up, seen, left_out]
+
+
+def _busiest(streams: dict[str, list[Lane]]) -> dict[str, list[Lane]]:
+    """All of them, or if they are too many those that hold most."""
+    if len(streams) <= MAX_LABELLED_STREAMS:
+        return streams
+    by_size = sorted(streams.items(), key=lambda item: -sum(lane.stored_bytes for lane in item[1]))
+    return dict(by_size[:MAX_LABELLED_STREAMS])

@@ -1,0 +1,202 @@
+"""Adding the log up: events and bytes of each stream and minute, and of each type, exactly once.
+
+A step counts some events that follow the cursors of some partitions and moves the cursors, in one transaction:
+a tick that is killed, doubled or late changes nothing. A partition that another worker has is left to it.
+"""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import F
+
+from observability.conf import (
+    GROUP_MINUTES_KEEP_SECONDS,
+    ROLLUP_DELETE_ROWS,
+    ROLLUP_KEEP_SECONDS,
+    ROLLUP_MAX_TYPES,
+    ROLLUP_READ_BYTES,
+    ROLLUP_READ_EVENTS,
+    ROLLUP_SHARE_EVENTS,
+    ROLLUP_STEP_EVENTS,
+    ROLLUP_STEP_PARTITIONS,
+)
+from observability.models import TypePeriod
+from observability.numbers.counting import Tally
+from streams.errors import PartitionGone
+from streams.log import get_log
+from streams.log.batches import CorruptBatch
+from streams.log.protocol import PartitionRef
+from streams.models import Partition
+
+logger = logging.getLogger(__name__)
+
+_SQL = Path(__file__).parent / "sql"
+_LOCK_CURSORS = (_SQL / "lock_cursors.sql").read_text()
+_MOVE_CURSORS = (_SQL / "move_cursors.sql").read_text()
+_ADD_MINUTES = (_SQL / "add_minutes.sql").read_text()
+_ADD_TYPES = (_SQL / "add_types.sql").read_text()
+_RECORD_GROUPS = (_SQL / "record_groups.sql").read_text()
+_DELETE = (_SQL / "delete_rollups.sql").read_text()
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """A partition with events that are not rolled up yet."""
+
+    ref: PartitionRef
+    stream_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """What one step found in one partition: where to go on, and when the last event was recorded."""
+
+    lane: _Lane
+    tally: Tally
+    next_offset: int
+    until: datetime | None
+
+
+def roll_up(*, seconds: float) -> int:
+    """Count what the log has gained; return how many events were counted.
+
+    It takes one step, and further ones for about `seconds`; the partitions take turns. What is left is counted
+    the next time.
+    """
+    deadline = time.monotonic() + seconds
+    lanes = deque(_lanes_behind())
+    counted = 0
+    while lanes:
+        step = _step([lanes.popleft() for _ in range(min(ROLLUP_STEP_PARTITIONS, len(lanes)))])
+        counted += sum(each.tally.events for each in step)
+        # One that gained nothing is done, or another worker has it.
+        lanes.extend(each.lane for each in step)
+        if time.monotonic() >= deadline:
+            break
+    return counted
+
+
+def delete_old_rollups(*, now: datetime) -> int:
+    """Delete some of what has been kept long enough (30 days, groups' minutes 2); return how many rows went."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _DELETE,
+            {
+                "before": now - timedelta(seconds=ROLLUP_KEEP_SECONDS),
+                "groups_before": now - timedelta(seconds=GROUP_MINUTES_KEEP_SECONDS),
+                "max_rows": ROLLUP_DELETE_ROWS,
+            },
+        )
+        return int(cursor.fetchone()[0])
+
+
+def record_groups(*, now: datetime) -> None:
+    """Write down where every group stands, once for each minute however often this is called."""
+    with connection.cursor() as cursor:
+        cursor.execute(_RECORD_GROUPS, {"minute": now.replace(second=0, microsecond=0)})
+
+
+def _lanes_behind() -> list[_Lane]:
+    """The partitions with new events, those first that have waited longest."""
+    behind = (
+        Partition.objects.filter(head_offset__gt=0)
+        .exclude(rollupcursor__rolled_up_offset__gte=F("head_offset"))
+        .order_by(F("rollupcursor__rolled_up_until").asc(nulls_first=True))
+        .values_list("pk", "stream__name", "number", "stream_id")
+    )
+    return [_Lane(PartitionRef(pk, name, number), stream_id) for pk, name, number, stream_id in behind]
+
+
+@transaction.atomic
+def _step(lanes: Sequence[_Lane]) -> list[_Counted]:
+    """Count some events of these partitions and move their cursors; return those that had any."""
+    by_id = {lane.ref.id: lane for lane in lanes}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _LOCK_CURSORS, {"partition_ids": list(by_id), "stream_ids": [lane.stream_id for lane in by_id.values()]}
+        )
+        offsets: dict[int, int] = dict(cursor.fetchall())
+    share = max(ROLLUP_SHARE_EVENTS, ROLLUP_STEP_EVENTS // max(1, len(offsets)))
+    found = [_count(by_id[partition_id], after=offset, max_events=share) for partition_id, offset in offsets.items()]
+    step = [counted for counted in found if counted is not None]
+    if step:
+        _add(step)
+    return step
+
+
+def _count(lane: _Lane, *, after: int, max_events: int) -> _Counted | None:
+    """Count the events that follow an offset, at most so many; None if there are none."""
+    tally, position, last = Tally(), after, b""
+    try:
+        while tally.events < max_events:
+            found = get_log().read(lane.ref, after=position, max_events=ROLLUP_READ_EVENTS, max_bytes=ROLLUP_READ_BYTES)
+            position = found.next_offset
+            if not found.events:
+                break
+            tally.add(found.events)
+            last = found.events[-1]
+            if position >= found.bounds.head_offset:
+                break
+    except PartitionGone:
+        return None
+    except CorruptBatch:
+        logger.exception("cannot be rolled up: %s/%s after offset %s", lane.ref.stream, lane.ref.number, position)
+    if position == after:
+        return None
+    return _Counted(lane, tally, position, _recorded_at(last) if last else None)
+
+
+def _recorded_at(event: bytes) -> datetime:
+    start = event.index(b'"recorded_at":"') + len('"recorded_at":"')
+    return datetime.fromisoformat(event[start : event.index(b'"', start)].decode("ascii"))
+
+
+def _add(step: Sequence[_Counted]) -> None:
+    streams: dict[int, Tally] = {}
+    for each in step:
+        streams.setdefault(each.lane.stream_id, Tally()).merge(each.tally)
+    minutes: list[tuple[int, datetime, int, int]] = [
+        (stream_id, minute, count[0], count[1])
+        for stream_id, tally in streams.items()
+        for minute, count in tally.by_minute().items()
+    ]
+    cursors = [(each.lane.ref.id, each.next_offset, each.tally.size, each.until) for each in step]
+    with connection.cursor() as cursor:
+        if minutes:
+            cursor.execute(_ADD_MINUTES, _columns(("stream_ids", "minutes", "events", "bytes"), minutes))
+            types = _type_rows(streams, since=min(minute for _, minute, *_ in minutes).replace(minute=0))
+            names = ("stream_ids", "lengths", "starts", "types", "events", "bytes")
+            cursor.execute(_ADD_TYPES, _columns(names, types))
+        cursor.execute(_MOVE_CURSORS, _columns(("partition_ids", "offsets", "bytes", "untils"), cursors))
+
+
+def _columns(names: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> dict[str, list[Any]]:
+    """Return rows as an array for each of their columns."""
+    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+
+
+def _type_rows(streams: dict[int, Tally], *, since: datetime) -> list[tuple[int, str, datetime, str, int, int]]:
+    """Each type's minutes and hours as (stream_id, length, start, type, events, bytes)."""
+    hours = TypePeriod.objects.filter(stream_id__in=list(streams), length=TypePeriod.Length.HOUR, start__gte=since)
+    known: dict[int, set[str]] = {}
+    for stream_id, name in hours.values_list("stream_id", "type").distinct():
+        known.setdefault(stream_id, set()).add(name)
+    rows: list[tuple[int, str, datetime, str, int, int]] = []
+    for stream_id, tally in streams.items():
+        by_minute = tally.by_type(frozenset(known.get(stream_id, ())), limit=ROLLUP_MAX_TYPES)
+        by_hour: dict[tuple[datetime, str], list[int]] = {}
+        for (minute, name), (events, size) in by_minute.items():
+            count = by_hour.setdefault((minute.replace(minute=0), name), [0, 0])
+            count[0] += events
+            count[1] += size
+        for length, periods in ((TypePeriod.Length.MINUTE, by_minute), (TypePeriod.Length.HOUR, by_hour)):
+            for (start, name), count in periods.items():
+                rows.append((stream_id, length.value, start, name, count[0], count[1]))
+    return rows

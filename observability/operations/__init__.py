@@ -1,0 +1,1 @@
+"""What an operator does to streams: the commands, transfer, verification, simulations."""

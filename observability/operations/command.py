@@ -1,0 +1,95 @@
+"""What the operator's commands share: words for refusals, progress on standard error."""
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+from accounts.caller import Caller
+from accounts.errors import DomainError
+from accounts.models import User
+from observability.operations.transfer import NotAnExport
+from streams.log import close_log
+from streams.lookup import StreamInfo, load_stream
+
+
+class OperatorCommand(BaseCommand):
+    """A command for whoever runs this installation: it may do everything, and says in words what it cannot."""
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            self.run_for(options)
+        except DomainError as error:
+            raise CommandError(error.detail) from error
+        except NotAnExport as error:
+            raise CommandError(str(error)) from error
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from error
+        except BrokenPipeError:
+            self._leave_quietly()
+        finally:
+            close_log()
+
+    def run_for(self, options: dict[str, Any]) -> None:
+        """Do what the command is for; each command does it by one service call."""
+        raise NotImplementedError
+
+    def write_lines(self, lines: Iterable[bytes]) -> None:
+        """Write lines to standard output as they are: nothing else of a command goes there."""
+        sys.stdout.flush()
+        out = sys.stdout.buffer
+        for line in lines:
+            out.write(line + b"\n")
+        out.flush()
+
+    def _leave_quietly(self) -> NoReturn:
+        # The reader of our output has gone, as `head` does: closing it at exit would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def console() -> Console:
+    """The terminal beside standard output."""
+    return Console(stderr=True)
+
+
+def progress(unit: str) -> Progress:
+    """A progress bar that counts in `unit`; silent where standard error is no terminal."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeRemainingColumn(),
+        console=console(),
+        transient=not sys.stderr.isatty(),
+        disable=not sys.stderr.isatty(),
+    )
+
+
+def find_user(email: str) -> User:
+    """Return an active user by e-mail address."""
+    user = User.objects.filter(email=email.strip().lower(), is_active=True).first()
+    if user is None:
+        raise CommandError(f"There is no active user {email}. Make one with `manage.py create_user`.")
+    return user
+
+
+def find_stream_named(name: str) -> StreamInfo:
+    """Return a stream by its name."""
+    stream = load_stream(name)
+    if stream is None:
+        raise CommandError(f"There is no stream {name}. Make one with `manage.py create_stream`.")
+    return stream
+
+
+def caller_for(stream: StreamInfo, email: str | None) -> Caller:
+    """Return who appends to a stream: the named user, or its owner."""
+    user = find_user(email) if email else User.objects.get(pk=stream.owner_id)
+    return user.as_caller()

@@ -1,0 +1,1 @@
+"""Made-up events for a stream, sent at a rate."""

@@ -1,0 +1,131 @@
+"""Taking a stream's events out and in again, as NDJSON: one event a line, as consumers read it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+import msgspec
+
+from accounts.http.strict_json import check_text
+from observability.conf import TRANSFER_BYTES, TRANSFER_EVENTS
+from streams.envelope import Envelope, make_records
+from streams.log import get_log
+from streams.log.protocol import PartitionAppend
+from streams.lookup import StreamInfo
+from streams.partitioning import partition_for_key
+
+
+class NotAnExport(Exception):
+    """A line of an import is not an exported event. It never leaves the command line."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(f"Line {line} is not an exported event: {reason}")
+
+
+class _Line(msgspec.Struct, gc=False):
+    """An event as it was exported; the offset and the time are given anew."""
+
+    partition: int
+    id: str
+    type: str
+    payload: msgspec.Raw
+    key: str | None = None
+    occurred_at: datetime | None = None
+    headers: dict[str, str] | None = None
+
+
+_decode = msgspec.json.Decoder(_Line).decode
+
+
+def count_events(stream: StreamInfo) -> int:
+    """Return how many events a stream keeps."""
+    return sum(each.event_count for each in get_log().bounds(stream.partitions).values())
+
+
+def export_events(stream: StreamInfo) -> Iterator[Sequence[bytes]]:
+    """Yield the kept events in portions, partition after partition, each in order.
+
+    What is appended after the first portion is not among them.
+    """
+    bounds = get_log().bounds(stream.partitions)
+    for partition in stream.partitions:
+        position, head = 0, bounds[partition.id].head_offset
+        while position < head:
+            found = get_log().read(
+                partition, after=position, max_events=min(TRANSFER_EVENTS, head - position), max_bytes=TRANSFER_BYTES
+            )
+            position = found.next_offset
+            if not found.events:
+                break
+            # Events that retention takes meanwhile may let a read run past the head that was noted.
+            yield [event for event, offset in zip(found.events, found.offsets, strict=True) if offset <= head]
+
+
+def import_events(stream: StreamInfo, lines: Iterable[bytes], *, partitions: int) -> Iterator[int]:
+    """Append exported events; yield how many, each time that some are durable.
+
+    Every event stays in its partition and in its order, so a whole stream imported into an empty one gets its old
+    offsets. Payloads are kept byte by byte.
+
+    Args:
+        partitions: how many the exported stream had; with as many, each event goes where it was. Otherwise
+            events go where their key says, and those without a key are spread.
+
+    Raises:
+        NotAnExport: a line is not an exported event. What was yielded before is stored.
+        InvalidEvents, TooDeep, PayloadTooLarge: as for any append.
+        AppendNotStored, AppendOutcomeUnknown: the portion after the last yielded one failed.
+    """
+    for number, portion in _portions(lines):
+        yield _append(stream, portion, number, partitions)
+
+
+def _portions(lines: Iterable[bytes]) -> Iterator[tuple[int, list[bytes]]]:
+    """Yield lines together with the number of the first one."""
+    portion: list[bytes] = []
+    size, first = 0, 1
+    for number, line in enumerate(lines, start=1):
+        if portion and (len(portion) == TRANSFER_EVENTS or size + len(line) > TRANSFER_BYTES):
+            yield first, portion
+            portion, size = [], 0
+        if not line.strip():
+            continue
+        if not portion:
+            first = number
+        portion.append(line)
+        size += len(line)
+    if portion:
+        yield first, portion
+
+
+def _append(stream: StreamInfo, lines: Sequence[bytes], first_line: int, partitions: int) -> int:
+    by_partition: dict[int, list[Envelope]] = {}
+    for number, line in enumerate(lines, start=first_line):
+        try:
+            check_text(line)
+            event = _decode(line)
+        except msgspec.MsgspecError as error:
+            raise NotAnExport(number, str(error)) from error
+        by_partition.setdefault(_place(event, stream, partitions), []).append(
+            Envelope(
+                payload=event.payload,
+                type=event.type,
+                key=event.key,
+                id=event.id,
+                occurred_at=event.occurred_at,
+                headers=event.headers,
+            )
+        )
+    get_log().append(
+        [
+            PartitionAppend(stream.partitions[number], make_records(events, is_single=False)[0])
+            for number, events in sorted(by_partition.items())
+        ]
+    )
+    return len(lines)
+
+
+def _place(event: _Line, stream: StreamInfo, partitions: int) -> int:
+    count = len(stream.partitions)
+    if count == partitions and 0 <= event.partition < count:
+        return event.partition
+    return partition_for_key(event.key.encode(), count) if event.key is not None else event.partition % count

@@ -1,0 +1,1 @@
+"""What the process tells of itself: log lines, counters, traces, health. Knows no other wing."""

@@ -1,0 +1,94 @@
+"""Is this instance fit to serve, and if not, why."""
+
+import functools
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+from django.utils import timezone
+from kombu.connection import Connection
+
+from observability.conf import HEARTBEAT_LATE_SECONDS
+from observability.models import Heartbeat
+from observability.telemetry.heartbeat import TICK
+from streams.log import get_log
+
+logger = logging.getLogger(__name__)
+
+BROKER_TIMEOUT_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What was checked: `reasons` keep requests away, `degraded` is what does without."""
+
+    reasons: list[str] = field(default_factory=list)
+    degraded: list[str] = field(default_factory=list)
+
+    @property
+    def is_ready(self) -> bool:
+        return not self.reasons
+
+
+def check_readiness() -> Readiness:
+    """Ask the database whether it can keep the promise of 202, and the broker and beat whether they are there."""
+    found = Readiness()
+    health = get_log().health()
+    if not health.is_writable:
+        found.reasons.append(f"database: {health.reason}")
+        return found
+    if not health.is_durable:
+        found.reasons.append(f"database not durable: {health.reason}")
+    try:
+        if pending := count_pending_migrations():
+            them = "1 migration is" if pending == 1 else f"{pending} migrations are"
+            found.reasons.append(f"{them} not applied: run `manage.py migrate`")
+            return found
+        late = describe_late_tick(now=timezone.now())
+    except DatabaseError as error:
+        # What it says may name hosts and users, and anybody may ask.
+        logger.warning("the database cannot be asked whether it is ready: %s", error)
+        found.reasons.append("database: its migrations and ticks cannot be read; the log of this server says why")
+        return found
+    if not answers_broker():
+        found.degraded.append("broker: does not answer; timers and retention wait until it is back")
+    if late:
+        found.degraded.append(late)
+    return found
+
+
+@functools.cache
+def known_migrations() -> frozenset[tuple[str, str]]:
+    """The migrations that the code has; it does not change while a process lives."""
+    return frozenset(MigrationLoader(None, ignore_no_migrations=True).disk_migrations)
+
+
+def count_pending_migrations() -> int:
+    """Return how many migrations the code has that the database has not."""
+    return len(known_migrations() - set(MigrationRecorder(connection).applied_migrations()))
+
+
+def describe_late_tick(*, now: datetime) -> str | None:
+    """Return what to say when no periodic task has run for too long, or None."""
+    ticked_at = Heartbeat.objects.filter(name=TICK).values_list("ticked_at", flat=True).first()
+    if ticked_at is None:
+        return "beat: no tick yet; timers, retention and roll-ups begin with the first one"
+    age = (now - ticked_at).total_seconds()
+    if age <= HEARTBEAT_LATE_SECONDS:
+        return None
+    return f"beat: no tick for {age:.0f} s; timers, retention and roll-ups stand still"
+
+
+def answers_broker() -> bool:
+    """Whether Celery's broker can be reached, within half a second."""
+    options = {"socket_connect_timeout": BROKER_TIMEOUT_SECONDS, "socket_timeout": BROKER_TIMEOUT_SECONDS}
+    try:
+        with Connection(settings.CELERY_BROKER_URL, transport_options=options) as broker:  # type: ignore[no-untyped-call]
+            broker.ensure_connection(max_retries=0, timeout=BROKER_TIMEOUT_SECONDS)
+    except Exception:  # noqa: BLE001 (kombu's transports raise what they like; any of it means no)
+        return False
+    return True

@@ -1,0 +1,148 @@
+"""Traces for an OpenTelemetry collector: an extra, loaded only with EVENTFLOW_TRACES=true.
+
+A span for each request, for each task and for each statement that goes through Django's cursors. What it says is
+what the log says: no query string, no header, no parameter of a statement, no payload. Where spans go, and how many,
+is said by OpenTelemetry's own variables (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER …).
+"""
+
+import functools
+import os
+from collections.abc import Callable
+from typing import Any
+
+from celery import signals
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+from django.http import HttpRequest, HttpResponseBase
+from opentelemetry import context, propagate, trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+
+from observability.telemetry.access_log import MAX_PATH_CHARACTERS, reference_of, safe
+from observability.telemetry.http_metrics import METHODS
+from observability.telemetry.log_safety import redact_text
+from streams.log.slow import statement_text
+
+SERVICE = "eventflow"
+SEND_EVERY_MILLISECONDS = 1_000
+# The header that carries a trace from whoever sends a task to whoever runs it.
+TRACE_HEADERS = ("traceparent", "tracestate")
+_tracer = trace.get_tracer("eventflow")
+# What an exception says may hold anybody's data: a row, a value.
+_begin_span = functools.partial(_tracer.start_as_current_span, record_exception=False, set_status_on_exception=False)
+_running: dict[str, tuple[Span, Any]] = {}
+
+
+def connect() -> None:
+    """Attach to Celery and to database connections; spans leave the process once `start` was called."""
+    connection_created.connect(_watch_connection, dispatch_uid="traces")
+    signals.worker_init.connect(_start_in_worker, dispatch_uid="traces")
+    signals.before_task_publish.connect(_send_trace_along, dispatch_uid="traces")
+    signals.task_prerun.connect(_begin_task, dispatch_uid="traces")
+    signals.task_failure.connect(_note_failure, dispatch_uid="traces")
+    signals.task_postrun.connect(_end_task, dispatch_uid="traces")
+
+
+@functools.cache
+def start() -> None:
+    """Begin to send spans from this process: a web or Celery worker, no command."""
+    named_elsewhere = "OTEL_SERVICE_NAME" in os.environ or "service.name" in os.environ.get(
+        "OTEL_RESOURCE_ATTRIBUTES", ""
+    )
+    provider = TracerProvider(resource=Resource.create({} if named_elsewhere else {"service.name": SERVICE}))
+    # A web worker leaves without ceremony when it is stopped, so spans do not wait for long.
+    delay = None if "OTEL_BSP_SCHEDULE_DELAY" in os.environ else SEND_EVERY_MILLISECONDS
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=delay))
+    trace.set_tracer_provider(provider)
+
+
+class TracingMiddleware:
+    """A span for each request. It joins the trace that the caller's `traceparent` names."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+        start()
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        incoming = {name: request.headers[name] for name in TRACE_HEADERS if name in request.headers}
+        method = request.method if request.method and request.method in METHODS else "_OTHER"
+        span_context = propagate.extract(incoming)
+        with _begin_span(method, span_context, SpanKind.SERVER) as span:
+            response = self.get_response(request)
+            if span.is_recording():
+                describe(span, request, response, method=method)
+        return response
+
+
+def describe(span: Span, request: HttpRequest, response: HttpResponseBase, *, method: str) -> None:
+    """Say about a request what its log line says."""
+    match = request.resolver_match
+    span.update_name(f"{method} {match.route}" if match else method)
+    span.set_attribute("http.request.method", method)
+    span.set_attribute("http.response.status_code", response.status_code)
+    span.set_attribute("url.path", safe(request.path_info[:MAX_PATH_CHARACTERS]))
+    span.set_attribute("eventflow.request_id", getattr(request, "request_id", ""))
+    span.set_attribute("eventflow.waited_seconds", getattr(request, "waited_seconds", 0.0))
+    if match:
+        span.set_attribute("http.route", match.route)
+    if caller := reference_of(request):
+        span.set_attribute("eventflow.caller", caller)
+    if response.status_code >= 500:
+        span.set_status(Status(StatusCode.ERROR))
+
+
+# --- statements ---
+
+
+def _watch_connection(connection: BaseDatabaseWrapper, **_signal: Any) -> None:
+    if _trace_statement not in connection.execute_wrappers:
+        connection.execute_wrappers.append(_trace_statement)
+
+
+def _trace_statement(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:  # noqa: FBT001 - Django's signature
+    if not trace.get_current_span().is_recording():
+        return execute(sql, params, many, context)
+    text = statement_text(sql)
+    verb = text.partition(" ")[0].upper() or "SQL"
+    with _begin_span(verb, kind=SpanKind.CLIENT) as span:
+        span.set_attribute("db.system.name", "postgresql")
+        span.set_attribute("db.query.text", text)
+        try:
+            return execute(sql, params, many, context)
+        except Exception as error:
+            span.set_status(Status(StatusCode.ERROR, type(error).__name__))
+            raise
+
+
+# --- tasks ---
+
+
+def _start_in_worker(**_signal: Any) -> None:
+    start()
+
+
+def _send_trace_along(headers: dict[str, Any], **_signal: Any) -> None:
+    propagate.inject(headers)
+
+
+def _begin_task(task_id: str, task: Any, **_signal: Any) -> None:
+    sent = {name: value for name in TRACE_HEADERS if (value := getattr(task.request, name, None))}
+    span = _tracer.start_span(f"task {task.name}", context=propagate.extract(sent), kind=SpanKind.CONSUMER)
+    span.set_attribute("eventflow.task_id", task_id)
+    _running[task_id] = (span, context.attach(trace.set_span_in_context(span)))
+
+
+def _note_failure(task_id: str, exception: BaseException, **_signal: Any) -> None:
+    if task_id in _running:
+        words = redact_text(f"{type(exception).__name__}: {exception}")
+        _running[task_id][0].set_status(Status(StatusCode.ERROR, words))
+
+
+def _end_task(task_id: str, **_signal: Any) -> None:
+    if task_id in _running:
+        span, token = _running.pop(task_id)
+        context.detach(token)
+        span.end()
