@@ -26,7 +26,7 @@ from streams.conf import (
     MAX_TYPE_CHARACTERS,
 )
 from streams.errors import EventFault, InvalidEvents
-from streams.log.lines import RecordLines
+from streams.record_lines import RecordLines
 
 TYPE_PATTERN = rf"[A-Za-z0-9][A-Za-z0-9._:/+-]{{0,{MAX_TYPE_CHARACTERS - 1}}}"
 _type = re.compile(TYPE_PATTERN, re.ASCII)

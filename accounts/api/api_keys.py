@@ -9,24 +9,13 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.bodies import CreateApiKeySerializer, RotateSerializer, read_new_api_key, read_overlap_seconds
 from accounts.caller import caller_of
-from accounts.conf import MAX_ROTATION_OVERLAP_SECONDS
-from accounts.http.fields import (
-    NameField,
-    StrictCharField,
-    StrictChoiceField,
-    StrictDateTimeField,
-    StrictIntegerField,
-    StrictListField,
-    StrictSerializer,
-)
 from accounts.http.idempotent import idempotent
 from accounts.http.views import StrictViewSet
 from accounts.models import ApiKey
-from accounts.names import NAME_PATTERN, is_well_formed
 from accounts.permissions import AnyCaller, PersonOnly
 from accounts.queries import get_api_key, get_user_of, list_api_keys
-from accounts.roles import Right
 from accounts.services.api_keys import create_api_key, revoke_api_key, rotate_api_key
 
 
@@ -47,29 +36,6 @@ class ApiKeySerializer(serializers.Serializer):
 
 class NewApiKeySerializer(ApiKeySerializer):
     secret = serializers.CharField(help_text="The key itself, shown this once.", allow_null=True)
-
-
-class CreateApiKeySerializer(StrictSerializer):
-    name = StrictCharField(max_length=120)
-    scopes = StrictListField(
-        child=StrictChoiceField(choices=[right.value for right in Right]), min_length=1, max_length=3
-    )
-    streams = StrictListField(child=NameField(), min_length=1, max_length=100, allow_null=True, default=None)
-    expires_at = StrictDateTimeField(allow_null=True, default=None)
-
-    def validate_streams(self, names: list[str] | None) -> list[str] | None:
-        if not all(map(is_well_formed, names or ())):
-            raise serializers.ValidationError(f"The name of a stream matches {NAME_PATTERN}.", code="invalid_name")
-        return names
-
-    def validate_expires_at(self, value: Any) -> Any:
-        if value is not None and value <= timezone.now():
-            raise serializers.ValidationError("Must be in the future.", code="in_the_past")
-        return value
-
-
-class RotateSerializer(StrictSerializer):
-    overlap_seconds = StrictIntegerField(low=0, high=MAX_ROTATION_OVERLAP_SECONDS, default=0)
 
 
 @extend_schema(tags=["API keys"])
@@ -96,10 +62,7 @@ class ApiKeyViewSet(StrictViewSet):
     @idempotent(redact=("secret",))
     def create(self, request: Request) -> Response:
         """Make a key for yourself. The answer holds its secret, this once."""
-        body = CreateApiKeySerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        fields = dict(body.validated_data)
-        new = create_api_key(user=get_user_of(caller_of(request)), stream_names=fields.pop("streams"), **fields)
+        new = create_api_key(user=get_user_of(caller_of(request)), **read_new_api_key(request.data))
         return Response({**ApiKeySerializer(new.key).data, "secret": new.secret}, status=201)
 
     @extend_schema(operation_id="rotate_api_key", request=RotateSerializer, responses={201: NewApiKeySerializer})
@@ -107,9 +70,8 @@ class ApiKeyViewSet(StrictViewSet):
     @idempotent(redact=("secret",))
     def rotate(self, request: Request, key_id: str) -> Response:
         """Make a successor; the old key goes on working for `overlap_seconds`."""
-        body = RotateSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        new = rotate_api_key(key=get_api_key(caller_of(request), key_id), now=timezone.now(), **body.validated_data)
+        overlap = read_overlap_seconds(request.data)
+        new = rotate_api_key(key=get_api_key(caller_of(request), key_id), now=timezone.now(), overlap_seconds=overlap)
         return Response({**ApiKeySerializer(new.key).data, "secret": new.secret}, status=201)
 
     @extend_schema(operation_id="revoke_api_key", responses={204: None})

@@ -7,6 +7,8 @@ from django.http import HttpRequest, QueryDict
 
 from accounts.errors import InvalidParameter, UnknownField
 
+# The largest that a bigint holds.
+MAX_INTEGER = 2**63 - 1
 _INTEGER = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 _SECONDS = re.compile(r"(0|[1-9][0-9]{0,8})(\.[0-9]{1,3})?", re.ASCII)
 
@@ -36,8 +38,15 @@ def known_parameters(request: HttpRequest, allowed: Collection[str]) -> QueryDic
 def integer_parameter(query: QueryDict, name: str, *, default: int, low: int, high: int) -> int:
     """Return a whole number in decimal digits within `low` and `high`, or `default` where it is absent."""
     text = query.get(name)
-    if text is None:
-        return default
+    return default if text is None else whole_number(text, name, low=low, high=high)
+
+
+def whole_number(text: str, name: str, *, low: int = 0, high: int = MAX_INTEGER) -> int:
+    """Return the number that `text` is in plain decimal digits, from a query, an address or a form.
+
+    Raises:
+        InvalidParameter: it is none, or not within `low` and `high`; `name` says which.
+    """
     if not _INTEGER.fullmatch(text) or not low <= int(text) <= high:
         raise InvalidParameter(name, f"Must be a whole number from {low} to {high}.")
     return int(text)

@@ -10,8 +10,8 @@ from accounts.caller import caller_of
 from accounts.http.idempotent import idempotent
 from accounts.http.views import StrictView
 from accounts.permissions import MayConsume
-from consumers.api.dead_letter_bodies import BulkSerializer
 from consumers.api.schemas import BulkActionSerializer, BulkPreviewSerializer
+from consumers.bodies.dead_letters import BulkSerializer
 from consumers.dead_letter_queries import DeadLetterFilter, get_bulk_action, list_groups_for_dead_letters
 from consumers.models import BulkKind
 from consumers.services.dead_letters.bulk import preview_bulk_action, start_bulk_action

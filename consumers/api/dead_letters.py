@@ -14,14 +14,9 @@ from accounts.http.idempotent import idempotent
 from accounts.http.views import StrictView, StrictViewSet
 from accounts.permissions import MayConsume
 from accounts.roles import Right
-from consumers.api.dead_letter_bodies import (
-    NoteSerializer,
-    RawPayloadParser,
-    ReportSerializer,
-    parse_filter,
-    split_payload,
-)
+from consumers.api.payload_parser import RawPayloadParser
 from consumers.api.schemas import DeadLetterDetailSerializer, DeadLetterSerializer
+from consumers.bodies.dead_letters import NoteSerializer, ReportSerializer, read_filter, read_note, split_payload
 from consumers.dead_letter_queries import get_dead_letter, list_dead_letters
 from consumers.models import DeadLetter
 from consumers.queries import get_group
@@ -78,7 +73,7 @@ class DeadLettersViewSet(StrictViewSet):
     @extend_schema(operation_id="list_dead_letters", parameters=_PARAMETERS)
     def list(self, request: Request) -> Response:
         """List dead letters, the newest first, without their events."""
-        wanted = parse_filter({name: value for name, value in self.query.items() if name in FILTERS})
+        wanted = read_filter({name: value for name, value in self.query.items() if name in FILTERS})
         page = self.paginate_queryset(list_dead_letters(caller_of(request), wanted))
         return self.get_paginated_response(DeadLetterSerializer(page, many=True).data)
 
@@ -122,7 +117,7 @@ class DiscardView(StrictView):
     @idempotent()
     def post(self, request: Request, dead_letter_id: str) -> Response:
         """Give up on it for good; its copy stays to be looked at."""
-        note = _note_of(request.data)
+        note = read_note(request.data)
         found = _found(request, dead_letter_id)
         discard_dead_letter(dead_letter=found, requested_by=caller_of(request).reference, note=note)
         return Response(_summary(found))
@@ -140,7 +135,7 @@ class ResolveView(StrictView):
     @idempotent()
     def post(self, request: Request, dead_letter_id: str) -> Response:
         """Record that the event was dealt with outside of its group."""
-        note = _note_of(request.data)
+        note = read_note(request.data)
         found = _found(request, dead_letter_id)
         resolve_dead_letter(dead_letter=found, requested_by=caller_of(request).reference, note=note)
         return Response(_summary(found))
@@ -165,13 +160,6 @@ class ReportView(StrictView):
             stream=found, group=get_group(found, group), reporter=caller_of(request).reference, **body.validated_data
         )
         return Response(_summary(dead_letter), status=201 if is_new else 200)
-
-
-def _note_of(given: Any) -> str:
-    """Return the note of a verb that takes nothing else."""
-    serializer = NoteSerializer(data=given)
-    serializer.is_valid(raise_exception=True)
-    return str(serializer.validated_data["note"])
 
 
 def _found(request: Request, dead_letter_id: str) -> DeadLetter:

@@ -8,34 +8,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.caller import caller_of
-from accounts.http.fields import (
-    NameField,
-    StrictBooleanField,
-    StrictChoiceField,
-    StrictIntegerField,
-    StrictListField,
-    StrictSerializer,
-)
 from accounts.http.idempotent import idempotent
 from accounts.http.parsers import require_body
 from accounts.http.views import StrictViewSet
 from accounts.permissions import MayConsume
 from accounts.roles import Right
-from consumers.conf import (
-    DEFAULT_ACK_WAIT_SECONDS,
-    DEFAULT_BACKOFF_SECONDS,
-    DEFAULT_MAX_FAILURES,
-    DEFAULT_MAX_IN_FLIGHT,
-    MAX_ACK_WAIT_SECONDS,
-    MAX_BACKOFF_ENTRIES,
-    MAX_BACKOFF_SECONDS,
-    MAX_MAX_DELIVERIES,
-    MAX_MAX_FAILURES,
-    MAX_MAX_IN_FLIGHT,
-)
+from consumers.bodies.groups import ChangeGroupSerializer, CreateGroupSerializer, read_group_changes, read_new_group
 from consumers.models import ConsumerGroup, Mode, Ordering, Start
 from consumers.queries import get_group, list_groups, list_visible_groups
-from consumers.services.groups import GroupSettings, change_group, create_group, delete_group
+from consumers.services.groups import change_group, create_group, delete_group
 from streams.lookup import require_stream
 
 
@@ -65,42 +46,6 @@ class GroupProgressSerializer(GroupSerializer):
         return [{"name": member.name, "last_seen_at": member.last_seen_at} for member in group.members.all()]
 
 
-class ChangeGroupSerializer(StrictSerializer):
-    ack_wait = StrictIntegerField(low=1, high=MAX_ACK_WAIT_SECONDS, required=False, source="ack_wait_seconds")
-    max_failures = StrictIntegerField(low=1, high=MAX_MAX_FAILURES, required=False)
-    max_deliveries = StrictIntegerField(low=2, high=MAX_MAX_DELIVERIES, required=False)
-    backoff = StrictListField(
-        child=StrictIntegerField(low=0, high=MAX_BACKOFF_SECONDS),
-        min_length=1,
-        max_length=MAX_BACKOFF_ENTRIES,
-        required=False,
-        source="backoff_seconds",
-    )
-    ordering = StrictChoiceField(choices=Ordering.values, required=False)
-    max_in_flight = StrictIntegerField(low=1, high=MAX_MAX_IN_FLIGHT, required=False)
-    paused = StrictBooleanField(required=False, source="is_paused")
-
-
-class CreateGroupSerializer(ChangeGroupSerializer):
-    name = NameField()
-    mode = StrictChoiceField(choices=Mode.values, default=Mode.OFFSET.value)
-    start = StrictChoiceField(choices=Start.values, default=Start.EARLIEST.value)
-    ack_wait = StrictIntegerField(
-        low=1, high=MAX_ACK_WAIT_SECONDS, default=DEFAULT_ACK_WAIT_SECONDS, source="ack_wait_seconds"
-    )
-    max_failures = StrictIntegerField(low=1, high=MAX_MAX_FAILURES, default=DEFAULT_MAX_FAILURES)
-    backoff = StrictListField(
-        child=StrictIntegerField(low=0, high=MAX_BACKOFF_SECONDS),
-        min_length=1,
-        max_length=MAX_BACKOFF_ENTRIES,
-        default=list(DEFAULT_BACKOFF_SECONDS),
-        source="backoff_seconds",
-    )
-    ordering = StrictChoiceField(choices=Ordering.values, default=Ordering.NONE.value)
-    max_in_flight = StrictIntegerField(low=1, high=MAX_MAX_IN_FLIGHT, default=DEFAULT_MAX_IN_FLIGHT)
-    paused = StrictBooleanField(default=False, source="is_paused")
-
-
 @extend_schema(tags=["Consumer groups"])
 class GroupViewSet(StrictViewSet):
     """The groups of one stream. Whoever may consume a stream may make groups on it."""
@@ -125,11 +70,7 @@ class GroupViewSet(StrictViewSet):
     def create(self, request: Request, stream: str) -> Response:
         """Create a group; an equal one that exists is answered with 200, a different one with 409."""
         found = require_stream(caller_of(request), stream, Right.CONSUME)
-        body = CreateGroupSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        fields = dict(body.validated_data)
-        name, backoff = fields.pop("name"), tuple(fields.pop("backoff_seconds"))
-        settings = GroupSettings(**fields, backoff_seconds=backoff)
+        name, settings = read_new_group(request.data)
         group, is_new = create_group(stream=found, name=name, settings=settings)
         return Response(GroupSerializer(group).data, status=201 if is_new else 200)
 
@@ -144,9 +85,7 @@ class GroupViewSet(StrictViewSet):
         """Change some settings; the mode and the start stay."""
         found = get_group(require_stream(caller_of(request), stream, Right.CONSUME), group)
         require_body(request)
-        body = ChangeGroupSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        return Response(GroupSerializer(change_group(group=found, changes=dict(body.validated_data))).data)
+        return Response(GroupSerializer(change_group(group=found, changes=read_group_changes(request.data))).data)
 
     @extend_schema(operation_id="delete_group", responses={204: None})
     def destroy(self, request: Request, stream: str, group: str) -> Response:

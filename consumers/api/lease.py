@@ -15,8 +15,8 @@ from consumers.queries import get_group_for_hot_verb
 from consumers.services.leasing import Leased, LeasedDelivery, lease_deliveries
 from consumers.services.members import note_member
 from consumers.services.waiting import waiting_place
-from streams.log.times import format_time
 from streams.lookup import require_stream
+from streams.times import format_time
 
 _decoder = msgspec.json.Decoder(LeaseBody)
 

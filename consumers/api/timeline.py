@@ -5,12 +5,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.caller import caller_of
+from accounts.http.parameters import whole_number
 from accounts.http.views import StrictView
 from accounts.permissions import MayConsume
 from accounts.roles import Right
 from consumers.api.schemas import TimelineSerializer
 from consumers.timeline import get_timeline
-from streams.api.events import parse_offset
 from streams.lookup import require_stream
 
 
@@ -21,5 +21,5 @@ class TimelineView(StrictView):
     def get(self, request: Request, stream: str, partition: str, offset: str) -> Response:
         """Where one event stands in each group of its stream, and what did not go smoothly."""
         found = require_stream(caller_of(request), stream, Right.CONSUME)
-        timeline = get_timeline(found, parse_offset(partition, "partition"), parse_offset(offset, low=1))
+        timeline = get_timeline(found, whole_number(partition, "partition"), whole_number(offset, "offset", low=1))
         return Response(TimelineSerializer(timeline).data)

@@ -18,9 +18,9 @@ from streams.api.schemas import APPENDED, EVENTS_IN
 from streams.conf import MAX_REQUEST_BYTES
 from streams.envelope import decode_events
 from streams.log.protocol import AppendedRange
-from streams.log.times import format_time
 from streams.metrics import count_append
 from streams.services.ingest import Idempotency, Placement, append_events, encode_texts
+from streams.times import format_time
 
 NDJSON = "application/x-ndjson"
 MEDIA_TYPES = (JSON, NDJSON)

@@ -1,7 +1,5 @@
 """`/streams`: create, list, look at, change, delete."""
 
-from typing import Any
-
 import django_filters
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
@@ -9,14 +7,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.caller import caller_of
-from accounts.http.fields import (
-    NameField,
-    StrictBooleanField,
-    StrictCharField,
-    StrictChoiceField,
-    StrictIntegerField,
-    StrictSerializer,
-)
 from accounts.http.idempotent import idempotent
 from accounts.http.parsers import require_body
 from accounts.http.views import StrictViewSet
@@ -24,19 +14,16 @@ from accounts.names import NAME_PATTERN
 from accounts.permissions import MayManageUnlessReading
 from accounts.queries import get_user_by_email
 from accounts.roles import Right
-from streams.conf import MAX_OFFSET, MAX_PARTITIONS
-from streams.labels import MAX_LABEL_CHARACTERS, explain_labels
+from streams.bodies import (
+    ChangeStreamSerializer,
+    CreateStreamSerializer,
+    RetentionSerializer,
+    read_new_stream,
+    read_stream_changes,
+)
 from streams.models import Stream, Visibility
 from streams.queries import get_stream, list_streams
-from streams.services.lifecycle import StreamSettings, change_stream, create_stream, delete_stream
-
-
-class RetentionSerializer(StrictSerializer):
-    """Limits after which the oldest events go, whichever is reached first; null: no limit."""
-
-    max_age = StrictIntegerField(low=1, high=100 * 366 * 86400, allow_null=True, default=None)
-    max_bytes = StrictIntegerField(low=1, high=MAX_OFFSET, allow_null=True, default=None)
-    max_events = StrictIntegerField(low=1, high=MAX_OFFSET, allow_null=True, default=None)
+from streams.services.lifecycle import change_stream, create_stream, delete_stream
 
 
 class StreamSerializer(serializers.Serializer):
@@ -58,43 +45,6 @@ class StreamSerializer(serializers.Serializer):
             "max_bytes": stream.retention_max_bytes,
             "max_events": stream.retention_max_events,
         }
-
-
-class ChangeStreamSerializer(StrictSerializer):
-    description = StrictCharField(max_length=1000, allow_blank=True, required=False)
-    visibility = StrictChoiceField(choices=Visibility.values, required=False)
-    retention = RetentionSerializer(required=False)
-    paused = StrictBooleanField(required=False)
-    labels = serializers.DictField(
-        child=StrictCharField(max_length=MAX_LABEL_CHARACTERS, allow_blank=True), required=False
-    )
-
-    def validate_labels(self, labels: dict[str, str]) -> dict[str, str]:
-        if wrong := explain_labels(labels):
-            raise serializers.ValidationError(wrong, code="invalid")
-        return labels
-
-    def settings(self) -> dict[str, Any]:
-        """What was given, as fields of the model."""
-        given = dict(self.validated_data)
-        retention = given.pop("retention", None)
-        if retention is not None:
-            given |= {
-                "retention_max_age_seconds": retention["max_age"],
-                "retention_max_bytes": retention["max_bytes"],
-                "retention_max_events": retention["max_events"],
-            }
-        if "paused" in given:
-            given["is_paused"] = given.pop("paused")
-        return given
-
-
-class CreateStreamSerializer(ChangeStreamSerializer):
-    name = NameField()
-    partitions = StrictIntegerField(low=1, high=MAX_PARTITIONS, default=1)
-    owner = StrictCharField(
-        max_length=254, required=False, help_text="E-mail of the owner; only an admin may name another."
-    )
 
 
 class StreamFilter(django_filters.FilterSet):
@@ -134,12 +84,9 @@ class StreamViewSet(StrictViewSet):
     @idempotent()
     def create(self, request: Request) -> Response:
         """Create a stream; it is yours, unless an admin names another owner."""
-        body = CreateStreamSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        settings = body.settings()
-        name, email = settings.pop("name"), settings.pop("owner", None)
-        owner = get_user_by_email(caller_of(request), email) if email is not None else None
-        stream = create_stream(caller=caller_of(request), name=name, owner=owner, settings=StreamSettings(**settings))
+        new = read_new_stream(request.data)
+        owner = None if new.owner_email is None else get_user_by_email(caller_of(request), new.owner_email)
+        stream = create_stream(caller=caller_of(request), name=new.name, owner=owner, settings=new.settings)
         headers = {"Location": f"/api/v1/streams/{stream.name}"}
         return Response(StreamSerializer(stream).data, status=201, headers=headers)
 
@@ -153,9 +100,8 @@ class StreamViewSet(StrictViewSet):
         """Change some settings; the name and the number of partitions stay."""
         row = get_stream(caller_of(request), stream, Right.MANAGE)
         require_body(request)
-        body = ChangeStreamSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        return Response(StreamSerializer(change_stream(stream=row, changes=body.settings())).data)
+        changed = change_stream(stream=row, changes=read_stream_changes(request.data))
+        return Response(StreamSerializer(changed).data)
 
     @extend_schema(
         operation_id="delete_stream",

@@ -11,7 +11,7 @@ import zstandard
 
 from streams.conf import MAX_BATCH_BYTES, MAX_BATCH_EVENTS
 from streams.log.codecs import compress, decompress
-from streams.log.lines import RecordLines, count_lines, size_of
+from streams.record_lines import RecordLines, count_lines, size_of
 
 CODEC_PLAIN: Final = 0
 CODEC_ZSTD: Final = 1

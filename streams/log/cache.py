@@ -13,7 +13,7 @@ from itertools import accumulate
 from typing import Final
 
 from streams.log.batches import CorruptBatch
-from streams.log.times import format_time
+from streams.times import format_time
 
 # What Python needs for a batch and for each event beside the bytes themselves, about.
 _BATCH_OVERHEAD: Final = 600

@@ -21,7 +21,7 @@ from streams.log.protocol import (
     ReadResult,
     Receipt,
 )
-from streams.log.times import format_time
+from streams.times import format_time
 
 
 class _StoredEvent(NamedTuple):

@@ -7,8 +7,8 @@ from enum import Enum
 from typing import Final
 
 from streams.log.batches import PackedBatch, pack
-from streams.log.lines import size_of
 from streams.log.protocol import Appended, AppendedRange, PartitionAppend, Receipt
+from streams.record_lines import size_of
 
 # From this size on a request compresses its own records, in its own thread, into batches of its own.
 _PACK_ALONE_BYTES: Final = 16 * 1024

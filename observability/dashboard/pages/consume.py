@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from accounts.errors import InvalidParameter
+from accounts.http.parameters import whole_number
 from accounts.permissions import MayConsume
 from accounts.roles import Right
 from consumers.errors import LeaseLost
@@ -36,7 +37,6 @@ from observability.dashboard.queries.event_scan import read_positions
 from observability.dashboard.queries.event_view import EventView, view_event
 from observability.dashboard.queries.group_pages import describe_group
 from observability.dashboard.queries.stream_pages import describe_stream
-from streams.api.events import parse_offset
 from streams.lookup import require_stream
 
 SHOWN_EVENTS = 20
@@ -123,8 +123,8 @@ class ParkEvent(Page):
             stream=info,
             group=get_group(info, group),
             reporter=self.caller.reference,
-            partition=parse_offset(request.POST.get("partition", ""), "partition"),
-            offset=parse_offset(request.POST.get("offset", ""), low=1),
+            partition=whole_number(request.POST.get("partition", ""), "partition"),
+            offset=whole_number(request.POST.get("offset", ""), "offset", low=1),
             error=text_of(request, "error"),
         )
         title = "Parked as a dead letter" if is_new else "It was parked already"
@@ -215,6 +215,6 @@ def _nothing(is_paused: bool, waiting: int) -> Toast:  # noqa: FBT001 - two fact
 
 def _lease_ref(values: Mapping[str, str]) -> LeaseRef:
     try:
-        return LeaseRef(parse_offset(values.get("delivery_id", ""), "delivery_id"), UUID(values.get("lease_token", "")))
+        return LeaseRef(whole_number(values.get("delivery_id", ""), "delivery_id"), UUID(values.get("lease_token", "")))
     except ValueError:
         raise InvalidParameter("lease_token", "Not a lease token.") from None

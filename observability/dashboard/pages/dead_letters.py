@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from accounts.errors import DomainError
 from accounts.permissions import MayConsume
-from consumers.api.dead_letter_bodies import NoteSerializer, parse_filter
+from consumers.bodies.dead_letters import read_filter, read_note
 from consumers.dead_letter_queries import (
     DeadLetterFilter,
     get_bulk_action,
@@ -49,7 +49,7 @@ def filter_of(given: Mapping[str, str]) -> tuple[DeadLetterFilter, dict[str, str
     if "status" not in given:
         fields["status"] = DeadLetterStatus.OPEN
     fields = {name: value for name, value in fields.items() if value}
-    return parse_filter(fields), fields
+    return read_filter(fields), fields
 
 
 class DeadLetters(Page):
@@ -207,9 +207,7 @@ class DiscardMany(ActOnMany):
 
 
 def _note(request: HttpRequest) -> str:
-    body = NoteSerializer(data={"note": text_of(request, "note")})
-    body.is_valid(raise_exception=True)
-    return str(body.validated_data["note"])
+    return read_note({"note": text_of(request, "note")})
 
 
 def text_of(request: HttpRequest, name: str) -> str:

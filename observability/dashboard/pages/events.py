@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 
 from accounts.errors import InvalidParameter
+from accounts.http.parameters import whole_number
 from accounts.permissions import MayConsume
 from accounts.roles import Right
 from observability.dashboard.listing import text_filter
@@ -26,7 +27,6 @@ from observability.dashboard.queries.event_scan import (
 from observability.dashboard.queries.event_view import EventView, view_event
 from observability.dashboard.queries.stream_pages import describe_stream
 from observability.dashboard.queries.timeline_view import list_group_stories
-from streams.api.events import parse_offset
 from streams.errors import PartitionNotFound
 from streams.log import get_log
 from streams.log.protocol import PartitionRef
@@ -151,7 +151,7 @@ class OneEvent(Page):
 
     def get(self, request: HttpRequest, stream: str, partition: str, offset: str) -> HttpResponse:
         heading = describe_stream(self.caller, stream, Right.CONSUME)
-        number, position = parse_offset(partition, "partition"), parse_offset(offset, low=1)
+        number, position = whole_number(partition, "partition"), whole_number(offset, "offset", low=1)
         event = view_event(get_event(heading.info, number, position))
         ref = heading.info.partition(number)
         bounds = get_log().bounds([ref])[ref.id]
@@ -190,7 +190,7 @@ def _scan(search: Search, partitions: Sequence[PartitionRef], at: str) -> Scan:
 
 def _start(search: Search, partitions: Sequence[PartitionRef]) -> dict[int, int]:
     if search.start == OFFSET:
-        offset = parse_offset(search.offset or "1", low=0)
+        offset = whole_number(search.offset or "1", "offset")
         return {each.number: max(0, offset - 1) for each in partitions}
     if search.start == TIME:
         moment = moment_of(search.time)

@@ -11,7 +11,7 @@ from rest_framework.exceptions import ValidationError
 from accounts.errors import DomainError
 from accounts.permissions import MayConsume
 from accounts.roles import Right
-from consumers.api.groups import ChangeGroupSerializer, CreateGroupSerializer
+from consumers.bodies.groups import read_group_changes, read_new_group
 from consumers.models import ConsumerGroup, Mode, Ordering, Start
 from consumers.queries import get_group
 from consumers.services.groups import GroupSettings, change_group, create_group, delete_group
@@ -99,13 +99,8 @@ class NewGroup(Page):
         info = require_stream(self.caller, stream, Right.CONSUME)
         values = request.POST.dict()
         try:
-            body = CreateGroupSerializer(
-                data=_given(values) | {name: values.get(name, "") for name in ("name", "mode", "start")}
-            )
-            body.is_valid(raise_exception=True)
-            fields = dict(body.validated_data)
-            name, backoff = fields.pop("name"), tuple(fields.pop("backoff_seconds"))
-            settings = GroupSettings(**fields, backoff_seconds=backoff)
+            given = _given(values) | {name: values.get(name, "") for name in ("name", "mode", "start")}
+            name, settings = read_new_group(given)
             group, _ = create_group(stream=info, name=name, settings=settings)
         except (DomainError, ValidationError) as error:
             form = refused_form(values, problem_of(error, request), FIELDS, whole="name")
@@ -149,9 +144,8 @@ class GroupSettingsPage(Page):
         found = get_group(info, group)
         values = request.POST.dict()
         try:
-            body = ChangeGroupSerializer(data=_given(values) | {"paused": values.get("paused") == "on"})
-            body.is_valid(raise_exception=True)
-            change_group(group=found, changes=dict(body.validated_data))
+            changes = read_group_changes(_given(values) | {"paused": values.get("paused") == "on"})
+            change_group(group=found, changes=changes)
         except (DomainError, ValidationError) as error:
             return self._page(stream, group, refused_form(values, problem_of(error, request), FIELDS))
         return self.done(Toast("good", "Settings saved"), to=group_url(stream, group))

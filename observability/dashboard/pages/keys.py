@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 
-from accounts.api.api_keys import CreateApiKeySerializer, RotateSerializer
+from accounts.bodies import read_new_api_key, read_overlap_seconds
 from accounts.errors import DomainError
 from accounts.permissions import PersonOnly
 from accounts.queries import get_api_key
@@ -57,10 +57,7 @@ class NewKeyPage(Page):
         values = request.POST.dict()
         chosen = request.POST.getlist("scopes")
         try:
-            body = CreateApiKeySerializer(data=self._given(values, chosen))
-            body.is_valid(raise_exception=True)
-            fields = dict(body.validated_data)
-            new = create_api_key(user=self.user, stream_names=fields.pop("streams"), **fields)
+            new = create_api_key(user=self.user, **read_new_api_key(self._given(values, chosen)))
         except (DomainError, ValidationError) as error:
             form = refused_form(values, problem_of(error, request), FIELDS, whole="name")
             context = self._context(form, tuple(chosen))
@@ -104,9 +101,8 @@ class RotateKey(Page):
     @once(kept_part="dashboard/_key_made.html")
     def post(self, request: HttpRequest, key_id: str) -> HttpResponse:
         overlap = request.POST.get("overlap", "0")
-        body = RotateSerializer(data={"overlap_seconds": int(overlap) if overlap in OVERLAPS else overlap})
-        body.is_valid(raise_exception=True)
-        new = rotate_api_key(key=get_api_key(self.caller, key_id), now=timezone.now(), **body.validated_data)
+        seconds = read_overlap_seconds({"overlap_seconds": int(overlap) if overlap in OVERLAPS else overlap})
+        new = rotate_api_key(key=get_api_key(self.caller, key_id), now=timezone.now(), overlap_seconds=seconds)
         return _show_secret(self, request, new)
 
 

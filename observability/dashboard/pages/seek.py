@@ -9,7 +9,7 @@ from rest_framework.exceptions import ValidationError
 from accounts.errors import DomainError
 from accounts.permissions import MayConsume
 from accounts.roles import Right
-from consumers.api.seek import SeekSerializer
+from consumers.bodies.seek import read_seek
 from consumers.queries import get_group
 from consumers.services.seek import SeekTo, seek_group, total_affected
 from observability.dashboard.forms import number_or_text
@@ -83,9 +83,8 @@ def _wanted(values: dict[str, str]) -> dict[str, Any]:
     body: dict[str, Any] = {"to": to}
     if values.get("partition"):
         body["partition"] = number_or_text(values["partition"])
-    checked = SeekSerializer(data=body)
-    checked.is_valid(raise_exception=True)
-    return {"target": checked.validated_data["to"], "partition": checked.validated_data.get("partition")}
+    wanted = read_seek(body)
+    return {"target": wanted.target, "partition": wanted.partition}
 
 
 def _words(detail: str, faults: tuple[tuple[str, str], ...]) -> str:

@@ -18,10 +18,10 @@ from observability.dashboard.once import once
 from observability.dashboard.page import Page, Toast
 from observability.dashboard.problems import problem_of
 from observability.dashboard.queries.stream_pages import describe_stream, list_stream_rows
-from streams.api.streams import ChangeStreamSerializer, CreateStreamSerializer
+from streams.bodies import read_new_stream, read_stream_changes
 from streams.models import Stream, Visibility
 from streams.queries import get_stream, totals_of
-from streams.services.lifecycle import StreamSettings, change_stream, create_stream, delete_stream
+from streams.services.lifecycle import change_stream, create_stream, delete_stream
 
 AGE_UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
 SIZE_UNITS = {"bytes": 1, "MiB": 2**20, "GiB": 2**30}
@@ -73,12 +73,9 @@ class NewStream(Page):
     def post(self, request: HttpRequest) -> HttpResponse:
         values = request.POST.dict()
         try:
-            body = CreateStreamSerializer(
-                data=_given(values) | {"partitions": number_or_text(values.get("partitions", ""))}
-            )
-            body.is_valid(raise_exception=True)
-            settings = body.settings()
-            stream = create_stream(caller=self.caller, name=settings.pop("name"), settings=StreamSettings(**settings))
+            given = _given(values) | {"partitions": number_or_text(values.get("partitions", ""))}
+            new = read_new_stream(given)
+            stream = create_stream(caller=self.caller, name=new.name, settings=new.settings)
         except (DomainError, ValidationError) as error:
             form = refused_form(values, problem_of(error, request), FIELDS, whole="name")
             return self.form_again("dashboard/_stream_form.html", self.template, form=form, is_new=True, **CHOICES)
@@ -103,9 +100,8 @@ class StreamSettingsPage(Page):
         try:
             given = _given(values)
             given.pop("name", None)
-            body = ChangeStreamSerializer(data=given | {"paused": values.get("paused") == "on"})
-            body.is_valid(raise_exception=True)
-            change_stream(stream=row, changes=body.settings())
+            changes = read_stream_changes(given | {"paused": values.get("paused") == "on"})
+            change_stream(stream=row, changes=changes)
         except (DomainError, ValidationError) as error:
             form = refused_form(values, problem_of(error, request), FIELDS)
             context = {"stream": describe_stream(self.caller, stream), "tab": "settings", "form": form, **CHOICES}

@@ -9,7 +9,7 @@ from accounts.errors import IdempotencyKeyReused
 from streams.conf import MAX_OFFSET
 from streams.errors import PartitionGone
 from streams.log.protocol import Gap, PartitionAppend, PartitionRef, Receipt
-from streams.log.times import format_time
+from streams.times import format_time
 
 MIB = 1024 * 1024
 SOON = timedelta(hours=1)

@@ -1,13 +1,7 @@
-"""What the dead-letter verbs take."""
+"""Which dead letters are meant, and what is said with what is done to them."""
 
 from typing import Any
 
-import msgspec
-from rest_framework.parsers import BaseParser
-
-from accounts.conf import MAX_BODY_BYTES
-from accounts.errors import ExpectedObject, TooDeep
-from accounts.http.bodies import read_body
 from accounts.http.fields import (
     StrictBooleanField,
     StrictCharField,
@@ -17,13 +11,10 @@ from accounts.http.fields import (
     StrictListField,
     StrictSerializer,
 )
-from accounts.http.strict_json import check_text, decode_object, exceeds_depth, explain_decode_error
 from consumers.conf import MAX_BULK_IDS, MAX_NOTE_CHARACTERS
 from consumers.dead_letter_queries import DeadLetterFilter
 from consumers.states import DeadLetterStatus, ExhaustedReason
-from streams.conf import MAX_EVENT_BYTES, MAX_OFFSET, MAX_PARTITIONS, MAX_TYPE_CHARACTERS
-
-_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+from streams.conf import MAX_OFFSET, MAX_PARTITIONS, MAX_TYPE_CHARACTERS
 
 
 class DeadLetterFilterSerializer(StrictSerializer):
@@ -40,7 +31,7 @@ class DeadLetterFilterSerializer(StrictSerializer):
         return DeadLetterFilter(**self.validated_data)
 
 
-def parse_filter(given: Any) -> DeadLetterFilter:
+def read_filter(given: Any) -> DeadLetterFilter:
     """Return the filter that a query or a body describes.
 
     Raises:
@@ -53,6 +44,17 @@ def parse_filter(given: Any) -> DeadLetterFilter:
 
 class NoteSerializer(StrictSerializer):
     note = StrictCharField(required=False, default="", max_length=MAX_NOTE_CHARACTERS, allow_blank=True)
+
+
+def read_note(given: Any) -> str:
+    """Return the note that a body or a form gives.
+
+    Raises:
+        ValidationError
+    """
+    serializer = NoteSerializer(data=given)
+    serializer.is_valid(raise_exception=True)
+    return str(serializer.validated_data["note"])
 
 
 class BulkFilterSerializer(DeadLetterFilterSerializer):
@@ -72,28 +74,6 @@ class ReportSerializer(StrictSerializer):
     error = StrictCharField(required=False, default="", allow_blank=True, max_length=100_000)
 
 
-class RawPayloadParser(BaseParser):
-    """A JSON object whose `payload`, if there is one, stays the bytes that were sent."""
-
-    media_type = "*/*"
-
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
-        body = read_body(stream, limit=MAX_BODY_BYTES + MAX_EVENT_BYTES)[1]
-        check_text(body)
-        try:
-            fields = _fields.decode(body)
-        except msgspec.ValidationError as error:
-            raise ExpectedObject("The body must be a JSON object.") from error
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise explain_decode_error(error, body) from error
-        if exceeds_depth(body):
-            raise TooDeep("Values are nested too deeply.")
-        payload = fields.pop("payload", None)
-        # The rest is read as strictly as any other body.
-        rest: dict[str, Any] = decode_object(msgspec.json.encode(fields))
-        return rest if payload is None else {**rest, "payload": payload}
-
-
 def split_payload(given: Any) -> tuple[bytes | None, str]:
     """Return the payload, if one was sent, and the note.
 
@@ -102,6 +82,4 @@ def split_payload(given: Any) -> tuple[bytes | None, str]:
     """
     rest = dict(given)
     payload = rest.pop("payload", None)
-    serializer = NoteSerializer(data=rest)
-    serializer.is_valid(raise_exception=True)
-    return None if payload is None else bytes(payload), serializer.validated_data["note"]
+    return None if payload is None else bytes(payload), read_note(rest)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from streams.conf import MAX_BATCH_EVENTS
 from streams.log.batches import pack
-from streams.log.lines import RecordLines, size_of
+from streams.record_lines import RecordLines, size_of
 from tests.streams.log.appending import event
 
 _records = st.lists(

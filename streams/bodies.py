@@ -1,0 +1,96 @@
+"""What may be asked for of streams, whichever door it comes by: the API's bodies and the dashboard's forms."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from rest_framework import serializers
+
+from accounts.http.fields import (
+    NameField,
+    StrictBooleanField,
+    StrictCharField,
+    StrictChoiceField,
+    StrictIntegerField,
+    StrictSerializer,
+)
+from streams.conf import MAX_OFFSET, MAX_PARTITIONS
+from streams.labels import MAX_LABEL_CHARACTERS, explain_labels
+from streams.models import Visibility
+from streams.services.lifecycle import StreamSettings
+
+
+class RetentionSerializer(StrictSerializer):
+    """Limits after which the oldest events go, whichever is reached first; null: no limit."""
+
+    max_age = StrictIntegerField(low=1, high=100 * 366 * 86400, allow_null=True, default=None)
+    max_bytes = StrictIntegerField(low=1, high=MAX_OFFSET, allow_null=True, default=None)
+    max_events = StrictIntegerField(low=1, high=MAX_OFFSET, allow_null=True, default=None)
+
+
+class ChangeStreamSerializer(StrictSerializer):
+    description = StrictCharField(max_length=1000, allow_blank=True, required=False)
+    visibility = StrictChoiceField(choices=Visibility.values, required=False)
+    retention = RetentionSerializer(required=False)
+    paused = StrictBooleanField(required=False)
+    labels = serializers.DictField(
+        child=StrictCharField(max_length=MAX_LABEL_CHARACTERS, allow_blank=True), required=False
+    )
+
+    def validate_labels(self, labels: dict[str, str]) -> dict[str, str]:
+        if wrong := explain_labels(labels):
+            raise serializers.ValidationError(wrong, code="invalid")
+        return labels
+
+    def settings(self) -> dict[str, Any]:
+        """What was given, as fields of the model."""
+        given = dict(self.validated_data)
+        retention = given.pop("retention", None)
+        if retention is not None:
+            given |= {
+                "retention_max_age_seconds": retention["max_age"],
+                "retention_max_bytes": retention["max_bytes"],
+                "retention_max_events": retention["max_events"],
+            }
+        if "paused" in given:
+            given["is_paused"] = given.pop("paused")
+        return given
+
+
+class CreateStreamSerializer(ChangeStreamSerializer):
+    name = NameField()
+    partitions = StrictIntegerField(low=1, high=MAX_PARTITIONS, default=1)
+    owner = StrictCharField(
+        max_length=254, required=False, help_text="E-mail of the owner; only an admin may name another."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class NewStream:
+    """A stream that somebody asks for; `owner_email` is None where they mean themselves."""
+
+    name: str
+    owner_email: str | None
+    settings: StreamSettings
+
+
+def read_new_stream(given: Any) -> NewStream:
+    """Return the stream that a body or a form describes.
+
+    Raises:
+        ValidationError
+    """
+    body = CreateStreamSerializer(data=given)
+    body.is_valid(raise_exception=True)
+    settings = body.settings()
+    return NewStream(settings.pop("name"), settings.pop("owner", None), StreamSettings(**settings))
+
+
+def read_stream_changes(given: Any) -> dict[str, Any]:
+    """Return the settings that a body or a form changes, as fields of the model.
+
+    Raises:
+        ValidationError
+    """
+    body = ChangeStreamSerializer(data=given)
+    body.is_valid(raise_exception=True)
+    return body.settings()
