@@ -18,6 +18,11 @@ CHECK_ENV := SECRET_KEY=$$(printf 'checks-only-%060d' 0 | tr 0 aBc9) JWT_SIGNING
 	DATABASE_URL=postgresql://nobody@127.0.0.1:9/none REDIS_URL=redis://127.0.0.1:9/0 ALLOWED_HOSTS=eventflow.example \
 	EVENTFLOW_SSL_REDIRECT=true DATABASE_POOL_SIZE=0 EVENTFLOW_HOME=/nonexistent
 
+CODE := accounts streams consumers observability eventflow_site
+# What a template or a script names is used, although no Python names it.
+WORDS_OF_PAGES := grep -rohE '[a-z][a-z_0-9]+' --include='*.html' --include='*.js' templates observability/dashboard/static/eventflow/js \
+	| sort -u | sed 's/^/"/; s/$$/"/' | sed 's/.*/getattr(page, &)/'
+
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run test fuzz lint format check deploy-check docs bench lock clean
 
@@ -44,7 +49,9 @@ lint: setup-dev ## Check style, types, import directions and templates
 	$(CHECK_ENV) $(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(BIN)/djlint templates --check --lint --quiet
-	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml accounts streams consumers observability eventflow_site
+	@$(WORDS_OF_PAGES) >$(VENV)/words_of_pages.py
+	$(BIN)/vulture --config pyproject.toml $(CODE) $(VENV)/words_of_pages.py
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml $(CODE)
 
 format: setup-dev ## Put the code into shape
 	$(BIN)/ruff format .

@@ -18,6 +18,7 @@ from accounts.names import is_well_formed
 from accounts.roles import Right
 from accounts.services.api_keys import create_api_key, revoke_api_key
 from accounts.services.authenticate_key import forget_keys
+from accounts.services.users import disable_users
 
 admin.site.unregister(Group)
 # Their pages show refresh tokens whole, with which an admin could act as somebody else.
@@ -79,8 +80,7 @@ class UserAdmin(DjangoUserAdmin):
 
     @admin.action(description="Disable: refuse their keys and tokens at once")
     def disable(self, request: HttpRequest, users: QuerySet[User]) -> None:
-        disabled = users.exclude(pk=str(request.user.pk)).update(is_active=False)
-        forget_keys()
+        disabled = disable_users(users.exclude(pk=str(request.user.pk)))
         self.message_user(request, f"{disabled} users disabled.", messages.SUCCESS)
 
 

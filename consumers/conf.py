@@ -40,7 +40,6 @@ LEASE_RECHECK_SECONDS: Final = 1.0
 LEASE_IDLE_RECHECK_SECONDS: Final = 5.0
 
 # --- the reconciler and the lease path's own share of its work ---
-RECONCILE_INTERVAL_SECONDS: Final = 1.0
 RECONCILE_STEP_DELIVERIES: Final = 100
 RECONCILE_STEP_BYTES: Final = 8 * 1024 * 1024
 RECONCILE_MAX_SECONDS: Final = 10.0

@@ -139,7 +139,6 @@ if DATABASE_POOL_SIZE:
 
 # --- Redis / Valkey: broker, rate limits and caches; losing it loses no data --------------------------
 REDIS_URL = required("REDIS_URL", "the Redis or Valkey that carries Celery's messages")
-REDIS_SOCKET_TIMEOUT_SECONDS = 0.5
 
 # --- Celery -----------------------------------------------------------------------------------------
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL)

@@ -13,12 +13,6 @@ class Visibility(models.TextChoices):
     RESTRICTED = "restricted", "restricted: its owner and those granted"
 
 
-class Validation(models.TextChoices):
-    OFF = "off", "off"
-    WARN = "warn", "warn"
-    ENFORCE = "enforce", "enforce"
-
-
 class Stream(models.Model):
     """A named append-only log; its name is its id in URLs."""
 
@@ -27,11 +21,9 @@ class Stream(models.Model):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="streams")
     partition_count = models.PositiveSmallIntegerField("partitions", default=1)
     visibility = models.CharField(max_length=10, choices=Visibility, default=Visibility.INTERNAL)
-    validation = models.CharField(max_length=7, choices=Validation, default=Validation.OFF)
     retention_max_age_seconds = models.BigIntegerField(null=True, blank=True)
     retention_max_bytes = models.BigIntegerField(null=True, blank=True)
     retention_max_events = models.BigIntegerField(null=True, blank=True)
-    deduplicate_ids_seconds = models.PositiveIntegerField(null=True, blank=True)
     is_paused = models.BooleanField("paused", default=False)
     labels = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -1,6 +1,5 @@
 """Serializers that take nothing on trust: no `"5"` for 5, no 123 for "123", no field that is not theirs."""
 
-import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -59,23 +58,6 @@ class StrictIntegerField(serializers.IntegerField):
         if self.min_value is not None and self.max_value is not None and not self.min_value <= data <= self.max_value:
             self.fail("out_of_range", low=self.min_value, high=self.max_value)
         return data
-
-
-class StrictSecondsField(serializers.FloatField):
-    """A duration in seconds given as a JSON number, within bounds."""
-
-    default_error_messages = {"out_of_range": "Must be between {low} and {high} seconds."}
-
-    def __init__(self, *, low: float, high: float, **options: Any) -> None:
-        super().__init__(**options)
-        self.low, self.high = low, high
-
-    def to_internal_value(self, data: Any) -> float:
-        if type(data) not in (int, float) or not math.isfinite(data):
-            self.fail("invalid")
-        if not self.low <= data <= self.high:
-            self.fail("out_of_range", low=self.low, high=self.high)
-        return float(data)
 
 
 class StrictBooleanField(serializers.BooleanField):

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import validate_password
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts.models import User
 from accounts.roles import Role
@@ -23,14 +23,8 @@ def create_user(*, email: str, password: str | None, roles: Iterable[Role], name
     return User.objects.create_user(email, password, roles=roles, name=name)
 
 
-@transaction.atomic
-def set_roles(*, user: User, roles: Iterable[Role]) -> None:
-    """Replace a user's roles; it counts for their tokens at once and for their keys within a second."""
-    user.groups.set(Group.objects.filter(name__in=[role.value for role in roles]))
-    transaction.on_commit(forget_keys)
-
-
-def disable_user(*, user: User) -> None:
-    """Shut a user out, with all their keys and tokens."""
-    User.objects.filter(pk=user.pk).update(is_active=False)
+def disable_users(users: QuerySet[User]) -> int:
+    """Shut users out, with all their keys and tokens; return how many."""
+    disabled = users.update(is_active=False)
     forget_keys()
+    return disabled

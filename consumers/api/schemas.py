@@ -184,12 +184,6 @@ class AttemptSerializer(serializers.Serializer):
     error = serializers.CharField()
 
 
-class ChangeSerializer(serializers.Serializer):
-    pointer = serializers.CharField()
-    before = serializers.CharField(allow_null=True)
-    after = serializers.CharField(allow_null=True)
-
-
 class RedriveSerializer(serializers.Serializer):
     round = serializers.IntegerField()
     requested_by = serializers.CharField()

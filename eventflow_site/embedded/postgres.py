@@ -231,17 +231,6 @@ def postgres_in(directory: Path, *, log_path: Path, durability: dict[str, str]) 
     )
 
 
-def stop_postgres(process: subprocess.Popen[bytes], *, seconds: float) -> None:
-    """Fast shutdown; if that takes longer than `seconds`, an immediate one (recovery follows)."""
-    if process.poll() is None:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGQUIT)
-            process.wait(5)
-
-
 def _is_running_on(pid: int, data: Path) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

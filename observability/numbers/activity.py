@@ -34,14 +34,6 @@ class Activity:
         return self.minutes[:-1]
 
     @property
-    def events_in_hour(self) -> int:
-        return sum(self.minutes)
-
-    @property
-    def bytes_in_hour(self) -> int:
-        return sum(self.sizes)
-
-    @property
     def rate_per_second(self) -> float:
         """Events a second, over the minute under way and the whole one before it."""
         return sum(self.minutes[-2:]) / (60 + self.elapsed)

@@ -13,7 +13,6 @@ from streams.log.protocol import (
     Appended,
     AppendedRange,
     Bounds,
-    Capability,
     Gap,
     LogHealth,
     PartitionAppend,
@@ -59,8 +58,6 @@ def _append(partition: _Partition, append: PartitionAppend) -> AppendedRange:
 
 class MemoryLog:
     """`Log` for tests. It forgets everything with the process, and says so."""
-
-    capabilities = frozenset(Capability)
 
     def __init__(self) -> None:
         self._lock = threading.RLock()

@@ -12,7 +12,6 @@ from streams.log.group_commit import GroupCommitter
 from streams.log.protocol import (
     Appended,
     Bounds,
-    Capability,
     LogHealth,
     PartitionAppend,
     PartitionRef,
@@ -31,8 +30,6 @@ _DROP_STEP_BATCHES: Final = 5_000
 
 class PostgresLog:
     """`Log` on PostgreSQL. Appends go through the group committer, all else through Django's connection."""
-
-    capabilities = frozenset(Capability)
 
     def __init__(self, *, wakeups: Wakeups, cache_bytes: int = BATCH_CACHE_BYTES) -> None:
         self._reader = BatchReader(cache_bytes)

@@ -7,7 +7,6 @@ groups, retention rules nor HTTP; a caller of an engine knows neither batches no
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from typing import NamedTuple, Protocol
 
 
@@ -108,15 +107,6 @@ class ReadResult:
     gap: Gap | None = None
 
 
-class Capability(Enum):
-    """What an engine can truthfully promise; what it lacks is refused, never silently weakened."""
-
-    GAP_FREE_OFFSETS = "gap_free_offsets"
-    ATOMIC_ACROSS_PARTITIONS = "atomic_across_partitions"
-    RECEIPT_IN_SAME_TRANSACTION = "receipt_in_same_transaction"
-    TRIM_BY_BYTES = "trim_by_bytes"
-
-
 @dataclass(frozen=True, slots=True)
 class LogHealth:
     """Whether the engine can keep its promise now, and if not, why."""
@@ -128,8 +118,6 @@ class LogHealth:
 
 class Log(Protocol):
     """An engine. Every method may be called from any thread."""
-
-    capabilities: frozenset[Capability]
 
     def append(self, appends: Sequence[PartitionAppend], *, receipt: Receipt | None = None) -> Appended:
         """Store all or nothing, durably, and return where.

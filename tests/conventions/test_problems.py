@@ -60,6 +60,27 @@ def test_what_the_site_lists_is_really_answered_somewhere():
     assert {(kind.status, kind.code) for kind in SITE_KINDS} - problems_in_the_code() == set()
 
 
+def made_in_the_code() -> set[str]:
+    """The names of all classes that are called or raised anywhere in the apps."""
+    found = set()
+    for app in APPS:
+        for path in (PROJECT / app).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                made = node.func if isinstance(node, ast.Call) else node.exc if isinstance(node, ast.Raise) else None
+                found.add(getattr(made, "id", None) or getattr(made, "attr", ""))
+    return found
+
+
+def test_every_error_that_is_explained_is_raised_by_something():
+    made = made_in_the_code()
+    never = {
+        error.__name__
+        for error in all_errors()
+        if not {error, *all_errors(error)} & {e for e in all_errors() if e.__name__ in made}
+    }
+    assert never == set()
+
+
 def test_one_code_never_has_two_statuses():
     statuses: dict[str, set[int]] = {}
     for error, status in STATUS_OF.items():
