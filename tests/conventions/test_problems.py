@@ -62,12 +62,12 @@ def test_what_the_site_lists_is_really_answered_somewhere():
 
 def made_in_the_code() -> set[str]:
     """The names of all classes that are called or raised anywhere in the apps."""
-    found = set()
+    found: set[str] = set()
     for app in APPS:
         for path in (PROJECT / app).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text())):
                 made = node.func if isinstance(node, ast.Call) else node.exc if isinstance(node, ast.Raise) else None
-                found.add(getattr(made, "id", None) or getattr(made, "attr", ""))
+                found.add(str(getattr(made, "id", None) or getattr(made, "attr", "")))
     return found
 
 
