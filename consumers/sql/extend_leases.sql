@@ -2,6 +2,7 @@
 --
 -- Params   group_id, ack_wait
 --          delivery_ids, tokens: one element for each
+-- Acts     extend
 -- Returns  id, lease_expires_at of each that was leased under that token
 -- Locks    the offset rows of their partitions, in order, then the deliveries
 -- Plan     consumers_delivery_pkey, groupoffset_unique_per_partition
