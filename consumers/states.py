@@ -4,14 +4,17 @@
              lease                            ack
    (next) ─────────> LEASED ─────────────────────────────> finished: the row goes
                      │  ▲  ╲
-  nack, expiry or    │  │   ╲ nack or expiry with no attempt left
-  release            ▼  │    ╲
+  nack, expiry,      │  │   ╲ nack, expiry or release with no attempt left
+  release, put back  ▼  │    ╲
    redrive ───────> WAITING   ╲──> EXHAUSTED ── move ────> dead letter: the row goes
                         lease, once available_at has come
 ```
 
+A seek ends deliveries in any state, and so does the deletion of their group.
+
 Everything here is pure: it says which state follows and why; `consumers/sql/` makes the move, guarded by
 the state it starts from, and the constraints of `consumers/models/deliveries.py` refuse impossible rows.
+The header of a statement names its acts; `tests/consumers/test_states.py` plays each and holds it to the table.
 How a range that failed as a whole comes apart is in `consumers/isolation.py`.
 """
 
@@ -36,9 +39,13 @@ class Act(StrEnum):
     EXPIRE = "expire"
     RELEASE = "release"
     EXTEND = "extend"
+    # What was leased and does not fit into the answer; what retention took before it could be read.
+    PUT_BACK = "put_back"
+    LOSE = "lose"
     MOVE = "move"
     REDRIVE = "redrive"
     SEEK = "seek"
+    DELETE = "delete"
 
 
 class ExhaustedReason(StrEnum):
@@ -62,7 +69,7 @@ class Outcome(StrEnum):
     SKIPPED = "skipped"
 
 
-# (before, act) -> what may follow; None is "no row".
+# (before, act) -> what may follow; None is "no row". A range may come apart: then each part follows from the whole.
 TRANSITIONS: Final[dict[tuple[DeliveryState | None, Act], frozenset[DeliveryState | None]]] = {
     (None, Act.LEASE): frozenset({DeliveryState.LEASED}),
     (None, Act.REDRIVE): frozenset({DeliveryState.WAITING}),
@@ -73,16 +80,17 @@ TRANSITIONS: Final[dict[tuple[DeliveryState | None, Act], frozenset[DeliveryStat
     (DeliveryState.LEASED, Act.NACK): frozenset({DeliveryState.WAITING, DeliveryState.EXHAUSTED}),
     (DeliveryState.LEASED, Act.EXPIRE): frozenset({DeliveryState.WAITING, DeliveryState.EXHAUSTED}),
     (DeliveryState.LEASED, Act.RELEASE): frozenset({DeliveryState.WAITING, DeliveryState.EXHAUSTED}),
-    (DeliveryState.EXHAUSTED, Act.MOVE): frozenset({None}),
+    (DeliveryState.LEASED, Act.PUT_BACK): frozenset({DeliveryState.LEASED, DeliveryState.WAITING}),
+    (DeliveryState.LEASED, Act.LOSE): frozenset({DeliveryState.LEASED, None}),
+    # Long ranges are moved in steps, and a seek into one leaves what lies before its goal.
+    (DeliveryState.EXHAUSTED, Act.MOVE): frozenset({None, DeliveryState.EXHAUSTED}),
+    (DeliveryState.EXHAUSTED, Act.SEEK): frozenset({None, DeliveryState.EXHAUSTED}),
     (DeliveryState.LEASED, Act.SEEK): frozenset({None}),
     (DeliveryState.WAITING, Act.SEEK): frozenset({None}),
-    (DeliveryState.EXHAUSTED, Act.SEEK): frozenset({None}),
+    (DeliveryState.LEASED, Act.DELETE): frozenset({None}),
+    (DeliveryState.WAITING, Act.DELETE): frozenset({None}),
+    (DeliveryState.EXHAUSTED, Act.DELETE): frozenset({None}),
 }
-
-
-def is_allowed(before: DeliveryState | None, act: Act, after: DeliveryState | None) -> bool:
-    """Whether `act` may lead from one state to the other."""
-    return after in TRANSITIONS.get((before, act), frozenset())
 
 
 class DeadLetterStatus(StrEnum):

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from consumers.conf import (
@@ -17,10 +18,10 @@ from consumers.errors import ConsumerGroupExists, ConsumerGroupNotFound
 from consumers.models import ConsumerGroup, GroupOffset, Mode, Ordering, Start
 from consumers.queries import forget_groups
 from consumers.services.wakeup import wake_consumers
-from consumers.statements import run
 from streams.errors import StreamNotFound
 from streams.log import get_log
 from streams.lookup import StreamInfo
+from streams.models import Stream
 from streams.services.lifecycle import check_name
 
 
@@ -102,8 +103,18 @@ def change_group(*, group: ConsumerGroup, changes: dict[str, Any]) -> ConsumerGr
 def delete_group(*, group: ConsumerGroup) -> None:
     """Delete a group with its offsets, deliveries and dead letters; the stream's events stay."""
     with transaction.atomic():
-        # A lease that is under way ends first, and the next one finds no offsets to lease from. It locks in this order.
-        run("lock_group", group_id=group.pk)
-        list(group.offsets.select_for_update().order_by("partition_id"))
+        _hold(ConsumerGroup.objects.filter(pk=group.pk))
         group.delete()
         transaction.on_commit(forget_groups)
+
+
+def hold_groups_of(stream: Stream) -> None:
+    """Keep everybody out of the stream's groups until the end of this transaction, which deletes them."""
+    _hold(ConsumerGroup.objects.filter(stream=stream))
+
+
+def _hold(groups: QuerySet[ConsumerGroup]) -> None:
+    """Wait until what is under way in these groups has ended; what comes later finds no offsets to work with."""
+    list(groups.select_for_update(no_key=True).order_by("pk").values_list("pk"))
+    offsets = GroupOffset.objects.filter(group__in=groups)
+    list(offsets.select_for_update(of=("self",)).order_by("group_id", "partition_id").values_list("pk"))

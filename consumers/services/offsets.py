@@ -3,17 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from consumers.errors import ConsumerGroupNotFound, OffsetBeyondHead, WrongMode
 from consumers.models import ConsumerGroup, GroupOffset, Mode
+from consumers.statements import run
 from streams.log import get_log
 from streams.log.protocol import PartitionRef
 from streams.lookup import StreamInfo
-
-_COMMIT = (Path(__file__).parent.parent / "sql" / "commit_offset.sql").read_text()
 
 
 class CommitOutcome(StrEnum):
@@ -45,23 +43,22 @@ def commit_offsets(*, stream: StreamInfo, group: ConsumerGroup, offsets: Mapping
         OffsetBeyondHead: nothing with that offset has been appended yet.
     """
     require_mode(group, Mode.OFFSET)
-    partitions = {number: stream.partition(number) for number in sorted(offsets)}
-    bounds = get_log().bounds(list(partitions.values()))
-    for number, partition in partitions.items():
-        head = bounds[partition.id].head_offset
+    partitions = [stream.partition(number) for number in sorted(offsets)]
+    bounds = get_log().bounds(partitions)
+    for partition in partitions:
+        number, head = partition.number, bounds[partition.id].head_offset
         if offsets[number] > head:
             raise OffsetBeyondHead(f"Partition {number} ends at offset {head}; {offsets[number]} does not exist yet.")
-    results = []
+    results = {}
     with transaction.atomic():
-        for number, partition in partitions.items():
-            with connection.cursor() as cursor:
-                params = {"group_id": group.pk, "partition_id": partition.id, "offset": offsets[number]}
-                cursor.execute(_COMMIT, params)
-                has_advanced = cursor.fetchone() is not None
-            standing = offsets[number] if has_advanced else _standing(group, partition)
+        # In the order in which everybody takes these rows (lock_offsets.sql).
+        for partition in sorted(partitions, key=lambda each: each.id):
+            number = partition.number
+            params = {"group_id": group.pk, "partition_id": partition.id, "offset": offsets[number]}
+            standing = offsets[number] if run("commit_offset", **params) else _standing(group, partition)
             outcome = CommitOutcome.COMMITTED if standing == offsets[number] else CommitOutcome.OUTDATED
-            results.append(CommitResult(number, standing, outcome))
-    return results
+            results[number] = CommitResult(number, standing, outcome)
+    return [results[partition.number] for partition in partitions]
 
 
 def _standing(group: ConsumerGroup, partition: PartitionRef) -> int:

@@ -1,15 +1,14 @@
 """Reading a stream, for a group or for nobody: from where, how much, and waiting for more."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 import msgspec
-from django.db import connection
 
-from streams.log import get_log, get_wakeups
+from consumers.services.waiting import Look, look_until_found
+from streams.log import get_log
 from streams.log.protocol import Bounds, Gap, PartitionRef, ReadResult
-from streams.stopping import is_stopping
 
 # Events that one filtered read looks at, at most: it then answers with what it found and how far it came.
 MAX_SCANNED_EVENTS = 10_000
@@ -54,26 +53,25 @@ def read_events(
         positions: the offset after which to read, for each partition.
         types: only events of these types; the others are passed by, and `next_offsets` moves past them.
     """
-    if not wait_seconds:
-        return _read(positions, limit, max_bytes, types)
-    deadline = time.monotonic() + wait_seconds
-    waited_seconds = 0.0
-    # Watching begins before the read: an append in between wakes us, none is missed.
-    with get_wakeups().watch([partition.id for partition in positions]) as watch:
-        while True:
-            reading = _read(positions, limit, max_bytes, types)
-            reading.waited_seconds = waited_seconds
-            now = time.monotonic()
-            remaining = deadline - now
-            if reading.events or reading.gaps or remaining <= 0 or is_stopping():
-                return reading
-            positions = {partition: reading.next_offsets[partition.number] for partition in positions}
-            if all(after >= reading.bounds[partition.number].head_offset for partition, after in positions.items()):
-                for partition in positions:
-                    watch.saw(partition.id, reading.bounds[partition.number].head_offset)
-                connection.close()
-                watch.wait(remaining)
-                waited_seconds += time.monotonic() - now
+    standing = positions
+
+    def look() -> Look[Reading]:
+        nonlocal standing
+        reading = _read(standing, limit, max_bytes, types)
+        standing = {partition: reading.next_offsets[partition.number] for partition in standing}
+        heads = {partition.id: reading.bounds[partition.number].head_offset for partition in standing}
+        return Look(
+            reading,
+            is_worth_answering=bool(reading.events or reading.gaps),
+            heads=heads,
+            # A read that looks for types goes on until it has looked at everything.
+            look_again_seconds=inf if all(standing[each] >= heads[each.id] for each in standing) else 0.0,
+        )
+
+    partition_ids = [partition.id for partition in positions]
+    reading, waited_seconds = look_until_found(look, partition_ids=partition_ids, wait_seconds=wait_seconds)
+    reading.waited_seconds = waited_seconds
+    return reading
 
 
 def _read(positions: Mapping[PartitionRef, int], limit: int, max_bytes: int, types: frozenset[str] | None) -> Reading:

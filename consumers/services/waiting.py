@@ -1,13 +1,24 @@
-"""How many requests may wait at once: each takes a thread, and appends need some too."""
+"""Waiting: how a request does it, and how many may at once."""
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from math import inf
+from typing import Generic, TypeVar
+
+from django.db import connection
 
 from consumers.conf import MAX_WAITING_REQUESTS
 from consumers.errors import TooManyWaiting
+from streams.log import get_wakeups
 from streams.metrics import count_waiting
+from streams.stopping import is_stopping
 
+Found = TypeVar("Found")
+
+# Each takes a thread, and appends need some too.
 _places = threading.BoundedSemaphore(MAX_WAITING_REQUESTS)
 
 
@@ -29,3 +40,57 @@ def waiting_place(wait_seconds: float) -> Iterator[None]:
     finally:
         count_waiting(-1)
         _places.release()
+
+
+@dataclass(frozen=True, slots=True)
+class Look(Generic[Found]):
+    """What one look found.
+
+    Attributes:
+        found: the answer, if this is the last look.
+        is_worth_answering: whether the request need not wait any longer.
+        heads: the head of each partition that it looked at; only an append beyond wakes the request.
+        look_again_seconds: how long nothing can happen that wakes nobody; 0: there is more to look at already.
+    """
+
+    found: Found
+    is_worth_answering: bool
+    heads: Mapping[int, int]
+    look_again_seconds: float = inf
+
+
+def look_until_found(
+    look: Callable[[], Look[Found]],
+    *,
+    partition_ids: Iterable[int],
+    wait_seconds: float,
+    after_waiting: Callable[[], None] = lambda: None,
+) -> tuple[Found, float]:
+    """Look, and look again whenever there may be something new, until it is worth answering or the wait is over.
+
+    Between the looks no database connection is held.
+
+    Args:
+        after_waiting: called before each further look: what the request stands on may have changed.
+
+    Returns:
+        What the last look found, and the seconds spent waiting, which are no work and no slowness.
+    """
+    if not wait_seconds:
+        return look().found, 0.0
+    deadline = time.monotonic() + wait_seconds
+    waited_seconds = 0.0
+    # Watching begins before the look: an append in between wakes us, none is missed.
+    with get_wakeups().watch(partition_ids) as watch:
+        while True:
+            seen = look()
+            now = time.monotonic()
+            if seen.is_worth_answering or now >= deadline or is_stopping():
+                return seen.found, waited_seconds
+            if seen.look_again_seconds > 0:
+                for partition_id, head_offset in seen.heads.items():
+                    watch.saw(partition_id, head_offset)
+                connection.close()
+                watch.wait(min(deadline - now, seen.look_again_seconds))
+                waited_seconds += time.monotonic() - now
+                after_waiting()

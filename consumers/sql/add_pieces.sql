@@ -2,6 +2,7 @@
 --
 -- Params   one element for each piece: delivery_ids (of the lease it was part of), first_offsets, last_offsets, states,
 --          are_alone, failure_counts, delays (seconds), reasons, errors ('' keeps the last one)
+-- Acts     ack, nack, expire, release
 -- Returns  id of each
 -- Locks    none; the caller holds the leases
 -- Plan     consumers_delivery_pkey
@@ -18,5 +19,5 @@ SELECT held.group_id, held.partition_id, held.round, piece.first_offset, piece.l
               %(are_alone)s::boolean[], %(failure_counts)s::bigint[], %(delays)s::float8[], %(reasons)s::text[],
               %(errors)s::text[])
        AS piece (id, first_offset, last_offset, state, is_alone, failure_count, delay, reason, error)
-  JOIN consumers_delivery AS held ON held.id = piece.id
+  JOIN consumers_delivery AS held ON held.id = piece.id AND held.state = 'leased'
 RETURNING id;

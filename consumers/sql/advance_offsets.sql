@@ -7,8 +7,16 @@
 -- Params   group_id
 --          partition_ids
 -- Returns  partition_id, committed_offset of each that moved
--- Locks    the offset rows that move
+-- Locks    the offset rows of all these partitions, in order
 -- Plan     groupoffset_unique_per_partition, and the first entry of delivery_of_an_event_unique_in_group
+WITH locked AS MATERIALIZED (
+    SELECT id, round
+      FROM consumers_groupoffset
+     WHERE group_id = %(group_id)s
+       AND partition_id = ANY (%(partition_ids)s::bigint[])
+     ORDER BY partition_id
+       FOR NO KEY UPDATE
+)
 UPDATE consumers_groupoffset AS standing
    SET committed_offset = reached.committed_offset,
        committed_at = statement_timestamp()
@@ -25,7 +33,7 @@ UPDATE consumers_groupoffset AS standing
           FROM consumers_groupoffset AS before
          WHERE before.group_id = %(group_id)s
            AND before.partition_id = ANY (%(partition_ids)s::bigint[])) AS reached
+  JOIN locked ON locked.id = reached.id AND locked.round = reached.round
  WHERE standing.id = reached.id
-   AND standing.round = reached.round
    AND standing.committed_offset < reached.committed_offset
 RETURNING standing.partition_id, standing.committed_offset;

@@ -2,6 +2,7 @@
 --
 -- Params   one element for each: delivery_ids, tokens, first_offsets, last_offsets, states, are_alone, failure_counts,
 --          delays (seconds), reasons, errors ('' keeps the last one)
+-- Acts     ack, nack, expire, release
 -- Returns  id of each
 -- Locks    the rows, which the caller holds
 -- Plan     consumers_delivery_pkey

@@ -2,22 +2,31 @@
 --
 -- Params   group_id, ack_wait
 --          delivery_ids, tokens: one element for each
+-- Acts     extend
 -- Returns  id, lease_expires_at of each that was leased under that token
--- Locks    the rows
--- Plan     consumers_delivery_pkey
+-- Locks    the offset rows of their partitions, in order, then the deliveries
+-- Plan     consumers_delivery_pkey, groupoffset_unique_per_partition
 --
 -- IS NOT DISTINCT FROM is = for what is never null, but no index serves it: the key alone finds the rows, whatever
 -- the planner thinks of the group's size.
+WITH asked AS MATERIALIZED (
+    SELECT delivery.id, delivery.partition_id, wanted.token
+      FROM unnest(%(delivery_ids)s::bigint[], %(tokens)s::uuid[]) AS wanted (id, token)
+      JOIN consumers_delivery AS delivery ON delivery.id = wanted.id
+     WHERE delivery.group_id IS NOT DISTINCT FROM %(group_id)s
+), locked AS MATERIALIZED (
+    SELECT partition_id
+      FROM consumers_groupoffset
+     WHERE group_id = %(group_id)s
+       AND partition_id IN (SELECT partition_id FROM asked)
+     ORDER BY partition_id
+       FOR NO KEY UPDATE
+)
 UPDATE consumers_delivery AS delivery
    SET lease_expires_at = greatest(
            delivery.lease_expires_at, clock_timestamp() + make_interval(secs => %(ack_wait)s::float8))
-  FROM (SELECT held.id
-          FROM consumers_delivery AS held
-          JOIN unnest(%(delivery_ids)s::bigint[], %(tokens)s::uuid[]) AS asked (id, token)
-            ON asked.id = held.id AND asked.token = held.lease_token
-         WHERE held.group_id IS NOT DISTINCT FROM %(group_id)s
-           AND held.state = 'leased'
-         ORDER BY held.id
-           FOR NO KEY UPDATE OF held) AS ours
- WHERE delivery.id = ours.id
+  FROM asked JOIN locked ON locked.partition_id = asked.partition_id
+ WHERE delivery.id = asked.id
+   AND delivery.state = 'leased'
+   AND delivery.lease_token = asked.token
 RETURNING delivery.id, delivery.lease_expires_at;

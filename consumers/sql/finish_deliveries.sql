@@ -3,6 +3,7 @@
 --
 -- Params   group_id
 --          delivery_ids, tokens: one element for each
+-- Acts     ack
 -- Returns  id, partition_id, first_offset, last_offset of each that was leased under that token, and is_held_back:
 --          another unfinished delivery stands before it, so advance_offsets.sql must follow
 -- Locks    the offset rows of their partitions, in order, then the deliveries

@@ -3,6 +3,7 @@
 -- Params   group_id, token, consumer, ack_wait, is_alone
 --          in_order         only partitions in which everything handed out is finished
 --          partition_ids, earliest_offsets, head_offsets, rooms: one element for each partition; room = most events
+-- Acts     lease
 -- Returns  for each partition that had something: its id, the offset that was next, the delivery's id, first and
 --          last offset, round and expiry; no delivery (nulls) where retention had taken everything
 -- Locks    these partitions' rows of the group; one that is locked by somebody else is passed by

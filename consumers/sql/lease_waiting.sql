@@ -2,6 +2,7 @@
 --
 -- Params   token, consumer, ack_wait
 --          delivery_ids, last_offsets: one element for each
+-- Acts     lease
 -- Returns  id, partition_id, round, dead_letter_id, first_offset, last_offset, delivery_count, failure_count,
 --          lease_expires_at
 -- Locks    the rows, which the caller holds already or nobody else can take

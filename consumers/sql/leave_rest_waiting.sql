@@ -1,6 +1,7 @@
 -- The part of deliveries that was not handed out with the rest waits on, as if it had not been touched.
 --
 -- Params   delivery_ids, first_offsets, last_offsets: the rest of each
+-- Acts     put_back
 -- Returns  nothing
 -- Locks    none; the deliveries are the caller's
 -- Plan     consumers_delivery_pkey
@@ -13,5 +14,5 @@ SELECT delivery.group_id, delivery.partition_id, delivery.round, rest.first_offs
        delivery.created_at
   FROM unnest(%(delivery_ids)s::bigint[], %(first_offsets)s::bigint[], %(last_offsets)s::bigint[])
        AS rest (id, first_offset, last_offset)
-  JOIN consumers_delivery AS delivery ON delivery.id = rest.id
+  JOIN consumers_delivery AS delivery ON delivery.id = rest.id AND delivery.state = 'leased'
 RETURNING id;

@@ -1,6 +1,7 @@
 -- Hold a group's offset rows of some partitions, waiting for whoever holds them now.
 --
--- Whoever changes which ranges of a partition exist holds its row first; deliveries are locked only after it.
+-- Whoever changes deliveries or dead letters of a partition holds its row first (docs/architecture.md, "Who waits for
+-- whom").
 --
 -- Params   group_id, partition_ids
 -- Returns  partition_id of each

@@ -1,6 +1,7 @@
 -- End deliveries all of whose events retention took before they could be handed out.
 --
 -- Params   token, delivery_ids
+-- Acts     lose
 -- Returns  id of each
 -- Locks    the rows; the caller holds the offset rows of their partitions
 -- Plan     consumers_delivery_pkey

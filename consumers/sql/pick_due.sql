@@ -4,7 +4,8 @@
 --          is_alone      those that must be handed out by themselves, or the others
 --          max_rows
 -- Returns  id, partition_id, round, dead_letter_id, first_offset, last_offset
--- Locks    the rows returned; those that somebody else is taking are passed by
+-- Locks    the rows returned, and those that have changed since the snapshot; what somebody else is taking is passed by.
+--          The caller does not hold their partitions' offset rows, so it must not wait for anything afterwards.
 -- Plan     delivery_waiting_by_due, from its first entry: however many wait, only these rows are read
 SELECT id, partition_id, round, dead_letter_id, first_offset, last_offset
   FROM consumers_delivery

@@ -3,6 +3,7 @@
 -- Params   dead_letter_ids     of one group
 --          group_id, requested_by, note, bulk_action_id (or null)
 --          edited_event, difference     the same for all: null and '' but for a single one
+-- Acts     redrive
 -- Returns  dead_letter_id, round of each that was open, until now
 -- Locks    the dead letters; the caller holds the offset rows of their partitions, so rounds are given out one by one
 -- Plan     consumers_deadletter_pkey, deadletter_once_for_each_event_group_and_round, redrive_once_for_each_round

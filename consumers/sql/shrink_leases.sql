@@ -2,6 +2,7 @@
 --
 -- Params   token
 --          delivery_ids, first_offsets, last_offsets: one element for each
+-- Acts     put_back, lose
 -- Returns  id of each that was still ours
 -- Locks    the rows
 -- Plan     consumers_delivery_pkey

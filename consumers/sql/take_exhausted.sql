@@ -1,6 +1,7 @@
 -- Take exhausted deliveries out of circulation up to an offset: what is left of one stays exhausted.
 --
 -- Params   delivery_ids, first_offsets, last_offsets (to take): one element for each
+-- Acts     move
 -- Returns  id of each that was still as it was found; another mover may have been here before
 -- Locks    the rows; the caller holds the offset rows of their partitions
 -- Plan     consumers_delivery_pkey

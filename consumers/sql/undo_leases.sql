@@ -1,6 +1,7 @@
 -- Take back leases whose events did not fit into the answer: nobody was given them, so they do not count.
 --
 -- Params   token, delivery_ids
+-- Acts     put_back
 -- Returns  id of each
 -- Locks    the rows
 -- Plan     consumers_delivery_pkey

@@ -1,7 +1,8 @@
 """Creating, changing and deleting streams."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from django.db import IntegrityError, transaction
 
@@ -14,6 +15,10 @@ from streams.log import get_log
 from streams.lookup import forget_streams, info_of
 from streams.models import Partition, Stream
 from streams.names import NAME_PATTERN, is_reserved, is_well_formed
+
+# Called in the transaction that deletes a stream, before it touches anything: who works with what belongs to the stream
+# comes to an end first, so that it and the deletion do not wait for each other.
+before_deletion: Final[list[Callable[[Stream], None]]] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,8 @@ def delete_stream(*, stream: Stream, confirm: str | None) -> None:
         raise ConfirmationMissing(f"This deletes all events. Confirm with ?confirm={stream.name}.")
     info = info_of(stream)
     with transaction.atomic():
+        for hold in before_deletion:
+            hold(stream)
         # The counter rows go first: an append that comes later finds no partition and stores nothing.
         get_log().drop(info.partitions)
         stream.delete()

@@ -9,7 +9,6 @@ from django.db.models import Count, Max, Min, QuerySet
 from django.db.models.functions import Now
 
 from accounts.request_ids import current_request_id, on_behalf_of
-from consumers import metrics
 from consumers.conf import BULK_INLINE_DEAD_LETTERS, BULK_STEP_DEAD_LETTERS
 from consumers.dead_letter_queries import DeadLetterFilter, filter_dead_letters
 from consumers.models import BulkAction, BulkKind, ConsumerGroup, DeadLetter
@@ -143,9 +142,11 @@ def _do(action: BulkAction, kind: BulkKind, step: list[DeadLetter]) -> int:
                 )
             )
             continue
-        closed = close_dead_letters(
-            dead_letters=own, status=DeadLetterStatus.DISCARDED, requested_by=action.requested_by, note=action.note
+        done += close_dead_letters(
+            group=group,
+            dead_letters=own,
+            status=DeadLetterStatus.DISCARDED,
+            requested_by=action.requested_by,
+            note=action.note,
         )
-        metrics.count_dead_letter_act(group.stream.name, group.name, "discarded", closed)
-        done += closed
     return done

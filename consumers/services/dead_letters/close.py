@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 from consumers import metrics
 from consumers.models import ConsumerGroup, DeadLetter
 from consumers.services.dead_letters.redrive import not_open
+from consumers.statements import run
 from consumers.states import DeadLetterStatus
 
 
@@ -30,17 +31,27 @@ def resolve_dead_letter(*, dead_letter: DeadLetter, requested_by: str, note: str
 
 
 def close_dead_letters(
-    *, dead_letters: Sequence[DeadLetter], status: DeadLetterStatus, requested_by: str, note: str = ""
+    *,
+    group: ConsumerGroup,
+    dead_letters: Sequence[DeadLetter],
+    status: DeadLetterStatus,
+    requested_by: str,
+    note: str = "",
 ) -> int:
-    """Close those dead letters that are open; return how many."""
-    return DeadLetter.objects.filter(pk__in=[each.pk for each in dead_letters], status=DeadLetterStatus.OPEN).update(
-        status=status, closed_at=Now(), closed_by=requested_by, note=note
-    )
+    """Close those of a group's dead letters that are open; return how many."""
+    wanted = DeadLetter.objects.filter(group=group, pk__in=[each.pk for each in dead_letters])
+    with transaction.atomic():
+        run("lock_offsets", group_id=group.pk, partition_ids=sorted({each.partition_id for each in dead_letters}))
+        closed = wanted.filter(status=DeadLetterStatus.OPEN).update(
+            status=status, closed_at=Now(), closed_by=requested_by, note=note
+        )
+    metrics.count_dead_letter_act(group.stream.name, group.name, status.value, closed)
+    return closed
 
 
 def _close(dead_letter: DeadLetter, status: DeadLetterStatus, requested_by: str, note: str) -> None:
-    with transaction.atomic():
-        if not close_dead_letters(dead_letters=[dead_letter], status=status, requested_by=requested_by, note=note):
-            raise not_open(dead_letter)
     group: ConsumerGroup = dead_letter.group
-    metrics.count_dead_letter_act(group.stream.name, group.name, status.value)
+    if not close_dead_letters(
+        group=group, dead_letters=[dead_letter], status=status, requested_by=requested_by, note=note
+    ):
+        raise not_open(dead_letter)

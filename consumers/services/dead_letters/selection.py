@@ -6,7 +6,6 @@ from operator import attrgetter
 
 from django.db import transaction
 
-from consumers import metrics
 from consumers.models import DeadLetter, Mode
 from consumers.services.dead_letters.close import close_dead_letters
 from consumers.services.dead_letters.redrive import redrive_dead_letters
@@ -40,8 +39,10 @@ def discard_selection(*, dead_letters: Sequence[DeadLetter], requested_by: str) 
     done = 0
     for _, own in groupby(chosen, key=attrgetter("group_id")):
         letters = list(own)
-        closed = close_dead_letters(dead_letters=letters, status=DeadLetterStatus.DISCARDED, requested_by=requested_by)
-        group = letters[0].group
-        metrics.count_dead_letter_act(group.stream.name, group.name, "discarded", closed)
-        done += closed
+        done += close_dead_letters(
+            group=letters[0].group,
+            dead_letters=letters,
+            status=DeadLetterStatus.DISCARDED,
+            requested_by=requested_by,
+        )
     return done

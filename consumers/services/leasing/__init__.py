@@ -1,7 +1,8 @@
 """Lease mode: the server hands out events, each to one member at a time, and retries."""
 
+from consumers.services.leasing.answer import Leased, LeasedDelivery, LostRange
 from consumers.services.leasing.expiry import expire_leases
-from consumers.services.leasing.lease import Leased, LeasedDelivery, LostRange, lease_deliveries
+from consumers.services.leasing.lease import lease_deliveries
 from consumers.services.leasing.outcomes import (
     Ack,
     DeliveryResult,

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from consumers.conf import MAX_LEASE_DELIVERIES
-from consumers.services.leasing.fresh import LeaseTerms, Taken
-from consumers.services.leasing.rows import DueRow, LeasedRow
+from consumers.services.leasing.rows import DueRow, LeasedRow, LeaseTerms, Taken
 from consumers.services.leasing.sharing import TakenRow, fit
 from consumers.statements import run
 

@@ -1,18 +1,14 @@
 """Leasing for groups that keep each partition's order: of a partition, one delivery at a time and always the next."""
 
-from collections.abc import Mapping
-
 from consumers.services.leasing.due import lease_picked
-from consumers.services.leasing.fresh import LeaseTerms, Taken, lease_planned
-from consumers.services.leasing.rows import DueRow
+from consumers.services.leasing.fresh import lease_planned
+from consumers.services.leasing.rows import DueRow, LeaseTerms, Taken
 from consumers.services.leasing.sharing import MAX_FRESH_PARTITIONS, FreshRange, fit, plan_fresh
+from consumers.services.leasing.supply import Supply
 from consumers.statements import run
-from streams.log.protocol import Bounds
 
 
-def take_in_order(
-    terms: LeaseTerms, taken: Taken, *, reached: Mapping[int, int], bounds: Mapping[int, Bounds], room: int
-) -> None:
+def take_in_order(terms: LeaseTerms, taken: Taken, supply: Supply, *, room: int) -> None:
     """Lease what comes next in some partitions, each of which is locked first, in random order.
 
     What must be handed out by itself is, if it comes first; if not, another lease will meet it first.
@@ -22,8 +18,8 @@ def take_in_order(
         "find_ready_partitions",
         group_id=group_id,
         max_rows=MAX_FRESH_PARTITIONS,
-        partition_ids=list(bounds),
-        head_offsets=[ends.head_offset for ends in bounds.values()],
+        partition_ids=list(supply.bounds),
+        head_offsets=[ends.head_offset for ends in supply.bounds.values()],
     )
     ready = [row[0] for row in found]
     if not ready:
@@ -42,7 +38,7 @@ def take_in_order(
             break
         row, is_alone = due.get(partition_id, (None, False))
         if row is None:
-            fresh += plan_fresh({partition_id: reached.get(partition_id, 0)}, bounds, left)
+            fresh += plan_fresh({partition_id: supply.reached.get(partition_id, 0)}, supply.bounds, left)
         elif is_alone and not chosen and not fresh:
             lease_picked(terms, taken, fit([row], room))
             return

@@ -1,39 +1,36 @@
 """When what was leased and what could be read differ: retention came by, or the answer is full."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from django.db import transaction
 
 from consumers.models import ConsumerGroup
 from consumers.services.bodies import Body
 from consumers.services.leasing.due import leave_rest_waiting
-from consumers.services.leasing.fresh import LeaseTerms, SkippedRange
-from consumers.services.leasing.rows import LeasedRow
+from consumers.services.leasing.rows import LeasedRow, LeaseTerms, SkippedRange
 from consumers.statements import run
 from consumers.states import Outcome
 
-TellGaps = Callable[[Sequence[tuple[int, int, int]]], None]
-
 
 def mend(
-    terms: LeaseTerms, rows: Sequence[LeasedRow], bodies: Mapping[int, Body], tell_gaps: TellGaps
-) -> tuple[list[LeasedRow], Mapping[int, Body]]:
-    """Make the leased deliveries what their bodies are; return those that are handed out.
+    terms: LeaseTerms, rows: Sequence[LeasedRow], bodies: Mapping[int, Body]
+) -> tuple[list[LeasedRow], list[SkippedRange]]:
+    """Make the leased deliveries what their bodies are; return those that are handed out, and what is lost.
 
     What did not fit into the answer waits on and was never delivered. What retention took is written to the
-    history and told; the committed offset moves past it.
+    history; the committed offset moves past it.
     """
     if all(_is_whole(row, bodies[row.id]) for row in rows):
-        return list(rows), bodies
+        return list(rows), []
     # Nothing was read and it does not end here: the answer was full. Read to its end and empty: it is lost.
     kept = [row for row in rows if bodies[row.id].events]
     empty = [row for row in rows if not bodies[row.id].events]
     gone = [row for row in empty if bodies[row.id].reached == row.last_offset]
     undone = [row for row in empty if bodies[row.id].reached < row.last_offset]
     shrunk = [_as_read(row, bodies[row.id]) for row in kept]
-    lost = [(row, row.first_offset, row.last_offset) for row in gone]
+    lost = [SkippedRange(row.partition_id, row.round, row.first_offset, row.last_offset) for row in gone]
     lost += [
-        (row, row.first_offset, as_read.first_offset - 1)
+        SkippedRange(row.partition_id, row.round, row.first_offset, as_read.first_offset - 1)
         for row, as_read in zip(kept, shrunk, strict=True)
         if as_read.first_offset > row.first_offset
     ]
@@ -49,11 +46,8 @@ def mend(
             run("lose_events", token=terms.token, delivery_ids=[row.id for row in gone])
         _shrink(terms, kept, shrunk)
         if lost:
-            record_skipped(
-                terms.group, [SkippedRange(row.partition_id, row.round, first, last) for row, first, last in lost]
-            )
-    tell_gaps([(row.partition_id, first, last) for row, first, last in lost])
-    return shrunk, bodies
+            record_skipped(terms.group, lost)
+    return shrunk, lost
 
 
 def record_skipped(group: ConsumerGroup, skipped: Sequence[SkippedRange]) -> None:

@@ -1,10 +1,21 @@
 """The shapes in which deliveries travel between the statements and the rules."""
 
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from consumers.isolation import HeldRange
+from consumers.models import ConsumerGroup
+
+
+class LeaseTerms(NamedTuple):
+    """By whom, under which token and for how long."""
+
+    group: ConsumerGroup
+    token: UUID
+    consumer: str
+    ack_wait_seconds: float
 
 
 class Pulse(NamedTuple):
@@ -65,6 +76,36 @@ class LeasedRow(NamedTuple):
     delivery_count: int
     failure_count: int
     lease_expires_at: datetime
+
+
+class SkippedRange(NamedTuple):
+    """Offsets that retention took before they were handed out."""
+
+    partition_id: int
+    round: int
+    first_offset: int
+    last_offset: int
+
+
+@dataclass(slots=True)
+class Taken:
+    """What one lease has got so far.
+
+    Attributes:
+        busy_partition_ids: where there may be more, which somebody else holds now.
+    """
+
+    rows: list[LeasedRow] = field(default_factory=list)
+    skipped: list[SkippedRange] = field(default_factory=list)
+    busy_partition_ids: list[int] = field(default_factory=list)
+
+    @property
+    def is_nothing(self) -> bool:
+        return not self.rows and not self.skipped
+
+    @property
+    def event_count(self) -> int:
+        return sum(row.last_offset - row.first_offset + 1 for row in self.rows)
 
 
 class HeldRow(NamedTuple):

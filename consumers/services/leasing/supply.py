@@ -1,0 +1,91 @@
+"""What a group has to hand out, as one look saw it."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from consumers.models import ConsumerGroup
+from consumers.services.leasing.rows import Pulse
+from consumers.statements import run
+from streams.log import get_log
+from streams.log.protocol import Bounds
+from streams.lookup import StreamInfo
+
+# The ends of partitions as this process last saw them.
+_last_bounds: dict[int, Bounds] = {}
+_REMEMBERED_PARTITIONS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """What there is to hand out.
+
+    Attributes:
+        reached: how far each partition was handed out, in the order to try.
+        bounds: the ends of each partition.
+    """
+
+    pulse: Pulse
+    reached: Mapping[int, int]
+    bounds: Mapping[int, Bounds]
+
+    @property
+    def has_fresh(self) -> bool:
+        """Whether some event was never handed out."""
+        return any(
+            offset < self.bounds[partition_id].head_offset
+            for partition_id, offset in self.reached.items()
+            if partition_id in self.bounds
+        )
+
+    @property
+    def has_lost(self) -> bool:
+        """Whether retention took something that was never handed out."""
+        return any(
+            offset < self.bounds[partition_id].earliest_offset - 1
+            for partition_id, offset in self.reached.items()
+            if partition_id in self.bounds
+        )
+
+
+def read_pulse(group: ConsumerGroup) -> Pulse:
+    """Look at what the group has in hand."""
+    row = run("group_pulse", group_id=group.pk, max_in_flight=group.max_in_flight)[0]
+    return Pulse(*row[:5], *(list(values or ()) for values in row[5:]))
+
+
+def find_supply(stream: StreamInfo, pulse: Pulse, *, room: int) -> Supply:
+    """Put together what a lease of so many events must know.
+
+    The partitions begin anywhere, so that consumers spread: this is the one place where that is drawn.
+    """
+    offsets = [
+        (partition_id, max(committed, dispatched))
+        for partition_id, committed, dispatched in zip(
+            pulse.partition_ids, pulse.committed_offsets, pulse.dispatched_offsets, strict=True
+        )
+    ]
+    start = secrets.randbelow(len(offsets)) if len(offsets) > 1 else 0
+    reached = dict(offsets[start:] + offsets[:start])
+    return Supply(pulse, reached, _bounds(stream, reached, room))
+
+
+def _bounds(stream: StreamInfo, reached: Mapping[int, int], room: int) -> Mapping[int, Bounds]:
+    """The ends of the partitions: as they were when last asked for, if that is enough to fill the room.
+
+    The head never goes back, and a lease finds out by itself what retention took meanwhile.
+    """
+    looked_up = ((partition.id, _last_bounds.get(partition.id)) for partition in stream.partitions)
+    remembered = {partition_id: ends for partition_id, ends in looked_up if ends is not None}
+    known = sum(
+        max(0, remembered[partition_id].head_offset - offset)
+        for partition_id, offset in reached.items()
+        if partition_id in remembered
+    )
+    if known >= room:
+        return remembered
+    ends = get_log().bounds(stream.partitions)
+    if len(_last_bounds) > _REMEMBERED_PARTITIONS:
+        _last_bounds.clear()
+    _last_bounds.update(ends)
+    return ends

@@ -1,0 +1,236 @@
+"""Whatever writes deliveries moves them as the table in `consumers/states.py` says, from every state, and not otherwise.
+
+A statement that is not played here, or does not name its acts, fails the test: the table stays whole.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import pytest
+
+from consumers.models import ConsumerGroup, DeadLetter, Delivery, GroupOffset
+from consumers.services.groups import delete_group
+from consumers.services.seek import SeekTarget, SeekTo, seek_group
+from consumers.statements import run
+from consumers.states import TRANSITIONS, Act, DeliveryState
+from tests.consumers.delivery_writers import functions, statements
+from tests.consumers.leases import info, make_lease_group, produce
+
+pytestmark = pytest.mark.usefixtures("db_with_commits")
+
+TOKEN, OTHER_TOKEN = uuid4(), uuid4()
+NOW = datetime.now(UTC)
+IN_STATE: dict[DeliveryState, dict[str, Any]] = {
+    DeliveryState.LEASED: {
+        "lease_token": TOKEN,
+        "leased_at": NOW,
+        "leased_by": "worker",
+        "lease_expires_at": NOW + timedelta(hours=1),
+    },
+    DeliveryState.WAITING: {"available_at": NOW - timedelta(hours=1)},
+    DeliveryState.EXHAUSTED: {"exhausted_reason": "terminal"},
+}
+
+
+class Scene(NamedTuple):
+    """A group with ten events, of which a delivery has the first five: it is in some state."""
+
+    group: ConsumerGroup
+    delivery: Delivery
+    token: Any = TOKEN
+
+    @property
+    def partition_id(self) -> int:
+        return self.delivery.partition_id
+
+
+def set_scene(state: DeliveryState, *, token: Any = TOKEN) -> Scene:
+    group = make_lease_group()
+    produce(group, 10)
+    GroupOffset.objects.filter(group=group).update(dispatched_offset=5)
+    delivery = Delivery.objects.create(
+        group=group,
+        partition_id=info(group).partition(0).id,
+        first_offset=1,
+        last_offset=5,
+        delivery_count=2,
+        failure_count=1,
+        state=state.value,
+        created_at=NOW,
+        **IN_STATE[state],
+    )
+    return Scene(group, delivery, token)
+
+
+# --- how each statement is played, in all the ways that lead somewhere else ---
+
+
+def named(scene: Scene) -> dict[str, Any]:
+    return {"group_id": scene.group.pk, "delivery_ids": [scene.delivery.pk], "tokens": [scene.token]}
+
+
+def pieces(scene: Scene, state: str, *, first_offset: int) -> dict[str, Any]:
+    return {
+        "delivery_ids": [scene.delivery.pk],
+        "first_offsets": [first_offset],
+        "last_offsets": [5],
+        "states": [state],
+        "are_alone": [False],
+        "failure_counts": [2],
+        "delays": [0.0],
+        "reasons": ["" if state == "waiting" else "max_failures"],
+        "errors": ["broken"],
+    }
+
+
+def lease_fresh(scene: Scene) -> None:
+    run(
+        "lease_fresh",
+        group_id=scene.group.pk,
+        token=OTHER_TOKEN,
+        consumer="w",
+        ack_wait=30.0,
+        is_alone=False,
+        in_order=False,
+        partition_ids=[scene.partition_id],
+        earliest_offsets=[1],
+        head_offsets=[10],
+        rooms=[5],
+    )
+
+
+def lease_waiting(last_offset: int) -> Callable[[Scene], None]:
+    return lambda scene: run(
+        "lease_waiting",
+        token=OTHER_TOKEN,
+        consumer="w",
+        ack_wait=30.0,
+        delivery_ids=[scene.delivery.pk],
+        last_offsets=[last_offset],
+    )
+
+
+def redrive_dead_letters(scene: Scene) -> None:
+    dead_letter = DeadLetter.objects.create(
+        group=scene.group, partition_id=scene.partition_id, offset=1, event=b"{}", reason="terminal", created_at=NOW
+    )
+    run(
+        "redrive_dead_letters",
+        dead_letter_ids=[dead_letter.pk],
+        group_id=scene.group.pk,
+        requested_by="user:1",
+        note="",
+        bulk_action_id=None,
+        edited_event=None,
+        difference="",
+    )
+
+
+def take_exhausted(last_offset: int) -> Callable[[Scene], None]:
+    return lambda scene: run(
+        "take_exhausted", delivery_ids=[scene.delivery.pk], first_offsets=[1], last_offsets=[last_offset]
+    )
+
+
+def seek(offset: int) -> Callable[[Scene], None]:
+    target = SeekTarget(SeekTo.OFFSET, offset=offset)
+    return lambda scene: seek_group(stream=info(scene.group), group=scene.group, target=target)
+
+
+def held(name: str, **offsets: Any) -> Callable[[Scene], None]:
+    return lambda scene: run(name, token=scene.token, delivery_ids=[scene.delivery.pk], **offsets)
+
+
+PLAYS: dict[str, list[Callable[[Scene], Any]]] = {
+    "lease_fresh": [lease_fresh],
+    "lease_waiting": [lease_waiting(5), lease_waiting(3)],
+    "leave_rest_waiting": [
+        lambda scene: run("leave_rest_waiting", delivery_ids=[scene.delivery.pk], first_offsets=[4], last_offsets=[5])
+    ],
+    "add_pieces": [
+        lambda scene: run("add_pieces", **pieces(scene, "waiting", first_offset=4)),
+        lambda scene: run("add_pieces", **pieces(scene, "exhausted", first_offset=4)),
+    ],
+    "end_leases": [
+        lambda scene: run("end_leases", tokens=[scene.token], **pieces(scene, "waiting", first_offset=1)),
+        lambda scene: run("end_leases", tokens=[scene.token], **pieces(scene, "exhausted", first_offset=1)),
+    ],
+    "finish_deliveries": [lambda scene: run("finish_deliveries", **named(scene))],
+    "extend_leases": [lambda scene: run("extend_leases", ack_wait=36_000.0, **named(scene))],
+    "undo_leases": [held("undo_leases")],
+    "lose_events": [held("lose_events")],
+    "shrink_leases": [held("shrink_leases", first_offsets=[2], last_offsets=[4])],
+    "take_exhausted": [take_exhausted(5), take_exhausted(3)],
+    "redrive_dead_letters": [redrive_dead_letters],
+    "consumers/services/seek.py: _seek": [seek(0), seek(3)],
+    "consumers/services/groups.py: delete_group": [lambda scene: delete_group(group=scene.group)],
+}
+# What these insert is not a part of another delivery: it comes from nothing.
+FROM_NOTHING = {"lease_fresh", "redrive_dead_letters"}
+BY_FUNCTION = {
+    "consumers/services/seek.py: _seek": {Act.SEEK},
+    "consumers/services/groups.py: delete_group": {Act.DELETE},
+}
+TOKENS = ["end_leases", "finish_deliveries", "extend_leases", "undo_leases", "lose_events", "shrink_leases"]
+
+
+# --- the play ---
+
+
+def acts_of(name: str) -> set[Act]:
+    if name in BY_FUNCTION:
+        return BY_FUNCTION[name]
+    line = re.search(r"^-- Acts +(.+)$", statements()[name], re.MULTILINE)
+    assert line, f"{name}.sql writes deliveries: its header must name its acts"
+    return {Act(act) for act in line[1].split(", ")}
+
+
+def test_everything_that_writes_deliveries_is_played():
+    assert set(PLAYS) == set(statements()) | set(functions())
+
+
+def rows() -> dict[int, dict[str, Any]]:
+    return {row["id"]: row for row in Delivery.objects.values()}
+
+
+def observe(name: str, scene: Scene, play: Callable[[Scene], Any]) -> set[tuple[str | None, str | None]]:
+    """From which state to which this play moves deliveries: nothing where it leaves them alone."""
+    before = rows()
+    play(scene)
+    after = rows()
+    moves: set[tuple[str | None, str | None]] = set()
+    for pk, row in before.items():
+        if after.get(pk) != row:
+            moves.add((row["state"], after[pk]["state"] if pk in after else None))
+    origin = None if name in FROM_NOTHING else scene.delivery.state
+    moves |= {(origin, row["state"]) for pk, row in after.items() if pk not in before}
+    return moves
+
+
+def test_statements_move_deliveries_as_the_table_says_and_the_table_says_no_more():
+    seen: dict[tuple[str | None, Act], set[str | None]] = {}
+    for name, plays in PLAYS.items():
+        for play in plays:
+            for state in DeliveryState:
+                for before, after in observe(name, set_scene(state), play):
+                    for act in acts_of(name):
+                        seen.setdefault((before, act), set()).add(after)
+
+    assert seen == {key: set(states) for key, states in TRANSITIONS.items()}
+
+
+@pytest.mark.parametrize("name", TOKENS)
+def test_a_statement_that_asks_for_the_token_leaves_everything_alone_without_it(name):
+    for play in PLAYS[name]:
+        assert observe(name, set_scene(DeliveryState.LEASED), play)
+        assert not observe(name, set_scene(DeliveryState.LEASED, token=OTHER_TOKEN), play)
+
+
+def test_every_statement_that_could_ask_for_the_token_does():
+    asking = {
+        name for name, text in statements().items() if re.search(r"lease_token = \w+\.token|lease_token = %", text)
+    }
+    assert asking - {"lease_waiting"} == set(TOKENS)
