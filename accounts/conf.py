@@ -5,6 +5,8 @@ from typing import Final
 # A revoked key is refused within a second on every worker: look-ups are remembered for less.
 KEY_CACHE_SECONDS: Final = 0.9
 KEY_CACHE_SIZE: Final = 10_000
+# How long to wait for a look-up that somebody else makes; a connection is waited for two seconds.
+LOOK_UP_PATIENCE_SECONDS: Final = 3.0
 LAST_USED_INTERVAL_SECONDS: Final = 60
 MAX_ROTATION_OVERLAP_SECONDS: Final = 30 * 86_400
 MAX_PASSWORD_LENGTH: Final = 256

@@ -1,6 +1,6 @@
 """What can go wrong by the rules. Which HTTP status each is, eventflow_site/api/errors.py says."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class DomainError(Exception):
@@ -18,6 +18,12 @@ class DomainError(Exception):
     def __init__(self, detail: str = "") -> None:
         super().__init__(detail or self.title)
         self.detail = detail or self.title
+
+    def __copy__(self) -> Self:
+        """Return the same refusal for another thread: one object that several raise would mix up their tracebacks."""
+        other = type(self).__new__(type(self), *self.args)
+        other.__dict__.update(self.__dict__)
+        return other
 
 
 class InvalidCredentials(DomainError):

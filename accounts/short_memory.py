@@ -1,63 +1,184 @@
 """Answers that are remembered for less than a second, so that a hot path asks the database seldom.
 
-One thread renews an answer a little before its time is up, while the others go on with the old one:
-otherwise all of them would ask at the same moment.
+Of all who want an answer that is not there, one asks, and the others wait for what it is told. If each asked, the
+answers to a crowd would come later than they may be remembered, and all would ask again, for as long as they are
+so many. A remembered answer is renewed a little before its time is up, while the others go on with the old one.
 """
 
+import copy
+import os
 import threading
 import time
 from collections.abc import Callable, Hashable
+from concurrent.futures import Future
 from typing import Generic, TypeVar
+
+from django.db import connection
+from psycopg_pool import PoolTimeout
+
+from accounts.conf import LOOK_UP_PATIENCE_SECONDS
+from accounts.errors import DomainError
 
 Key = TypeVar("Key", bound=Hashable)
 Answer = TypeVar("Answer")
 
 
+class AnswerMissing(PoolTimeout):
+    """The one who asked for all got no answer, or not in time: as if there had been no connection to ask with."""
+
+
 class _Entry(Generic[Answer]):
-    __slots__ = ("answer", "expires_at", "renew_at", "renewing")
+    """A remembered answer; times are monotonic and count from when it was asked for."""
+
+    __slots__ = ("answer", "expires_at", "renew_at")
 
     def __init__(self, answer: Answer, renew_at: float, expires_at: float) -> None:
         self.answer = answer
         self.renew_at = renew_at
         self.expires_at = expires_at
-        self.renewing = threading.Lock()
+
+
+class _Question(Generic[Answer]):
+    """A question that somebody asks now. Its answer is a future: a thread can wait for it, and so can a coroutine.
+
+    Attributes:
+        next: where those wait for whom its refusal came too early.
+    """
+
+    __slots__ = ("asked_at", "future", "next")
+
+    def __init__(self, asked_at: float) -> None:
+        self.asked_at = asked_at
+        self.future: Future[Answer] = Future()
+        self.next: _Question[Answer] | None = None
+
+    def wait(self, seconds: float) -> DomainError | None:
+        """Wait for the answer; return the refusal, if it is one.
+
+        Raises:
+            AnswerMissing: whoever asked has failed, or is not told anything either.
+        """
+        try:
+            error = self.future.exception(max(0.0, seconds))
+        except TimeoutError:
+            raise AnswerMissing("a look-up was not answered in time") from None
+        if error is None or isinstance(error, DomainError):
+            return error
+        raise AnswerMissing(*error.args)
 
 
 class ShortMemory(Generic[Key, Answer]):
     """Remembers answers by key, each for at most `seconds` from the moment the question was asked.
 
+    Nobody is told what was asked for more than `seconds` before they came. Who waits for an answer gets it however
+    long it takes: it was not too old when they came.
+
     Args:
         size: how many answers are kept; beyond that all are forgotten.
+        patience_seconds: how long to wait for somebody else's question.
     """
 
-    def __init__(self, *, seconds: float, size: int) -> None:
+    def __init__(self, *, seconds: float, size: int, patience_seconds: float = LOOK_UP_PATIENCE_SECONDS) -> None:
         self._seconds = seconds
         self._size = size
+        self._patience_seconds = patience_seconds
+        self._start_anew()
+        os.register_at_fork(after_in_child=self._start_anew)
+
+    def _start_anew(self) -> None:
+        """Forget everything: in a forked child nobody asks what was being asked, and nobody opens a closed lock."""
+        # For a moment only, never while asking or waiting.
+        self._lock = threading.Lock()
         self._entries: dict[Key, _Entry[Answer]] = {}
-        # Counts `forget`: an answer that was asked for before it must not be kept after it.
-        self._generation = 0
+        self._questions: dict[Key, _Question[Answer]] = {}
 
     def get(self, key: Key, ask: Callable[[], Answer]) -> Answer:
-        """Return the answer for `key`, by `ask` if none is remembered. What `ask` raises is not remembered."""
-        now = time.monotonic()
+        """Return the answer for `key`, by `ask` if none is remembered.
+
+        What `ask` raises is not remembered. A refusal (a DomainError) is an answer, and goes to all who came before
+        it was asked for; of those who came while it was, one asks once more, since what they want may have been made
+        in the meantime. Any other error is the asker's own, and those who wait are told at once that there is no
+        answer: if they tried in turn, each would take as long to fail, and the last would wait for all of them.
+
+        Raises:
+            AnswerMissing: somebody else asked and has no answer.
+        """
+        came_at = time.monotonic()
         entry = self._entries.get(key)
-        if entry is not None and (
-            now < entry.renew_at or (now < entry.expires_at and not entry.renewing.acquire(blocking=False))
-        ):
+        if entry is not None and came_at < entry.renew_at:
             return entry.answer
-        generation = self._generation
-        try:
-            answer = ask()
-        except BaseException:
-            self._entries.pop(key, None)
-            raise
-        if generation == self._generation:
-            if len(self._entries) >= self._size:
-                self._entries = {}
-            self._entries[key] = _Entry(answer, now + self._seconds / 2, now + self._seconds)
-        return answer
+        refused: _Question[Answer] | None = None
+        while True:
+            found, is_mine = self._look(key, refused)
+            if isinstance(found, _Entry):
+                return found.answer
+            if is_mine:
+                return self._ask(key, found, ask)
+            if connection.in_atomic_block:
+                # Who asks may need a connection, and this one cannot be let go of.
+                return ask()
+            connection.close()
+            refusal = found.wait(came_at + self._patience_seconds - time.monotonic())
+            if refusal is None:
+                return found.future.result()
+            if found.asked_at >= came_at:
+                raise copy.copy(refusal)
+            refused = found
 
     def forget(self) -> None:
-        """Drop every answer: something was changed in this process, and counts here at once."""
-        self._generation += 1
-        self._entries = {}
+        """Drop every answer: something was changed in this process, and counts here at once.
+
+        What is being asked at this moment still goes to those who wait for it, and to nobody who comes later.
+        """
+        with self._lock:
+            self._entries = {}
+            self._questions = {}
+
+    # None of these waits: a thread may call them, and an event loop as well.
+
+    def _look(self, key: Key, refused: _Question[Answer] | None) -> tuple[_Entry[Answer] | _Question[Answer], bool]:
+        """Return what is remembered, or the question to wait for; and whether it is the caller who has to ask it."""
+        with self._lock:
+            if refused is not None and refused.next is not None:
+                return refused.next, False
+            found, is_mine = self._find(key, time.monotonic())
+            if refused is not None and isinstance(found, _Question):
+                refused.next = found
+            return found, is_mine
+
+    def _find(self, key: Key, now: float) -> tuple[_Entry[Answer] | _Question[Answer], bool]:
+        entry = self._entries.get(key)
+        question = self._questions.get(key)
+        if entry is not None and now < (entry.renew_at if question is None else entry.expires_at):
+            return entry, False
+        # An asker who is stuck is passed over, by one caller in so many seconds.
+        if question is not None and now - question.asked_at < self._seconds:
+            return question, False
+        question = self._questions[key] = _Question(now)
+        return question, True
+
+    def _ask(self, key: Key, question: _Question[Answer], ask: Callable[[], Answer]) -> Answer:
+        try:
+            answer = ask()
+        except BaseException as error:
+            with self._lock:
+                if self._is_current(key, question):
+                    self._entries.pop(key, None)
+            is_refusal = isinstance(error, DomainError)
+            question.future.set_exception(copy.copy(error) if is_refusal else AnswerMissing("a look-up has failed"))
+            raise
+        with self._lock:
+            if self._is_current(key, question):
+                if len(self._entries) >= self._size:
+                    self._entries = {}
+                asked_at = question.asked_at
+                self._entries[key] = _Entry(answer, asked_at + self._seconds / 2, asked_at + self._seconds)
+        question.future.set_result(answer)
+        return answer
+
+    def _is_current(self, key: Key, question: _Question[Answer]) -> bool:
+        """End a question; return whether it still counts: not if it was forgotten, or passed over by a later one."""
+        if self._questions.get(key) is not question:
+            return False
+        del self._questions[key]
+        return True

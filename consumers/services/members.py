@@ -1,5 +1,6 @@
 """Who was seen reading as a group: the one side effect of a GET, written seldom."""
 
+import math
 import threading
 import time
 
@@ -22,13 +23,20 @@ def note_member(*, group_id: int, name: str) -> None:
 
     A group that was deleted meanwhile has no members, and that is no error.
     """
-    now = time.monotonic()
     member = (group_id, name[:128])
-    if now - _seen.get(member, -MEMBER_SEEN_INTERVAL_SECONDS) < MEMBER_SEEN_INTERVAL_SECONDS:
+    if _was_seen(member):
         return
     with _lock:
+        # Of many requests at once, one writes.
+        if _was_seen(member):
+            return
         if len(_seen) >= _MAX_REMEMBERED:
             _seen.clear()
-        _seen[member] = now
+        _seen[member] = time.monotonic()
     with connection.cursor() as cursor:
         cursor.execute(_NOTE, [member[1], group_id])
+
+
+def _was_seen(member: tuple[int, str]) -> bool:
+    """Whether the member was written down a moment ago."""
+    return time.monotonic() - _seen.get(member, -math.inf) < MEMBER_SEEN_INTERVAL_SECONDS

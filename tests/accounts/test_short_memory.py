@@ -1,4 +1,4 @@
-"""Answers remembered for less than a second."""
+"""Answers remembered for less than a second; how a crowd asks for them, tests/accounts/test_crowds.py says."""
 
 import threading
 import time

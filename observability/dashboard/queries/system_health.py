@@ -1,11 +1,10 @@
 """How the parts of this installation are, in words for the overview; looked at again every few seconds."""
 
-import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from accounts.short_memory import ShortMemory
 from observability.conf import HEARTBEAT_INTERVAL_SECONDS, HEARTBEAT_LATE_SECONDS
 from observability.models import Heartbeat
 from observability.telemetry.health import answers_broker
@@ -33,17 +32,17 @@ class SystemHealth:
         return all(part.level == "good" for part in self.parts)
 
 
-_lock = threading.Lock()
-_remembered: tuple[float, SystemHealth] | None = None
+_memory: ShortMemory[None, SystemHealth] = ShortMemory(seconds=REMEMBERED_SECONDS, size=1)
 
 
 def get_system_health(*, now: datetime) -> SystemHealth:
     """Return how everything is, at most a few seconds old: many people may look at once."""
-    global _remembered  # noqa: PLW0603 - one memory for each process is the point
-    with _lock:
-        if _remembered is None or time.monotonic() - _remembered[0] > REMEMBERED_SECONDS:
-            _remembered = (time.monotonic(), _look(now))
-        return _remembered[1]
+    return _memory.get(None, lambda: _look(now))
+
+
+def forget_system_health() -> None:
+    """Drop what this process remembers."""
+    _memory.forget()
 
 
 def _look(now: datetime) -> SystemHealth:

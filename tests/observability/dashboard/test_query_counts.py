@@ -55,7 +55,9 @@ def park(story: Story, *offsets: int) -> None:
 
 
 def count_queries(client: Client, path: str) -> int:
+    # Remembered for seconds, so they would count in some runs only.
     forget_streams()
+    system_health.forget_system_health()
     with CaptureQueriesContext(
         connection,
     ) as captured:
@@ -66,8 +68,6 @@ def count_queries(client: Client, path: str) -> int:
 
 @pytest.fixture
 def client_of_owner(db_with_commits, monkeypatch):
-    # Remembered for seconds, so it would count in some runs only.
-    monkeypatch.setattr(system_health, "REMEMBERED_SECONDS", -1.0)
     monkeypatch.setattr(system_health, "answers_broker", lambda: True)
     story = tell_story()
     park(story, 3)
