@@ -35,7 +35,6 @@ COMMIT_TIMEOUT_SECONDS: Final = 10.0
 MAX_COMMIT_BYTES: Final = 16 * 1024 * 1024
 
 # --- waking readers ---
-NOTIFY_CHANNEL: Final = "eventflow_appends"
 # At most one notification in this time: more would only wake the same readers again.
 NOTIFY_INTERVAL_SECONDS: Final = 0.002
 # A lost hint costs at most this.

@@ -6,7 +6,6 @@ Appends keep theirs in the log's own transaction (streams/log): same table, same
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection
 from django.db.utils import OperationalError
 from django.utils import timezone
 
@@ -14,18 +13,11 @@ from accounts.conf import IDEMPOTENCY_TTL_SECONDS
 from accounts.errors import IdempotencyInProgress, IdempotencyKeyReused
 from accounts.idempotency import pack_body, unpack_body
 from accounts.models import IdempotencyRecord
+from accounts.statements import run
 
 _LOCK_NOT_AVAILABLE = "55P03"
-# Claims the key, or takes over one whose time is up; waits for a transaction that is claiming it now.
-_CLAIM = """
-INSERT INTO accounts_idempotencyrecord (caller, key, request_hash, content_type, created_at, expires_at)
-VALUES (%s, %s, %s, 'application/json', %s, %s)
-ON CONFLICT (caller, key) DO UPDATE
-   SET request_hash = EXCLUDED.request_hash, status = NULL, body = NULL,
-       created_at = EXCLUDED.created_at, expires_at = EXCLUDED.expires_at
- WHERE accounts_idempotencyrecord.expires_at <= EXCLUDED.created_at
-RETURNING id
-"""
+# How long a request waits for the first one with its key.
+_LOCK_WAIT = "2s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +37,20 @@ def claim_idempotency_key(*, caller: str, key: str, request_hash: bytes) -> Repl
     """
     now = timezone.now()
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL lock_timeout = '2s'")
-            cursor.execute(_CLAIM, [caller, key, request_hash, now, now + timedelta(seconds=IDEMPOTENCY_TTL_SECONDS)])
-            is_claimed = cursor.fetchone() is not None
+        run("limit_lock_wait", timeout=_LOCK_WAIT)
+        claimed = run(
+            "claim_idempotency_key",
+            caller=caller,
+            key=key,
+            request_hash=request_hash,
+            created_at=now,
+            expires_at=now + timedelta(seconds=IDEMPOTENCY_TTL_SECONDS),
+        )
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
             raise IdempotencyInProgress("The first request with this key has not ended. Retry in a moment.") from error
         raise
-    if is_claimed:
+    if claimed:
         return None
     return find_answer(caller=caller, key=key, request_hash=request_hash)
 

@@ -6,9 +6,7 @@ those that come one after another. PostgreSQL keeps the counts: they outlive a r
 
 import hashlib
 from datetime import datetime, timedelta
-from pathlib import Path
 
-from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils import timezone
@@ -21,8 +19,8 @@ from accounts.conf import (
 )
 from accounts.errors import LoginThrottled
 from accounts.models import SignInAttempts
+from accounts.statements import run
 
-_COUNT = (Path(__file__).parent.parent / "sql" / "count_sign_in.sql").read_text()
 # More than one try can add, so that the table shrinks again; few enough to cost nothing.
 _SWEEP_ROWS = 10
 _KEPT_AFTER_END = timedelta(hours=1)
@@ -35,9 +33,7 @@ def count_sign_in(*, email: str, address: str) -> None:
         LoginThrottled: there were too many in the last minutes; this one must not be made.
     """
     limits = _limits(email, address)
-    with connection.cursor() as cursor:
-        cursor.execute(_COUNT, {"subjects": sorted(limits), "window_seconds": SIGN_IN_WINDOW_SECONDS})
-        counted = cursor.fetchall()
+    counted = run("count_sign_in", subjects=sorted(limits), window_seconds=SIGN_IN_WINDOW_SECONDS)
     _sweep(timezone.now())
     waits = [seconds for subject, tries, seconds in counted if tries > limits[subject]]
     if waits:

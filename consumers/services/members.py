@@ -4,18 +4,12 @@ import math
 import threading
 import time
 
-from django.db import connection
-
 from consumers.conf import MEMBER_SEEN_INTERVAL_SECONDS
+from consumers.statements import run
 
 _seen: dict[tuple[int, str], float] = {}
 _lock = threading.Lock()
 _MAX_REMEMBERED = 100_000
-_NOTE = """
-INSERT INTO consumers_groupmember (group_id, name, last_seen_at)
-SELECT id, %s, now() FROM consumers_consumergroup WHERE id = %s FOR KEY SHARE
-ON CONFLICT (group_id, name) DO UPDATE SET last_seen_at = EXCLUDED.last_seen_at
-"""
 
 
 def note_member(*, group_id: int, name: str) -> None:
@@ -33,8 +27,7 @@ def note_member(*, group_id: int, name: str) -> None:
         if len(_seen) >= _MAX_REMEMBERED:
             _seen.clear()
         _seen[member] = time.monotonic()
-    with connection.cursor() as cursor:
-        cursor.execute(_NOTE, [member[1], group_id])
+    run("note_member", group_id=group_id, name=member[1])
 
 
 def _was_seen(member: tuple[int, str]) -> bool:

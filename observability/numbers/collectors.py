@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 from psycopg_pool import PoolTimeout
 
 from observability.conf import MAX_LABELLED_GROUPS, MAX_LABELLED_STREAMS, RETRY_DATABASE_SECONDS, SCRAPE_TIMEOUT_SECONDS
@@ -13,6 +13,7 @@ from observability.models import Heartbeat
 from observability.numbers.lanes import Lane, load_lanes
 from observability.numbers.snapshot import one_snapshot
 from observability.numbers.standings import GroupStanding, list_standings
+from observability.numbers.statements import run
 from observability.telemetry.exposition import Family
 from streams.log import get_log
 
@@ -39,8 +40,7 @@ def collect_computed(*, now: datetime) -> list[Family]:
 
 def _collect_from_database(now: datetime) -> list[Family]:
     with one_snapshot():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{SCRAPE_TIMEOUT_SECONDS}s"])
+        run("limit_statement_time", timeout=f"{SCRAPE_TIMEOUT_SECONDS}s")
         lanes = load_lanes(stream_id=None, now=now)
         groups = list_standings(lanes, stream_id=None, now=now)
         heartbeats = list(Heartbeat.objects.values_list("name", "ticked_at"))

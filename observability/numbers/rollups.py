@@ -10,10 +10,9 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 
 from observability.conf import (
@@ -29,6 +28,7 @@ from observability.conf import (
 )
 from observability.models import TypePeriod
 from observability.numbers.counting import Tally
+from observability.numbers.statements import run
 from streams.errors import PartitionGone
 from streams.log import get_log
 from streams.log.batches import CorruptBatch
@@ -36,14 +36,6 @@ from streams.log.protocol import PartitionRef
 from streams.models import Partition
 
 logger = logging.getLogger(__name__)
-
-_SQL = Path(__file__).parent / "sql"
-_LOCK_CURSORS = (_SQL / "lock_cursors.sql").read_text()
-_MOVE_CURSORS = (_SQL / "move_cursors.sql").read_text()
-_ADD_MINUTES = (_SQL / "add_minutes.sql").read_text()
-_ADD_TYPES = (_SQL / "add_types.sql").read_text()
-_RECORD_GROUPS = (_SQL / "record_groups.sql").read_text()
-_DELETE = (_SQL / "delete_rollups.sql").read_text()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +77,18 @@ def roll_up(*, seconds: float) -> int:
 
 def delete_old_rollups(*, now: datetime) -> int:
     """Delete some of what has been kept long enough (30 days, groups' minutes 2); return how many rows went."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _DELETE,
-            {
-                "before": now - timedelta(seconds=ROLLUP_KEEP_SECONDS),
-                "groups_before": now - timedelta(seconds=GROUP_MINUTES_KEEP_SECONDS),
-                "max_rows": ROLLUP_DELETE_ROWS,
-            },
-        )
-        return int(cursor.fetchone()[0])
+    ((deleted,),) = run(
+        "delete_rollups",
+        before=now - timedelta(seconds=ROLLUP_KEEP_SECONDS),
+        groups_before=now - timedelta(seconds=GROUP_MINUTES_KEEP_SECONDS),
+        max_rows=ROLLUP_DELETE_ROWS,
+    )
+    return int(deleted)
 
 
 def record_groups(*, now: datetime) -> None:
     """Write down where every group stands, once for each minute however often this is called."""
-    with connection.cursor() as cursor:
-        cursor.execute(_RECORD_GROUPS, {"minute": now.replace(second=0, microsecond=0)})
+    run("record_groups", minute=now.replace(second=0, microsecond=0))
 
 
 def _lanes_behind() -> list[_Lane]:
@@ -118,11 +106,8 @@ def _lanes_behind() -> list[_Lane]:
 def _step(lanes: Sequence[_Lane]) -> list[_Counted]:
     """Count some events of these partitions and move their cursors; return those that had any."""
     by_id = {lane.ref.id: lane for lane in lanes}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _LOCK_CURSORS, {"partition_ids": list(by_id), "stream_ids": [lane.stream_id for lane in by_id.values()]}
-        )
-        offsets: dict[int, int] = dict(cursor.fetchall())
+    stream_ids = [lane.stream_id for lane in by_id.values()]
+    offsets: dict[int, int] = dict(run("lock_cursors", partition_ids=list(by_id), stream_ids=stream_ids))
     share = max(ROLLUP_SHARE_EVENTS, ROLLUP_STEP_EVENTS // max(1, len(offsets)))
     found = [_count(by_id[partition_id], after=offset, max_events=share) for partition_id, offset in offsets.items()]
     step = [counted for counted in found if counted is not None]
@@ -168,13 +153,11 @@ def _add(step: Sequence[_Counted]) -> None:
         for minute, count in tally.by_minute().items()
     ]
     cursors = [(each.lane.ref.id, each.next_offset, each.tally.size, each.until) for each in step]
-    with connection.cursor() as cursor:
-        if minutes:
-            cursor.execute(_ADD_MINUTES, _columns(("stream_ids", "minutes", "events", "bytes"), minutes))
-            types = _type_rows(streams, since=min(minute for _, minute, *_ in minutes).replace(minute=0))
-            names = ("stream_ids", "lengths", "starts", "types", "events", "bytes")
-            cursor.execute(_ADD_TYPES, _columns(names, types))
-        cursor.execute(_MOVE_CURSORS, _columns(("partition_ids", "offsets", "bytes", "untils"), cursors))
+    if minutes:
+        run("add_minutes", **_columns(("stream_ids", "minutes", "events", "bytes"), minutes))
+        types = _type_rows(streams, since=min(minute for _, minute, *_ in minutes).replace(minute=0))
+        run("add_types", **_columns(("stream_ids", "lengths", "starts", "types", "events", "bytes"), types))
+    run("move_cursors", **_columns(("partition_ids", "offsets", "bytes", "untils"), cursors))
 
 
 def _columns(names: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> dict[str, list[Any]]:

@@ -3,6 +3,8 @@ from contextlib import contextmanager
 
 from django.db import connection, transaction
 
+from observability.numbers.statements import run
+
 
 @contextmanager
 def one_snapshot() -> Iterator[None]:
@@ -11,6 +13,5 @@ def one_snapshot() -> Iterator[None]:
         yield
         return
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        run("take_snapshot")
         yield

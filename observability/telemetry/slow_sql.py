@@ -1,4 +1,4 @@
-"""Times the statements of Django's connections; the log's own statements are timed where they are sent."""
+"""Times the statements of Django's connections; those of the log's own connections are timed where they are sent."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from streams.log.slow import flag_if_slow
+from accounts.slow_statements import flag_if_slow
 
 
 def watch_connection(connection: BaseDatabaseWrapper, **_signal: Any) -> None:

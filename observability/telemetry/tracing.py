@@ -1,6 +1,6 @@
 """Traces for an OpenTelemetry collector: an extra, loaded only with EVENTFLOW_TRACES=true.
 
-A span for each request, for each task and for each statement that goes through Django's cursors. What it says is
+A span for each request, for each task and for each statement on Django's connections. What it says is
 what the log says: no query string, no header, no parameter of a statement, no payload. Where spans go, and how many,
 is said by OpenTelemetry's own variables (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER …).
 """
@@ -21,10 +21,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
+from accounts.slow_statements import statement_text
 from observability.telemetry.access_log import MAX_PATH_CHARACTERS, reference_of, safe
 from observability.telemetry.http_metrics import METHODS
 from observability.telemetry.log_safety import redact_text
-from streams.log.slow import statement_text
 
 SERVICE = "eventflow"
 SEND_EVERY_MILLISECONDS = 1_000

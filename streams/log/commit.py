@@ -1,7 +1,6 @@
 """One commit: the statements that store what several requests want stored."""
 
 from collections.abc import Mapping, Sequence
-from time import perf_counter
 from typing import Any, Final
 
 import psycopg
@@ -12,8 +11,7 @@ from accounts.idempotency import pack_body, unpack_body
 from streams.log.connections import Bigints, connect
 from streams.log.pending import Lane, PendingAppend, lanes_for
 from streams.log.protocol import Appended
-from streams.log.slow import flag_if_slow
-from streams.log.statements import load
+from streams.log.statements import statements
 
 # How long a commit waits for a row that another transaction holds, ...
 LOCK_TIMEOUT: Final = "1s"
@@ -56,18 +54,18 @@ class CommitSession:
             # Two appends to one partition follow each other; stricter levels would fail the second.
             "default_transaction_isolation=read\\ committed",
         )
-        self._cursor = self.connection.cursor(binary=True)
+        self._run = statements.on(self.connection).rows
         self.may_have_committed = False
-        setting = self.connection.execute("SHOW synchronous_commit").fetchone()
-        if setting is None or setting[0] not in {"on", "remote_apply"}:
+        _, _, synchronous_commit, *_ = self._run("health")[0]
+        if synchronous_commit not in {"on", "remote_apply"}:
             self.close()
-            raise NotDurable(f"synchronous_commit is {setting and setting[0]}")
+            raise NotDurable(f"synchronous_commit is {synchronous_commit}")
 
     def close(self) -> None:
         self.connection.close()
 
     def set_lock_timeout(self, timeout: str) -> None:
-        self.connection.execute("SELECT set_config('lock_timeout', %s, false)", (timeout,))
+        self._run("set_lock_timeout", timeout=timeout)
 
     def store(self, requests: Sequence[PendingAppend]) -> tuple[Mapping[int, int], Mapping[PendingAppend, Any]]:
         """Store all requests in one transaction, all or nothing.
@@ -88,17 +86,17 @@ class CommitSession:
             self._append(lanes)
             answers: dict[PendingAppend, Any] = {}
         else:
-            self._cursor.execute("BEGIN")
+            self._run("begin")
             lanes, answers = self._store_with_receipts(requests, receipts)
             self.may_have_committed = True
-            self._cursor.execute("COMMIT")
+            self._run("commit")
         self.may_have_committed = False
         return {lane.partition_id: lane.head_offset for lane in lanes.values()}, answers
 
     def roll_back(self) -> None:
         """End a transaction that failed, if there is one."""
         if not self.connection.closed and self.connection.info.transaction_status:
-            self._cursor.execute("ROLLBACK")
+            self._run("roll_back")
 
     def _store_with_receipts(
         self, requests: Sequence[PendingAppend], receipts: Sequence[PendingAppend]
@@ -115,14 +113,11 @@ class CommitSession:
                 body = bodies[request.receipt.caller, request.receipt.key] = request.receipt.render(ranges)
                 answers[request] = Appended(ranges=ranges, body=body)
         if bodies:
-            self._cursor.execute(
-                load("store_receipts"),
-                {
-                    "callers": [caller for caller, _ in bodies],
-                    "keys": [key for _, key in bodies],
-                    "bodies": [pack_body(body) for body in bodies.values()],
-                },
-                prepare=True,
+            self._run(
+                "store_receipts",
+                callers=[caller for caller, _ in bodies],
+                keys=[key for _, key in bodies],
+                bodies=[pack_body(body) for body in bodies.values()],
             )
         return lanes, answers
 
@@ -131,26 +126,21 @@ class CommitSession:
         by_key = {(r.receipt.caller, r.receipt.key): r for r in requests if r.receipt is not None}
         ordered = sorted(by_key)
         try:
-            self._cursor.execute(
-                load("claim_receipts"),
-                {
-                    "callers": [caller for caller, _ in ordered],
-                    "keys": [key for _, key in ordered],
-                    "request_hashes": [by_key[pair].request_hash for pair in ordered],
-                    "ttl_seconds": IDEMPOTENCY_TTL_SECONDS,
-                },
-                prepare=True,
+            claimed = self._run(
+                "claim_receipts",
+                callers=[caller for caller, _ in ordered],
+                keys=[key for _, key in ordered],
+                request_hashes=[by_key[pair].request_hash for pair in ordered],
+                ttl_seconds=IDEMPOTENCY_TTL_SECONDS,
             )
         except psycopg.errors.LockNotAvailable as error:
             raise ClaimWaits from error
-        used = sorted(set(ordered) - {(caller, key) for caller, key in self._cursor.fetchall()})
+        used = sorted(set(ordered) - {(caller, key) for caller, key in claimed})
         if not used:
             return {}
-        self._cursor.execute(
-            load("find_receipts"), {"callers": [caller for caller, _ in used], "keys": [key for _, key in used]}
-        )
+        answered = self._run("find_receipts", callers=[caller for caller, _ in used], keys=[key for _, key in used])
         answers: dict[PendingAppend, Any] = {}
-        for caller, key, request_hash, status, body in self._cursor.fetchall():
+        for caller, key, request_hash, status, body in answered:
             request = by_key[caller, key]
             if bytes(request_hash) != request.request_hash or status is None or body is None:
                 answers[request] = IdempotencyKeyReused(KEY_REUSED)
@@ -166,24 +156,18 @@ class CommitSession:
             ids += [lane.partition_id] * len(lane.batches)
             distances += lane.distances()
         batches = [batch for lane in lanes.values() for batch in lane.batches]
-        started = perf_counter()
-        self._cursor.execute(
-            load("append"),
-            {
-                "partition_ids": Bigints(lanes),
-                "event_counts": Bigints(lane.event_count for lane in lanes.values()),
-                "stored_bytes": Bigints(sum(len(b.records) for b in lane.batches) for lane in lanes.values()),
-                "appended_bytes": Bigints(sum(b.record_bytes for b in lane.batches) for lane in lanes.values()),
-                "batch_partition_ids": Bigints(ids),
-                "distances": Bigints(distances),
-                "batch_event_counts": Bigints(batch.event_count for batch in batches),
-                "codecs": Bigints(batch.codec for batch in batches),
-                "records": [batch.records for batch in batches],
-            },
-            prepare=True,
+        rows = self._run(
+            "append",
+            partition_ids=Bigints(lanes),
+            event_counts=Bigints(lane.event_count for lane in lanes.values()),
+            stored_bytes=Bigints(sum(len(b.records) for b in lane.batches) for lane in lanes.values()),
+            appended_bytes=Bigints(sum(b.record_bytes for b in lane.batches) for lane in lanes.values()),
+            batch_partition_ids=Bigints(ids),
+            distances=Bigints(distances),
+            batch_event_counts=Bigints(batch.event_count for batch in batches),
+            codecs=Bigints(batch.codec for batch in batches),
+            records=[batch.records for batch in batches],
         )
-        flag_if_slow(load("append"), perf_counter() - started)
-        rows = self._cursor.fetchall()
         missing = set(lanes) - {row[0] for row in rows}
         if missing:
             raise PartitionsMissing(missing)

@@ -18,8 +18,8 @@ from streams.log.protocol import (
     ReadResult,
     Receipt,
 )
-from streams.log.reading import BatchReader, query
-from streams.log.statements import load
+from streams.log.reading import BatchReader
+from streams.log.statements import run
 from streams.log.wakeup import Wakeups
 from streams.models import Partition
 
@@ -44,7 +44,7 @@ class PostgresLog:
     def bounds(self, partitions: Sequence[PartitionRef]) -> Mapping[int, Bounds]:
         if not partitions:
             return {}
-        rows = query(load("bounds"), {"partition_ids": [partition.id for partition in partitions]})
+        rows = run("bounds", partition_ids=[partition.id for partition in partitions])
         return {row[0]: Bounds(*row[1:]) for row in rows}
 
     def offset_at(self, partition: PartitionRef, at: datetime) -> int:
@@ -55,7 +55,7 @@ class PostgresLog:
         # Invariant: everything before `low` was recorded before `at`; nothing from `high` on was.
         low, high = bounds.earliest_offset, bounds.head_offset + 1
         while low < high:
-            rows = query(load("offset_at"), {"partition_id": partition.id, "offset": (low + high) // 2})
+            rows = run("offset_at", partition_id=partition.id, offset=(low + high) // 2)
             if not rows:
                 # Retention took the rest meanwhile: the head is the only answer left.
                 return high
@@ -71,7 +71,7 @@ class PostgresLog:
             return []
         partition_ids = [partition.id for partition, _ in positions]
         afters = [after for _, after in positions]
-        rows = query(load("recorded_after"), {"partition_ids": partition_ids, "afters": afters})
+        rows = run("recorded_after", partition_ids=partition_ids, afters=afters)
         return [recorded_at for (recorded_at,) in rows]
 
     def ensure(self, partitions: Sequence[PartitionRef]) -> None:
@@ -86,15 +86,13 @@ class PostgresLog:
         keep_events: int | None = None,
         max_batches: int = 1_000,
     ) -> int:
-        rows = query(
-            load("trim"),
-            {
-                "partition_id": partition.id,
-                "recorded_before": recorded_before,
-                "keep_bytes": keep_bytes,
-                "keep_events": keep_events,
-                "max_batches": max_batches,
-            },
+        rows = run(
+            "trim",
+            partition_id=partition.id,
+            recorded_before=recorded_before,
+            keep_bytes=keep_bytes,
+            keep_events=keep_events,
+            max_batches=max_batches,
         )
         return rows[0][0] if rows else 0
 
@@ -113,7 +111,7 @@ class PostgresLog:
 
     def health(self) -> LogHealth:
         try:
-            is_standby, read_only, synchronous_commit, fsync, full_page_writes = query(load("health"), {})[0]
+            is_standby, read_only, synchronous_commit, fsync, full_page_writes = run("health")[0]
         except Error:
             return LogHealth(is_writable=False, is_durable=False, reason="PostgreSQL does not answer")
         if is_standby or read_only == "on":

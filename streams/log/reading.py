@@ -1,42 +1,17 @@
 """Reading a partition: what the cache has, then one statement for the ends and for what it has not."""
 
 from collections.abc import Iterable
-from time import perf_counter
 from typing import Any, Final
-
-import psycopg
-from django.db import connection
-from psycopg.sql import SQL
 
 from streams.errors import PartitionGone
 from streams.log.batches import CorruptBatch, unpack
 from streams.log.cache import BatchCache, CachedBatch, splice
 from streams.log.protocol import Bounds, Gap, PartitionRef, ReadResult
-from streams.log.slow import flag_if_slow
-from streams.log.statements import load
+from streams.log.statements import run
 
 # How many batches the first read of a partition looks at, before it knows how full they are.
 _FIRST_GUESS: Final = 8
 _REMEMBERED_PARTITIONS: Final = 10_000
-
-
-def query(statement: SQL, params: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """Run a statement on Django's connection of this thread, results in binary, and return its rows.
-
-    Django's own cursor would fetch `bytea` as hexadecimal text.
-    """
-    connection.ensure_connection()
-    started = perf_counter()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(statement, params, binary=True)
-        result = cursor.pgresult
-        rows = cursor.fetchall() if result is not None and result.nfields else []
-    seconds = perf_counter() - started
-    flag_if_slow(statement, seconds)
-    if connection.queries_logged:
-        # So that tests which count queries see this one as well.
-        connection.queries_log.append({"sql": statement.as_string(None), "time": f"{seconds:.3f}"})
-    return rows
 
 
 class _Selection:
@@ -123,14 +98,12 @@ class BatchReader:
             per_batch = self._events_per_batch.get(partition.id)
             guess = _FIRST_GUESS if per_batch is None else int(selection.events_left / per_batch) + 2
             max_batches = min(guess, selection.events_left)
-        rows = query(
-            load("read"),
-            {
-                "partition_id": partition.id,
-                "after": after,
-                "max_batches": max_batches,
-                "max_bytes": max(1, selection.bytes_left),
-            },
+        rows = run(
+            "read",
+            partition_id=partition.id,
+            after=after,
+            max_batches=max_batches,
+            max_bytes=max(1, selection.bytes_left),
         )
         if not rows:
             raise PartitionGone

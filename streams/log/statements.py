@@ -1,16 +1,9 @@
-"""SQL files, one statement each, read once: those beside the engine, or another folder's."""
+"""The SQL files beside the engine: `run` on Django's connection, `statements.on` on the log's own ones."""
 
-from functools import cache
 from pathlib import Path
+from typing import Final
 
-from psycopg.sql import SQL
+from accounts.statements import read_statements
 
-_FOLDER = Path(__file__).parent / "sql"
-
-
-@cache
-def load(name: str, folder: Path = _FOLDER) -> SQL:
-    """Return the statement of `<name>.sql` without its header comment, to save parsing and bytes on the wire."""
-    text = (folder / f"{name}.sql").read_text(encoding="utf-8")
-    lines = [line for line in text.splitlines() if not line.lstrip().startswith("--")]
-    return SQL("\n".join(lines).strip().removesuffix(";"))
+statements: Final = read_statements(Path(__file__).parent / "sql")
+run = statements.rows

@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import psycopg
 
-from streams.conf import HEAD_CHECK_INTERVAL_SECONDS, NOTIFY_CHANNEL, NOTIFY_INTERVAL_SECONDS
+from streams.conf import HEAD_CHECK_INTERVAL_SECONDS, NOTIFY_INTERVAL_SECONDS
 from streams.log.connections import connect, cut
-from streams.log.statements import load
+from streams.log.statements import statements
 from streams.log.watches import Watch, Watches
 
 logger = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ class Wakeups:
                 if connection is None or connection.closed:
                     connection = self._connect_notifier()
                 for payload in payloads(news):
-                    connection.execute("SELECT pg_notify(%s, %s)", (NOTIFY_CHANNEL, payload), prepare=True)
+                    statements.on(connection).rows("notify", payload=payload)
             except psycopg.Error as error:
                 # The hint is lost; the other processes' look at the heads makes up for it.
                 logger.warning("a wake-up was lost: %s", error)
@@ -133,7 +133,7 @@ class Wakeups:
         while not self._is_closed:
             try:
                 with connect("listen") as connection:
-                    connection.execute(f"LISTEN {NOTIFY_CHANNEL}")
+                    statements.on(connection).rows("listen")
                     with self._lock:
                         self._listening = connection
                     self._listen_on(connection)
@@ -158,7 +158,7 @@ class Wakeups:
     def _check_heads(self, connection: psycopg.Connection[Any]) -> None:
         watched = self._watches.partition_ids()
         if watched:
-            rows = connection.execute(load("bounds"), {"partition_ids": watched}, binary=True).fetchall()
+            rows = statements.on(connection).rows("bounds", partition_ids=watched)
             self._watches.wake_behind({partition_id: head_offset for partition_id, _, head_offset, _ in rows})
 
 

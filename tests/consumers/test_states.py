@@ -4,7 +4,7 @@ A statement that is not played here, or does not name its acts, fails the test: 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -102,7 +102,7 @@ def lease_fresh(scene: Scene) -> None:
     )
 
 
-def lease_waiting(last_offset: int) -> Callable[[Scene], None]:
+def lease_waiting(last_offset: int) -> Callable[[Scene], object]:
     return lambda scene: run(
         "lease_waiting",
         token=OTHER_TOKEN,
@@ -129,18 +129,18 @@ def redrive_dead_letters(scene: Scene) -> None:
     )
 
 
-def take_exhausted(last_offset: int) -> Callable[[Scene], None]:
+def take_exhausted(last_offset: int) -> Callable[[Scene], object]:
     return lambda scene: run(
         "take_exhausted", delivery_ids=[scene.delivery.pk], first_offsets=[1], last_offsets=[last_offset]
     )
 
 
-def seek(offset: int) -> Callable[[Scene], None]:
+def seek(offset: int) -> Callable[[Scene], object]:
     target = SeekTarget(SeekTo.OFFSET, offset=offset)
     return lambda scene: seek_group(stream=info(scene.group), group=scene.group, target=target)
 
 
-def held(name: str, **offsets: Any) -> Callable[[Scene], None]:
+def held(name: str, **offsets: Any) -> Callable[[Scene], object]:
     return lambda scene: run(name, token=scene.token, delivery_ids=[scene.delivery.pk], **offsets)
 
 
@@ -192,7 +192,7 @@ def test_everything_that_writes_deliveries_is_played():
     assert set(PLAYS) == set(statements()) | set(functions())
 
 
-def rows() -> dict[int, dict[str, Any]]:
+def rows() -> dict[int, Mapping[str, Any]]:
     return {row["id"]: row for row in Delivery.objects.values()}
 
 

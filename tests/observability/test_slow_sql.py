@@ -6,12 +6,11 @@ import threading
 import psycopg
 import pytest
 from django.db import connection
-from psycopg.sql import SQL
 
+from accounts.statements import read_statements
 from streams.log import get_log
 from streams.log.connections import connect
 from streams.log.protocol import PartitionAppend
-from streams.log.reading import query
 from streams.lookup import load_stream
 from tests.factories import make_stream
 
@@ -38,9 +37,34 @@ def test_a_statement_of_the_orm_is_flagged(caplog):
     assert flagged(caplog) == ["SELECT pg_sleep(0.2), %s"]
 
 
-def test_a_statement_of_the_log_is_flagged(caplog):
+@pytest.fixture
+def slow(tmp_path):
+    """A statement that takes its time, in a file as all of ours are."""
+    (tmp_path / "slow.sql").write_text("-- Take a while.\nSELECT pg_sleep(0.2),\n       %(name)s::text;\n")
+    return read_statements(tmp_path)
+
+
+def test_a_statement_of_ours_is_flagged_once(caplog, slow):
     with caplog.at_level(logging.WARNING):
-        query(SQL("SELECT pg_sleep(0.2), %(name)s::text"), {"name": "secret"})
+        slow.rows("slow", name="secret")
+
+    assert flagged(caplog) == ["SELECT pg_sleep(0.2), %(name)s::text"]
+
+
+def test_a_statement_on_a_connection_of_our_own_is_flagged_once(caplog, slow):
+    with caplog.at_level(logging.WARNING), connect("test") as own:
+        slow.on(own).rows("slow", name="secret")
+
+    assert flagged(caplog) == ["SELECT pg_sleep(0.2), %(name)s::text"]
+
+
+def test_a_statement_that_its_timeout_ends_is_flagged_too(caplog, slow):
+    with (
+        caplog.at_level(logging.WARNING),
+        connect("test", "statement_timeout=120ms") as own,
+        pytest.raises(psycopg.errors.QueryCanceled),
+    ):
+        slow.on(own).rows("slow", name="secret")
 
     assert flagged(caplog) == ["SELECT pg_sleep(0.2), %(name)s::text"]
 

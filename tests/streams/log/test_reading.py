@@ -8,7 +8,7 @@ from django.db import connection
 from streams.log.batches import CorruptBatch
 from streams.log.cache import BatchCache, CachedBatch, splice
 from streams.log.protocol import PartitionAppend
-from streams.log.statements import load
+from streams.log.statements import statements
 from tests.streams.log.appending import event, read_all
 
 
@@ -73,7 +73,7 @@ def test_reads_go_by_the_primary_keys(partition, make_log):
         append(log, partition, number)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE streams_eventbatch")
-        statement = load("read").as_string(None)
+        statement = statements.texts["read"].decode()
         for name, value in {"partition_id": partition.id, "after": 100, "max_batches": 5, "max_bytes": 1000}.items():
             statement = statement.replace(f"%({name})b", str(value))
         cursor.execute(f"EXPLAIN {statement}")

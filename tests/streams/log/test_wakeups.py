@@ -6,10 +6,11 @@ import time
 import pytest
 from django.db import connection
 
-from streams.conf import HEAD_CHECK_INTERVAL_SECONDS, NOTIFY_CHANNEL
+from streams.conf import HEAD_CHECK_INTERVAL_SECONDS
 from streams.log import wakeup
 from streams.log.connections import connect
 from streams.log.protocol import PartitionAppend
+from streams.log.statements import statements
 from streams.log.wakeup import Wakeups, partition_ids, payloads
 from tests.streams.log.appending import AppendingProcess, Load, event
 
@@ -85,8 +86,8 @@ def test_an_append_in_another_process_wakes_through_notify(partition, wakeups):
 def test_a_lost_notification_costs_no_more_than_a_look_at_the_heads(partition, postgres_log, wakeups, monkeypatch):
     with wakeups.watch([partition.id]):
         wait_until_listening(wakeups)
-    # From here on the appending side speaks on another channel: its hints never arrive.
-    monkeypatch.setattr(wakeup, "NOTIFY_CHANNEL", "somewhere_else")
+    # From here on the appending side says nothing: its hints never arrive.
+    monkeypatch.setattr(wakeup, "payloads", lambda _ids: [])
     with wakeups.watch([partition.id]) as watch:
         watch.saw(partition.id, 0)
         time.sleep(0.3)
@@ -187,6 +188,7 @@ def test_a_strange_notification_is_harmless(partition, wakeups, payload):
         watch.saw(partition.id, 10**12)
         wait_until_listening(wakeups)
         with connect("test") as other:
-            other.execute("SELECT pg_notify(%s, %s)", (NOTIFY_CHANNEL, payload))
-            other.execute("SELECT pg_notify(%s, %s)", (NOTIFY_CHANNEL, str(partition.id)))
+            tell = statements.on(other).rows
+            tell("notify", payload=payload)
+            tell("notify", payload=str(partition.id))
         assert watch.wait(5)

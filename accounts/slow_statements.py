@@ -3,7 +3,6 @@
 import logging
 
 from django.conf import settings
-from psycopg.sql import Composable
 
 logger = logging.getLogger(__name__)
 
@@ -20,5 +19,5 @@ def flag_if_slow(sql: object, seconds: float) -> None:
 
 def statement_text(sql: object) -> str:
     """Return a statement on one line, cut where it gets long, without its parameters."""
-    text = sql.as_string(None) if isinstance(sql, Composable) else str(sql)
+    text = sql.decode() if isinstance(sql, bytes) else str(sql)
     return " ".join(text.split())[:MAX_SQL_CHARACTERS]
