@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 import psycopg
 from psycopg.abc import Query
 
-from streams.log.connections import connect, has_news
+from streams.connections import connect, has_news
 
 PATIENCE_SECONDS: Final = 2.0
 # One answer serves all who wait.

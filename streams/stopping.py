@@ -2,7 +2,7 @@
 
 import threading
 
-from streams.log.wakeup import get_wakeups
+from streams.log import get_wakeups
 
 _stopping = threading.Event()
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from django.db import transaction
 
 from streams.conf import MAX_OFFSET
-from streams.log.wakeup import get_wakeups
+from streams.log import get_wakeups
 
 
 def wake_consumers(partition_ids: Iterable[int]) -> None:

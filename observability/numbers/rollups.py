@@ -31,8 +31,7 @@ from observability.numbers.counting import Tally
 from observability.numbers.statements import run
 from streams.errors import PartitionGone
 from streams.log import get_log
-from streams.log.batches import CorruptBatch
-from streams.log.protocol import PartitionRef
+from streams.log.protocol import CorruptBatch, PartitionRef
 from streams.models import Partition
 
 logger = logging.getLogger(__name__)

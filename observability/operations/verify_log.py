@@ -10,8 +10,7 @@ from observability.conf import TRANSFER_BYTES, TRANSFER_EVENTS
 from observability.numbers.counting import record_size
 from streams.conf import MAX_BATCH_EVENTS
 from streams.log import get_log
-from streams.log.batches import CorruptBatch
-from streams.log.protocol import PartitionRef, ReadResult
+from streams.log.protocol import CorruptBatch, PartitionRef, ReadResult
 from streams.models import Partition
 
 

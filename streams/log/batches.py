@@ -11,6 +11,7 @@ import zstandard
 
 from streams.conf import MAX_BATCH_BYTES, MAX_BATCH_EVENTS
 from streams.log.codecs import compress, decompress
+from streams.log.protocol import CorruptBatch
 from streams.record_lines import RecordLines, count_lines, size_of
 
 CODEC_PLAIN: Final = 0
@@ -28,10 +29,6 @@ class PackedBatch(NamedTuple):
     codec: int
     records: bytes
     record_bytes: int
-
-
-class CorruptBatch(Exception):
-    """A stored batch does not unpack to what its row says."""
 
 
 def pack(records: Sequence[bytes]) -> list[PackedBatch]:

@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import accumulate
 from typing import Final
 
-from streams.log.batches import CorruptBatch
+from streams.log.protocol import CorruptBatch
 from streams.times import format_time
 
 # What Python needs for a batch and for each event beside the bytes themselves, about.

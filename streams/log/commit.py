@@ -8,7 +8,8 @@ import psycopg
 from accounts.conf import IDEMPOTENCY_TTL_SECONDS
 from accounts.errors import IdempotencyKeyReused
 from accounts.idempotency import pack_body, unpack_body
-from streams.log.connections import Bigints, connect
+from streams.connections import connect
+from streams.log.bigints import Bigints, adapters
 from streams.log.pending import Lane, PendingAppend, lanes_for
 from streams.log.protocol import Appended
 from streams.log.statements import statements
@@ -53,6 +54,7 @@ class CommitSession:
             f"statement_timeout={STATEMENT_TIMEOUT}",
             # Two appends to one partition follow each other; stricter levels would fail the second.
             "default_transaction_isolation=read\\ committed",
+            adapters=adapters,
         )
         self._run = statements.on(self.connection).rows
         self.may_have_committed = False

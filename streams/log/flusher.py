@@ -9,6 +9,7 @@ from typing import Any, Final
 import psycopg
 
 from accounts.errors import IdempotencyInProgress, IdempotencyKeyReused
+from streams.connections import cut, has_news
 from streams.errors import AppendNotStored, AppendOutcomeUnknown, PartitionGone
 from streams.log.commit import (
     ALONE_LOCK_TIMEOUT,
@@ -18,7 +19,6 @@ from streams.log.commit import (
     CommitSession,
     PartitionsMissing,
 )
-from streams.log.connections import cut, has_news
 from streams.log.pending import PendingAppend, State
 from streams.log.protocol import Appended
 

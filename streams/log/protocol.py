@@ -88,6 +88,10 @@ class Bounds(NamedTuple):
         return self.head_offset - self.earliest_offset + 1
 
 
+class CorruptBatch(Exception):
+    """A stored batch does not unpack to what its row says."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReadResult:
     """Events of one partition, in order.
@@ -142,6 +146,7 @@ class Log(Protocol):
 
         Raises:
             PartitionGone: there is no such partition (any more).
+            CorruptBatch: what is stored there is missing or damaged.
         """
         ...
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from streams.errors import PartitionGone
-from streams.log.batches import CorruptBatch, unpack
+from streams.log.batches import unpack
 from streams.log.cache import BatchCache, CachedBatch, splice
-from streams.log.protocol import Bounds, Gap, PartitionRef, ReadResult
+from streams.log.protocol import Bounds, CorruptBatch, Gap, PartitionRef, ReadResult
 from streams.log.statements import run
 
 # How many batches the first read of a partition looks at, before it knows how full they are.

@@ -15,7 +15,7 @@ from typing import Any, Final
 import psycopg
 
 from streams.conf import HEAD_CHECK_INTERVAL_SECONDS, NOTIFY_INTERVAL_SECONDS
-from streams.log.connections import connect, cut
+from streams.connections import connect, cut
 from streams.log.statements import statements
 from streams.log.watches import Watch, Watches
 

@@ -6,7 +6,7 @@ from django.db import connection, transaction
 from django.db.utils import DataError
 
 from accounts.statements import read_statements
-from streams.log.connections import connect
+from streams.connections import connect
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 

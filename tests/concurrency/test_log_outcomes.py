@@ -9,9 +9,9 @@ import psycopg
 import pytest
 from django.db import connection
 
+from streams.connections import connect
 from streams.errors import AppendNotStored, AppendOutcomeUnknown, PartitionGone
 from streams.log import group_commit
-from streams.log.connections import connect
 from streams.log.protocol import PartitionAppend, PartitionRef
 from tests.streams.log.appending import (
     REFUSED,

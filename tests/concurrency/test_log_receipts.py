@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.errors import IdempotencyInProgress, IdempotencyKeyReused
 from accounts.models import IdempotencyRecord
-from streams.log.connections import connect
+from streams.connections import connect
 from streams.log.protocol import Appended, PartitionAppend, PartitionRef, Receipt
 from tests.concurrency.test_log_outcomes import in_threads, lock_held
 from tests.streams.log.appending import event, process_environment, read_all

@@ -8,8 +8,8 @@ import pytest
 from django.db import connection
 
 from accounts.statements import read_statements
+from streams.connections import connect
 from streams.log import get_log
-from streams.log.connections import connect
 from streams.log.protocol import PartitionAppend
 from streams.lookup import load_stream
 from tests.factories import make_stream

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.conf import MAX_BATCH_BYTES, MAX_BATCH_EVENTS
-from streams.log.batches import CODEC_PLAIN, CODEC_ZSTD, MAX_UNPACKED_BYTES, CorruptBatch, pack, unpack
+from streams.log.batches import CODEC_PLAIN, CODEC_ZSTD, MAX_UNPACKED_BYTES, pack, unpack
+from streams.log.protocol import CorruptBatch
 from tests.streams.log.appending import event
 
 _lines = st.lists(

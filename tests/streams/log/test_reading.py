@@ -5,9 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from django.db import connection
 
-from streams.log.batches import CorruptBatch
 from streams.log.cache import BatchCache, CachedBatch, splice
-from streams.log.protocol import PartitionAppend
+from streams.log.protocol import CorruptBatch, PartitionAppend
 from streams.log.statements import statements
 from tests.streams.log.appending import event, read_all
 

@@ -7,8 +7,8 @@ import pytest
 from django.db import connection
 
 from streams.conf import HEAD_CHECK_INTERVAL_SECONDS
+from streams.connections import connect
 from streams.log import wakeup
-from streams.log.connections import connect
 from streams.log.protocol import PartitionAppend
 from streams.log.statements import statements
 from streams.log.wakeup import Wakeups, partition_ids, payloads

@@ -1,53 +1,25 @@
-"""The log's own connections: made from Django's settings, outside its pool.
+"""Connections made from Django's settings, outside its pool.
 
-The flusher, the notifier and the listener each keep one for as long as the process lives; a pool that
-requests share must never be what a commit waits for.
+The log's flusher, notifier and listener each keep one for as long as the process lives; a pool that requests share
+must never be what a commit waits for.
 """
 
 import os
 import select
 import socket
-import struct
-from typing import Any, Final
+from typing import Any
 
 import psycopg
 from django.db import connections
-from psycopg.abc import Buffer
-from psycopg.adapt import AdaptersMap, Dumper
-from psycopg.pq import Format
-
-_BIGINT_ARRAY_OID: Final = 1016
-_BIGINT_OID: Final = 20
+from psycopg.adapt import AdaptersMap
 
 
-class Bigints(tuple[int, ...]):
-    """Integers that travel as `bigint[]` in binary, whatever their values.
-
-    psycopg would choose the narrowest type by value, and so prepare one statement for each combination.
-    """
-
-    __slots__ = ()
-
-
-class _BigintsDumper(Dumper):
-    format = Format.BINARY
-    oid = _BIGINT_ARRAY_OID
-
-    def dump(self, obj: Bigints) -> Buffer:
-        if not obj:
-            return struct.pack("!iii", 0, 0, _BIGINT_OID)
-        flat = [word for value in obj for word in (8, value)]
-        return struct.pack(f"!iiiii{'iq' * len(obj)}", 1, 0, _BIGINT_OID, len(obj), 1, *flat)
-
-
-adapters: Final = AdaptersMap(psycopg.adapters)
-adapters.register_dumper(Bigints, _BigintsDumper)
-
-
-def connect(name: str, *options: str) -> psycopg.Connection[tuple[Any, ...]]:
+def connect(name: str, *options: str, adapters: AdaptersMap | None = None) -> psycopg.Connection[tuple[Any, ...]]:
     """Open an autocommit connection that shows as `eventflow-<name>` in `pg_stat_activity`.
 
-    `options` are server settings such as `lock_timeout=2s`; they win over those of Django's settings.
+    Args:
+        options: server settings such as `lock_timeout=2s`; they win over those of Django's settings.
+        adapters: how values travel, if not in psycopg's own way.
 
     Raises:
         psycopg.OperationalError: within about 2 s (`connect_timeout`) if there is no server.
