@@ -75,11 +75,6 @@ class Statements:
         """
         return self.send(self.texts[name], params)
 
-    def row(self, name: str, /, **params: Any) -> tuple[Any, ...] | None:
-        """Run a statement that returns one row or none."""
-        rows = self.send(self.texts[name], params)
-        return rows[0] if rows else None
-
     def on(self, own: psycopg.Connection[tuple[Any, ...]]) -> "Statements":
         """Return these statements for a connection outside Django, which prepares each when it first runs it."""
         return replace(self, send=partial(_send_on_own, own.cursor(binary=True)))

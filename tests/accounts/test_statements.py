@@ -32,16 +32,11 @@ def test_rows_come_back_as_tuples_and_none_from_what_returns_nothing(statements)
         assert statements.rows("say_nothing") == []
 
 
-def test_one_row_or_none(statements):
-    assert statements.row("count_up", tag="a", last=1) == (1, "a")
-    assert statements.row("count_up", tag="a", last=0) is None
-
-
 def test_bytes_travel_both_ways_as_they_are(statements):
     records = bytes(range(256))
-    assert statements.row("take_bytes", records=records) == (records,)
+    assert statements.rows("take_bytes", records=records) == [(records,)]
     with connect("test") as own:
-        assert statements.on(own).row("take_bytes", records=records) == (records,)
+        assert statements.on(own).rows("take_bytes", records=records) == [(records,)]
 
 
 def test_comments_and_parameters_stay_out_of_the_text(statements, django_assert_num_queries):
@@ -75,4 +70,4 @@ def test_a_connection_of_ones_own_prepares_at_the_first_run(statements):
     with connect("test") as own:
         own_statements = statements.on(own)
         own_statements.rows("count_up", tag="a", last=1)
-        assert own_statements.row("prepared") == (1,)
+        assert own_statements.rows("prepared") == [(1,)]
