@@ -17,7 +17,7 @@ from consumers.errors import ConsumerGroupNotFound
 from consumers.models import GroupMember
 from consumers.services import members
 from streams import lookup as streams
-from streams.log.connections import connect
+from streams.connections import connect
 from tests.accounts.crowd import SECONDS, Crowd, wait_for_waiters
 from tests.client import ApiClient
 from tests.factories import make_group, make_key, make_owner, make_stream
