@@ -3,26 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-import msgspec
-
 from streams.log import get_log
 from streams.log.protocol import Bounds, PartitionRef
+from streams.stored_event import decode_event
 
 MAX_PREVIEW_CHARACTERS = 300
 PAGE_BYTES = 4 * 1024 * 1024
-
-
-class _Envelope(msgspec.Struct):
-    partition: int
-    offset: int
-    recorded_at: datetime
-    id: str
-    type: str
-    key: str | None
-    payload: msgspec.Raw
-
-
-_decoder = msgspec.json.Decoder(_Envelope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +37,8 @@ class EventPage:
 
 def describe_event(event: bytes) -> EventRow:
     """Return what a list shows of an event."""
-    decoded = _decoder.decode(event)
-    payload = bytes(decoded.payload).decode()
+    decoded = decode_event(event)
+    payload = decoded.payload_text
     is_long = len(payload) > MAX_PREVIEW_CHARACTERS
     return EventRow(
         partition=decoded.partition,

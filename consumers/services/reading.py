@@ -4,23 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
-import msgspec
-
 from consumers.services.waiting import Look, look_until_found
 from streams.log import get_log
 from streams.log.protocol import Bounds, Gap, PartitionRef, ReadResult
+from streams.stored_event import type_of
 
 # Events that one filtered read looks at, at most: it then answers with what it found and how far it came.
 MAX_SCANNED_EVENTS = 10_000
 SCAN_STEP_EVENTS = 1_000
 SCAN_STEP_BYTES = 8 * 1024 * 1024
-
-
-class _Type(msgspec.Struct):
-    type: str
-
-
-_type_decoder = msgspec.json.Decoder(_Type)
 
 
 @dataclass(slots=True)
@@ -111,7 +103,7 @@ def _read_types(partition: PartitionRef, after: int, limit: int, max_bytes: int,
         result = get_log().read(partition, after=position, max_events=SCAN_STEP_EVENTS, max_bytes=SCAN_STEP_BYTES)
         gap = gap or result.gap
         for event, offset in zip(result.events, result.offsets, strict=True):
-            if _type_decoder.decode(event).type in types:
+            if type_of(event) in types:
                 size += len(event)
                 if len(events) == limit or (events and size > max_bytes):
                     return ReadResult(events, offsets, position, result.bounds, gap)

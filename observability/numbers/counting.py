@@ -7,15 +7,8 @@ from datetime import datetime
 
 from observability.conf import OTHER_TYPES
 from streams.envelope import TYPE_PATTERN
+from streams.stored_event import count_by_minute_and_type
 
-_TIME_NAME = b'"recorded_at":"'
-# 2026-11-22T10:00 of 2026-11-22T10:00:00.123456Z
-_MINUTE_LENGTH = len("2026-11-22T10:00")
-_TIME_END = len('"recorded_at":"2026-11-22T10:00:00.123456Z",')
-
-
-# A quote inside an id is escaped, so this stands nowhere before the type; and a type has neither quotes nor escapes.
-_TYPE_NAME = b'","type":"'
 _is_type = re.compile(TYPE_PATTERN.encode()).fullmatch
 
 
@@ -32,24 +25,7 @@ class Tally:
 
         An event's size is that of the record that was appended, without what the log put in front.
         """
-        found: dict[tuple[bytes, bytes], list[int]] = {}
-        for event in events:
-            start = event.index(_TIME_NAME)
-            minute_start = start + len(_TIME_NAME)
-            # The record's opening brace gave way to what the log put in front.
-            size = len(event) - start - _TIME_END + 1
-            type_start = event.find(_TYPE_NAME, minute_start) + len(_TYPE_NAME)
-            key = (
-                event[minute_start : minute_start + _MINUTE_LENGTH],
-                event[type_start : event.find(b'"', type_start)],
-            )
-            count = found.get(key)
-            if count is None:
-                found[key] = [1, size]
-            else:
-                count[0] += 1
-                count[1] += size
-        for (minute, name), (number, size) in found.items():
+        for (minute, name), (number, size) in count_by_minute_and_type(events).items():
             # Damaged in the log: `verify_log` names it; here it must not stand in the way of the others.
             known = name.decode() if _is_type(name) else OTHER_TYPES
             count = self.counts.setdefault((minute, known), [0, 0])
@@ -94,11 +70,6 @@ class Tally:
             count[0] += events
             count[1] += size
         return result
-
-
-def record_size(event: bytes) -> int:
-    """Return the size of the record that was appended, given the event as the log returns it."""
-    return len(event) - event.index(_TIME_NAME) - _TIME_END + 1
 
 
 def parse_minute(text: bytes) -> datetime:

@@ -33,6 +33,7 @@ from streams.errors import PartitionGone
 from streams.log import get_log
 from streams.log.protocol import CorruptBatch, PartitionRef
 from streams.models import Partition
+from streams.stored_event import recorded_at_of
 
 logger = logging.getLogger(__name__)
 
@@ -134,12 +135,7 @@ def _count(lane: _Lane, *, after: int, max_events: int) -> _Counted | None:
         logger.exception("cannot be rolled up: %s/%s after offset %s", lane.ref.stream, lane.ref.number, position)
     if position == after:
         return None
-    return _Counted(lane, tally, position, _recorded_at(last) if last else None)
-
-
-def _recorded_at(event: bytes) -> datetime:
-    start = event.index(b'"recorded_at":"') + len('"recorded_at":"')
-    return datetime.fromisoformat(event[start : event.index(b'"', start)].decode("ascii"))
+    return _Counted(lane, tally, position, recorded_at_of(last) if last else None)
 
 
 def _add(step: Sequence[_Counted]) -> None:

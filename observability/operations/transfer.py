@@ -1,9 +1,6 @@
 """Taking a stream's events out and in again, as NDJSON: one event a line, as consumers read it."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
-
-import msgspec
 
 from accounts.http.strict_json import check_text
 from observability.conf import TRANSFER_BYTES, TRANSFER_EVENTS
@@ -12,6 +9,7 @@ from streams.log import get_log
 from streams.log.protocol import PartitionAppend
 from streams.lookup import StreamInfo
 from streams.partitioning import partition_for_key
+from streams.stored_event import ExportedEvent, NotAnEvent, decode_exported
 
 
 class NotAnExport(Exception):
@@ -19,21 +17,6 @@ class NotAnExport(Exception):
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(f"Line {line} is not an exported event: {reason}")
-
-
-class _Line(msgspec.Struct, gc=False):
-    """An event as it was exported; the offset and the time are given anew."""
-
-    partition: int
-    id: str
-    type: str
-    payload: msgspec.Raw
-    key: str | None = None
-    occurred_at: datetime | None = None
-    headers: dict[str, str] | None = None
-
-
-_decode = msgspec.json.Decoder(_Line).decode
 
 
 def count_events(stream: StreamInfo) -> int:
@@ -102,8 +85,8 @@ def _append(stream: StreamInfo, lines: Sequence[bytes], first_line: int, partiti
     for number, line in enumerate(lines, start=first_line):
         try:
             check_text(line)
-            event = _decode(line)
-        except msgspec.MsgspecError as error:
+            event = decode_exported(line)
+        except NotAnEvent as error:
             raise NotAnExport(number, str(error)) from error
         by_partition.setdefault(_place(event, stream, partitions), []).append(
             Envelope(
@@ -124,7 +107,7 @@ def _append(stream: StreamInfo, lines: Sequence[bytes], first_line: int, partiti
     return len(lines)
 
 
-def _place(event: _Line, stream: StreamInfo, partitions: int) -> int:
+def _place(event: ExportedEvent, stream: StreamInfo, partitions: int) -> int:
     count = len(stream.partitions)
     if count == partitions and 0 <= event.partition < count:
         return event.partition

@@ -4,28 +4,12 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-import msgspec
-
 from observability.conf import TRANSFER_BYTES, TRANSFER_EVENTS
-from observability.numbers.counting import record_size
 from streams.conf import MAX_BATCH_EVENTS
 from streams.log import get_log
 from streams.log.protocol import CorruptBatch, PartitionRef, ReadResult
 from streams.models import Partition
-
-
-class _Event(msgspec.Struct):
-    partition: int
-    offset: int
-    recorded_at: datetime
-    id: str
-    type: str
-    key: str | None
-    headers: dict[str, str]
-    payload: msgspec.Raw
-
-
-_decode = msgspec.json.Decoder(_Event).decode
+from streams.stored_event import NotAnEvent, decode_event, record_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +68,8 @@ def _check(
     expected = position + 1 if found.gap is None else found.gap.last_offset + 1
     for raw, offset in zip(found.events, found.offsets, strict=True):
         try:
-            event = _decode(raw)
-        except msgspec.MsgspecError as error:
+            event = decode_event(raw)
+        except NotAnEvent as error:
             yield Finding(partition, offset, f"not an event: {error}")
             expected = offset + 1
             continue

@@ -13,7 +13,7 @@ from itertools import accumulate
 from typing import Final
 
 from streams.log.protocol import CorruptBatch
-from streams.times import format_time
+from streams.stored_event import place_records
 
 # What Python needs for a batch and for each event beside the bytes themselves, about.
 _BATCH_OVERHEAD: Final = 600
@@ -50,7 +50,7 @@ class CachedBatch:
 
 
 def splice(*, number: int, last_offset: int, event_count: int, recorded_at: datetime, records: bytes) -> CachedBatch:
-    """Put `{"partition":…,"offset":…,"recorded_at":…,` in front of each record, without decoding any.
+    """Put its place in front of each record, without decoding any.
 
     Raises:
         CorruptBatch: there are not `event_count` records.
@@ -59,13 +59,9 @@ def splice(*, number: int, last_offset: int, event_count: int, recorded_at: date
     pieces = records[1:].split(b"\n{") if event_count > 1 else [records[1:]]
     if len(pieces) != event_count or not records.startswith(b"{"):
         raise CorruptBatch(f"{len(pieces)} records instead of {event_count}")
-    before = b'{"partition":%d,"offset":' % number
-    after = b',"recorded_at":"%s",' % format_time(recorded_at)
-    offsets = range(last_offset - event_count + 1, last_offset + 1)
-    events = tuple(
-        [b"%b%d%b%b" % (before, offset, after, piece) for offset, piece in zip(offsets, pieces, strict=True)]
-    )
-    return CachedBatch(last_offset=last_offset, events=events)
+    first_offset = last_offset - event_count + 1
+    events = place_records(pieces, partition=number, first_offset=first_offset, recorded_at=recorded_at)
+    return CachedBatch(last_offset=last_offset, events=tuple(events))
 
 
 class BatchCache:

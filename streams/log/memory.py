@@ -20,7 +20,7 @@ from streams.log.protocol import (
     ReadResult,
     Receipt,
 )
-from streams.times import format_time
+from streams.stored_event import place_records
 
 
 class _StoredEvent(NamedTuple):
@@ -103,11 +103,11 @@ class MemoryLog:
             for event in stored.events:
                 if event.offset <= after:
                     continue
-                text = b'{"partition":%d,"offset":%d,"recorded_at":"%b",%b' % (
-                    partition.number,
-                    event.offset,
-                    format_time(event.recorded_at),
-                    event.record[1:],
+                (text,) = place_records(
+                    [event.record[1:]],
+                    partition=partition.number,
+                    first_offset=event.offset,
+                    recorded_at=event.recorded_at,
                 )
                 max_bytes -= len(text)
                 if events and (max_bytes < 0 or len(events) == max_events):

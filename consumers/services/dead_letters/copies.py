@@ -2,20 +2,10 @@
 
 from typing import NamedTuple
 
-import msgspec
-
 from consumers.fingerprint import error_fingerprint
 from consumers.statements import run
 from consumers.states import ExhaustedReason
-
-
-class _Names(msgspec.Struct):
-    id: str = ""
-    type: str = ""
-    key: str | None = None
-
-
-_decoder = msgspec.json.Decoder(_Names)
+from streams.stored_event import Outline, outline_of
 
 
 class DeadEvent(NamedTuple):
@@ -41,7 +31,7 @@ class AddedDeadLetter(NamedTuple):
 
 def add_dead_letters(*, group_id: int, dead: list[DeadEvent]) -> list[AddedDeadLetter]:
     """Keep these events; return those that were not kept before."""
-    names = [_decoder.decode(each.event) if each.event is not None else _Names() for each in dead]
+    names = [outline_of(each.event) if each.event is not None else Outline() for each in dead]
     rows = run(
         "add_dead_letters",
         group_id=group_id,

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import msgspec
 import orjson
 from django.db import transaction
 
@@ -16,8 +15,7 @@ from consumers.services.offsets import require_mode
 from consumers.services.wakeup import wake_consumers
 from consumers.statements import run
 from streams.conf import MAX_EVENT_BYTES
-
-_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+from streams.stored_event import replace_payload
 
 
 class EditedEvent(NamedTuple):
@@ -102,10 +100,7 @@ def edit_payload(event: bytes, payload: bytes) -> EditedEvent:
     Raises:
         PayloadTooLarge
     """
-    fields = _fields.decode(event)
-    before = bytes(fields["payload"])
-    fields["payload"] = msgspec.Raw(payload)
-    edited = msgspec.json.encode(fields)
+    edited, before = replace_payload(event, payload)
     if len(edited) > MAX_EVENT_BYTES:
         raise PayloadTooLarge(
             f"An event may have at most {MAX_EVENT_BYTES} bytes; with this payload it has {len(edited)}."

@@ -2,24 +2,15 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
 
 import msgspec
+
+from streams.stored_event import outline_of
 
 MAX_PATH_PARTS = 32
 _PART = re.compile(r"[^.\[\]]+|\[(\d{1,9})\]")
 
 
-class _Outline(msgspec.Struct, gc=False):
-    """What of an event decides; msgspec passes the rest by."""
-
-    recorded_at: datetime
-    type: str
-    key: str | None
-    payload: msgspec.Raw
-
-
-_outline = msgspec.json.Decoder(_Outline)
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -51,7 +42,7 @@ class EventFilter:
         # A substring test of the whole event costs a tenth of decoding it.
         if self.text and self.text.lower().encode() not in raw.lower():
             return False
-        event = _outline.decode(raw)
+        event = outline_of(raw)
         if self.type and event.type != self.type:
             return False
         if self.key and event.key != self.key:
@@ -102,8 +93,3 @@ def _text(raw: bytes) -> str | None:
         return msgspec.json.decode(raw, type=str)
     except msgspec.DecodeError:
         return None
-
-
-def recorded_at(raw: bytes) -> datetime:
-    """When an event was recorded."""
-    return _outline.decode(raw).recorded_at

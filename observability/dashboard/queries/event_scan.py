@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from observability.dashboard.queries.event_filter import EventFilter, recorded_at
+from observability.dashboard.queries.event_filter import EventFilter
 from streams.conf import MAX_OFFSET
 from streams.log import get_log
 from streams.log.protocol import Bounds, PartitionRef
+from streams.stored_event import recorded_at_of
 
 MAX_SCANNED_EVENTS = 20_000
 MAX_SCAN_SECONDS = 0.8
@@ -122,7 +123,7 @@ def _pass_by(lane: _Lane) -> int:
 def _keep(lane: _Lane, events: Sequence[bytes], offsets: Sequence[int], wanted: EventFilter) -> None:
     for raw, offset in zip(events, offsets, strict=True):
         if wanted.is_empty or wanted.matches(raw):
-            lane.found.append((recorded_at(raw), offset, raw))
+            lane.found.append((recorded_at_of(raw), offset, raw))
 
 
 def _run(

@@ -3,26 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-import msgspec
-
 from observability.operations.simulations.headers import SIMULATION_HEADER
+from streams.stored_event import decode_event
 
 PREVIEW_CHARACTERS = 240
-
-
-class _Event(msgspec.Struct, gc=False):
-    partition: int
-    offset: int
-    recorded_at: datetime
-    id: str
-    type: str
-    key: str | None
-    occurred_at: datetime | None
-    headers: dict[str, str]
-    payload: msgspec.Raw
-
-
-_decoder = msgspec.json.Decoder(_Event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +40,7 @@ class EventView:
 
 def view_event(raw: bytes) -> EventView:
     """Return an event as the log gave it out, for showing."""
-    event = _decoder.decode(raw)
+    event = decode_event(raw)
     return EventView(
         partition=event.partition,
         offset=event.offset,
@@ -66,6 +50,6 @@ def view_event(raw: bytes) -> EventView:
         key=event.key,
         occurred_at=event.occurred_at,
         headers=tuple(event.headers.items()),
-        payload=bytes(event.payload).decode(),
+        payload=event.payload_text,
         raw=raw.decode(),
     )
