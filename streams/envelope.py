@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 from uuid_utils import uuid7
 
 from accounts.errors import ExpectedObject, InvalidUnicode, PayloadTooLarge, TooDeep
+from accounts.http.faults import fault_of
 from accounts.http.strict_json import check_text, exceeds_depth, explain_decode_error
 from streams.conf import (
     MAX_EVENT_BYTES,
@@ -32,7 +33,12 @@ TYPE_PATTERN = rf"[A-Za-z0-9][A-Za-z0-9._:/+-]{{0,{MAX_TYPE_CHARACTERS - 1}}}"
 _type = re.compile(TYPE_PATTERN, re.ASCII)
 # A string, or white space between tokens.
 _STRING_OR_SPACE = re.compile(rb'("(?:[^"\\]|\\.)*")|[ \t\r\n]+')
-_PATH_PART = re.compile(r"\.([A-Za-z_]+)|\[(\d+)\]|\[\.\.\.\]")
+_WORDS = {
+    "unknown_field": "An event has no such field.",
+    "required": "`{name}` is required.",
+    "timezone_required": "A zone is required: 2026-11-22T10:00:00Z.",
+    "expected_object": "An event must be a JSON object.",
+}
 
 
 class Envelope(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -234,22 +240,12 @@ def _decode_each(items: list[bytes], *, is_single: bool) -> list[Envelope]:
 
 
 def _fault_of(error: msgspec.ValidationError, pointer: str) -> EventFault:
-    """Turn msgspec's `Expected …, got … - at `$.key`` into a pointer, a code and words."""
-    text, _, path = str(error).partition(" - at `$")
-    for name, index in _PATH_PART.findall(path):
-        # Of a key in `headers`, which may be anything, msgspec tells nothing.
-        pointer += f"/{name or index}" if name or index else ""
-    if "unknown field" in text:
-        name = text.rpartition("field `")[2].rstrip("`")[:60]
-        return EventFault(f"{pointer}/{name}", "unknown_field", "An event has no such field.")
-    if "missing required field" in text:
-        name = text.rpartition("field `")[2].rstrip("`")
-        return EventFault(f"{pointer}/{name}", "required", f"`{name}` is required.")
-    if "timezone" in text:
-        return EventFault(pointer, "timezone_required", "A zone is required: 2026-11-22T10:00:00Z.")
-    if text.startswith("Expected `object`"):
-        return EventFault(pointer, "expected_object", "An event must be a JSON object.")
-    return EventFault(pointer, "invalid", text[:200])
+    """Say in the words of events what does not fit."""
+    fault = fault_of(error)
+    # A number that is out of range stands where none belongs.
+    code = "invalid" if fault.code == "out_of_range" else fault.code
+    detail = _WORDS[code].format(name=fault.name) if code in _WORDS else fault.text
+    return EventFault(f"{pointer}{fault.pointer}", code, detail)
 
 
 def _faults_of(event: Envelope, pointer: str) -> list[EventFault]:

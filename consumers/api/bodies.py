@@ -1,6 +1,5 @@
 """Bodies of the lease verbs: decoded into typed structs, and refused with a pointer to what is wrong."""
 
-import re
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from accounts.conf import MAX_BODY_BYTES
 from accounts.errors import ExpectedObject, InvalidUnicode, TooDeep
 from accounts.http.bodies import read_body
+from accounts.http.faults import fault_of
 from accounts.http.strict_json import check_text, exceeds_depth, explain_decode_error
 from consumers.conf import (
     DEFAULT_LEASE_EVENTS,
@@ -23,7 +23,7 @@ from consumers.conf import (
 )
 from streams.conf import MAX_OFFSET, MAX_WAIT_SECONDS
 
-_PATH_PART = re.compile(r"\.([A-Za-z_]+)|\[(\d+)\]|\[\.\.\.\]")
+_WORDS = {"unknown_field": "There is no such field.", "required": "This field is required."}
 _Body = TypeVar("_Body")
 
 DeliveryId = Annotated[int, Meta(ge=1, le=MAX_OFFSET)]
@@ -148,14 +148,7 @@ def _check_json(body: bytes) -> None:
 
 
 def _problem(error: msgspec.ValidationError) -> ValidationError:
-    """Turn msgspec's `Expected …, got … - at `$.deliveries[0].offset`` into a pointer, a code and words."""
-    text, _, where = str(error).partition(" - at `$")
-    path = "/".join(name or index or "-" for name, index in _PATH_PART.findall(where))
-    if "unknown field" in text:
-        name = text.rpartition("field `")[2].rstrip("`")[:60]
-        return invalid(f"{path}/{name}", "There is no such field.", "unknown_field")
-    if "missing required field" in text:
-        name = text.rpartition("field `")[2].rstrip("`")
-        return invalid(f"{path}/{name}", "This field is required.", "required")
-    code = "out_of_range" if "`int` " in text or "`float` " in text or "out of range" in text else "invalid"
-    return invalid(path, text, code)
+    """Say what does not fit in the words of other endpoints."""
+    fault = fault_of(error)
+    code = "invalid" if fault.code == "expected_object" else fault.code
+    return invalid(fault.pointer, _WORDS.get(code, fault.text), code)
