@@ -26,24 +26,35 @@ from streams.conf import MAX_OFFSET, MAX_WAIT_SECONDS
 _WORDS = {"unknown_field": "There is no such field.", "required": "This field is required."}
 _Body = TypeVar("_Body")
 
+# What OpenAPI says of these bodies is made from them (`eventflow_site/api/struct_schemas.py`).
 DeliveryId = Annotated[int, Meta(ge=1, le=MAX_OFFSET)]
 Offset = Annotated[int, Meta(ge=1, le=MAX_OFFSET)]
-AckWait = Annotated[float, Meta(ge=1, le=MAX_ACK_WAIT_SECONDS)]
-Delay = Annotated[float, Meta(ge=0, le=MAX_BACKOFF_SECONDS)]
+AckWait = Annotated[
+    Annotated[float, Meta(ge=1, le=MAX_ACK_WAIT_SECONDS)] | None,
+    Meta(description="Seconds; defaults to the group's."),
+]
+Delay = Annotated[Annotated[float, Meta(ge=0, le=MAX_BACKOFF_SECONDS)] | None, Meta(description="Seconds.")]
 
 
-class LeaseBody(msgspec.Struct, forbid_unknown_fields=True):
+class LeaseRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """How much, for whom, and how long to wait for something."""
+
     max_events: Annotated[int, Meta(ge=1, le=MAX_LEASE_EVENTS)] = DEFAULT_LEASE_EVENTS
-    wait: Annotated[float, Meta(ge=0, le=MAX_WAIT_SECONDS)] = 0.0
-    consumer: Annotated[str, Meta(min_length=1, max_length=MAX_CONSUMER_CHARACTERS)] | None = None
-    ack_wait: AckWait | None = None
+    wait: Annotated[float, Meta(ge=0, le=MAX_WAIT_SECONDS, description="Seconds.")] = 0.0
+    consumer: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=MAX_CONSUMER_CHARACTERS)] | None,
+        Meta(description="A name for people; defaults to the caller."),
+    ] = None
+    ack_wait: AckWait = None
 
 
 class FailedItem(msgspec.Struct, forbid_unknown_fields=True):
+    """One event that failed: it goes on by itself, after the group's backoff or its own delay."""
+
     offset: Offset
-    error: str = ""
-    delay: Delay | None = None
-    terminal: bool = False
+    error: Annotated[str, Meta(description="Kept up to 2,000 characters.")] = ""
+    delay: Delay = None
+    terminal: Annotated[bool, Meta(description="No further attempt: a dead letter at once.")] = False
 
 
 class LeaseItem(msgspec.Struct, forbid_unknown_fields=True):
@@ -57,28 +68,28 @@ class AckItem(LeaseItem, forbid_unknown_fields=True):
 
 class NackItem(LeaseItem, forbid_unknown_fields=True):
     error: str = ""
-    delay: Delay | None = None
+    delay: Delay = None
     terminal: bool = False
 
 
 _Items = Meta(min_length=1, max_length=MAX_OUTCOME_DELIVERIES)
 
 
-class AckBody(msgspec.Struct, forbid_unknown_fields=True):
+class AckRequest(msgspec.Struct, forbid_unknown_fields=True):
     deliveries: Annotated[list[AckItem], _Items]
 
 
-class NackBody(msgspec.Struct, forbid_unknown_fields=True):
+class NackRequest(msgspec.Struct, forbid_unknown_fields=True):
     deliveries: Annotated[list[NackItem], _Items]
 
 
-class ReleaseBody(msgspec.Struct, forbid_unknown_fields=True):
+class ReleaseRequest(msgspec.Struct, forbid_unknown_fields=True):
     deliveries: Annotated[list[LeaseItem], _Items]
 
 
-class ExtendBody(msgspec.Struct, forbid_unknown_fields=True):
+class ExtendRequest(msgspec.Struct, forbid_unknown_fields=True):
     deliveries: Annotated[list[LeaseItem], _Items]
-    ack_wait: AckWait | None = None
+    ack_wait: AckWait = None
 
 
 def decode_body(request: HttpRequest, decoder: msgspec.json.Decoder[_Body]) -> _Body:

@@ -9,8 +9,8 @@ from accounts.http.bodies import JSON
 from accounts.http.lean import LeanView
 from accounts.permissions import MayConsume
 from accounts.roles import Right
-from consumers.api.bodies import LeaseBody, check_name, decode_body
-from consumers.api.schemas import LeasedSerializer, LeaseRequestSerializer
+from consumers.api.bodies import LeaseRequest, check_name, decode_body
+from consumers.api.schemas import LeasedSerializer
 from consumers.queries import get_group_for_hot_verb
 from consumers.services.leasing import Leased, LeasedDelivery, lease_deliveries
 from consumers.services.members import note_member
@@ -18,7 +18,7 @@ from consumers.services.waiting import waiting_place
 from streams.lookup import require_stream
 from streams.times import format_time
 
-_decoder = msgspec.json.Decoder(LeaseBody)
+_decoder = msgspec.json.Decoder(LeaseRequest)
 
 
 class LeaseView(LeanView):
@@ -27,7 +27,7 @@ class LeaseView(LeanView):
     @extend_schema(
         operation_id="lease_deliveries",
         tags=["Lease mode"],
-        request=LeaseRequestSerializer,
+        request=LeaseRequest,
         responses={200: OpenApiResponse(LeasedSerializer)},
     )
     def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:

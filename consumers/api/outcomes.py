@@ -12,14 +12,16 @@ from accounts.http.bodies import JSON
 from accounts.http.lean import LeanView
 from accounts.permissions import MayConsume
 from accounts.roles import Right
-from consumers.api.bodies import AckBody, ExtendBody, LeaseItem, NackBody, ReleaseBody, check_unique, decode_body
-from consumers.api.schemas import (
-    AckRequestSerializer,
-    DeliveryResultsSerializer,
-    ExtendRequestSerializer,
-    NackRequestSerializer,
-    ReleaseRequestSerializer,
+from consumers.api.bodies import (
+    AckRequest,
+    ExtendRequest,
+    LeaseItem,
+    NackRequest,
+    ReleaseRequest,
+    check_unique,
+    decode_body,
 )
+from consumers.api.schemas import DeliveryResultsSerializer
 from consumers.errors import LeaseLost
 from consumers.isolation import FailedEvent
 from consumers.models import ConsumerGroup
@@ -55,17 +57,15 @@ class _OutcomeView(LeanView):
 
 
 class AckView(_OutcomeView):
-    decoder = msgspec.json.Decoder(AckBody)
+    decoder = msgspec.json.Decoder(AckRequest)
 
-    @extend_schema(
-        operation_id="ack_deliveries", tags=["Lease mode"], request=AckRequestSerializer, responses=RESPONSES
-    )
+    @extend_schema(operation_id="ack_deliveries", tags=["Lease mode"], request=AckRequest, responses=RESPONSES)
     def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
         """Done. Name the offsets that failed, if any: each goes on by itself, the rest is finished.
 
         The same again is harmless. 409 `lease_lost` if none of the leases is yours any more.
         """
-        body: AckBody = self._decode(request, self.decoder)
+        body: AckRequest = self._decode(request, self.decoder)
         acks = [
             Ack(
                 item.delivery_id,
@@ -78,14 +78,12 @@ class AckView(_OutcomeView):
 
 
 class NackView(_OutcomeView):
-    decoder = msgspec.json.Decoder(NackBody)
+    decoder = msgspec.json.Decoder(NackRequest)
 
-    @extend_schema(
-        operation_id="nack_deliveries", tags=["Lease mode"], request=NackRequestSerializer, responses=RESPONSES
-    )
+    @extend_schema(operation_id="nack_deliveries", tags=["Lease mode"], request=NackRequest, responses=RESPONSES)
     def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
         """Failed as a whole: it comes again after the group's backoff or its own delay, or never if `terminal`."""
-        body: NackBody = self._decode(request, self.decoder)
+        body: NackRequest = self._decode(request, self.decoder)
         nacks = [
             Nack(item.delivery_id, item.lease_token, item.error, item.delay, item.terminal) for item in body.deliveries
         ]
@@ -93,26 +91,22 @@ class NackView(_OutcomeView):
 
 
 class ReleaseView(_OutcomeView):
-    decoder = msgspec.json.Decoder(ReleaseBody)
+    decoder = msgspec.json.Decoder(ReleaseRequest)
 
-    @extend_schema(
-        operation_id="release_deliveries", tags=["Lease mode"], request=ReleaseRequestSerializer, responses=RESPONSES
-    )
+    @extend_schema(operation_id="release_deliveries", tags=["Lease mode"], request=ReleaseRequest, responses=RESPONSES)
     def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
         """Give it back untouched: available at once, not counted as failed."""
-        body: ReleaseBody = self._decode(request, self.decoder)
+        body: ReleaseRequest = self._decode(request, self.decoder)
         return answer(release_deliveries(group=_group(request, stream, group), leases=_refs(body.deliveries)))
 
 
 class ExtendView(_OutcomeView):
-    decoder = msgspec.json.Decoder(ExtendBody)
+    decoder = msgspec.json.Decoder(ExtendRequest)
 
-    @extend_schema(
-        operation_id="extend_leases", tags=["Lease mode"], request=ExtendRequestSerializer, responses=RESPONSES
-    )
+    @extend_schema(operation_id="extend_leases", tags=["Lease mode"], request=ExtendRequest, responses=RESPONSES)
     def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
         """Keep it for another ack wait, counted from now."""
-        body: ExtendBody = self._decode(request, self.decoder)
+        body: ExtendRequest = self._decode(request, self.decoder)
         results = extend_leases(
             group=_group(request, stream, group), leases=_refs(body.deliveries), ack_wait_seconds=body.ack_wait
         )

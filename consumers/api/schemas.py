@@ -1,53 +1,11 @@
-"""How leases, deliveries and dead letters look in OpenAPI; the hot views send and receive bytes."""
+"""How leases, deliveries and dead letters look in OpenAPI; the hot views send bytes."""
 
 import msgspec
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
-from consumers.conf import (
-    MAX_ACK_WAIT_SECONDS,
-    MAX_BACKOFF_SECONDS,
-    MAX_CONSUMER_CHARACTERS,
-    MAX_LEASE_EVENTS,
-    MAX_OUTCOME_DELIVERIES,
-)
 from consumers.states import DeadLetterStatus, DeliveryState, ExhaustedReason, Outcome, RedriveOutcome
 from streams.api.schemas import EventSerializer
-from streams.conf import MAX_OFFSET
-
-
-def _delay() -> serializers.Field:
-    return serializers.FloatField(
-        required=False, allow_null=True, min_value=0, max_value=MAX_BACKOFF_SECONDS, help_text="Seconds."
-    )
-
-
-def _items(item: type[serializers.Serializer]) -> serializers.Field:
-    return serializers.ListField(child=item(), min_length=1, max_length=MAX_OUTCOME_DELIVERIES)
-
-
-def _ack_wait() -> serializers.Field:
-    return serializers.FloatField(
-        required=False,
-        allow_null=True,
-        min_value=1,
-        max_value=MAX_ACK_WAIT_SECONDS,
-        help_text="Seconds; defaults to the group's.",
-    )
-
-
-class LeaseRequestSerializer(serializers.Serializer):
-    """How much, for whom, and how long to wait for something."""
-
-    max_events = serializers.IntegerField(default=100, min_value=1, max_value=1000)
-    wait = serializers.FloatField(default=0, min_value=0, max_value=30, help_text="Seconds.")
-    consumer = serializers.CharField(
-        required=False,
-        allow_null=True,
-        max_length=MAX_CONSUMER_CHARACTERS,
-        help_text="A name for people; defaults to the caller.",
-    )
-    ack_wait = _ack_wait()
 
 
 class LeasedDeliverySerializer(serializers.Serializer):
@@ -77,47 +35,6 @@ class GapSerializer(serializers.Serializer):
 class LeasedSerializer(serializers.Serializer):
     deliveries = LeasedDeliverySerializer(many=True)
     gaps = GapSerializer(many=True)
-
-
-class LeaseItemSerializer(serializers.Serializer):
-    delivery_id = serializers.IntegerField(min_value=1, max_value=MAX_OFFSET)
-    lease_token = serializers.UUIDField()
-
-
-class FailedItemSerializer(serializers.Serializer):
-    """One event that failed: it goes on by itself, after the group's backoff or its own delay."""
-
-    offset = serializers.IntegerField(min_value=1, max_value=MAX_OFFSET)
-    error = serializers.CharField(required=False, allow_blank=True, help_text="Kept up to 2,000 characters.")
-    delay = _delay()
-    terminal = serializers.BooleanField(default=False, help_text="No further attempt: a dead letter at once.")
-
-
-class AckItemSerializer(LeaseItemSerializer):
-    failed = serializers.ListField(child=FailedItemSerializer(), required=False, max_length=MAX_LEASE_EVENTS)
-
-
-class NackItemSerializer(LeaseItemSerializer):
-    error = serializers.CharField(required=False, allow_blank=True)
-    delay = _delay()
-    terminal = serializers.BooleanField(default=False)
-
-
-class AckRequestSerializer(serializers.Serializer):
-    deliveries = _items(AckItemSerializer)
-
-
-class NackRequestSerializer(serializers.Serializer):
-    deliveries = _items(NackItemSerializer)
-
-
-class ReleaseRequestSerializer(serializers.Serializer):
-    deliveries = _items(LeaseItemSerializer)
-
-
-class ExtendRequestSerializer(serializers.Serializer):
-    deliveries = _items(LeaseItemSerializer)
-    ack_wait = _ack_wait()
 
 
 class DeliveryResultSerializer(serializers.Serializer):

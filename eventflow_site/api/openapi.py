@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from accounts.http.fields import StrictSerializer
 from accounts.names import NAME_PATTERN
+from eventflow_site.api import struct_schemas  # noqa: F401 - the extension in it registers itself
 from streams.conf import MAX_OFFSET, MAX_REQUEST_EVENTS
 
 ProblemSerializer = inline_serializer(
