@@ -9,7 +9,8 @@ from psycopg_pool import PoolTimeout
 
 from accounts.errors import InvalidCredentials
 from accounts.short_memory import AnswerMissing, ShortMemory
-from tests.accounts.crowd import SECONDS, Crowd, wait_for_waiters
+from tests.accounts.waiters import wait_for_waiters
+from tests.threads import SECONDS, crowd, outcomes_of
 
 CROWD = 500
 
@@ -79,78 +80,78 @@ def source():
 
 def test_after_idling_one_of_a_crowd_asks_and_all_are_told(source):
     memory = make_memory()
-    crowd = Crowd(CROWD, lambda: memory.get("a", source.ask)).start()
+    all_of_them = crowd(CROWD, lambda: memory.get("a", source.ask))
     wait_for_waiters(memory, CROWD - 1)
     source.answer(0, "yes")
-    assert crowd.end() == ["yes"] * CROWD
+    assert outcomes_of(all_of_them) == ["yes"] * CROWD
     assert source.asked == 1
     assert memory.get("a", nobody) == "yes"
 
 
 def test_an_answer_that_comes_later_than_it_may_be_remembered_goes_to_all_who_waited_and_to_nobody_else(clock, source):
     memory = make_memory(seconds=0.9)
-    crowd = Crowd(CROWD, lambda: memory.get("a", source.ask)).start()
+    all_of_them = crowd(CROWD, lambda: memory.get("a", source.ask))
     wait_for_waiters(memory, CROWD - 1)
     clock.now += 2.5
     source.answer(0, "yes")
-    assert crowd.end() == ["yes"] * CROWD
+    assert outcomes_of(all_of_them) == ["yes"] * CROWD
     assert source.asked == 1
     assert memory.get("a", lambda: "anew") == "anew"
 
 
 def test_nobody_waits_for_what_was_asked_too_long_before_they_came(clock, source):
     memory = make_memory(seconds=0.9)
-    stuck = Crowd(1, lambda: memory.get("a", source.ask)).start()
+    stuck = crowd(1, lambda: memory.get("a", source.ask))
     source.wait_for_question()
     clock.now += 0.8
-    in_time = Crowd(1, lambda: memory.get("a", nobody)).start()
+    in_time = crowd(1, lambda: memory.get("a", nobody))
     wait_for_waiters(memory, 1)
     clock.now += 0.2
     assert memory.get("a", lambda: "revoked") == "revoked"
     source.answer(0, "valid")
-    assert stuck.end() == in_time.end() == ["valid"]
+    assert outcomes_of(stuck) == outcomes_of(in_time) == ["valid"]
     # What was asked for earlier and came later does not take the place of what is newer.
     assert memory.get("a", nobody) == "revoked"
 
 
 def test_a_failure_of_one_who_was_passed_over_leaves_the_newer_answer_alone(clock, source):
     memory = make_memory(seconds=0.9)
-    stuck = Crowd(1, lambda: memory.get("a", source.ask)).start()
+    stuck = crowd(1, lambda: memory.get("a", source.ask))
     source.wait_for_question()
     clock.now += 1
     memory.get("a", lambda: "newer")
     source.answer(0, PoolTimeout())
-    stuck.end()
+    outcomes_of(stuck)
     assert memory.get("a", nobody) == "newer"
 
 
 def test_while_one_asks_other_keys_are_answered(source):
     memory = make_memory()
-    first = Crowd(1, lambda: memory.get("a", source.ask)).start()
+    first = crowd(1, lambda: memory.get("a", source.ask))
     source.wait_for_question()
     assert memory.get("b", lambda: "other") == "other"
     source.answer(0, "yes")
-    assert first.end() == ["yes"]
+    assert outcomes_of(first) == ["yes"]
 
 
 def test_who_comes_after_the_time_of_an_answer_waits_for_its_renewal(clock, source):
     memory = make_memory(seconds=0.9)
     memory.get("a", lambda: "old")
     clock.now += 0.5
-    renewing = Crowd(1, lambda: memory.get("a", source.ask)).start()
+    renewing = crowd(1, lambda: memory.get("a", source.ask))
     source.wait_for_question()
     assert memory.get("a", nobody) == "old"
     clock.now += 0.5
-    late = Crowd(20, lambda: memory.get("a", nobody)).start()
+    late = crowd(20, lambda: memory.get("a", nobody))
     wait_for_waiters(memory, 20)
     source.answer(0, "new")
-    assert renewing.end() + late.end() == ["new"] * 21
+    assert outcomes_of(renewing) + outcomes_of(late) == ["new"] * 21
 
 
 @pytest.mark.parametrize("is_quick", [False, True], ids=["while all wait", "before most have woken up"])
 def test_a_refusal_is_asked_for_once_more_by_one_of_those_who_came_meanwhile_and_goes_to_all(source, is_quick):
     memory = make_memory()
-    crowd = Crowd(CROWD, lambda: memory.get("a", source.ask)).start()
+    all_of_them = crowd(CROWD, lambda: memory.get("a", source.ask))
     source.wait_for_question()
     wait_for_waiters(memory, CROWD - 1)
     if is_quick:
@@ -159,7 +160,7 @@ def test_a_refusal_is_asked_for_once_more_by_one_of_those_who_came_meanwhile_and
     if not is_quick:
         source.wait_for_question()
         source.answer(1, InvalidCredentials("no such key"))
-    outcomes = crowd.end()
+    outcomes = outcomes_of(all_of_them)
     assert {(type(outcome), outcome.detail) for outcome in outcomes} == {(InvalidCredentials, "no such key")}
     # Each its own: one that many threads raise would grow with every one of them.
     assert len({id(outcome) for outcome in outcomes}) == CROWD
@@ -169,24 +170,24 @@ def test_a_refusal_is_asked_for_once_more_by_one_of_those_who_came_meanwhile_and
 
 def test_what_was_made_while_a_refusal_was_under_way_is_there_for_whoever_came_after_it(source):
     memory = make_memory()
-    early = Crowd(1, lambda: memory.get("a", source.ask)).start()
+    early = crowd(1, lambda: memory.get("a", source.ask))
     source.wait_for_question()
-    late = Crowd(10, lambda: memory.get("a", source.ask)).start()
+    late = crowd(10, lambda: memory.get("a", source.ask))
     wait_for_waiters(memory, 10)
     source.answer(0, InvalidCredentials())
     source.answer(1, "made since")
-    assert [type(outcome) for outcome in early.end()] == [InvalidCredentials]
-    assert late.end() == ["made since"] * 10
+    assert [type(outcome) for outcome in outcomes_of(early)] == [InvalidCredentials]
+    assert outcomes_of(late) == ["made since"] * 10
     assert source.asked == 2
 
 
 @pytest.mark.parametrize("error", [PoolTimeout("none free"), RuntimeError("a defect"), SystemExit()], ids=repr)
 def test_where_the_one_who_asks_fails_the_others_are_told_at_once_and_none_of_them_tries(source, error):
     memory = make_memory()
-    crowd = Crowd(CROWD, lambda: memory.get("a", source.ask)).start()
+    all_of_them = crowd(CROWD, lambda: memory.get("a", source.ask))
     wait_for_waiters(memory, CROWD - 1)
     source.answer(0, error)
-    outcomes = crowd.end()
+    outcomes = outcomes_of(all_of_them)
     assert [outcome for outcome in outcomes if not isinstance(outcome, AnswerMissing)] == [error]
     # Not what it said to the one, which may be for nobody else.
     assert {str(outcome) for outcome in outcomes if outcome is not error} == {"a look-up has failed"}
@@ -196,29 +197,29 @@ def test_where_the_one_who_asks_fails_the_others_are_told_at_once_and_none_of_th
 
 def test_what_was_being_asked_when_something_changed_is_not_kept_and_not_told_to_whoever_comes_after(source):
     memory = make_memory()
-    before = Crowd(10, lambda: memory.get("a", source.ask)).start()
+    before = crowd(10, lambda: memory.get("a", source.ask))
     wait_for_waiters(memory, 9)
     memory.forget()
     assert memory.get("a", lambda: "after") == "after"
     source.answer(0, "before")
-    assert before.end() == ["before"] * 10
+    assert outcomes_of(before) == ["before"] * 10
     assert memory.get("a", nobody) == "after"
 
 
 def test_nobody_waits_for_ever_for_one_who_is_stuck(source):
     memory: ShortMemory[str, object] = ShortMemory(seconds=SECONDS, size=10, patience_seconds=0.05)
-    stuck = Crowd(1, lambda: memory.get("a", source.ask)).start()
+    stuck = crowd(1, lambda: memory.get("a", source.ask))
     source.wait_for_question()
-    waiting = Crowd(20, lambda: memory.get("a", nobody)).start()
-    assert {type(outcome) for outcome in waiting.end()} == {AnswerMissing}
+    waiting = crowd(20, lambda: memory.get("a", nobody))
+    assert {type(outcome) for outcome in outcomes_of(waiting)} == {AnswerMissing}
     source.answer(0, "late")
-    assert stuck.end() == ["late"]
+    assert outcomes_of(stuck) == ["late"]
     assert memory.get("a", nobody) == "late"
 
 
 def test_a_forked_child_waits_for_nobody_of_its_parent(source):
     memory = make_memory()
-    asking = Crowd(1, lambda: memory.get("a", source.ask)).start()
+    asking = crowd(1, lambda: memory.get("a", source.ask))
     source.wait_for_question()
     # As if another thread were just looking, too.
     with memory._lock:
@@ -228,14 +229,14 @@ def test_a_forked_child_waits_for_nobody_of_its_parent(source):
             os._exit(0 if memory.get("a", lambda: "child") == "child" else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     source.answer(0, "parent")
-    assert asking.end() == ["parent"]
+    assert outcomes_of(asking) == ["parent"]
     assert memory.get("a", nobody) == "parent"
 
 
 def test_who_waits_lets_go_of_the_database_connection(db_with_commits, source):
     """Otherwise those who wait could hold all of them, and whoever asks has none."""
     memory = make_memory()
-    asking = Crowd(1, lambda: memory.get("a", source.ask)).start()
+    asking = crowd(1, lambda: memory.get("a", source.ask))
     source.wait_for_question()
     held = []
 
@@ -246,20 +247,20 @@ def test_who_waits_lets_go_of_the_database_connection(db_with_commits, source):
         assert held[0].connection is not None
         return memory.get("a", nobody)
 
-    waiting = Crowd(1, wait).start()
+    waiting = crowd(1, wait)
     wait_for_waiters(memory, 1)
     assert held[0].connection is None
     source.answer(0, "yes")
-    assert asking.end() + waiting.end() == ["yes", "yes"]
+    assert outcomes_of(asking) + outcomes_of(waiting) == ["yes", "yes"]
 
 
 def test_who_is_in_a_transaction_asks_and_does_not_wait(db_with_commits, source):
     memory = make_memory()
-    asking = Crowd(1, lambda: memory.get("a", source.ask)).start()
+    asking = crowd(1, lambda: memory.get("a", source.ask))
     source.wait_for_question()
     with transaction.atomic():
         assert memory.get("a", lambda: "mine") == "mine"
         assert connection.connection is not None
     source.answer(0, "yes")
-    assert asking.end() == ["yes"]
+    assert outcomes_of(asking) == ["yes"]
     assert memory.get("a", nobody) == "yes"

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import psycopg
 import pytest
 from django.db import connection
 
@@ -18,9 +17,11 @@ from consumers.models import GroupMember
 from consumers.services import members
 from streams import lookup as streams
 from streams.connections import connect
-from tests.accounts.crowd import SECONDS, Crowd, wait_for_waiters
+from tests.accounts.waiters import wait_for_waiters
 from tests.client import ApiClient
 from tests.factories import make_group, make_key, make_owner, make_stream
+from tests.run.instance import wait_for
+from tests.threads import SECONDS, crowd, outcomes_of, waits_for_a_lock
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
@@ -55,7 +56,7 @@ def ask_together(memory: ShortMemory[Any, Any], table: str, call: Callable[[], A
             return call()
 
     memory.forget()
-    return Crowd(CROWD, watched).start().end(), statements.count
+    return outcomes_of(crowd(CROWD, watched)), statements.count
 
 
 def test_a_key_is_looked_up_once():
@@ -118,11 +119,11 @@ def test_a_member_is_written_down_once():
             members.note_member(group_id=group.pk, name="worker-1")
 
     with members._lock:
-        crowd = Crowd(CROWD, note).start()
+        all_of_them = crowd(CROWD, note)
         together.wait()
         # All of them have seen by now that nobody has written it down.
         time.sleep(0.3)
-    assert crowd.end() == [None] * CROWD
+    assert outcomes_of(all_of_them) == [None] * CROWD
     assert statements.count == 1
     assert GroupMember.objects.get().name == "worker-1"
 
@@ -135,32 +136,19 @@ def test_who_waits_for_a_stuck_database_is_told_that_nothing_was_stored(monkeypa
     make_stream("orders", owner=owner)
 
     def append() -> Any:
-        try:
-            return ApiClient(key=key).post("/events", {"stream": "orders", "payload": 1})
-        finally:
-            connection.close()
+        return ApiClient(key=key).post("/events", {"stream": "orders", "payload": 1})
 
     with connect("blocker") as blocker:
         blocker.execute("BEGIN")
         blocker.execute("LOCK TABLE streams_stream IN ACCESS EXCLUSIVE MODE")
-        asking = Crowd(1, append).start()
-        wait_until_blocked(blocker)
-        answers = Crowd(10, append).start().end()
+        asking = crowd(1, append)
+        wait_for("the lock to be waited for", waits_for_a_lock)
+        answers = outcomes_of(crowd(10, append))
         blocker.execute("ROLLBACK")
     assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(503, "database_unavailable")}
     assert {answer.headers["EventFlow-Stored"] for answer in answers} == {"no"}
     assert {answer.headers["Retry-After"] for answer in answers} == {"1"}
-    (stored,) = asking.end()
+    (stored,) = outcomes_of(asking)
     assert stored.status_code == 202
     log = ApiClient(key=key).get("/streams/orders/events", last_offset=0).json()
     assert [event["payload"] for event in log] == [1]
-
-
-def wait_until_blocked(blocker: psycopg.Connection[Any]) -> None:
-    query = "SELECT count(*) FROM pg_locks WHERE relation = 'streams_stream'::regclass AND NOT granted"
-    event = threading.Event()
-    for _ in range(SECONDS * 100):
-        if blocker.execute(query).fetchone() == (1,):
-            return
-        event.wait(0.01)
-    pytest.fail("nobody was blocked")

@@ -4,15 +4,16 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from consumers.errors import DeadLetterNotOpen
 from consumers.isolation import FailedEvent
-from consumers.models import DeadLetter, Delivery, Redrive
+from consumers.models import ConsumerGroup, DeadLetter, Delivery, Redrive
 from consumers.services.dead_letters.close import discard_dead_letter
 from consumers.services.dead_letters.redrive import redrive_dead_letter
 from consumers.services.groups import delete_group
@@ -23,6 +24,8 @@ from consumers.statements import run
 from tests.consumers.leases import (
     ack,
     committed,
+    dead,
+    eventually,
     info,
     lease,
     lease_one,
@@ -34,33 +37,19 @@ from tests.consumers.leases import (
     refs,
     states,
 )
+from tests.threads import Work, at_once, outcomes_of, waits_for_a_lock
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
 
-def at_once(*works: Callable[[], Any]) -> list[Any]:
-    """Run all at the same moment, each in a thread with a connection of its own; the first error is raised."""
-    barrier = threading.Barrier(len(works))
-    results: list[Any] = [None] * len(works)
-    errors: list[BaseException] = []
+# How often a race is run until it has gone every way.
+MANY_TURNS = 100
 
-    def run(index: int) -> None:
-        try:
-            barrier.wait()
-            results[index] = works[index]()
-        except BaseException as error:
-            errors.append(error)
-        finally:
-            connection.close()
 
-    threads = [threading.Thread(target=run, args=(index,)) for index in range(len(works))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    if errors:
-        raise errors[0]
-    return results
+def after(seconds: float, call: Callable[[], Any]) -> Any:
+    """Give the others a head start."""
+    time.sleep(seconds)
+    return call()
 
 
 class Ledger:
@@ -71,9 +60,11 @@ class Ledger:
         self.held: set[tuple[int, int]] = set()
         self.acked: Counter[tuple[int, int]] = Counter()
         self.counts: dict[tuple[int, int], int] = {}
+        self.takers: Counter[str] = Counter()
 
-    def take(self, delivery) -> None:
+    def take(self, delivery, consumer: str) -> None:
         with self.lock:
+            self.takers[consumer] += 1
             for offset in offsets([delivery]):
                 event = (delivery.partition, offset)
                 assert event not in self.held, f"{event} is held twice"
@@ -99,13 +90,14 @@ def test_every_event_is_acked_once_and_never_held_by_two(ordering, partitions):
         produce(group, per_partition, partition=partition)
     total = per_partition * partitions
     ledger = Ledger()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 50
 
     def consume(seed: int) -> None:
         luck = random.Random(seed)
-        while sum(ledger.acked.values()) < total and time.monotonic() < deadline:
+        while sum(ledger.acked.values()) < total:
+            assert time.monotonic() < deadline, f"{sum(ledger.acked.values())} of {total} acked"
             for delivery in lease(group, luck.randint(1, 40), consumer=f"c{seed}").deliveries:
-                ledger.take(delivery)
+                ledger.take(delivery, f"c{seed}")
                 own = offsets([delivery])
                 chance = luck.random()
                 # What is given up is let go in the ledger first: somebody else may have it the moment after.
@@ -126,6 +118,10 @@ def test_every_event_is_acked_once_and_never_held_by_two(ordering, partitions):
                     assert release_deliveries(group=group, leases=refs(delivery))[0].result == "released"
 
     at_once(*(lambda seed=seed: consume(seed) for seed in range(4)), *(reconcile_deliveries for _ in range(2)))
+
+    # All of them took part, and much came more than once.
+    assert set(ledger.takers) == {"c0", "c1", "c2", "c3"}
+    assert sum(count > 1 for count in ledger.counts.values()) > total // 20
 
     assert len(ledger.acked) == total
     assert set(ledger.acked.values()) == {1}
@@ -163,34 +159,75 @@ def test_max_in_flight_holds_when_all_ask_at_once():
     assert len([offset for answer in answers for offset in offsets(answer)]) == 10
 
 
-@pytest.mark.parametrize("turn", range(15))
-def test_an_ack_and_the_reaper_meet_at_one_lease(turn):
+def test_an_ack_and_the_reaper_meet_at_one_lease():
     group = make_lease_group()
-    produce(group, 1)
-    delivery = lease_one(group)
-    let_expire(group)
-    (said,), reaped = at_once(lambda: ack(group, delivery), lambda: expire_leases(group=group))
+    luck = random.Random(1)
+    ways: Counter[str] = Counter()
+    for turn in range(1, MANY_TURNS + 1):
+        produce(group, 1)
+        delivery = lease_one(group)
+        let_expire(group)
+        first, second = sorted((0.0, luck.uniform(-0.005, 0.005)))
+        (said,), reaped = at_once(
+            lambda delivery=delivery, pause=-first: after(pause, lambda: ack(group, delivery)),
+            lambda pause=second: after(pause, lambda: expire_leases(group=group)),
+        )
 
-    assert (said, reaped) in {("acked", 0), ("lease_lost", 1)}
-    assert committed(group) == (1 if said == "acked" else 0)
-    assert len(states(group)) == (0 if said == "acked" else 1)
+        assert (said, reaped) in {("acked", 0), ("lease_lost", 1)}
+        ways[said] += 1
+        if said == "lease_lost":
+            assert (committed(group), states(group)) == (turn - 1, [(turn, turn, "waiting")])
+            ack(group, lease_one(group))
+        assert (committed(group), states(group)) == (turn, [])
+        if turn >= 15 and min(ways["acked"], ways["lease_lost"]) >= 3:
+            return
+    pytest.fail(f"it did not go both ways: {ways}")
 
 
-@pytest.mark.parametrize("turn", range(15))
-def test_the_same_lease_acked_nacked_released_and_extended_at_once_ends_one_way(turn):
+def test_the_same_lease_acked_nacked_released_and_extended_at_once_ends_one_way():
     group = make_lease_group()
-    produce(group, 3)
-    delivery = lease_one(group)
-    said = at_once(
-        lambda: ack(group, delivery)[0],
-        lambda: nack(group, delivery)[0],
-        lambda: release_deliveries(group=group, leases=refs(delivery))[0].result.value,
-        lambda: ack(group, delivery)[0],
-        lambda: extend_leases(group=group, leases=refs(delivery))[0].result.value,
-    )
-    ends = set(said[:4]) - {"lease_lost"}
-    assert len(ends) == 1
-    assert committed(group) == (3 if ends == {"acked"} else 0)
+    luck = random.Random(2)
+    ways: Counter[str] = Counter()
+    for turn in range(1, MANY_TURNS + 1):
+        produce(group, 3)
+        delivery = lease_one(group)
+        verbs = {
+            "ack": lambda delivery=delivery: ack(group, delivery)[0],
+            "nack": lambda delivery=delivery: nack(group, delivery)[0],
+            "release": lambda delivery=delivery: release_deliveries(group=group, leases=refs(delivery))[0].result.value,
+            "ack again": lambda delivery=delivery: ack(group, delivery)[0],
+            "extend": lambda delivery=delivery: extend_leases(group=group, leases=refs(delivery))[0].result.value,
+        }
+        order = luck.sample(list(verbs), len(verbs))
+        said = dict(zip(order, at_once(*(verbs[verb] for verb in order)), strict=True))
+
+        assert said.pop("extend") in {"extended", "lease_lost"}
+        (end,) = set(said.values()) - {"lease_lost"}
+        assert end in {"acked", "nacked", "released"}
+        if end == "acked":
+            # The same token twice is harmless, whoever comes second.
+            assert said == {"ack": "acked", "ack again": "acked", "nack": "lease_lost", "release": "lease_lost"}
+        else:
+            assert list(said.values()).count(end) == 1
+            (left,) = Delivery.objects.all()
+            assert (left.state, left.lease_token, left.failure_count) == ("waiting", None, int(end == "nacked"))
+            assert (left.first_offset, left.last_offset) == (3 * turn - 2, 3 * turn)
+            ack(group, lease_one(group))
+        assert (committed(group), states(group)) == (3 * turn, [])
+        ways[end] += 1
+        if turn >= 15 and len(ways) == 3:
+            return
+    pytest.fail(f"it did not go every way: {ways}")
+
+
+@contextmanager
+def met_at_the_partitions(group: ConsumerGroup, *calls: Callable[[], Any]) -> Iterator[list[Work]]:
+    """Let the calls find what they want to take, and hold all of them up before they take it until the block ends."""
+    with transaction.atomic():
+        run("lock_offsets", group_id=group.pk, partition_ids=[each.id for each in info(group).partitions])
+        works = [Work(call) for call in calls]
+        eventually(lambda: waits_for_a_lock(count=len(works)))
+        yield works
 
 
 def test_reapers_in_a_crowd_take_each_lease_back_once():
@@ -200,52 +237,66 @@ def test_reapers_in_a_crowd_take_each_lease_back_once():
         lease(group, 10)
     let_expire(group)
 
-    counts = at_once(*(lambda: expire_leases(group=group) for _ in range(4)))
+    with met_at_the_partitions(group, *[lambda: expire_leases(group=group)] * 4) as reapers:
+        assert Delivery.objects.filter(state="leased").count() == 100
 
-    assert sum(counts) == 100
+    assert sorted(reaper.result() for reaper in reapers) == [0, 0, 0, 100]
     assert set(Delivery.objects.values_list("failure_count", flat=True)) == {1}
     covered = [n for first, last, _ in states(group) for n in range(first, last + 1)]
     assert covered == list(range(1, 1001))
 
 
-def test_doubled_ticks_make_one_dead_letter_each():
+def test_doubled_ticks_make_one_dead_letter_each(caplog):
     group = make_lease_group(partitions=2)
     for partition in range(2):
         produce(group, 200, partition=partition)
     for delivery in lease(group, 400).deliveries:
         nack(group, delivery, is_terminal=True)
 
-    at_once(*(reconcile_deliveries for _ in range(4)), lambda: lease(group))
+    calls = [*[reconcile_deliveries] * 4, lambda: len(lease(group).deliveries)]
+    with met_at_the_partitions(group, *calls) as works:
+        assert not DeadLetter.objects.exists()
+    *moved, leased = outcomes_of(works)
 
-    reconcile_deliveries()
+    # One of the ticks moved all of them, or the lease did.
+    assert sorted(moved) in ([0, 0, 0, 400], [0, 0, 0, 0])
+    assert leased == reconcile_deliveries() == 0
+    # A tick that fails says so only there.
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
     rows = DeadLetter.objects.values_list("partition_id", "offset", "round")
     assert len(rows) == len(set(rows)) == 400
     assert (states(group), committed(group, 0), committed(group, 1)) == ([], 200, 200)
 
 
-@pytest.mark.parametrize("turn", range(10))
-def test_clicks_at_the_same_moment_are_one(turn):
-    group = make_lease_group()
-    produce(group, 1)
-    nack(group, lease_one(group), is_terminal=True)
-    reconcile_deliveries()
-    found = DeadLetter.objects.get(group=group)
+def test_clicks_at_the_same_moment_are_one():
+    luck = random.Random(3)
+    ways: Counter[str] = Counter()
+    for turn in range(1, MANY_TURNS + 1):
+        group = make_lease_group()
+        produce(group, 1)
+        nack(group, lease_one(group), is_terminal=True)
+        reconcile_deliveries()
+        found = DeadLetter.objects.get(group=group)
 
-    def click(verb):
-        try:
-            verb(dead_letter=DeadLetter.objects.get(pk=found.pk), requested_by="user:1")
-        except DeadLetterNotOpen:
-            return False
-        return True
+        def click(verb, pk=found.pk):
+            try:
+                verb(dead_letter=DeadLetter.objects.get(pk=pk), requested_by="user:1")
+            except DeadLetterNotOpen:
+                return ""
+            return verb.__name__
 
-    did = at_once(
-        lambda: click(redrive_dead_letter),
-        lambda: click(redrive_dead_letter),
-        lambda: click(discard_dead_letter),
-        lambda: click(discard_dead_letter),
-    )
-    assert sum(did) == 1
-    assert Delivery.objects.filter(group=group).count() == Redrive.objects.filter(dead_letter=found).count() <= 1
+        verbs = luck.sample([redrive_dead_letter, redrive_dead_letter, discard_dead_letter, discard_dead_letter], 4)
+        did = at_once(*(lambda verb=verb, click=click: click(verb) for verb in verbs))
+
+        (way,) = [each for each in did if each]
+        is_redriven = way == "redrive_dead_letter"
+        assert Delivery.objects.filter(group=group).count() == is_redriven
+        assert Redrive.objects.filter(dead_letter=found).count() == is_redriven
+        assert DeadLetter.objects.get(pk=found.pk).status == ("redriven" if is_redriven else "discarded")
+        ways[way] += 1
+        if turn >= 10 and len(ways) == 2:
+            return
+    pytest.fail(f"it did not go both ways: {ways}")
 
 
 @pytest.mark.parametrize("alone", [False, True])
@@ -261,15 +312,12 @@ def test_a_range_that_is_being_cut_is_not_left_behind_in_part(what, alone):
             seek_group(stream=info(group), group=group, target=SeekTarget(SeekTo.EARLIEST))
         else:
             delete_group(group=group)
-        connection.close()
 
-    interruption = threading.Thread(target=interrupt)
     with transaction.atomic():
         assert offsets(lease(group, 3).deliveries) == [1, 2, 3]
-        interruption.start()
-        interruption.join(0.5)
-        assert interruption.is_alive()
-    interruption.join(30)
+        interruption = Work(interrupt)
+        eventually(waits_for_a_lock)
+    interruption.result()
 
     assert not Delivery.objects.exists()
 
@@ -278,33 +326,31 @@ def test_a_cut_waits_for_whoever_holds_the_partition_if_there_is_nothing_else():
     group = make_lease_group()
     produce(group, 100)
     nack(group, lease_one(group, 100))
-    answers: list[list[int]] = []
-
-    def take() -> None:
-        answers.append(offsets(lease(group, 3).deliveries))
-        connection.close()
-
-    taker = threading.Thread(target=take)
     with transaction.atomic():
         run("lock_offsets", group_id=group.pk, partition_ids=[info(group).partition(0).id])
-        taker.start()
-        taker.join(0.5)
-        assert answers == []
-    taker.join(30)
-    assert answers == [[1, 2, 3]]
+        taker = Work(lambda: offsets(lease(group, 3).deliveries))
+        eventually(waits_for_a_lock)
+        assert taker.is_alive()
+    assert taker.result() == [1, 2, 3]
 
 
 def test_a_seek_in_the_middle_of_everything_leaves_nothing_behind():
-    group = make_lease_group()
+    group = make_lease_group(max_failures=1_000, max_deliveries=10_000)
     produce(group, 200)
     stop = threading.Event()
+    is_last = threading.Event()
+    leased: Counter[int] = Counter()
+    # What was acked after the last seek had begun need not come again.
+    finished: set[int] = set()
 
     def consume(seed: int) -> None:
         luck = random.Random(seed)
         while not stop.is_set():
             for delivery in lease(group, 10).deliveries:
+                leased[seed] += 1
                 if luck.random() < 0.5:
-                    ack(group, delivery)
+                    if ack(group, delivery) == ["acked"] and is_last.is_set():
+                        finished.update(offsets([delivery]))
                 else:
                     nack(group, delivery, delay_seconds=0.0)
 
@@ -313,19 +359,21 @@ def test_a_seek_in_the_middle_of_everything_leaves_nothing_behind():
         for _ in range(20):
             target = SeekTarget(SeekTo.OFFSET, offset=luck.randint(0, 200))
             seek_group(stream=info(group), group=group, target=target)
+        before = dict(leased)
+        # All of them are at work between two seeks.
+        eventually(lambda: all(leased[seed] > before.get(seed, 0) for seed in range(3)))
+        is_last.set()
         seek_group(stream=info(group), group=group, target=SeekTarget(SeekTo.EARLIEST))
         stop.set()
 
     at_once(*(lambda seed=seed: consume(seed) for seed in range(3)), seek)
 
     seen: set[int] = set()
-    while deliveries := lease(group, 100).deliveries:
-        seen |= set(offsets(deliveries))
-        ack(group, *deliveries)
     let_expire(group)
     reconcile_deliveries()
     while deliveries := lease(group, 100).deliveries:
         seen |= set(offsets(deliveries))
-        ack(group, *deliveries)
-    assert committed(group) == 200
-    assert Delivery.objects.filter(dead_letter__isnull=True).count() == 0
+        assert set(ack(group, *deliveries)) == {"acked"}
+    # It stood at the beginning: each event came once more, unless it was finished since.
+    assert seen | finished == set(range(1, 201))
+    assert (committed(group), states(group), dead(group)) == (200, [], [])

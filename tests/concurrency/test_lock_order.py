@@ -1,8 +1,6 @@
 """Who waits for whom (docs/architecture.md): never in a circle. Each of these once ended in `deadlock detected`."""
 
-import threading
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 from django.db import connection, transaction
@@ -24,6 +22,7 @@ from tests.consumers.leases import (
     produce,
     refs,
 )
+from tests.threads import Work, waits_for_a_lock
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
@@ -44,43 +43,6 @@ END $$
 def execute(statement: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement)
-
-
-class Work(threading.Thread):
-    """Something that another caller does, on a connection of its own."""
-
-    def __init__(self, work: Callable[[], Any]) -> None:
-        super().__init__()
-        self._work = work
-        self.outcome: Any = None
-        self.start()
-
-    def run(self) -> None:
-        try:
-            self.outcome = self._work()
-        except BaseException as error:
-            self.outcome = error
-        finally:
-            connection.close()
-
-    def result(self) -> Any:
-        self.join(30)
-        if isinstance(self.outcome, BaseException):
-            raise self.outcome
-        return self.outcome
-
-
-def waits_for_a_lock(kind: str = "%", *, count: int = 1) -> bool:
-    """Whether so many of this database's connections wait for a lock of this kind."""
-    with connection.cursor() as cursor:
-        # Within a transaction the activity is looked at once, unless it is asked for anew.
-        cursor.execute("SELECT pg_stat_clear_snapshot()")
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND wait_event_type = 'Lock' AND wait_event LIKE %s",
-            [kind],
-        )
-        return bool(cursor.fetchone()[0] == count)
 
 
 @pytest.fixture

@@ -91,18 +91,18 @@ def run(code, environment, given=None):
 def test_kill_9_of_the_whole_server_loses_no_event_that_was_answered(server):
     environment = os.environ | {"DATABASE_URL": server.place.maintenance_url, "DATABASE_POOL_SIZE": "0"}
     partitions = [PartitionRef(pk, "crash", number) for number, pk in enumerate(run(PREPARE, environment))]
-    process = AppendingProcess(Load(partitions, threads=8), environment)
-    assert process.has_begun.wait(60)
-    for _ in range(CRASHES):
-        time.sleep(0.4)
-        server.kill()
-        time.sleep(0.2)
-        server.start()
-        before, started = process.stored_count, time.monotonic()
-        while process.stored_count == before:
-            assert time.monotonic() - started < 5, "appends did not come back"
-            time.sleep(0.01)
-    outcomes = process.finish()
+    with AppendingProcess(Load(partitions, threads=8), environment) as process:
+        assert process.has_begun.wait(60)
+        for _ in range(CRASHES):
+            time.sleep(0.4)
+            server.kill()
+            time.sleep(0.2)
+            server.start()
+            before, started = process.stored_count, time.monotonic()
+            while process.stored_count == before:
+                assert time.monotonic() - started < 5, "appends did not come back"
+                time.sleep(0.01)
+        outcomes = process.finish()
     counts = run(CHECK, environment, [partitions, outcomes.of])
     assert counts[STORED] > 20
     assert counts[REFUSED] > 0

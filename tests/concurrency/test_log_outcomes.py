@@ -1,6 +1,5 @@
 """What an append is told is true, whatever happens to the server, the connection or the process meanwhile."""
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,19 +11,21 @@ from django.db import connection
 from streams.connections import connect
 from streams.errors import AppendNotStored, AppendOutcomeUnknown, PartitionGone
 from streams.log import group_commit
-from streams.log.protocol import PartitionAppend, PartitionRef
+from streams.log.protocol import Appended, PartitionAppend, PartitionRef
+from tests.run.instance import wait_for
 from tests.streams.log.appending import (
     REFUSED,
     STORED,
     UNKNOWN,
-    AppendingProcess,
     Load,
     Outcomes,
     appending_here,
+    appending_processes,
     check_log,
     event,
     read_all,
 )
+from tests.threads import Work, in_threads
 
 
 def append(log, partition, *names):
@@ -33,24 +34,6 @@ def append(log, partition, *names):
 
 def ids(log, partition):
     return [one["id"] for one in read_all(log, partition)]
-
-
-def in_threads(calls):
-    """Run the calls at the same time and return each one's result or error."""
-    results: list[object] = [None] * len(calls)
-
-    def run(index):
-        try:
-            results[index] = calls[index]()
-        except Exception as error:
-            results[index] = error
-
-    threads = [threading.Thread(target=run, args=(index,)) for index in range(len(calls))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    return results
 
 
 @contextmanager
@@ -89,7 +72,7 @@ def test_a_missing_partition_fails_only_the_requests_that_name_it(make_partition
             wanted = [PartitionAppend(good, [event(f"good-{number}")])]
         calls.append(lambda wanted=wanted: postgres_log.append(wanted))
     results = in_threads(calls)
-    assert [isinstance(result, PartitionGone) for result in results] == [number % 4 == 0 for number in range(40)]
+    assert [type(result) for result in results] == [Appended if number % 4 else PartitionGone for number in range(40)]
     assert sorted(ids(postgres_log, good)) == sorted(f"good-{number}" for number in range(40) if number % 4)
 
 
@@ -102,6 +85,7 @@ def test_a_malformed_record_fails_only_its_own_request(partition, postgres_log):
     ]
     results = in_threads(calls)
     assert [isinstance(result, ValueError) for result in results] == [number % 4 == 0 for number in range(20)]
+    assert [isinstance(result, Appended) for result in results] == [number % 4 != 0 for number in range(20)]
     assert len(ids(postgres_log, partition)) == 15
 
 
@@ -114,7 +98,7 @@ def test_a_partition_that_somebody_keeps_locked_fails_only_the_requests_that_nam
             [lambda n=n: append(postgres_log, locked if n % 4 == 0 else free, f"n-{n}") for n in range(16)]
         )
         assert time.monotonic() - started < 5
-    assert [isinstance(result, AppendNotStored) for result in results] == [n % 4 == 0 for n in range(16)]
+    assert [type(result) for result in results] == [Appended if n % 4 else AppendNotStored for n in range(16)]
     assert ids(postgres_log, locked) == []
     assert len(ids(postgres_log, free)) == 13
     append(postgres_log, locked, "later")
@@ -134,24 +118,33 @@ def test_a_connection_that_died_while_idle_is_replaced_without_anybody_noticing(
 
 def test_killing_the_append_connection_under_load_leaves_every_answer_true(make_partitions, postgres_log):
     partitions = make_partitions(3)
+    killed = 0
     with appending_here(postgres_log, Load(partitions, threads=8)) as outcomes:
         for _ in range(30):
             time.sleep(0.05)
-            terminate("eventflow-append")
+            killed += terminate("eventflow-append")
     counts = check_log(postgres_log, partitions, [outcomes])
     assert counts[STORED] > 20
+    assert counts["unasked"] == 0
+    # Not only between two appends: some were told that theirs had failed.
+    assert killed >= 10
+    assert counts[REFUSED] + counts[UNKNOWN] > 0
     append(postgres_log, partitions[0], "afterwards")
 
 
 def test_cutting_the_network_under_load_leaves_every_answer_true(make_partitions, make_log, network, postgres_log):
     partitions = make_partitions(3)
     log = make_log()
+    cut = 0
     with appending_here(log, Load(partitions, threads=8)) as outcomes:
         for _ in range(15):
             time.sleep(0.1)
-            network.cut()
+            cut += network.cut()
     counts = check_log(postgres_log, partitions, [outcomes])
     assert counts[STORED] > 20
+    assert counts["unasked"] == 0
+    assert cut >= 10
+    assert counts[REFUSED] + counts[UNKNOWN] > 0
 
 
 def test_an_answer_that_is_lost_on_its_way_is_unknown_and_the_next_append_works(
@@ -160,16 +153,11 @@ def test_an_answer_that_is_lost_on_its_way_is_unknown_and_the_next_append_works(
     log = make_log()
     append(log, partition, "a")
     network.swallow_answers()
-    results = []
-    thread = threading.Thread(target=lambda: results.extend(in_threads([lambda: append(log, partition, "b")])))
-    thread.start()
-    deadline = time.monotonic() + 10
-    while len(ids(postgres_log, partition)) < 2 and time.monotonic() < deadline:
-        time.sleep(0.01)
+    lost = Work(lambda: append(log, partition, "b"))
+    wait_for("its commit", lambda: ids(postgres_log, partition) == ["a", "b"])
     network.come_back()
-    network.cut()
-    thread.join()
-    assert isinstance(results[0], AppendOutcomeUnknown)
+    assert network.cut() >= 1
+    assert isinstance(lost.outcome(), AppendOutcomeUnknown)
     append(log, partition, "c")
     assert ids(postgres_log, partition) == ["a", "b", "c"]
 
@@ -212,23 +200,14 @@ def test_a_server_that_falls_silent_leaves_in_doubt_what_was_sent_and_stores_not
     monkeypatch.setattr(group_commit, "QUEUE_TIMEOUT_SECONDS", 0.5)
     log = make_log()
     append(log, partition, "a")
+    flusher = log._committer._flusher
+    wait_for("the end of that", lambda: flusher._in_flight is None)
     network.freeze()
-    results = {}
-
-    def call(name):
-        try:
-            append(log, partition, name)
-        except (AppendNotStored, AppendOutcomeUnknown) as error:
-            results[name] = type(error)
-
-    sent = threading.Thread(target=call, args=("sent",))
-    sent.start()
-    time.sleep(0.2)
-    queued = threading.Thread(target=call, args=("queued",))
-    queued.start()
-    queued.join(10)
-    sent.join(10)
-    assert results == {"sent": AppendOutcomeUnknown, "queued": AppendNotStored}
+    sent = Work(lambda: append(log, partition, "sent"))
+    wait_for("it to be sent", lambda: flusher._in_flight is not None)
+    queued = Work(lambda: append(log, partition, "queued"))
+    assert isinstance(queued.outcome(), AppendNotStored)
+    assert isinstance(sent.outcome(), AppendOutcomeUnknown)
     network.come_back()
     time.sleep(0.2)
     append(log, partition, "b")
@@ -250,7 +229,7 @@ def test_a_server_that_became_a_read_only_standby_is_left_for_the_one_that_is_pr
     with connection.cursor() as cursor:
         cursor.execute(f"ALTER DATABASE {database} SET default_transaction_read_only = on")
         try:
-            terminate("eventflow-append")
+            assert terminate("eventflow-append") == 1
             time.sleep(0.2)
             results = in_threads([lambda n=n: append(postgres_log, partition, f"lost-{n}") for n in range(5)])
         finally:
@@ -267,13 +246,12 @@ def test_kill_9_of_an_appending_process_leaves_every_answer_true(make_partitions
     partitions = make_partitions(3)
     told: list[Outcomes] = []
     for round_ in range(3):
-        processes = [AppendingProcess(Load(partitions, threads=4, prefix=f"p{round_}-{n}")) for n in range(2)]
-        for process in processes:
-            assert process.has_begun.wait(30)
-        time.sleep(0.3)
-        for process in processes:
-            process.kill()
-        told += [process.finish() for process in processes]
+        loads = [Load(partitions, threads=4, prefix=f"p{round_}-{n}") for n in range(2)]
+        with appending_processes(*loads) as processes:
+            time.sleep(0.3)
+            for process in processes:
+                process.kill()
+            told += [process.finish() for process in processes]
     counts = check_log(postgres_log, partitions, told)
     assert counts[STORED] > 20
     assert counts[REFUSED] == counts[UNKNOWN] == 0
@@ -288,7 +266,7 @@ def test_closing_finishes_what_was_accepted_and_refuses_what_comes_later(partiti
     counts = check_log(postgres_log, [partition], [outcomes])
     assert counts[STORED] > 0
     assert counts[REFUSED] > 0
-    assert counts[UNKNOWN] == 0
+    assert counts[UNKNOWN] == counts["unasked"] == 0
 
 
 def test_the_statements_of_an_append_are_of_this_session_only(partition, postgres_log):

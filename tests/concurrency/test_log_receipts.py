@@ -12,9 +12,12 @@ from django.utils import timezone
 from accounts.errors import IdempotencyInProgress, IdempotencyKeyReused
 from accounts.models import IdempotencyRecord
 from streams.connections import connect
+from streams.errors import PartitionGone
 from streams.log.protocol import Appended, PartitionAppend, PartitionRef, Receipt
-from tests.concurrency.test_log_outcomes import in_threads, lock_held
+from tests.concurrency.test_log_outcomes import lock_held
+from tests.run.instance import wait_for
 from tests.streams.log.appending import event, process_environment, read_all
+from tests.threads import Work, in_threads
 
 # Two processes, so many retries in each.
 RETRIES = 100
@@ -39,7 +42,7 @@ django.setup()
 from streams.log import close_log, get_log
 from streams.log.protocol import PartitionRef
 from tests.concurrency.test_log_receipts import RETRIES, append
-from tests.concurrency.test_log_outcomes import in_threads
+from tests.threads import in_threads
 partition = PartitionRef(*json.loads(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()
@@ -68,6 +71,7 @@ def test_two_hundred_retries_at_once_from_two_processes_store_one(partition, pos
         process.stdin.write("go\n")
         process.stdin.flush()
     answers = [tuple(one) for process in processes for one in json.loads(process.communicate(timeout=60)[0])]
+    assert [process.returncode for process in processes] == [0, 0]
     assert len(answers) == 2 * RETRIES
     assert {body for body, _ in answers} == {'{"offset":1}'}
     assert sorted(is_replay for _, is_replay in answers) == [False] + [True] * (2 * RETRIES - 1)
@@ -125,28 +129,30 @@ def test_a_key_may_be_used_again_when_its_time_is_up(partition, postgres_log):
 def test_receipt_and_events_are_committed_together_or_not_at_all(partition, postgres_log):
     """A reader of another session sees both or neither, at every moment."""
     stop = threading.Event()
-    odd: list[object] = []
+    seen: list[tuple[int, int]] = []
 
     def watch():
-        other = connect("test")
-        while not stop.is_set():
-            row = other.execute(
-                "SELECT (SELECT head_offset FROM streams_partition WHERE id = %s),"
-                " (SELECT count(*) FROM accounts_idempotencyrecord)",
-                (partition.id,),
-            ).fetchone()
-            if row is None or row[0] != row[1]:
-                odd.append(row)
-        other.close()
+        with connect("test") as other:
+            while not stop.is_set():
+                seen.extend(
+                    other.execute(
+                        "SELECT (SELECT head_offset FROM streams_partition WHERE id = %s),"
+                        " (SELECT count(*) FROM accounts_idempotencyrecord)",
+                        (partition.id,),
+                    ).fetchall()
+                )
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    in_threads([lambda n=n: append(postgres_log, partition, f"n-{n}", f"key-{n}") for n in range(50)])
+    watcher = Work(watch)
+    wait_for("the first look", lambda: seen)
+    results = in_threads([lambda n=n: append(postgres_log, partition, f"n-{n}", f"key-{n}") for n in range(50)])
+    assert {type(result) for result in results} == {Appended}
     for n in range(50, 150):
         append(postgres_log, partition, f"n-{n}", f"key-{n}")
     stop.set()
-    watcher.join()
-    assert odd == []
+    watcher.result()
+    assert [row for row in seen if row[0] != row[1]] == []
+    # It looked in the midst of it, not only before and after.
+    assert len(set(seen)) > 20
     assert IdempotencyRecord.objects.filter(status=202, body__isnull=False).count() == 150
 
 
@@ -171,5 +177,5 @@ def test_processes_that_claim_the_same_keys_in_other_orders_do_not_wait_in_a_cir
 def test_a_lost_partition_stores_no_receipt_of_any_kind(partition, postgres_log):
     missing = PartitionRef(10**12, "nowhere", 0)
     calls = [lambda n=n: append(postgres_log, missing if n % 2 else partition, f"n-{n}", f"key-{n}") for n in range(10)]
-    in_threads(calls)
+    assert [type(result) for result in in_threads(calls)] == [Appended, PartitionGone] * 5
     assert set(IdempotencyRecord.objects.values_list("key", flat=True)) == {f"key-{n}" for n in range(0, 10, 2)}

@@ -2,7 +2,7 @@
 
 `python -m tests.consumers.processes consume GROUP '{"poison": [321], …}'` leases and acks until there is nothing
 left, and kills itself at a poison event; it writes a line for each event that it processed. `… move GROUP '{}'`
-takes back leases and moves exhausted deliveries until it is killed.
+takes back leases and moves exhausted deliveries until it is killed; it writes how many it moved, where there were any.
 """
 
 import json
@@ -54,7 +54,8 @@ def move(group: Any) -> None:
 
     print("ready", flush=True)
     while True:
-        reconcile_deliveries()
+        if moved := reconcile_deliveries():
+            print("moved", moved, flush=True)
 
 
 def main() -> None:

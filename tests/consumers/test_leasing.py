@@ -1,6 +1,5 @@
 """Lease mode hands out each event to one member at a time, and forgets it once it is acked."""
 
-import threading
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -30,7 +29,9 @@ from tests.consumers.leases import (
     refs,
     states,
 )
+from tests.consumers.waiting import waiting
 from tests.factories import make_group, make_stream
+from tests.threads import Work
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
@@ -514,37 +515,37 @@ def test_a_waiting_delivery_that_retention_took_whole_ends_as_lost():
 # --- waiting ---
 
 
+def wait_for_a_lease(group: ConsumerGroup) -> Work:
+    """Let another consumer wait for something to be leased."""
+    return waiting(lambda: offsets(lease(group, wait_seconds=20.0).deliveries))[0]
+
+
 def test_a_lease_that_waits_is_answered_by_an_append():
     group = make_lease_group()
-    timer = threading.Timer(0.3, lambda: (produce(group, 2), connection.close()))
-    timer.start()
+    consumer = wait_for_a_lease(group)
 
-    assert offsets(lease(group, wait_seconds=20.0).deliveries) == [1, 2]
-    timer.join()
+    produce(group, 2)
+
+    assert consumer.result(10) == [1, 2]
 
 
 def test_a_lease_that_waits_is_answered_when_a_retry_is_due():
     group = make_lease_group()
     produce(group, 2)
-    nack(group, lease_one(group), delay_seconds=0.4)
+    nack(group, lease_one(group), delay_seconds=1.5)
 
-    assert offsets(lease(group, wait_seconds=20.0).deliveries) == [1, 2]
+    assert wait_for_a_lease(group).result(10) == [1, 2]
 
 
 def test_a_lease_that_waits_is_answered_by_a_release():
     group = make_lease_group()
     produce(group, 2)
     delivery = lease_one(group)
+    consumer = wait_for_a_lease(group)
 
-    def give_back():
-        release_deliveries(group=group, leases=refs(delivery))
-        connection.close()
+    release_deliveries(group=group, leases=refs(delivery))
 
-    timer = threading.Timer(0.3, give_back)
-    timer.start()
-
-    assert offsets(lease(group, wait_seconds=20.0).deliveries) == [1, 2]
-    timer.join()
+    assert consumer.result(10) == [1, 2]
 
 
 def test_a_lease_that_waits_in_vain_answers_with_nothing():

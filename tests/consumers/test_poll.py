@@ -1,17 +1,18 @@
 """GET /streams/{stream}/events: from where, how much, which headers, and waiting."""
 
-import threading
 import time
 
 import pytest
 from django.db import connection
 
 from accounts.roles import Role
-from streams.log import get_log, get_wakeups
+from streams.log import get_log
 from streams.log.protocol import PartitionRef
 from streams.lookup import load_stream
 from tests.client import ApiClient
+from tests.consumers.waiting import waiting
 from tests.factories import make_group, make_key, make_owner, make_stream, make_user
+from tests.run.instance import wait_for
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
@@ -196,13 +197,9 @@ class TestSeveralPartitions:
 
 class TestWaiting:
     def test_a_waiting_poll_answers_as_soon_as_there_is_an_event(self, client):
-        found = []
-        waiting = threading.Thread(target=lambda: found.append(payloads(poll(client, last_offset=0, wait=20))))
-        waiting.start()
-        time.sleep(0.3)
+        [poller] = waiting(lambda: payloads(poll(client, last_offset=0, wait=20)))
         append(client, "now")
-        waiting.join(10)
-        assert found == [["now"]]
+        assert poller.result(10) == ["now"]
 
     def test_at_its_deadline_it_answers_with_nothing(self, client):
         assert poll(client, last_offset=0, wait=0.2).content == b"[]"
@@ -212,16 +209,12 @@ class TestWaiting:
         assert payloads(poll(client, last_offset=0, wait=30)) == ["a"]
 
     def test_it_waits_on_for_the_type_that_it_asks_for(self, client):
-        found = []
-        waiting = threading.Thread(
-            target=lambda: found.append(payloads(poll(client, last_offset=0, wait=20, type="signal")))
-        )
-        waiting.start()
+        [poller] = waiting(lambda: payloads(poll(client, last_offset=0, wait=20, type="signal")))
         append(client, "a", type="noise")
         time.sleep(0.2)
+        assert poller.is_alive()
         append(client, "b", type="signal")
-        waiting.join(10)
-        assert found == [["b"]]
+        assert poller.result(10) == ["b"]
 
     def test_meanwhile_it_holds_no_database_connection(self, client, stream):
         def connections():
@@ -234,20 +227,14 @@ class TestWaiting:
 
         # A thread that ended may have left one, which closes when Python collects its garbage.
         earlier = connections()
-        pollers = [threading.Thread(target=lambda: poll(client, last_offset=0, wait=20)) for _ in range(8)]
-        for each in pollers:
-            each.start()
+        pollers = waiting(lambda: payloads(poll(client, last_offset=0, wait=20)), 8)
         try:
-            deadline = time.monotonic() + 10
-            while (get_wakeups().watch_count < 8 or connections() - earlier) and time.monotonic() < deadline:
-                time.sleep(0.05)
-            assert get_wakeups().watch_count == 8
-            assert not connections() - earlier
+            # The server's side of a connection that was given back may take a moment to go.
+            wait_for("their connections to go", lambda: not connections() - earlier, 10)
             assert all(each.is_alive() for each in pollers)
         finally:
             append(client, "done")
-            for each in pollers:
-                each.join(10)
+        assert [each.result(10) for each in pollers] == [["done"]] * 8
 
 
 @pytest.mark.parametrize(

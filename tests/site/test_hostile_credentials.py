@@ -4,7 +4,6 @@ import base64
 import hashlib
 import hmac
 import json
-import threading
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +12,6 @@ import jwt
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import Group
-from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
@@ -27,6 +25,7 @@ from accounts.services.users import disable_users
 from tests.client import ApiClient
 from tests.factories import make_key, make_stream, make_token, make_user
 from tests.site.hostile import assert_refused
+from tests.threads import at_once
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
@@ -240,8 +239,7 @@ def test_a_refresh_token_that_was_made_by_hand_is_refused(user):
 
 def test_refreshing_at_the_same_moment_gives_one_new_pair(user):
     token = issue_tokens(user, family="f").refresh
-    answers: list[Any] = []
-    run_at_once([lambda: answers.append(refresh(token))] * 8)
+    answers = at_once(*[lambda: refresh(token)] * 8)
     assert sorted(answer.status_code for answer in answers) == [200] + [401] * 7
 
 
@@ -431,8 +429,7 @@ def test_an_unknown_user_is_throttled_like_a_known_one(user):
 
 
 def test_guesses_at_the_same_moment_do_not_pass_the_limit(user):
-    answers: list[Any] = []
-    run_at_once([lambda: answers.append(login("ada@example.com", "guess"))] * 25)
+    answers = at_once(*[lambda: login("ada@example.com", "guess")] * 25)
     assert sorted(answer.status_code for answer in answers) == [401] * 10 + [429] * 15
 
 
@@ -497,24 +494,6 @@ def test_the_pages_that_sign_in_have_the_same_limit(user):
     admin = Client().post("/admin/login/", {"username": "ada@example.com", "password": PASSWORD})
     assert admin.status_code == 302
     assert "sessionid" not in admin.cookies
-
-
-def run_at_once(acts: list[Any]) -> None:
-    barrier = threading.Barrier(len(acts))
-
-    def run(act: Any) -> None:
-        barrier.wait()
-        try:
-            act()
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=[act]) for act in acts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-        assert not thread.is_alive()
 
 
 def test_a_revoked_key_is_refused_by_another_worker_within_a_second(user):

@@ -1,9 +1,6 @@
 """Hostile names, ids, keys and texts: plain ASCII names, and everything else shown as nothing but text."""
 
-import threading
-
 import pytest
-from django.db import connections
 
 from accounts.models import ApiKey, IdempotencyRecord
 from accounts.roles import Role
@@ -13,6 +10,7 @@ from streams.partitioning import partition_of_key
 from tests.client import ApiClient
 from tests.factories import make_group, make_key, make_stream, make_token, make_user
 from tests.site.hostile import assert_refused
+from tests.threads import at_once
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
@@ -251,12 +249,7 @@ def test_an_idempotency_key_of_somebody_else_is_another_key(client, owner):
 
 def test_many_at_once_with_one_idempotency_key_store_once(client, owner):
     key = make_key(owner)
-    answers = []
-
-    def post():
-        answers.append(ApiClient(key=key).post("/events", [EVENT, EVENT], Idempotency_Key="k"))
-
-    run_at_once(post, 40)
+    answers = at_once(*[lambda: ApiClient(key=key).post("/events", [EVENT, EVENT], Idempotency_Key="k")] * 40)
     statuses = {answer.status_code for answer in answers}
     assert statuses <= {202, 409}
     assert len({answer.content for answer in answers if answer.status_code == 202}) == 1
@@ -269,12 +262,7 @@ def test_many_at_once_with_one_idempotency_key_store_once(client, owner):
 
 def test_many_at_once_that_create_one_stream_create_one(owner):
     token = make_token(owner)
-    answers = []
-
-    def post():
-        answers.append(ApiClient(token=token).post("/streams", {"name": "made"}, Idempotency_Key="k"))
-
-    run_at_once(post, 12)
+    answers = at_once(*[lambda: ApiClient(token=token).post("/streams", {"name": "made"}, Idempotency_Key="k")] * 12)
     assert {answer.status_code for answer in answers} <= {201, 409}
     assert sum("Idempotent-Replayed" not in answer.headers for answer in answers if answer.status_code == 201) == 1
     assert Stream.objects.filter(name="made").count() == 1
@@ -286,24 +274,6 @@ def test_the_secret_of_a_key_is_in_no_memory(client):
     assert first.json()["secret"].startswith("evf_live_")
     assert again.json() == first.json() | {"secret": None}
     assert ApiKey.objects.count() == 1
-
-
-def run_at_once(act, count: int) -> None:
-    barrier = threading.Barrier(count)
-
-    def run():
-        barrier.wait()
-        try:
-            act()
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-        assert not thread.is_alive()
 
 
 # --- texts that come out again ---------------------------------------------------------------------------------

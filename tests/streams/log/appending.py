@@ -4,22 +4,26 @@ As a program it appends to the partitions given until its input ends or it is ki
 outcome: `python -m tests.streams.log.appending '{"partitions": …, "threads": …, "prefix": …}'`.
 """
 
+import itertools
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from accounts.errors import DomainError
 from streams.errors import AppendNotStored, AppendOutcomeUnknown
 from streams.log.protocol import Log, PartitionAppend, PartitionRef, ReadResult
+from tests.threads import Work
 
 STORED, REFUSED, UNKNOWN = "stored", "refused", "unknown"
 
@@ -35,7 +39,7 @@ class Outcomes:
     of: dict[str, tuple[str, int, int]] = field(default_factory=dict)
 
     def count(self, outcome: str) -> int:
-        return sum(1 for one, _, _ in self.of.values() if one == outcome)
+        return sum(1 for one, _, _ in list(self.of.values()) if one == outcome)
 
 
 @dataclass
@@ -46,12 +50,11 @@ class Load:
     threads: int = 4
     prefix: str = "here"
     max_events: int = 5
-    max_requests: int = 1_000_000
 
     def run(self, log: Log, tell: Callable[[str, str, int, int], None], stop: threading.Event) -> None:
         def append_on(thread: int) -> None:
             dice = random.Random(f"{self.prefix}-{thread}")
-            for request in range(self.max_requests):
+            for request in itertools.count():
                 if stop.is_set():
                     return
                 chosen = dice.sample(self.partitions, min(len(self.partitions), dice.choice((1, 1, 1, 2))))
@@ -79,17 +82,26 @@ class Load:
                         for offset, name in enumerate(some, placed.first_offset):
                             tell(STORED, name, placed.partition.id, offset)
 
-        threads = [threading.Thread(target=append_on, args=(n,)) for n in range(self.threads)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        works = [Work(partial(append_on, n)) for n in range(self.threads)]
+        for work in works:
+            # For as long as it is wanted.
+            work.result(threading.TIMEOUT_MAX)
 
     @staticmethod
     def _tell_all(tell: Any, outcome: str, partitions: Sequence[PartitionRef], names: list[list[str]]) -> None:
         for partition, some in zip(partitions, names, strict=True):
             for name in some:
                 tell(outcome, name, partition.id, 0)
+
+
+@contextmanager
+def appending_processes(*loads: Load) -> Iterator[list["AppendingProcess"]]:
+    """Append in a process for each load, from before the block runs until they are told to finish."""
+    with ExitStack() as stack:
+        processes = [stack.enter_context(AppendingProcess(load)) for load in loads]
+        for process in processes:
+            assert process.has_begun.wait(60)
+        yield processes
 
 
 @contextmanager
@@ -101,14 +113,12 @@ def appending_here(log: Log, load: Load) -> Iterator[Outcomes]:
     def tell(outcome: str, name: str, partition_id: int, offset: int) -> None:
         outcomes.of[name] = (outcome, partition_id, offset)
 
-    runner = threading.Thread(target=load.run, args=(log, tell, stop))
-    runner.start()
+    runner = Work(lambda: load.run(log, tell, stop))
     try:
         yield outcomes
     finally:
         stop.set()
-        runner.join(30)
-    assert not runner.is_alive(), "an append never came back"
+        runner.result()
 
 
 def process_environment() -> dict[str, str]:
@@ -132,9 +142,17 @@ class AppendingProcess:
             env=environment or process_environment(),
         )
         self._lines: list[str] = []
+        self._was_killed = False
         self.has_begun = threading.Event()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
+        self._reader = Work(self._read)
+
+    def __enter__(self) -> "AppendingProcess":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Leave none behind when a test has failed."""
+        self._process.kill()
+        self._process.wait()
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -148,14 +166,18 @@ class AppendingProcess:
         return sum(line.startswith(STORED) for line in list(self._lines))
 
     def kill(self) -> None:
+        """Kill it in the midst of its work."""
+        assert self._process.poll() is None, "it has ended by itself"
+        self._was_killed = True
         self._process.kill()
 
     def finish(self) -> Outcomes:
         """Let it end if it still runs, and return all that it said."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(30)
-        self._reader.join(30)
+        status = self._process.wait(60)
+        assert status == (-signal.SIGKILL if self._was_killed else 0)
+        self._reader.result()
         outcomes = Outcomes()
         for line in self._lines:
             if line.endswith("\n"):

@@ -6,6 +6,8 @@ import socket
 import threading
 from typing import Any
 
+from tests.threads import Work
+
 
 class FaultyNetwork:
     """Forwards connections on a local port to the database, until told otherwise.
@@ -28,8 +30,7 @@ class FaultyNetwork:
         self._is_closed = False
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        self._forwarding = Work(self._run)
 
     # --- faults --------------------------------------------------------------------------------------
 
@@ -49,16 +50,17 @@ class FaultyNetwork:
         """What is sent still reaches the server; its answers do not come back."""
         self._swallows_answers = True
 
-    def cut(self) -> None:
-        """Cut all connections that there are."""
+    def cut(self) -> int:
+        """Cut all connections that there are; return how many."""
         with self._lock:
             for one in self._pairs:
                 with contextlib.suppress(OSError):
                     one.shutdown(socket.SHUT_RDWR)
+            return len(self._pairs) // 2
 
     def close(self) -> None:
         self._is_closed = True
-        self._thread.join(5)
+        self._forwarding.result(10)
         with self._lock:
             for one in self._pairs:
                 one.close()
