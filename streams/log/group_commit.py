@@ -16,6 +16,7 @@ from streams.conf import COMMIT_TIMEOUT_SECONDS, MAX_COMMIT_BYTES
 from streams.errors import AppendNotStored, AppendOutcomeUnknown
 from streams.log.commit import NotDurable
 from streams.log.flusher import Flusher
+from streams.log.latches import Latch, LoopLatch, ThreadLatch
 from streams.log.pending import PendingAppend
 from streams.log.protocol import Appended, PartitionAppend, Receipt
 
@@ -25,7 +26,7 @@ CLOSE_TIMEOUT_SECONDS: Final = 9.0
 
 
 class GroupCommitter:
-    """Stores requests of many threads; `append` is safe in all of them.
+    """Stores requests of many threads and loops; `append` is safe in all of them.
 
     Args:
         on_commit: told the new head of each partition after every commit, in the flusher's thread.
@@ -46,13 +47,22 @@ class GroupCommitter:
 
     def append(self, appends: Sequence[PartitionAppend], receipt: Receipt | None) -> Appended:
         """Store the request and return its outcome, as `Log.append` promises."""
-        if not appends or not all(append.records for append in appends):
-            raise ValueError("an append holds at least one event for each of its partitions")
-        self._ensure_running()
-        request = PendingAppend(appends, receipt)
-        self._queue.put(request)
-        if not request.latch.acquire(timeout=QUEUE_TIMEOUT_SECONDS):
-            self._wait_longer(request)
+        latch = ThreadLatch()
+        request = self._accept(appends, receipt, latch)
+        if not latch.wait(QUEUE_TIMEOUT_SECONDS):
+            self._withdraw(request)
+            if not latch.wait(COMMIT_TIMEOUT_SECONDS - QUEUE_TIMEOUT_SECONDS):
+                self._give_up()
+        return request.outcome()
+
+    async def append_async(self, appends: Sequence[PartitionAppend], receipt: Receipt | None) -> Appended:
+        """Do what `append` does, and let the loop go on meanwhile."""
+        latch = LoopLatch()
+        request = self._accept(appends, receipt, latch)
+        if not await latch.wait(QUEUE_TIMEOUT_SECONDS):
+            self._withdraw(request)
+            if not await latch.wait(COMMIT_TIMEOUT_SECONDS - QUEUE_TIMEOUT_SECONDS):
+                self._give_up()
         return request.outcome()
 
     def close(self) -> None:
@@ -62,12 +72,22 @@ class GroupCommitter:
             self._queue.put(None)
             self._thread.join(CLOSE_TIMEOUT_SECONDS)
 
-    def _wait_longer(self, request: PendingAppend) -> None:
+    def _accept(self, appends: Sequence[PartitionAppend], receipt: Receipt | None, latch: Latch) -> PendingAppend:
+        if not appends or not all(append.records for append in appends):
+            raise ValueError("an append holds at least one event for each of its partitions")
+        self._ensure_running()
+        request = PendingAppend(appends, receipt, latch)
+        self._queue.put(request)
+        return request
+
+    def _withdraw(self, request: PendingAppend) -> None:
+        """Take a request back that has waited for long, unless its commit has begun."""
         if self._flusher.withdraw(request):
             raise AppendNotStored
-        if not request.latch.acquire(timeout=COMMIT_TIMEOUT_SECONDS - QUEUE_TIMEOUT_SECONDS):
-            self._flusher.give_up()
-            raise AppendOutcomeUnknown
+
+    def _give_up(self) -> None:
+        self._flusher.give_up()
+        raise AppendOutcomeUnknown
 
     def _ensure_running(self) -> None:
         if self._pid == os.getpid() and self._thread is not None and self._thread.is_alive() and not self._is_closed:
