@@ -12,8 +12,9 @@ from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken
 
 from accounts.caller import Caller
+from accounts.database_threads import in_database_thread
 from accounts.errors import AmbiguousCredentials, InvalidCredentials
-from accounts.services.authenticate_key import authenticate_key
+from accounts.services.authenticate_key import authenticate_key, authenticate_key_async
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -31,18 +32,34 @@ class CallerAuthentication(BaseAuthentication):
     """
 
     def authenticate(self, request: HttpRequest) -> tuple[Caller, None] | None:
-        key = request.META.get("HTTP_X_API_KEY")
-        bearer = request.META.get("HTTP_AUTHORIZATION")
+        key, bearer = _credentials_of(request)
         if key is not None:
-            if bearer is not None:
-                raise AmbiguousCredentials("Send either Authorization or X-API-Key, not both.")
             return authenticate_key(key), None
-        if bearer is None:
-            return None
-        return caller_of_token(bearer), None
+        return None if bearer is None else (caller_of_token(bearer), None)
 
     def authenticate_header(self, request: HttpRequest) -> str:
         return 'Bearer realm="eventflow"'
+
+
+async def find_caller(request: HttpRequest) -> Caller | None:
+    """Return who sent a request, or None if it does not say; the event loop goes on meanwhile.
+
+    Raises:
+        AmbiguousCredentials, InvalidCredentials: as above.
+    """
+    key, bearer = _credentials_of(request)
+    if key is not None:
+        return await authenticate_key_async(key)
+    return None if bearer is None else await in_database_thread(lambda: caller_of_token(bearer))
+
+
+def _credentials_of(request: HttpRequest) -> tuple[str | None, str | None]:
+    """Return the API key and the bearer header: at most one of the two."""
+    key = request.META.get("HTTP_X_API_KEY")
+    bearer = request.META.get("HTTP_AUTHORIZATION")
+    if key is not None and bearer is not None:
+        raise AmbiguousCredentials("Send either Authorization or X-API-Key, not both.")
+    return key, bearer
 
 
 def caller_of_token(header: str) -> Caller:

@@ -6,7 +6,7 @@ from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from asgiref.sync import sync_to_async
-from django.db import connections
+from django.db import connection, connections
 from psycopg_pool import PoolTimeout
 
 from accounts.lent_threads import LentThreads
@@ -54,6 +54,17 @@ async def in_database_thread(work: Callable[[], Returned]) -> Returned:
     return await threads.run(lambda: _work_and_give_back(work))
 
 
+async def let_go_of_connection() -> None:
+    """Hold no database connection from here on, before a wait that may be long; lent threads hold none anyway."""
+    loop = running_loop()
+    if loop is None or loop not in _threads:
+        await in_database_thread(_close)
+
+
+def _close() -> None:
+    connection.close()
+
+
 def _work_and_give_back(work: Callable[[], Returned]) -> Returned:
     try:
         return work()
@@ -63,6 +74,6 @@ def _work_and_give_back(work: Callable[[], Returned]) -> Returned:
 
 def give_connection_back() -> None:
     """Do what Django does at the end of a request, for a thread that asked the database."""
-    for connection in connections.all(initialized_only=True):
-        if connection.connection is not None:
-            connection.close_if_unusable_or_obsolete()
+    for each in connections.all(initialized_only=True):
+        if each.connection is not None:
+            each.close_if_unusable_or_obsolete()

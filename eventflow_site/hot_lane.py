@@ -18,6 +18,7 @@ from django.urls import Resolver404, ResolverMatch, resolve
 from django.utils.module_loading import import_string
 
 from accounts.http.lean import LeanView
+from accounts.waits import run_blocking
 from eventflow_site.machine_lane import API_PREFIX
 
 HOT_VERBS = frozenset({"events", "lease", "ack", "nack", "extend", "release"})
@@ -36,7 +37,8 @@ def _find_lean_view(path: str) -> ResolverMatch | None:
 
 def _call_view(request: HttpRequest) -> HttpResponse:
     match: Any = request.resolver_match
-    return match.func(request, **match.kwargs)
+    # A thread of this server may wait: each wait of the view blocks it.
+    return run_blocking(match.func(request, **match.kwargs))
 
 
 class HotLane:

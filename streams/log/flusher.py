@@ -9,6 +9,7 @@ from typing import Any, Final
 import psycopg
 
 from accounts.errors import IdempotencyInProgress, IdempotencyKeyReused
+from accounts.latches import open_all
 from streams.connections import cut, has_news
 from streams.errors import AppendNotStored, AppendOutcomeUnknown, PartitionGone
 from streams.log.commit import (
@@ -19,7 +20,6 @@ from streams.log.commit import (
     CommitSession,
     PartitionsMissing,
 )
-from streams.log.latches import open_all
 from streams.log.pending import PendingAppend, State
 from streams.log.protocol import Appended
 

@@ -7,18 +7,21 @@ and stores it in one transaction. A request waits for that commit and is answere
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Final
 
 import psycopg
 
+from accounts.latches import LoopLatch, ThreadLatch
+from accounts.long_work import off_the_loop_if_long
 from streams.conf import COMMIT_TIMEOUT_SECONDS, MAX_COMMIT_BYTES
 from streams.errors import AppendNotStored, AppendOutcomeUnknown
 from streams.log.commit import NotDurable
 from streams.log.flusher import Flusher
-from streams.log.latches import Latch, LoopLatch, ThreadLatch
 from streams.log.pending import PendingAppend
 from streams.log.protocol import Appended, PartitionAppend, Receipt
+from streams.record_lines import size_of
 
 # How long a request waits until the flusher takes it; after that it is withdrawn and was not stored.
 QUEUE_TIMEOUT_SECONDS: Final = 2.5
@@ -47,8 +50,10 @@ class GroupCommitter:
 
     def append(self, appends: Sequence[PartitionAppend], receipt: Receipt | None) -> Appended:
         """Store the request and return its outcome, as `Log.append` promises."""
+        self._get_ready(appends)
         latch = ThreadLatch()
-        request = self._accept(appends, receipt, latch)
+        request = PendingAppend(appends, receipt, latch)
+        self._queue.put(request)
         if not latch.wait(QUEUE_TIMEOUT_SECONDS):
             self._withdraw(request)
             if not latch.wait(COMMIT_TIMEOUT_SECONDS - QUEUE_TIMEOUT_SECONDS):
@@ -57,8 +62,12 @@ class GroupCommitter:
 
     async def append_async(self, appends: Sequence[PartitionAppend], receipt: Receipt | None) -> Appended:
         """Do what `append` does, and let the loop go on meanwhile."""
+        self._get_ready(appends)
         latch = LoopLatch()
-        request = self._accept(appends, receipt, latch)
+        size = sum(size_of(append.records) for append in appends)
+        # What is long compresses itself.
+        request = await off_the_loop_if_long(partial(PendingAppend, appends, receipt, latch), size=size)
+        self._queue.put(request)
         if not await latch.wait(QUEUE_TIMEOUT_SECONDS):
             self._withdraw(request)
             if not await latch.wait(COMMIT_TIMEOUT_SECONDS - QUEUE_TIMEOUT_SECONDS):
@@ -72,13 +81,10 @@ class GroupCommitter:
             self._queue.put(None)
             self._thread.join(CLOSE_TIMEOUT_SECONDS)
 
-    def _accept(self, appends: Sequence[PartitionAppend], receipt: Receipt | None, latch: Latch) -> PendingAppend:
+    def _get_ready(self, appends: Sequence[PartitionAppend]) -> None:
         if not appends or not all(append.records for append in appends):
             raise ValueError("an append holds at least one event for each of its partitions")
         self._ensure_running()
-        request = PendingAppend(appends, receipt, latch)
-        self._queue.put(request)
-        return request
 
     def _withdraw(self, request: PendingAppend) -> None:
         """Take a request back that has waited for long, unless its commit has begun."""

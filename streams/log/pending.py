@@ -5,8 +5,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Final
 
+from accounts.latches import Latch, ThreadLatch
 from streams.log.batches import PackedBatch, pack
-from streams.log.latches import Latch, ThreadLatch
 from streams.log.protocol import Appended, AppendedRange, PartitionAppend, Receipt
 from streams.record_lines import size_of
 

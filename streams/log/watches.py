@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Self
 
+from accounts.latches import Latch, LoopLatch, ThreadLatch, open_all
 from accounts.waits import running_loop
-from streams.log.latches import Latch, LoopLatch, ThreadLatch, open_all
 
 
 class Watch:

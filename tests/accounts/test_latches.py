@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from streams.log.latches import LoopLatch, ThreadLatch, open_all
+from accounts.latches import LoopLatch, ThreadLatch, open_all
 
 
 def test_a_thread_goes_on_when_its_latch_is_opened():
