@@ -57,7 +57,7 @@ class _Question(Generic[Answer]):
         self.future: Future[Answer] = Future()
         self.next: _Question[Answer] | None = None
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """Tell those who wait that there is no answer, or a refusal, unless they were told already."""
         with suppress(InvalidStateError):
             self.future.set_exception(error)

@@ -5,11 +5,9 @@ Whatever a client sends, the answer is a clear problem and nothing is stored in 
 
 from typing import Protocol
 
-from django.db import connection
 from django.http import HttpRequest
 from django.http.request import RawPostDataException, UnreadablePostError
 
-from accounts.caller import Caller
 from accounts.errors import (
     BodyTruncated,
     EmptyBody,
@@ -19,8 +17,6 @@ from accounts.errors import (
     UnsupportedEncoding,
     UnsupportedMediaType,
 )
-from accounts.http.reading_places import reading_place
-from accounts.waits import running_loop
 
 JSON = "application/json"
 
@@ -94,12 +90,8 @@ def check_whole(request: HttpRequest, body: bytes, *, limit: int) -> bytes:
 
 
 def _read(request: HttpRequest, limit: int) -> bytes:
-    # The body may take its time, and its sender was looked up: a connection held meanwhile is one that others lack.
-    if running_loop() is None and not connection.in_atomic_block:
-        connection.close()
     try:
-        with reading_place(_sender_of(request)):
-            return request.read(limit + 1)
+        return request.read(limit + 1)
     except (UnreadablePostError, RawPostDataException, OSError) as error:
         raise BodyTruncated("The connection ended before the whole body had come.") from error
 
@@ -107,11 +99,6 @@ def _read(request: HttpRequest, limit: int) -> bytes:
 def is_chunked(request: HttpRequest) -> bool:
     """Whether the body comes in chunks, its length unknown until its end."""
     return "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH")
-
-
-def _sender_of(request: HttpRequest) -> str:
-    caller = request.__dict__.get("user")
-    return caller.reference if isinstance(caller, Caller) else str(request.META.get("REMOTE_ADDR"))
 
 
 def check_media_type(request: HttpRequest, media_types: tuple[str, ...]) -> str:
