@@ -4,7 +4,6 @@ One thread of each process, the flusher, takes all that arrived while the previo
 and stores it in one transaction. A request waits for that commit and is answered with its own offsets.
 """
 
-import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -15,6 +14,7 @@ import psycopg
 
 from accounts.latches import LoopLatch, ThreadLatch
 from accounts.long_work import off_the_loop_if_long
+from accounts.process_id import process_id
 from streams.conf import COMMIT_TIMEOUT_SECONDS, MAX_COMMIT_BYTES
 from streams.errors import AppendNotStored, AppendOutcomeUnknown
 from streams.log.commit import NotDurable
@@ -41,7 +41,7 @@ class GroupCommitter:
         self._reset()
 
     def _reset(self) -> None:
-        self._pid = os.getpid()
+        self._pid = process_id()
         self._thread: threading.Thread | None = None
         self._flusher = Flusher(self._on_commit)
         # A None only wakes the flusher, so that it sees that it shall end.
@@ -77,7 +77,7 @@ class GroupCommitter:
     def close(self) -> None:
         """Store what was accepted, then stop; later appends are refused."""
         self._is_closed = True
-        if self._pid == os.getpid() and self._thread is not None and self._thread.is_alive():
+        if self._pid == process_id() and self._thread is not None and self._thread.is_alive():
             self._queue.put(None)
             self._thread.join(CLOSE_TIMEOUT_SECONDS)
 
@@ -96,10 +96,10 @@ class GroupCommitter:
         raise AppendOutcomeUnknown
 
     def _ensure_running(self) -> None:
-        if self._pid == os.getpid() and self._thread is not None and self._thread.is_alive() and not self._is_closed:
+        if self._pid == process_id() and self._thread is not None and self._thread.is_alive() and not self._is_closed:
             return
         with self._start_lock:
-            if self._pid != os.getpid():
+            if self._pid != process_id():
                 # A forked child must not touch its parent's connection, not even to close it.
                 self._reset()
             if self._is_closed:
