@@ -33,13 +33,13 @@ class FrontRequest(HttpRequest):
     def __init__(self, exchange: Exchange, bodies: Bodies) -> None:
         # Not Django's own: it makes seven objects that nobody looks at here.
         self.exchange = exchange
-        self.environ = self.META = environ = environ_of(exchange)
+        self.environ = self.META = meta = environ_of(exchange)
         self.path = self.path_info = exchange.path
         self.method = exchange.method.upper()
         self.resolver_match = None
-        self.content_type = environ.get("CONTENT_TYPE")
+        self.content_type = meta.get("CONTENT_TYPE")
         self.content_params = None
-        self.refusal: Exception | None = environ.pop("eventflow.refusal", None)
+        self.refusal: Exception | None = meta.pop("eventflow.refusal", None)
         self.has_hung_up = False
         self._bodies = bodies
 
@@ -96,7 +96,7 @@ def environ_of(exchange: Exchange) -> dict[str, Any]:
     A header whose name has an underscore is dropped: it would look like one that a proxy has set.
     """
     host, _, port = exchange.server.rpartition(":")
-    environ: dict[str, Any] = {
+    meta: dict[str, Any] = {
         "REQUEST_METHOD": exchange.method,
         "SCRIPT_NAME": "",
         # As WSGI has it: bytes, written as the characters of their numbers.
@@ -112,20 +112,20 @@ def environ_of(exchange: Exchange) -> dict[str, Any]:
         key = _key_of(name)
         if key is None:
             continue
-        if key not in environ:
-            environ[key] = value
+        if key not in meta:
+            meta[key] = value
         elif key in CREDENTIALS:
-            environ["eventflow.refusal"] = AmbiguousCredentials(f"The header {name} is there more than once.")
+            meta["eventflow.refusal"] = AmbiguousCredentials(f"The header {name} is there more than once.")
         else:
-            environ[key] += f"{'; ' if key == 'HTTP_COOKIE' else ','}{value}"
-    return environ
+            meta[key] += f"{'; ' if key == 'HTTP_COOKIE' else ','}{value}"
+    return meta
 
 
-def wsgi_environ_of(environ: dict[str, Any], body: bytes) -> dict[str, Any]:
+def wsgi_environ_of(meta: dict[str, Any], body: bytes) -> dict[str, Any]:
     """Return the environment with a body that is all there."""
-    environ = {
-        **environ,
-        "CONTENT_LENGTH": str(len(body)) if body else environ.get("CONTENT_LENGTH", ""),
+    meta = {
+        **meta,
+        "CONTENT_LENGTH": str(len(body)) if body else meta.get("CONTENT_LENGTH", ""),
         "wsgi.input": BytesIO(body),
         "wsgi.version": (1, 0),
         "wsgi.multithread": True,
@@ -133,8 +133,8 @@ def wsgi_environ_of(environ: dict[str, Any], body: bytes) -> dict[str, Any]:
         "wsgi.run_once": False,
     }
     # It is no longer in pieces.
-    environ.pop("HTTP_TRANSFER_ENCODING", None)
-    return environ
+    meta.pop("HTTP_TRANSFER_ENCODING", None)
+    return meta
 
 
 @lru_cache(1_024)
