@@ -6,14 +6,17 @@ than a second ago costs no query (accounts/services/authenticate_key.py).
 
 from typing import TYPE_CHECKING, cast
 
+from django.db import DatabaseError
 from django.http import HttpRequest
+from psycopg_pool import PoolTimeout
 from rest_framework.authentication import BaseAuthentication
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken
 
 from accounts.caller import Caller
+from accounts.database_threads import in_database_thread
 from accounts.errors import AmbiguousCredentials, InvalidCredentials
-from accounts.services.authenticate_key import authenticate_key
+from accounts.services.authenticate_key import authenticate_key, authenticate_key_async
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -31,18 +34,51 @@ class CallerAuthentication(BaseAuthentication):
     """
 
     def authenticate(self, request: HttpRequest) -> tuple[Caller, None] | None:
-        key = request.META.get("HTTP_X_API_KEY")
-        bearer = request.META.get("HTTP_AUTHORIZATION")
+        key, bearer = _credentials_of(request)
         if key is not None:
-            if bearer is not None:
-                raise AmbiguousCredentials("Send either Authorization or X-API-Key, not both.")
             return authenticate_key(key), None
-        if bearer is None:
-            return None
-        return caller_of_token(bearer), None
+        return None if bearer is None else (caller_of_token(bearer), None)
 
     def authenticate_header(self, request: HttpRequest) -> str:
         return 'Bearer realm="eventflow"'
+
+
+async def find_caller(request: HttpRequest) -> Caller | None:
+    """Return who sent a request, or None if it does not say; the event loop goes on meanwhile.
+
+    Raises:
+        AmbiguousCredentials, InvalidCredentials: as above.
+    """
+    key, bearer = _credentials_of(request)
+    if key is not None:
+        return await authenticate_key_async(key)
+    return None if bearer is None else await in_database_thread(lambda: caller_of_token(bearer))
+
+
+async def find_sender(request: HttpRequest) -> str | None:
+    """Return who a request is certainly from, as far as that can be told for next to nothing; None: anybody.
+
+    For bounds on what is not looked at yet. A token is not looked up: a user who was disabled may still send slowly.
+    """
+    key, bearer = request.META.get("HTTP_X_API_KEY"), request.META.get("HTTP_AUTHORIZATION")
+    try:
+        if key is not None:
+            return (await authenticate_key_async(key)).reference
+        if bearer is not None and bearer.isascii() and len(bearer) <= MAX_CREDENTIAL_LENGTH:
+            token = JWTAuthentication().get_validated_token(bearer.removeprefix(SCHEME).encode("ascii"))
+            return f"user:{token['sub']}"
+    except (DatabaseError, PoolTimeout, InvalidCredentials, InvalidToken, ValueError, OverflowError, KeyError):
+        return None
+    return None
+
+
+def _credentials_of(request: HttpRequest) -> tuple[str | None, str | None]:
+    """Return the API key and the bearer header: at most one of the two."""
+    key = request.META.get("HTTP_X_API_KEY")
+    bearer = request.META.get("HTTP_AUTHORIZATION")
+    if key is not None and bearer is not None:
+        raise AmbiguousCredentials("Send either Authorization or X-API-Key, not both.")
+    return key, bearer
 
 
 def caller_of_token(header: str) -> Caller:

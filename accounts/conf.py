@@ -23,8 +23,3 @@ MAX_IDEMPOTENCY_KEY_LENGTH: Final = 255
 # The largest JSON body of any endpoint but ingest, in bytes.
 MAX_BODY_BYTES: Final = 1_000_000
 MAX_JSON_DEPTH: Final = 64
-
-# Of one process's 600 threads, these may wait for bodies that come slowly; the rest stays free for others.
-MAX_SLOW_BODIES: Final = 200
-MAX_SLOW_BODIES_EACH: Final = 50
-SLOW_BODY_SECONDS: Final = 2.0

@@ -266,6 +266,16 @@ class LengthRequired(DomainError):
     title = "Content-Length required"
 
 
+class BodyTooSlow(DomainError):
+    """The body did not come, or came more slowly than is waited for. Nothing was stored.
+
+    Send it in one go. A body may pause for 10 seconds and take a minute in all; the connection is closed.
+    """
+
+    code = "body_too_slow"
+    title = "Body too slow"
+
+
 class TooManySlowBodies(DomainError):
     """Too many requests were begun, by you or by all, whose bodies have not come. Nothing was stored.
 

@@ -10,14 +10,18 @@ import os
 import threading
 import time
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 from django.db import connection
 from psycopg_pool import PoolTimeout
 
 from accounts.conf import LOOK_UP_PATIENCE_SECONDS
+from accounts.database_threads import in_database_thread
 from accounts.errors import DomainError
+from accounts.latches import LoopLatch, open_all
+from accounts.waits import running_loop
 
 Key = TypeVar("Key", bound=Hashable)
 Answer = TypeVar("Answer")
@@ -45,12 +49,18 @@ class _Question(Generic[Answer]):
         next: where those wait for whom its refusal came too early.
     """
 
-    __slots__ = ("asked_at", "future", "next")
+    __slots__ = ("_latches", "asked_at", "future", "next")
 
     def __init__(self, asked_at: float) -> None:
         self.asked_at = asked_at
+        self._latches: list[LoopLatch] = []
         self.future: Future[Answer] = Future()
         self.next: _Question[Answer] | None = None
+
+    def fail(self, error: BaseException) -> None:
+        """Tell those who wait that there is no answer, or a refusal, unless they were told already."""
+        with suppress(InvalidStateError):
+            self.future.set_exception(error)
 
     def wait(self, seconds: float) -> DomainError | None:
         """Wait for the answer; return the refusal, if it is one.
@@ -58,10 +68,26 @@ class _Question(Generic[Answer]):
         Raises:
             AnswerMissing: whoever asked has failed, or is not told anything either.
         """
-        try:
-            error = self.future.exception(max(0.0, seconds))
-        except TimeoutError:
-            raise AnswerMissing("a look-up was not answered in time") from None
+        with suppress(TimeoutError):
+            self.future.exception(max(0.0, seconds))
+        return self._refusal()
+
+    async def wait_async(self, seconds: float) -> DomainError | None:
+        """Do what `wait` does, and let the event loop go on meanwhile; it is woken once for all who wait."""
+        latch = LoopLatch()
+        self._latches.append(latch)
+        if len(self._latches) == 1:
+            self.future.add_done_callback(lambda _: open_all(self._latches))
+        elif self.future.done():
+            # It may have opened the others before this one was there.
+            latch.open()
+        await latch.wait(seconds)
+        return self._refusal()
+
+    def _refusal(self) -> DomainError | None:
+        if not self.future.done():
+            raise AnswerMissing("a look-up was not answered in time")
+        error = self.future.exception()
         if error is None or isinstance(error, DomainError):
             return error
         raise AnswerMissing(*error.args)
@@ -125,6 +151,32 @@ class ShortMemory(Generic[Key, Answer]):
                 raise copy.copy(refusal)
             refused = found
 
+    async def get_async(self, key: Key, ask: Callable[[], Answer]) -> Answer:
+        """Do what `get` does, and let the event loop go on meanwhile; without a loop, block like it.
+
+        Raises:
+            NoDatabaseThread: there was nobody to ask with.
+        """
+        came_at = time.monotonic()
+        entry = self._entries.get(key)
+        if entry is not None and came_at < entry.renew_at:
+            return entry.answer
+        if running_loop() is None:
+            return self.get(key, ask)
+        refused: _Question[Answer] | None = None
+        while True:
+            found, is_mine = self._look(key, refused)
+            if isinstance(found, _Entry):
+                return found.answer
+            if is_mine:
+                return await self._ask_async(key, found, ask)
+            refusal = await found.wait_async(came_at + self._patience_seconds - time.monotonic())
+            if refusal is None:
+                return found.future.result()
+            if found.asked_at >= came_at:
+                raise copy.copy(refusal)
+            refused = found
+
     def forget(self) -> None:
         """Drop every answer: something was changed in this process, and counts here at once.
 
@@ -157,6 +209,24 @@ class ShortMemory(Generic[Key, Answer]):
         question = self._questions[key] = _Question(now)
         return question, True
 
+    async def _ask_async(self, key: Key, question: _Question[Answer], ask: Callable[[], Answer]) -> Answer:
+        is_begun = False
+
+        def begin() -> Answer:
+            nonlocal is_begun
+            is_begun = True
+            return self._ask(key, question, ask)
+
+        try:
+            return await in_database_thread(begin)
+        except BaseException:
+            if not is_begun:
+                # No thread came free, or the one who asked for all is gone: the others must not wait for nobody.
+                with self._lock:
+                    self._is_current(key, question)
+                question.fail(AnswerMissing("a look-up was not begun"))
+            raise
+
     def _ask(self, key: Key, question: _Question[Answer], ask: Callable[[], Answer]) -> Answer:
         try:
             answer = ask()
@@ -165,7 +235,7 @@ class ShortMemory(Generic[Key, Answer]):
                 if self._is_current(key, question):
                     self._entries.pop(key, None)
             is_refusal = isinstance(error, DomainError)
-            question.future.set_exception(copy.copy(error) if is_refusal else AnswerMissing("a look-up has failed"))
+            question.fail(copy.copy(error) if is_refusal else AnswerMissing("a look-up has failed"))
             raise
         with self._lock:
             if self._is_current(key, question):
@@ -173,7 +243,8 @@ class ShortMemory(Generic[Key, Answer]):
                     self._entries = {}
                 asked_at = question.asked_at
                 self._entries[key] = _Entry(answer, asked_at + self._seconds / 2, asked_at + self._seconds)
-        question.future.set_result(answer)
+        with suppress(InvalidStateError):
+            question.future.set_result(answer)
         return answer
 
     def _is_current(self, key: Key, question: _Question[Answer]) -> bool:

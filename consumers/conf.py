@@ -53,5 +53,7 @@ BULK_STEP_DEAD_LETTERS: Final = 200
 # Named one by one in a request or on an admin page; more are named by a filter.
 MAX_BULK_IDS: Final = 1_000
 
-# Requests that wait at once in one process, of its 600 threads: the rest stays free for appends.
-MAX_WAITING_REQUESTS: Final = 550
+# Requests that wait at once in one process: each costs some memory and an open connection.
+MAX_WAITING_REQUESTS: Final = 10_000
+# How often what waiting requests stand on is looked at. With what look-ups are remembered, it makes less than a second.
+STANDING_RECHECK_SECONDS: Final = 0.4

@@ -55,6 +55,11 @@ def get_group_for_hot_verb(stream: StreamInfo, name: str) -> ConsumerGroup:
     return _groups.get((stream.id, name), lambda: get_group(stream, name))
 
 
+async def get_group_for_hot_verb_async(stream: StreamInfo, name: str) -> ConsumerGroup:
+    """Do what `get_group_for_hot_verb` does, and let the event loop go on meanwhile."""
+    return await _groups.get_async((stream.id, name), lambda: get_group(stream, name))
+
+
 def forget_groups() -> None:
     """Drop what this process remembers: a group was changed or deleted here."""
     _groups.forget()

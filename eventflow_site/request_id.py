@@ -4,34 +4,32 @@ It stands on the path of every append, so it costs about a microsecond and a hal
 """
 
 import re
-from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest
 from structlog.contextvars import bind_contextvars, reset_contextvars
 from uuid_utils import uuid7
+
+from accounts.http.both_doors import BothDoors, Passage
 
 HEADER = "X-Request-Id"
 
 _well_formed = re.compile(r"[A-Za-z0-9._-]{8,128}", re.ASCII).fullmatch
 
 
-class RequestIdMiddleware:
+class RequestIdMiddleware(BothDoors):
     """Take the caller's `X-Request-Id` if it is well-formed, else make one; answer with it.
 
     It sets `request.request_id`, and binds `request_id` for log lines until the answer is made.
     """
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+    def passage(self, request: HttpRequest) -> Passage:
         request_id = request.META.get("HTTP_X_REQUEST_ID", "")
         if not _well_formed(request_id):
             request_id = str(uuid7())
         request.request_id = request_id  # type: ignore[attr-defined]
         tokens = bind_contextvars(request_id=request_id)
         try:
-            response = self.get_response(request)
+            response = yield
         finally:
             reset_contextvars(**tokens)
         response.headers[HEADER] = request_id

@@ -9,6 +9,7 @@ from typing import Any
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from accounts.process_id import process_id
 from eventflow_site.database import WatchfulConnection
 from eventflow_site.environment import BASE_DIR, HOME, env, one_of, seconds, whole_number, yes_or_no
 
@@ -320,6 +321,11 @@ METRICS_MORE_DIRS = env.list("EVENTFLOW_METRICS_MORE_DIRS", default=[])
 # prometheus_client takes any value for a directory that is there already, an empty one too.
 if metrics_dir := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
     Path(metrics_dir).mkdir(parents=True, exist_ok=True)
+    # Not before: it looks at the variable when it is imported.
+    from prometheus_client import values
+
+    # Each count asks which process it is in; the system need not be asked each time.
+    values.ValueClass = values.MultiProcessValue(process_id)  # type: ignore[no-untyped-call]
 else:
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 # A task that fails leaves a line. Several succeed each second: the metrics count them, a log would drown in them.

@@ -1,12 +1,11 @@
 """What every request must be, before any view sees it."""
 
-from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.urls import Resolver404, resolve
 
-from accounts.http.bodies import is_chunked
+from accounts.http.both_doors import BothDoors, Passage
 from eventflow_site.api.problems import Problem
 
 # Nothing answers OPTIONS (there is no CORS) or TRACE: what they would tell is in the documentation.
@@ -16,22 +15,17 @@ MAX_PATH_CHARACTERS = 2_000
 MAX_QUERY_CHARACTERS = 8_000
 
 
-class TransportMiddleware:
-    """Refuse what no endpoint could mean, and make what the server hands over readable.
+class TransportMiddleware(BothDoors):
+    """Refuse what no endpoint could mean.
 
     A 405 under the API tells in `Allow` what is possible.
     """
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def passage(self, request: HttpRequest) -> Passage:
         problem = refusal_of(request)
         if problem is not None:
             return problem.as_response(request.request_id)  # type: ignore[attr-defined]
-        if is_chunked(request):
-            open_chunked_body(request)
-        response = self.get_response(request)
+        response = yield
         if request.path_info.startswith(API_PREFIX):
             # REST framework tells it with every answer, and names OPTIONS.
             del response["Allow"]
@@ -64,9 +58,3 @@ def allowed_methods(path: str) -> tuple[str, ...]:
         return ("GET", "HEAD", "POST")
     has = handlers.__contains__ if isinstance(handlers, dict) else lambda name: hasattr(handlers, name)
     return tuple(name for name in METHODS if has("get" if name == "HEAD" else name.lower()))
-
-
-def open_chunked_body(request: HttpRequest) -> None:
-    """Let a body without a length be read: Django takes it for none at all, and DRF likewise."""
-    request._stream = request.environ["wsgi.input"]  # type: ignore[attr-defined]  # noqa: SLF001
-    request.META["HTTP_CONTENT_LENGTH"] = "1"

@@ -53,7 +53,15 @@ def require_stream(caller: Caller, name: str, right: Right | None = None) -> Str
         StreamNotFound: missing, or hidden from this caller: the two look the same.
         ScopeMissing: the caller sees it, but lacks the right.
     """
-    stream = find_stream(name)
+    return _checked(caller, find_stream(name), right)
+
+
+async def require_stream_async(caller: Caller, name: str, right: Right | None = None) -> StreamInfo:
+    """Do what `require_stream` does, and let the event loop go on meanwhile."""
+    return _checked(caller, await find_stream_async(name), right)
+
+
+def _checked(caller: Caller, stream: StreamInfo | None, right: Right | None) -> StreamInfo:
     rights = stream.rights_of(caller) if stream else frozenset()
     if stream is None or not rights:
         raise StreamNotFound
@@ -69,6 +77,14 @@ def find_stream(name: str) -> StreamInfo | None:
     """
     try:
         return _memory.get(name, lambda: _ask_for_stream(name))
+    except StreamNotFound:
+        return None
+
+
+async def find_stream_async(name: str) -> StreamInfo | None:
+    """Do what `find_stream` does, and let the event loop go on meanwhile."""
+    try:
+        return await _memory.get_async(name, lambda: _ask_for_stream(name))
     except StreamNotFound:
         return None
 

@@ -3,11 +3,11 @@
 Whatever a client sends, the answer is a clear problem and nothing is stored in part.
 """
 
-from django.db import connection
+from typing import Protocol
+
 from django.http import HttpRequest
 from django.http.request import RawPostDataException, UnreadablePostError
 
-from accounts.caller import Caller
 from accounts.errors import (
     BodyTruncated,
     EmptyBody,
@@ -17,9 +17,20 @@ from accounts.errors import (
     UnsupportedEncoding,
     UnsupportedMediaType,
 )
-from accounts.http.reading_places import reading_place
 
 JSON = "application/json"
+
+
+class CollectsBody(Protocol):
+    """A request whose body is still on its way: the web server's own."""
+
+    async def collect_body(self, *, limit: int) -> bytes:
+        """Return the body as far as it comes, at most a little more than `limit`; the event loop goes on meanwhile.
+
+        Raises:
+            BodyTooSlow, TooManySlowBodies
+        """
+        ...
 
 
 def read_body(request: HttpRequest, *, limit: int, media_types: tuple[str, ...] = (JSON,)) -> tuple[str, bytes]:
@@ -29,10 +40,29 @@ def read_body(request: HttpRequest, *, limit: int, media_types: tuple[str, ...] 
         UnsupportedMediaType, UnsupportedCharset, UnsupportedEncoding: by the headers alone.
         LengthRequired: it came in chunks and is of a kind that could be cut short without a trace.
         PayloadTooLarge: by Content-Length before anything is read, or while reading.
-        TooManySlowBodies: too many others are still being waited for.
         BodyTruncated: fewer bytes came than Content-Length promised.
         EmptyBody: there is nothing.
     """
+    media_type = check_head(request, limit=limit, media_types=media_types)
+    return media_type, check_whole(request, _read(request, limit), limit=limit)
+
+
+async def read_body_async(
+    request: HttpRequest, *, limit: int, media_types: tuple[str, ...] = (JSON,)
+) -> tuple[str, bytes]:
+    """Do what `read_body` does, and let the event loop go on until the body is there.
+
+    Raises:
+        BodyTooSlow, TooManySlowBodies: its sender takes too long, or has too many others under way.
+    """
+    media_type = check_head(request, limit=limit, media_types=media_types)
+    collect = getattr(request, "collect_body", None)
+    body = _read(request, limit) if collect is None else await collect(limit=limit)
+    return media_type, check_whole(request, body, limit=limit)
+
+
+def check_head(request: HttpRequest, *, limit: int, media_types: tuple[str, ...]) -> str:
+    """Refuse a body by what is said of it before it comes; return its media type."""
     media_type = check_media_type(request, media_types)
     declared = request.META.get("CONTENT_LENGTH") or ""
     if declared:
@@ -44,31 +74,31 @@ def read_body(request: HttpRequest, *, limit: int, media_types: tuple[str, ...] 
         # The server ends a chunked body that was cut off as if it were whole. Half a JSON document is none,
         # but half of the lines are lines.
         raise LengthRequired(f"{media_type} needs a Content-Length; only {JSON} may come in chunks.")
-    # The body may take its time, and its sender was looked up: a connection held meanwhile is one that others lack.
-    if not connection.in_atomic_block:
-        connection.close()
-    try:
-        with reading_place(_sender_of(request)):
-            body = request.read(limit + 1)
-    except (UnreadablePostError, RawPostDataException, OSError) as error:
-        raise BodyTruncated("The connection ended before the whole body had come.") from error
+    return media_type
+
+
+def check_whole(request: HttpRequest, body: bytes, *, limit: int) -> bytes:
+    """Refuse a body that is too long, cut off or empty."""
+    declared = request.META.get("CONTENT_LENGTH")
     if len(body) > limit:
         raise PayloadTooLarge(f"The body may have at most {limit} bytes.")
     if declared and len(body) != int(declared):
         raise BodyTruncated(f"Content-Length says {declared} bytes, {len(body)} came. Nothing was stored.")
     if not body:
         raise EmptyBody("The body is empty; a JSON document is expected.")
-    return media_type, body
+    return body
+
+
+def _read(request: HttpRequest, limit: int) -> bytes:
+    try:
+        return request.read(limit + 1)
+    except (UnreadablePostError, RawPostDataException, OSError) as error:
+        raise BodyTruncated("The connection ended before the whole body had come.") from error
 
 
 def is_chunked(request: HttpRequest) -> bool:
     """Whether the body comes in chunks, its length unknown until its end."""
     return "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH")
-
-
-def _sender_of(request: HttpRequest) -> str:
-    caller = request.__dict__.get("user")
-    return caller.reference if isinstance(caller, Caller) else str(request.META.get("REMOTE_ADDR"))
 
 
 def check_media_type(request: HttpRequest, media_types: tuple[str, ...]) -> str:

@@ -4,12 +4,13 @@ import functools
 import hashlib
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import orjson
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -19,6 +20,7 @@ from accounts.errors import InvalidIdempotencyKey
 from accounts.services.idempotency import claim_idempotency_key, keep_answer
 
 _KEY_PATTERN = rf"[\x21\x23-\x2b\x2d-\x7e]{{1,{MAX_IDEMPOTENCY_KEY_LENGTH}}}"
+Answered = TypeVar("Answered", bound=HttpResponseBase)
 _KEY = re.compile(_KEY_PATTERN, re.ASCII)
 IDEMPOTENCY_KEY_SCHEMA = {"type": "string", "pattern": f"^{_KEY_PATTERN}$"}
 
@@ -59,27 +61,43 @@ def idempotent(*, redact: tuple[str, ...] = ()) -> Callable[[Any], Any]:
             key = idempotency_key_of(request)
             if key is None:
                 return handler(view, request, *args, **kwargs)
-            body = msgspec.json.encode(request.data, order="deterministic")
-            request_hash = hash_request(request.method or "POST", request.path, body)
-            with transaction.atomic():
-                replay = claim_idempotency_key(caller=caller_of(request).reference, key=key, request_hash=request_hash)
-                if replay is not None:
-                    return HttpResponse(
-                        replay.body,
-                        status=replay.status,
-                        content_type="application/json",
-                        headers={"Idempotent-Replayed": "true"},
-                    )
+
+            def act() -> tuple[Response, bytes]:
                 response = handler(view, request, *args, **kwargs)
                 kept = {**response.data, **dict.fromkeys(redact)} if redact else response.data
-                keep_answer(
-                    caller=caller_of(request).reference,
-                    key=key,
-                    status=response.status_code,
-                    body=b"" if kept is None else orjson.dumps(kept, default=str),
-                )
-            return response
+                return response, b"" if kept is None else orjson.dumps(kept, default=str)
+
+            return act_once(request, key=key, document=request.data, act=act)
 
         return answer
 
     return decorate
+
+
+def act_once(
+    request: HttpRequest | Request, *, key: str, document: Any, act: Callable[[], tuple[Answered, bytes]]
+) -> Answered | HttpResponse:
+    """Act and keep the answer, in one transaction; or answer as the first request with this key was answered.
+
+    Args:
+        document: what the body says.
+        act: returns the answer and what of it is to be kept.
+
+    Raises:
+        IdempotencyKeyReused, IdempotencyInProgress
+    """
+    caller = caller_of(request).reference
+    body = msgspec.json.encode(document, order="deterministic")
+    request_hash = hash_request(request.method or "POST", request.path, body)
+    with transaction.atomic():
+        replay = claim_idempotency_key(caller=caller, key=key, request_hash=request_hash)
+        if replay is not None:
+            return HttpResponse(
+                replay.body,
+                status=replay.status,
+                content_type="application/json",
+                headers={"Idempotent-Replayed": "true"},
+            )
+        response, kept = act()
+        keep_answer(caller=caller, key=key, status=response.status_code, body=kept)
+    return response

@@ -7,17 +7,19 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.views import APIView
 
-from accounts.authentication import CallerAuthentication
+from accounts.authentication import find_caller
+from accounts.http.hang_up import STATUS as HUNG_UP
+from accounts.http.hang_up import HungUp
 from accounts.http.parameters import known_parameters
 from accounts.http.views import NO_PARAMETERS
-
-_authentication = CallerAuthentication()
 
 
 class LeanView(APIView):
     """Authenticates, checks permissions and answers problems like any other view, and nothing more.
 
-    Handlers get Django's own HttpRequest (with `user` set to the Caller) and return bytes in an
+    Handlers are coroutines. They run on a web worker's event loop (`eventflow_site/front/`), where they must await
+    whatever takes its time and never ask the database themselves; through Django's own handler they run as any
+    asynchronous view does. They get Django's own HttpRequest (with `user` set to the Caller) and return bytes in an
     HttpResponse: no content negotiation, no parsers, no renderers.
 
     Attributes:
@@ -38,17 +40,28 @@ class LeanView(APIView):
         if "get" in vars(cls) and "head" not in vars(cls):
             cls.head = cls.get  # type: ignore[attr-defined]
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    async def dispatch(  # type: ignore[override]
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
         try:
             method = (request.method or "").lower()
             handler = getattr(self, method, None) if method in self.http_method_names and method != "options" else None
             if handler is None:
                 raise MethodNotAllowed(request.method or "")  # noqa: TRY301 (the handler below answers it)
-            found = _authentication.authenticate(request)
-            request.user = found[0] if found else None  # type: ignore[assignment]
-            for permission in self.permission_classes:
-                permission().has_permission(request, self)  # type: ignore[arg-type]
+            await self.admit(request)
             self.query = known_parameters(request, self.query_parameters.get("get" if method == "head" else method, ()))
-            return handler(request, *args, **kwargs)
+            return await handler(request, *args, **kwargs)
+        except HungUp:
+            return HttpResponse(status=HUNG_UP)
         except Exception as error:  # noqa: BLE001 (every error becomes a problem, as in DRF's own dispatch)
             return self.settings.EXCEPTION_HANDLER(error, {"request": request, "view": self})
+
+    async def admit(self, request: HttpRequest) -> None:
+        """Find out who asks, and whether they may at all; whoever has waited since asks it again.
+
+        Raises:
+            AmbiguousCredentials, InvalidCredentials, CredentialsMissing, ScopeMissing
+        """
+        request.user = await find_caller(request)  # type: ignore[assignment]
+        for permission in self.permission_classes:
+            permission().has_permission(request, self)  # type: ignore[arg-type]

@@ -26,15 +26,26 @@ def authenticate_key(text: str) -> Caller:
         InvalidCredentials: malformed (found without a query), unknown, wrong secret, expired, revoked, or
             its user is disabled: one answer for all of them.
     """
-    material = parse_key(text)
-    if material is None:
-        raise InvalidCredentials("The API key is malformed. A key looks like evf_live_….")
+    material = _read(text)
     return _memory.get(material.secret_hash, lambda: _load_caller(material))
+
+
+async def authenticate_key_async(text: str) -> Caller:
+    """Do what `authenticate_key` does, and let the event loop go on meanwhile."""
+    material = _read(text)
+    return await _memory.get_async(material.secret_hash, lambda: _load_caller(material))
 
 
 def forget_keys() -> None:
     """Drop what this process remembers, so that a revocation made here counts here at once."""
     _memory.forget()
+
+
+def _read(text: str) -> KeyMaterial:
+    material = parse_key(text)
+    if material is None:
+        raise InvalidCredentials("The API key is malformed. A key looks like evf_live_….")
+    return material
 
 
 def _load_caller(material: KeyMaterial) -> Caller:

@@ -10,9 +10,10 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from accounts.conf import MAX_BODY_BYTES
 from accounts.errors import ExpectedObject, InvalidUnicode, TooDeep
-from accounts.http.bodies import read_body
+from accounts.http.bodies import read_body_async
 from accounts.http.faults import fault_of
 from accounts.http.strict_json import check_text, exceeds_depth, explain_decode_error
+from accounts.long_work import off_the_loop_if_long
 from consumers.conf import (
     DEFAULT_LEASE_EVENTS,
     MAX_ACK_WAIT_SECONDS,
@@ -92,14 +93,18 @@ class ExtendRequest(msgspec.Struct, forbid_unknown_fields=True):
     ack_wait: AckWait = None
 
 
-def decode_body(request: HttpRequest, decoder: msgspec.json.Decoder[_Body]) -> _Body:
+async def decode_body(request: HttpRequest, decoder: msgspec.json.Decoder[_Body]) -> _Body:
     """Return the request's body as the decoder's struct.
 
     Raises:
         InvalidUtf8, InvalidUnicode, InvalidJson, ExpectedObject, TooDeep, PayloadTooLarge, …: see `read_body`.
         ValidationError: it is JSON, but not what the verb takes.
     """
-    body = read_body(request, limit=MAX_BODY_BYTES)[1]
+    _, body = await read_body_async(request, limit=MAX_BODY_BYTES)
+    return await off_the_loop_if_long(lambda: _decode(body, decoder), size=len(body))
+
+
+def _decode(body: bytes, decoder: msgspec.json.Decoder[_Body]) -> _Body:
     check_text(body)
     try:
         return decoder.decode(body)

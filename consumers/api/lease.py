@@ -8,14 +8,12 @@ from accounts.caller import caller_of
 from accounts.http.bodies import JSON
 from accounts.http.lean import LeanView
 from accounts.permissions import MayConsume
-from accounts.roles import Right
 from consumers.api.bodies import LeaseRequest, check_name, decode_body
 from consumers.api.schemas import LeasedSerializer
-from consumers.queries import get_group_for_hot_verb
-from consumers.services.leasing import Leased, LeasedDelivery, lease_deliveries
-from consumers.services.members import note_member
+from consumers.api.standing import find_stream_and_group, standing_of
+from consumers.services.leasing import Leased, LeasedDelivery, lease_deliveries_async
+from consumers.services.members import note_member_async
 from consumers.services.waiting import waiting_place
-from streams.lookup import require_stream
 from streams.times import format_time
 
 _decoder = msgspec.json.Decoder(LeaseRequest)
@@ -30,26 +28,26 @@ class LeaseView(LeanView):
         request=LeaseRequest,
         responses={200: OpenApiResponse(LeasedSerializer)},
     )
-    def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
+    async def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
         """Lease events: nobody else of the group gets them until `expires_at`. Wait for some if there are none.
 
         A paused group answers with nothing. `gaps` tells what retention took before the group was given it.
         """
-        body = decode_body(request, _decoder)
-        found = require_stream(caller_of(request), stream, Right.CONSUME)
+        body = await decode_body(request, _decoder)
+        found, wanted = await find_stream_and_group(request, stream, group)
         consumer = body.consumer or caller_of(request).reference
         check_name(consumer, "consumer")
-        wanted = get_group_for_hot_verb(found, group)
         with waiting_place(body.wait):
-            leased = lease_deliveries(
+            leased = await lease_deliveries_async(
                 stream=found,
                 group=wanted,
                 consumer=consumer,
                 max_events=body.max_events,
                 ack_wait_seconds=body.ack_wait,
                 wait_seconds=body.wait,
+                standing=standing_of(self, request, found, wanted),
             )
-        note_member(group_id=wanted.pk, name=consumer)
+        await note_member_async(group_id=wanted.pk, name=consumer)
         response = HttpResponse(render(leased), content_type=JSON)
         response["Cache-Control"] = "no-store"
         return response

@@ -3,23 +3,27 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from accounts.caller import caller_of
+from accounts.conf import MAX_BODY_BYTES
+from accounts.database_threads import in_database_thread
+from accounts.http.bodies import JSON, read_body_async
 from accounts.http.fields import StrictIntegerField, StrictListField, StrictSerializer
-from accounts.http.idempotent import idempotent
-from accounts.http.views import StrictView
+from accounts.http.idempotent import act_once, idempotency_key_of
+from accounts.http.lean import LeanView
+from accounts.http.renderers import JSONRenderer
+from accounts.http.strict_json import decode_object
 from accounts.permissions import MayConsume
 from accounts.roles import Right
 from consumers.queries import get_group, list_progress
 from consumers.services.offsets import commit_offsets
 from streams.conf import MAX_OFFSET, MAX_PARTITIONS
 from streams.errors import PartitionRequired
-from streams.lookup import StreamInfo, require_stream
+from streams.lookup import StreamInfo, require_stream, require_stream_async
 
 
 class PartitionOffsetSerializer(StrictSerializer):
@@ -87,43 +91,58 @@ CommittedSerializer = inline_serializer(
 
 
 @extend_schema(tags=["Reading"])
-class OffsetsView(StrictView):
+class OffsetsView(LeanView):
     permission_classes = (MayConsume,)
 
     @extend_schema(operation_id="get_offsets", responses={200: ProgressSerializer})
-    def get(self, request: Request, stream: str, group: str) -> Response:
+    async def get(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
         """How far the group has come, partition by partition."""
-        found = require_stream(caller_of(request), stream, Right.CONSUME)
-        progress = list_progress(found, get_group(found, group))
-        return Response(
-            {
-                "data": [
-                    {
-                        "partition": each.partition,
-                        "committed_offset": each.committed_offset,
-                        "head_offset": each.bounds.head_offset,
-                        "earliest_offset": each.bounds.earliest_offset,
-                        "lag": each.lag,
-                        "lag_seconds": each.lag_seconds,
-                    }
-                    for each in progress
-                ]
-            }
+        found = await require_stream_async(caller_of(request), stream, Right.CONSUME)
+        progress = await in_database_thread(lambda: list_progress(found, get_group(found, group)))
+        return _answer(
+            [
+                {
+                    "partition": each.partition,
+                    "committed_offset": each.committed_offset,
+                    "head_offset": each.bounds.head_offset,
+                    "earliest_offset": each.bounds.earliest_offset,
+                    "lag": each.lag,
+                    "lag_seconds": each.lag_seconds,
+                }
+                for each in progress
+            ]
         )
 
     @extend_schema(operation_id="commit_offsets", request=CommitSerializer, responses={200: CommittedSerializer})
-    @idempotent()
-    def post(self, request: Request, stream: str, group: str) -> Response:
+    async def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
         """Record what the group has finished. A lower offset answers `outdated` and changes nothing."""
-        found = require_stream(caller_of(request), stream, Right.CONSUME)
-        body = CommitSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        results = commit_offsets(stream=found, group=get_group(found, group), offsets=body.by_partition(found))
-        return Response(
-            {
-                "data": [
-                    {"partition": each.partition, "committed_offset": each.committed_offset, "status": each.outcome}
-                    for each in results
-                ]
-            }
-        )
+        caller = caller_of(request)
+        key = idempotency_key_of(request)
+        _, body = await read_body_async(request, limit=MAX_BODY_BYTES)
+        document = decode_object(body)
+        if key is None:
+            found = await require_stream_async(caller, stream, Right.CONSUME)
+            return await in_database_thread(lambda: _commit(found, group, document))
+
+        def commit() -> tuple[HttpResponse, bytes]:
+            # In the transaction of the key: a retry is answered as the first was, whatever has changed since.
+            response = _commit(require_stream(caller, stream, Right.CONSUME), group, document)
+            return response, response.content
+
+        return await in_database_thread(lambda: act_once(request, key=key, document=document, act=commit))
+
+
+def _commit(stream: StreamInfo, group: str, document: Any) -> HttpResponse:
+    body = CommitSerializer(data=document)
+    body.is_valid(raise_exception=True)
+    results = commit_offsets(stream=stream, group=get_group(stream, group), offsets=body.by_partition(stream))
+    return _answer(
+        [
+            {"partition": each.partition, "committed_offset": each.committed_offset, "status": each.outcome}
+            for each in results
+        ]
+    )
+
+
+def _answer(items: list[dict[str, Any]]) -> HttpResponse:
+    return HttpResponse(JSONRenderer().render({"data": items}), content_type=JSON)

@@ -1,5 +1,6 @@
 """`POST …/{group}/ack`, `/nack`, `/extend`, `/release`: what a consumer says of what it was handed."""
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -7,11 +8,10 @@ import orjson
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 
-from accounts.caller import caller_of
+from accounts.database_threads import in_database_thread
 from accounts.http.bodies import JSON
 from accounts.http.lean import LeanView
 from accounts.permissions import MayConsume
-from accounts.roles import Right
 from consumers.api.bodies import (
     AckRequest,
     ExtendRequest,
@@ -22,10 +22,9 @@ from consumers.api.bodies import (
     decode_body,
 )
 from consumers.api.schemas import DeliveryResultsSerializer
+from consumers.api.standing import find_stream_and_group
 from consumers.errors import LeaseLost
 from consumers.isolation import FailedEvent
-from consumers.models import ConsumerGroup
-from consumers.queries import get_group_for_hot_verb
 from consumers.services.leasing import (
     Ack,
     DeliveryResult,
@@ -37,7 +36,6 @@ from consumers.services.leasing import (
     nack_deliveries,
     release_deliveries,
 )
-from streams.lookup import require_stream
 
 RESPONSES = {
     200: OpenApiResponse(DeliveryResultsSerializer),
@@ -50,8 +48,8 @@ RESPONSES = {
 class _OutcomeView(LeanView):
     permission_classes = (MayConsume,)
 
-    def _decode(self, request: HttpRequest, decoder: msgspec.json.Decoder[Any]) -> Any:
-        body = decode_body(request, decoder)
+    async def _decode(self, request: HttpRequest, decoder: msgspec.json.Decoder[Any]) -> Any:
+        body = await decode_body(request, decoder)
         check_unique(body.deliveries)
         return body
 
@@ -60,12 +58,12 @@ class AckView(_OutcomeView):
     decoder = msgspec.json.Decoder(AckRequest)
 
     @extend_schema(operation_id="ack_deliveries", tags=["Lease mode"], request=AckRequest, responses=RESPONSES)
-    def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
+    async def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
         """Done. Name the offsets that failed, if any: each goes on by itself, the rest is finished.
 
         The same again is harmless. 409 `lease_lost` if none of the leases is yours any more.
         """
-        body: AckRequest = self._decode(request, self.decoder)
+        body: AckRequest = await self._decode(request, self.decoder)
         acks = [
             Ack(
                 item.delivery_id,
@@ -74,43 +72,47 @@ class AckView(_OutcomeView):
             )
             for item in body.deliveries
         ]
-        return answer(ack_deliveries(group=_group(request, stream, group), acks=acks))
+        _, wanted = await find_stream_and_group(request, stream, group)
+        return answer(await in_database_thread(partial(ack_deliveries, group=wanted, acks=acks)))
 
 
 class NackView(_OutcomeView):
     decoder = msgspec.json.Decoder(NackRequest)
 
     @extend_schema(operation_id="nack_deliveries", tags=["Lease mode"], request=NackRequest, responses=RESPONSES)
-    def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
+    async def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
         """Failed as a whole: it comes again after the group's backoff or its own delay, or never if `terminal`."""
-        body: NackRequest = self._decode(request, self.decoder)
+        body: NackRequest = await self._decode(request, self.decoder)
         nacks = [
             Nack(item.delivery_id, item.lease_token, item.error, item.delay, item.terminal) for item in body.deliveries
         ]
-        return answer(nack_deliveries(group=_group(request, stream, group), nacks=nacks))
+        _, wanted = await find_stream_and_group(request, stream, group)
+        return answer(await in_database_thread(partial(nack_deliveries, group=wanted, nacks=nacks)))
 
 
 class ReleaseView(_OutcomeView):
     decoder = msgspec.json.Decoder(ReleaseRequest)
 
     @extend_schema(operation_id="release_deliveries", tags=["Lease mode"], request=ReleaseRequest, responses=RESPONSES)
-    def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
+    async def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
         """Give it back untouched: available at once, not counted as failed."""
-        body: ReleaseRequest = self._decode(request, self.decoder)
-        return answer(release_deliveries(group=_group(request, stream, group), leases=_refs(body.deliveries)))
+        body: ReleaseRequest = await self._decode(request, self.decoder)
+        _, wanted = await find_stream_and_group(request, stream, group)
+        leases = _refs(body.deliveries)
+        return answer(await in_database_thread(partial(release_deliveries, group=wanted, leases=leases)))
 
 
 class ExtendView(_OutcomeView):
     decoder = msgspec.json.Decoder(ExtendRequest)
 
     @extend_schema(operation_id="extend_leases", tags=["Lease mode"], request=ExtendRequest, responses=RESPONSES)
-    def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
+    async def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
         """Keep it for another ack wait, counted from now."""
-        body: ExtendRequest = self._decode(request, self.decoder)
-        results = extend_leases(
-            group=_group(request, stream, group), leases=_refs(body.deliveries), ack_wait_seconds=body.ack_wait
-        )
-        return answer(results)
+        body: ExtendRequest = await self._decode(request, self.decoder)
+        _, wanted = await find_stream_and_group(request, stream, group)
+        leases, ack_wait = _refs(body.deliveries), body.ack_wait
+        extend = partial(extend_leases, group=wanted, leases=leases, ack_wait_seconds=ack_wait)
+        return answer(await in_database_thread(extend))
 
 
 def answer(results: list[DeliveryResult]) -> HttpResponse:
@@ -133,10 +135,6 @@ def answer(results: list[DeliveryResult]) -> HttpResponse:
     ]
     content = orjson.dumps({"data": told}, option=orjson.OPT_UTC_Z)
     return HttpResponse(content, status=207 if lost else 200, content_type=JSON)
-
-
-def _group(request: HttpRequest, stream: str, group: str) -> ConsumerGroup:
-    return get_group_for_hot_verb(require_stream(caller_of(request), stream, Right.CONSUME), group)
 
 
 def _refs(items: list[LeaseItem]) -> list[LeaseRef]:

@@ -10,17 +10,19 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
 from accounts.caller import caller_of
+from accounts.database_threads import in_database_thread
 from accounts.errors import InvalidParameter
 from accounts.http.bodies import JSON
 from accounts.http.parameters import integer_parameter, seconds_parameter
 from accounts.names import NAME_PATTERN
 from accounts.permissions import MayConsumeOrProduce
 from accounts.roles import Right
-from consumers.models import Mode
+from consumers.api.standing import standing_of
+from consumers.models import ConsumerGroup, Mode
 from consumers.queries import committed_offsets, get_group
 from consumers.services.members import note_member
 from consumers.services.offsets import require_mode
-from consumers.services.reading import lag_of, order_partitions, read_events
+from consumers.services.reading import lag_of, order_partitions, read_events_async
 from consumers.services.waiting import waiting_place
 from streams.api.append import APPEND_OPERATION, AppendView
 from streams.api.schemas import EventSerializer
@@ -36,7 +38,7 @@ from streams.envelope import TYPE_PATTERN
 from streams.errors import PartitionRequired
 from streams.log import get_log
 from streams.log.protocol import PartitionRef
-from streams.lookup import StreamInfo, require_stream
+from streams.lookup import StreamInfo, require_stream_async
 from streams.metrics import count_gap, count_read
 
 PARAMETERS = ("consumer_group_id", "last_offset", "partition", "limit", "max_bytes", "wait", "type")
@@ -57,9 +59,9 @@ class StreamEventsView(AppendView):
     query_parameters = {"get": PARAMETERS}
 
     @extend_schema(operation_id="append_stream_events", **APPEND_OPERATION)
-    def post(self, request: HttpRequest, stream: str | None = None) -> HttpResponse:
+    async def post(self, request: HttpRequest, stream: str | None = None) -> HttpResponse:
         """Append to this stream: the same as `POST /events` with the stream in the address."""
-        return super().post(request, stream)
+        return await super().post(request, stream)
 
     @extend_schema(
         operation_id="poll_events",
@@ -96,7 +98,7 @@ class StreamEventsView(AppendView):
         ],
         responses={200: OpenApiResponse(EventSerializer(many=True))},
     )
-    def get(self, request: HttpRequest, stream: str) -> HttpResponse:
+    async def get(self, request: HttpRequest, stream: str) -> HttpResponse:
         """Read the events after an offset, in order; wait for some if there are none. Moves no offset."""
         started = time.perf_counter()
         query = self.query
@@ -104,12 +106,19 @@ class StreamEventsView(AppendView):
         max_bytes = integer_parameter(query, "max_bytes", default=DEFAULT_READ_BYTES, low=1, high=MAX_READ_BYTES)
         wait = seconds_parameter(query, "wait", default=0, high=MAX_WAIT_SECONDS)
         types = _types(query)
-        found = require_stream(caller_of(request), stream, Right.CONSUME)
+        found = await require_stream_async(caller_of(request), stream, Right.CONSUME)
         partitions = _partitions(query, found)
-        committed = _committed(query, found, request)
-        positions = _positions(query, found, partitions, committed)
+        group, committed = await _group(query, found, request)
+        positions = await _positions(query, found, partitions, committed)
         with waiting_place(wait):
-            reading = read_events(positions=positions, limit=limit, max_bytes=max_bytes, wait_seconds=wait, types=types)
+            reading = await read_events_async(
+                positions=positions,
+                limit=limit,
+                max_bytes=max_bytes,
+                wait_seconds=wait,
+                types=types,
+                standing=standing_of(self, request, found, group),
+            )
         by_number = None if committed is None else {each.number: committed.get(each.id, 0) for each in partitions}
         body = b"[" + b",".join(reading.events) + b"]"
         response = HttpResponse(body, content_type=JSON)
@@ -146,17 +155,25 @@ def _partitions(query: QueryDict, stream: StreamInfo) -> tuple[PartitionRef, ...
     return stream.partitions
 
 
-def _committed(query: QueryDict, stream: StreamInfo, request: HttpRequest) -> dict[int, int] | None:
+async def _group(
+    query: QueryDict, stream: StreamInfo, request: HttpRequest
+) -> tuple[ConsumerGroup, dict[int, int]] | tuple[None, None]:
+    """The group that reads, if one does, and how far it has come."""
     name = query.get("consumer_group_id")
     if name is None:
-        return None
-    group = get_group(stream, name)
-    require_mode(group, Mode.OFFSET)
-    note_member(group_id=group.pk, name=caller_of(request).reference)
-    return committed_offsets(group)
+        return None, None
+    reader = caller_of(request).reference
+
+    def ask() -> tuple[ConsumerGroup, dict[int, int]]:
+        group = get_group(stream, name)
+        require_mode(group, Mode.OFFSET)
+        note_member(group_id=group.pk, name=reader)
+        return group, committed_offsets(group)
+
+    return await in_database_thread(ask)
 
 
-def _positions(
+async def _positions(
     query: QueryDict, stream: StreamInfo, partitions: tuple[PartitionRef, ...], committed: Mapping[int, int] | None
 ) -> dict[PartitionRef, int]:
     """From where to read each partition."""
@@ -167,7 +184,7 @@ def _positions(
     if text == "earliest":
         return dict.fromkeys(ordered, 0)
     if text == "latest":
-        bounds = get_log().bounds(partitions)
+        bounds = await in_database_thread(lambda: get_log().bounds(partitions))
         return {partition: bounds[partition.id].head_offset for partition in ordered}
     if "=" in text and _VECTOR.fullmatch(text):
         items = [item.partition("=") for item in text.split(",")]

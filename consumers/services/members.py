@@ -4,6 +4,8 @@ import math
 import threading
 import time
 
+from accounts.database_threads import in_database_thread
+from accounts.waits import run_blocking
 from consumers.conf import MEMBER_SEEN_INTERVAL_SECONDS
 from consumers.statements import run
 
@@ -17,6 +19,11 @@ def note_member(*, group_id: int, name: str) -> None:
 
     A group that was deleted meanwhile has no members, and that is no error.
     """
+    run_blocking(note_member_async(group_id=group_id, name=name))
+
+
+async def note_member_async(*, group_id: int, name: str) -> None:
+    """Do what `note_member` does, and let the event loop go on meanwhile."""
     member = (group_id, name[:128])
     if _was_seen(member):
         return
@@ -27,7 +34,7 @@ def note_member(*, group_id: int, name: str) -> None:
         if len(_seen) >= _MAX_REMEMBERED:
             _seen.clear()
         _seen[member] = time.monotonic()
-    run("note_member", group_id=group_id, name=member[1])
+    await in_database_thread(lambda: run("note_member", group_id=group_id, name=member[1]))
 
 
 def _was_seen(member: tuple[int, str]) -> bool:

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
+from accounts.waits import run_blocking
+from consumers.services.standing import Standing
 from consumers.services.waiting import Look, look_until_found
 from streams.log import get_log
 from streams.log.protocol import Bounds, Gap, PartitionRef, ReadResult
@@ -29,6 +31,54 @@ class Reading:
     waited_seconds: float = 0.0
 
 
+async def read_events_async(
+    *,
+    positions: Mapping[PartitionRef, int],
+    limit: int,
+    max_bytes: int,
+    wait_seconds: float,
+    types: frozenset[str] | None = None,
+    standing: Standing | None = None,
+) -> Reading:
+    """Return the events that follow the given offset of each partition.
+
+    Waits up to `wait_seconds` where there is nothing; a waiting call holds neither a thread nor a connection.
+
+    Args:
+        positions: the offset after which to read, for each partition.
+        types: only events of these types; the others are passed by, and `next_offsets` moves past them.
+        standing: looked at again after waiting, before anything is read.
+    """
+    reached = positions
+
+    def look() -> Look[Reading]:
+        nonlocal reached
+        reading = _read(reached, limit, max_bytes, types)
+        reached = {partition: reading.next_offsets[partition.number] for partition in reached}
+        heads = {partition.id: reading.bounds[partition.number].head_offset for partition in reached}
+        return Look(
+            reading,
+            is_worth_answering=bool(reading.events or reading.gaps),
+            heads=heads,
+            # A read that looks for types goes on until it has looked at everything.
+            look_again_seconds=inf if all(reached[each] >= heads[each.id] for each in reached) else 0.0,
+        )
+
+    async def look_at_standing() -> None:
+        if standing is not None:
+            await standing.look_again()
+
+    reading, waited_seconds = await look_until_found(
+        look,
+        partition_ids=[partition.id for partition in positions],
+        wait_seconds=wait_seconds,
+        after_waiting=look_at_standing,
+        standing=standing,
+    )
+    reading.waited_seconds = waited_seconds
+    return reading
+
+
 def read_events(
     *,
     positions: Mapping[PartitionRef, int],
@@ -37,33 +87,10 @@ def read_events(
     wait_seconds: float,
     types: frozenset[str] | None = None,
 ) -> Reading:
-    """Return the events that follow the given offset of each partition.
-
-    Waits up to `wait_seconds` where there is nothing; a waiting call holds no database connection.
-
-    Args:
-        positions: the offset after which to read, for each partition.
-        types: only events of these types; the others are passed by, and `next_offsets` moves past them.
-    """
-    standing = positions
-
-    def look() -> Look[Reading]:
-        nonlocal standing
-        reading = _read(standing, limit, max_bytes, types)
-        standing = {partition: reading.next_offsets[partition.number] for partition in standing}
-        heads = {partition.id: reading.bounds[partition.number].head_offset for partition in standing}
-        return Look(
-            reading,
-            is_worth_answering=bool(reading.events or reading.gaps),
-            heads=heads,
-            # A read that looks for types goes on until it has looked at everything.
-            look_again_seconds=inf if all(standing[each] >= heads[each.id] for each in standing) else 0.0,
-        )
-
-    partition_ids = [partition.id for partition in positions]
-    reading, waited_seconds = look_until_found(look, partition_ids=partition_ids, wait_seconds=wait_seconds)
-    reading.waited_seconds = waited_seconds
-    return reading
+    """Do what `read_events_async` does, in a thread that may wait."""
+    return run_blocking(
+        read_events_async(positions=positions, limit=limit, max_bytes=max_bytes, wait_seconds=wait_seconds, types=types)
+    )
 
 
 def _read(positions: Mapping[PartitionRef, int], limit: int, max_bytes: int, types: frozenset[str] | None) -> Reading:

@@ -2,23 +2,22 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from math import inf
 from typing import Generic, TypeVar
 
-from django.db import connection
-
+from accounts.database_threads import in_database_thread, let_go_of_connection
 from consumers.conf import MAX_WAITING_REQUESTS
 from consumers.errors import TooManyWaiting
+from consumers.services.standing import Standing
 from streams.log import get_wakeups
 from streams.metrics import count_waiting
 from streams.stopping import is_stopping
 
 Found = TypeVar("Found")
 
-# Each takes a thread, and appends need some too.
 _places = threading.BoundedSemaphore(MAX_WAITING_REQUESTS)
 
 
@@ -59,38 +58,42 @@ class Look(Generic[Found]):
     look_again_seconds: float = inf
 
 
-def look_until_found(
+async def look_until_found(
     look: Callable[[], Look[Found]],
     *,
     partition_ids: Iterable[int],
     wait_seconds: float,
-    after_waiting: Callable[[], None] = lambda: None,
+    after_waiting: Callable[[], Awaitable[None]],
+    standing: Standing | None = None,
 ) -> tuple[Found, float]:
     """Look, and look again whenever there may be something new, until it is worth answering or the wait is over.
 
-    Between the looks no database connection is held.
+    `look` asks the database, in a thread; between the looks neither a thread nor a connection is held.
 
     Args:
         after_waiting: called before each further look: what the request stands on may have changed.
+        standing: wakes the request when it has lost what it stands on.
 
     Returns:
         What the last look found, and the seconds spent waiting, which are no work and no slowness.
     """
     if not wait_seconds:
-        return look().found, 0.0
+        return (await in_database_thread(look)).found, 0.0
     deadline = time.monotonic() + wait_seconds
     waited_seconds = 0.0
     # Watching begins before the look: an append in between wakes us, none is missed.
-    with get_wakeups().watch(partition_ids) as watch:
+    with get_wakeups().watch(partition_ids) as watch, standing.waking(watch.wake) if standing else nullcontext():
         while True:
-            seen = look()
+            seen = await in_database_thread(look)
             now = time.monotonic()
             if seen.is_worth_answering or now >= deadline or is_stopping():
                 return seen.found, waited_seconds
             if seen.look_again_seconds > 0:
                 for partition_id, head_offset in seen.heads.items():
                     watch.saw(partition_id, head_offset)
-                connection.close()
-                watch.wait(min(deadline - now, seen.look_again_seconds))
+                await let_go_of_connection()
+                await watch.wait_async(min(deadline - now, seen.look_again_seconds))
                 waited_seconds += time.monotonic() - now
-                after_waiting()
+                if standing is not None:
+                    standing.check_still_there()
+                await after_waiting()

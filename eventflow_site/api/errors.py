@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from psycopg_pool import PoolTimeout
 from rest_framework import exceptions as drf
 
-from accounts.errors import DomainError, EmptyBody, InvalidParameter, LoginThrottled, UnknownField
+from accounts.errors import BodyTooSlow, DomainError, EmptyBody, InvalidParameter, LoginThrottled, UnknownField
 from accounts.http.parsers import has_no_body
 from consumers.errors import LeaseLost
 from eventflow_site.api.problems import Problem
@@ -94,6 +94,9 @@ def _of_domain_error(error: DomainError) -> Problem:
         headers["Retry-After"] = RETRY_AFTER_SECONDS
     if isinstance(error, AppendNotStored) and not isinstance(error, AppendOutcomeUnknown):
         headers |= NOT_STORED
+    if isinstance(error, BodyTooSlow):
+        # What is left of the body would be taken for the next request.
+        headers["Connection"] = "close"
     if isinstance(error, LoginThrottled):
         headers["Retry-After"] = str(error.retry_after_seconds)
     if isinstance(error, InvalidEvents):

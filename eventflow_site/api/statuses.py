@@ -32,6 +32,7 @@ STATUS_OF: dict[type[DomainError], int] = {
     accounts.BodyTruncated: 400,
     accounts.LengthRequired: 411,
     accounts.PayloadTooLarge: 413,
+    accounts.BodyTooSlow: 408,
     accounts.TooManySlowBodies: 429,
     accounts.UnsupportedMediaType: 415,
     accounts.UnsupportedCharset: 415,

@@ -12,24 +12,34 @@ from eventflow_site.embedded.process import start_process
 from eventflow_site.supervisor.children import Child
 from eventflow_site.supervisor.configuration import PROJECT, Configuration
 from eventflow_site.supervisor.home import Home
+from eventflow_site.supervisor.limits import connections_of_a_worker
 
 # What granian says of a worker that ended by itself.
 WORKER_DIED = "Unexpected exit from worker"
 
 
 def web(configuration: Configuration, home: Home, env: Mapping[str, str]) -> Child:
-    """The web server: a waiting poll costs it a thread, so it has many."""
+    """The web server: one event loop a worker. `backpressure` counts connections, idle ones too."""
     return _child(
         "web",
         [
-            *("granian", "--interface", "wsgi", "--host", configuration.host, "--port", str(configuration.port)),
+            *("granian", "--interface", "rsgi", "--host", configuration.host, "--port", str(configuration.port)),
             *("--workers", str(configuration.web_workers), "--respawn-failed-workers"),
-            *("--blocking-threads", "600", "--backpressure", "1300"),
+            *(
+                "--loop",
+                "auto",
+                "--task-impl",
+                "asyncio",
+                "--backlog",
+                "4096",
+                "--backpressure",
+                str(connections_of_a_worker()),
+            ),
             # Nothing here speaks HTTP/2 or WebSocket, and who dawdles over a request's head is sent away.
             *("--http", "1", "--no-ws", "--http1-header-read-timeout", "10000"),
             # Without it a stop waits for as long as a client keeps a stream open.
             *("--workers-kill-timeout", "2"),
-            *("--no-access-log", "eventflow_site.wsgi:application"),
+            *("--no-access-log", "eventflow_site.front.rsgi:application"),
         ],
         home,
         env,

@@ -9,9 +9,10 @@ from typing import Any
 import orjson
 import structlog
 from django.conf import settings
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest
 
 from accounts.caller import Caller
+from accounts.http.both_doors import BothDoors, Passage
 from observability.telemetry.http_metrics import count_request
 from observability.telemetry.log_format import is_pretty, log_writer
 from observability.telemetry.log_safety import escape_text, redact_text
@@ -20,22 +21,22 @@ MAX_PATH_CHARACTERS = 256
 _LINE_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 
 
-class AccessLogMiddleware:
+class AccessLogMiddleware(BothDoors):
     """Log and count every request: who asked for what, what was answered, how long it took.
 
     The time does not count what a waiting poll spent waiting (`request.waited_seconds`, if a view sets it)
     towards `slow`. Neither the query string nor any header is logged: they may hold secrets.
     """
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        self.get_response = get_response
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        super().__init__(get_response)
         self.slow_seconds = settings.SLOW_REQUEST_SECONDS
         self.level = logging.getLevelNamesMapping()[settings.LOG_LEVEL]
         self.write = write_pretty if is_pretty(settings.LOG_FORMAT) else write_json
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+    def passage(self, request: HttpRequest) -> Passage:
         started = time.perf_counter()
-        response = self.get_response(request)
+        response = yield
         seconds = time.perf_counter() - started
         status = response.status_code
         waited = getattr(request, "waited_seconds", 0.0)

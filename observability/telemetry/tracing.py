@@ -21,6 +21,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
+from accounts.http.both_doors import BothDoors, Passage
 from accounts.slow_statements import statement_text
 from observability.telemetry.access_log import MAX_PATH_CHARACTERS, reference_of, safe
 from observability.telemetry.http_metrics import METHODS
@@ -59,19 +60,19 @@ def start() -> None:
     trace.set_tracer_provider(provider)
 
 
-class TracingMiddleware:
+class TracingMiddleware(BothDoors):
     """A span for each request. It joins the trace that the caller's `traceparent` names."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        self.get_response = get_response
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        super().__init__(get_response)
         start()
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+    def passage(self, request: HttpRequest) -> Passage:
         incoming = {name: request.headers[name] for name in TRACE_HEADERS if name in request.headers}
         method = request.method if request.method and request.method in METHODS else "_OTHER"
         span_context = propagate.extract(incoming)
         with _begin_span(method, span_context, SpanKind.SERVER) as span:
-            response = self.get_response(request)
+            response = yield
             if span.is_recording():
                 describe(span, request, response, method=method)
         return response

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -10,16 +11,17 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework.permissions import BasePermission
 
 from accounts.caller import caller_of
-from accounts.http.bodies import JSON, read_body
+from accounts.http.bodies import JSON, read_body_async
 from accounts.http.idempotent import IDEMPOTENCY_KEY_SCHEMA, hash_request, idempotency_key_of
 from accounts.http.lean import LeanView
+from accounts.long_work import off_the_loop_if_long
 from accounts.permissions import MayProduce
 from streams.api.schemas import APPENDED, EVENTS_IN
 from streams.conf import MAX_REQUEST_BYTES
 from streams.envelope import decode_events
 from streams.log.protocol import AppendedRange
 from streams.metrics import count_append
-from streams.services.ingest import Idempotency, Placement, append_events, encode_texts
+from streams.services.ingest import Idempotency, Placement, append_events_async, encode_texts
 from streams.times import format_time
 
 NDJSON = "application/x-ndjson"
@@ -51,27 +53,32 @@ class AppendView(LeanView):
     permission_classes: tuple[type[BasePermission], ...] = (MayProduce,)
 
     @extend_schema(operation_id="append_events", **APPEND_OPERATION)
-    def post(self, request: HttpRequest, stream: str | None = None) -> HttpResponse:
+    async def post(self, request: HttpRequest, stream: str | None = None) -> HttpResponse:
         """Append one event, an array of events, or NDJSON: all or nothing. 202 means durable."""
         started = time.perf_counter()
         key = idempotency_key_of(request)
-        media_type, body = read_body(request, limit=MAX_REQUEST_BYTES, media_types=MEDIA_TYPES)
+        media_type, body = await read_body_async(request, limit=MAX_REQUEST_BYTES, media_types=MEDIA_TYPES)
         is_minimal = _prefers_minimal(request)
-        events, is_single = decode_events(body, is_ndjson=media_type == NDJSON)
+        decode = partial(decode_events, body, is_ndjson=media_type == NDJSON)
+        events, is_single = await off_the_loop_if_long(decode, size=len(body))
 
         def render(placement: Placement, ranges: Sequence[AppendedRange]) -> bytes:
             if is_minimal and not is_single:
                 return render_minimal(placement, ranges)
             return render_full(placement, ranges, is_single=is_single)
 
-        idempotency = key and Idempotency(key, hash_request("POST", request.path, b"%d" % is_minimal + body))
-        appended, answer = append_events(
+        idempotency = None
+        if key is not None:
+            hash_it = partial(hash_request, "POST", request.path, b"%d" % is_minimal + body)
+            idempotency = Idempotency(key, await off_the_loop_if_long(hash_it, size=len(body)))
+        appended, answer = await append_events_async(
             caller=caller_of(request),
             events=events,
             is_single=is_single,
             stream_name=stream,
             render=render,
-            idempotency=idempotency or None,
+            idempotency=idempotency,
+            size=len(body),
         )
         response = HttpResponse(answer, status=202, content_type=JSON)
         if appended.is_replay:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import psycopg
 
 from accounts.errors import IdempotencyInProgress, IdempotencyKeyReused
+from accounts.latches import open_all
 from streams.connections import cut, has_news
 from streams.errors import AppendNotStored, AppendOutcomeUnknown, PartitionGone
 from streams.log.commit import (
@@ -98,8 +99,10 @@ class Flusher:
         if monotonic() - self._refused_at > WARNING_INTERVAL_SECONDS:
             logger.warning("appends are refused: %s", error)
             self._refused_at = monotonic()
-        for request in self._take(waiting):
+        refused = self._take(waiting)
+        for request in refused:
             request.finish(error=AppendNotStored())
+        _let_go(refused)
 
     def commit(self, session: CommitSession, waiting: Sequence[PendingAppend]) -> None:
         """Settle every request that still waits, except the postponed."""
@@ -113,13 +116,15 @@ class Flusher:
             self.disconnect()
         with self._lock:
             self._in_flight = None
+        settled = list(requests)
         for request in requests:
             if request.state is State.TAKEN:
                 request.finish(error=AppendOutcomeUnknown())
-            self._settle_followers(request)
+            settled += self._settle_followers(request)
+        _let_go(settled)
 
-    def _settle_followers(self, request: PendingAppend) -> None:
-        """Answer those that had the same idempotency key in the same commit."""
+    def _settle_followers(self, request: PendingAppend) -> list[PendingAppend]:
+        """Answer those that had the same idempotency key in the same commit, and return them."""
         followers, request.followers = request.followers, []
         for follower in followers:
             if request.result is None:
@@ -129,6 +134,7 @@ class Flusher:
                 follower.finish(result=Appended(ranges=(), body=request.result.body, is_replay=True))
             else:
                 follower.finish(error=IdempotencyKeyReused(KEY_REUSED))
+        return [follower for follower in followers if follower.state is State.DONE]
 
     def _take(self, waiting: Sequence[PendingAppend]) -> list[PendingAppend]:
         """Take the requests that still wait; from here on none of them can be withdrawn."""
@@ -170,12 +176,14 @@ class Flusher:
             partitions = {append.partition.id for append in request.appends}
             if monotonic() > deadline or self._session is None or blocked & partitions:
                 request.finish(error=AppendNotStored())
+                _let_go([request])
                 continue
             failure = self._store(session, [request])
             if isinstance(failure, psycopg.errors.LockNotAvailable):
                 blocked |= partitions
             if failure is not None:
                 request.finish(error=_answer_to(failure))
+            _let_go([request])
         if self._session is not None:
             session.set_lock_timeout(LOCK_TIMEOUT)
 
@@ -209,6 +217,11 @@ class Flusher:
         self.disconnect()
         logger.warning("the append connection was lost: %r", error)
         return AppendOutcomeUnknown() if session.may_have_committed else AppendNotStored()
+
+
+def _let_go(settled: Sequence[PendingAppend]) -> None:
+    """Let requests go on that have their outcome; those of one loop with one wake-up. Harmless when they did."""
+    open_all(request.latch for request in settled)
 
 
 def _join_retries(requests: Sequence[PendingAppend]) -> list[PendingAppend]:

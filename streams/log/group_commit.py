@@ -4,20 +4,24 @@ One thread of each process, the flusher, takes all that arrived while the previo
 and stores it in one transaction. A request waits for that commit and is answered with its own offsets.
 """
 
-import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Final
 
 import psycopg
 
+from accounts.latches import LoopLatch, ThreadLatch
+from accounts.long_work import off_the_loop_if_long
+from accounts.process_id import process_id
 from streams.conf import COMMIT_TIMEOUT_SECONDS, MAX_COMMIT_BYTES
 from streams.errors import AppendNotStored, AppendOutcomeUnknown
 from streams.log.commit import NotDurable
 from streams.log.flusher import Flusher
 from streams.log.pending import PendingAppend
 from streams.log.protocol import Appended, PartitionAppend, Receipt
+from streams.record_lines import size_of
 
 # How long a request waits until the flusher takes it; after that it is withdrawn and was not stored.
 QUEUE_TIMEOUT_SECONDS: Final = 2.5
@@ -25,7 +29,7 @@ CLOSE_TIMEOUT_SECONDS: Final = 9.0
 
 
 class GroupCommitter:
-    """Stores requests of many threads; `append` is safe in all of them.
+    """Stores requests of many threads and loops; `append` is safe in all of them.
 
     Args:
         on_commit: told the new head of each partition after every commit, in the flusher's thread.
@@ -37,7 +41,7 @@ class GroupCommitter:
         self._reset()
 
     def _reset(self) -> None:
-        self._pid = os.getpid()
+        self._pid = process_id()
         self._thread: threading.Thread | None = None
         self._flusher = Flusher(self._on_commit)
         # A None only wakes the flusher, so that it sees that it shall end.
@@ -46,34 +50,56 @@ class GroupCommitter:
 
     def append(self, appends: Sequence[PartitionAppend], receipt: Receipt | None) -> Appended:
         """Store the request and return its outcome, as `Log.append` promises."""
-        if not appends or not all(append.records for append in appends):
-            raise ValueError("an append holds at least one event for each of its partitions")
-        self._ensure_running()
-        request = PendingAppend(appends, receipt)
+        self._get_ready(appends)
+        latch = ThreadLatch()
+        request = PendingAppend(appends, receipt, latch)
         self._queue.put(request)
-        if not request.latch.acquire(timeout=QUEUE_TIMEOUT_SECONDS):
-            self._wait_longer(request)
+        if not latch.wait(QUEUE_TIMEOUT_SECONDS):
+            self._withdraw(request)
+            if not latch.wait(COMMIT_TIMEOUT_SECONDS - QUEUE_TIMEOUT_SECONDS):
+                self._give_up()
+        return request.outcome()
+
+    async def append_async(self, appends: Sequence[PartitionAppend], receipt: Receipt | None) -> Appended:
+        """Do what `append` does, and let the loop go on meanwhile."""
+        self._get_ready(appends)
+        latch = LoopLatch()
+        size = sum(size_of(append.records) for append in appends)
+        # What is long compresses itself.
+        request = await off_the_loop_if_long(partial(PendingAppend, appends, receipt, latch), size=size)
+        self._queue.put(request)
+        if not await latch.wait(QUEUE_TIMEOUT_SECONDS):
+            self._withdraw(request)
+            if not await latch.wait(COMMIT_TIMEOUT_SECONDS - QUEUE_TIMEOUT_SECONDS):
+                self._give_up()
         return request.outcome()
 
     def close(self) -> None:
         """Store what was accepted, then stop; later appends are refused."""
         self._is_closed = True
-        if self._pid == os.getpid() and self._thread is not None and self._thread.is_alive():
+        if self._pid == process_id() and self._thread is not None and self._thread.is_alive():
             self._queue.put(None)
             self._thread.join(CLOSE_TIMEOUT_SECONDS)
 
-    def _wait_longer(self, request: PendingAppend) -> None:
+    def _get_ready(self, appends: Sequence[PartitionAppend]) -> None:
+        if not appends or not all(append.records for append in appends):
+            raise ValueError("an append holds at least one event for each of its partitions")
+        self._ensure_running()
+
+    def _withdraw(self, request: PendingAppend) -> None:
+        """Take a request back that has waited for long, unless its commit has begun."""
         if self._flusher.withdraw(request):
             raise AppendNotStored
-        if not request.latch.acquire(timeout=COMMIT_TIMEOUT_SECONDS - QUEUE_TIMEOUT_SECONDS):
-            self._flusher.give_up()
-            raise AppendOutcomeUnknown
+
+    def _give_up(self) -> None:
+        self._flusher.give_up()
+        raise AppendOutcomeUnknown
 
     def _ensure_running(self) -> None:
-        if self._pid == os.getpid() and self._thread is not None and self._thread.is_alive() and not self._is_closed:
+        if self._pid == process_id() and self._thread is not None and self._thread.is_alive() and not self._is_closed:
             return
         with self._start_lock:
-            if self._pid != os.getpid():
+            if self._pid != process_id():
                 # A forked child must not touch its parent's connection, not even to close it.
                 self._reset()
             if self._is_closed:

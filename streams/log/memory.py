@@ -86,6 +86,9 @@ class MemoryLog:
             self._partitions.update(changed)
             return Appended(ranges=ranges, body=body)
 
+    async def append_async(self, appends: Sequence[PartitionAppend], *, receipt: Receipt | None = None) -> Appended:
+        return self.append(appends, receipt=receipt)
+
     def _partition(self, partition: PartitionRef) -> _Partition:
         if partition.id not in self._partitions:
             raise PartitionGone

@@ -1,11 +1,11 @@
 """A request on its way through the group committer, and the lanes in which requests share a commit."""
 
-import threading
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Final
 
+from accounts.latches import Latch, ThreadLatch
 from streams.log.batches import PackedBatch, pack
 from streams.log.protocol import Appended, AppendedRange, PartitionAppend, Receipt
 from streams.record_lines import size_of
@@ -24,14 +24,11 @@ class State(Enum):
 
 
 class PendingAppend:
-    """One request: what it wants stored, a latch to wait on, and in the end its outcome.
-
-    The latch is a bare lock, taken at birth and released once: the cheapest way to wait in a thread.
-    """
+    """One request: what it wants stored, a latch to wait on, and in the end its outcome."""
 
     __slots__ = ("appends", "error", "followers", "latch", "packed", "placements", "receipt", "result", "size", "state")
 
-    def __init__(self, appends: Sequence[PartitionAppend], receipt: Receipt | None) -> None:
+    def __init__(self, appends: Sequence[PartitionAppend], receipt: Receipt | None, latch: Latch | None = None) -> None:
         self.appends = appends
         self.receipt = receipt
         self.packed: list[list[PackedBatch] | None] = []
@@ -46,18 +43,16 @@ class PendingAppend:
         self.state = State.QUEUED
         self.result: Appended | None = None
         self.error: Exception | None = None
-        self.latch = threading.Lock()
-        self.latch.acquire()
+        self.latch: Latch = ThreadLatch() if latch is None else latch
 
     @property
     def request_hash(self) -> bytes | None:
         return None if self.receipt is None else self.receipt.request_hash
 
     def finish(self, *, result: Appended | None = None, error: Exception | None = None) -> None:
-        """Settle the outcome and let the request go on; without arguments: it was stored."""
+        """Settle the outcome; without arguments: it was stored. Whoever calls this opens the latch afterwards."""
         self.result, self.error = result, error
         self.state = State.DONE
-        self.latch.release()
 
     def outcome(self) -> Appended:
         """Return the result or raise what went wrong; only once the latch is open."""

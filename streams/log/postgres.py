@@ -6,6 +6,7 @@ from typing import Final
 
 from django.db import Error, transaction
 
+from accounts.waits import running_loop
 from streams.conf import BATCH_CACHE_BYTES
 from streams.errors import PartitionGone
 from streams.log.group_commit import GroupCommitter
@@ -37,6 +38,11 @@ class PostgresLog:
 
     def append(self, appends: Sequence[PartitionAppend], *, receipt: Receipt | None = None) -> Appended:
         return self._committer.append(appends, receipt)
+
+    async def append_async(self, appends: Sequence[PartitionAppend], *, receipt: Receipt | None = None) -> Appended:
+        if running_loop() is None:
+            return self._committer.append(appends, receipt)
+        return await self._committer.append_async(appends, receipt)
 
     def read(self, partition: PartitionRef, *, after: int, max_events: int, max_bytes: int) -> ReadResult:
         return self._reader.read(partition, after=after, max_events=max_events, max_bytes=max_bytes)

@@ -138,6 +138,10 @@ class Log(Protocol):
         """
         ...
 
+    async def append_async(self, appends: Sequence[PartitionAppend], *, receipt: Receipt | None = None) -> Appended:
+        """Do what `append` does, and let the event loop go on meanwhile; without a loop, block like it."""
+        ...
+
     def read(self, partition: PartitionRef, *, after: int, max_events: int, max_bytes: int) -> ReadResult:
         """Return the events that follow offset `after`.
 

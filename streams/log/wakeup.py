@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import psycopg
 
+from accounts.process_id import process_id
 from streams.conf import HEAD_CHECK_INTERVAL_SECONDS, NOTIFY_INTERVAL_SECONDS
 from streams.connections import connect, cut
 from streams.log.statements import statements
@@ -34,7 +35,7 @@ class Wakeups:
         self._reset()
 
     def _reset(self) -> None:
-        self._pid = os.getpid()
+        self._pid = process_id()
         self._lock = threading.Lock()
         self._watches = Watches()
         self._is_closed = False
@@ -86,10 +87,10 @@ class Wakeups:
 
     def _ensure(self, name: str, target: Callable[[], None]) -> None:
         """Start a thread of that name unless it runs."""
-        if self._pid == os.getpid() and name in self._threads and self._threads[name].is_alive():
+        if self._pid == process_id() and name in self._threads and self._threads[name].is_alive():
             return
         with self._start_lock:
-            if self._pid != os.getpid():
+            if self._pid != process_id():
                 # A forked child has none of its parent's threads.
                 self._reset()
             if name not in self._threads or not self._threads[name].is_alive():

@@ -5,6 +5,9 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Self
 
+from accounts.latches import Latch, LoopLatch, ThreadLatch, open_all
+from accounts.waits import running_loop
+
 
 class Watch:
     """One reader that waits for any of some partitions. Enter it *before* reading, then wait.
@@ -12,14 +15,13 @@ class Watch:
     So an append between the read and the wait is not missed.
     """
 
-    __slots__ = ("_latch", "_watches", "heads")
+    __slots__ = ("_watches", "heads", "latch")
 
     def __init__(self, watches: "Watches", partition_ids: Iterable[int]) -> None:
         self._watches = watches
         # What the reader has seen of each partition; -1: it has not said.
         self.heads: dict[int, int] = dict.fromkeys(partition_ids, -1)
-        self._latch = threading.Lock()
-        self._latch.acquire()
+        self.latch: Latch = ThreadLatch() if running_loop() is None else LoopLatch()
 
     def __enter__(self) -> Self:
         self._watches.add(self)
@@ -34,18 +36,19 @@ class Watch:
         """Tell the head that the read found, so that only what moves past it wakes this reader again."""
         self.heads[partition_id] = head_offset
 
-    def wait(self, timeout: float) -> bool:
-        """Wait at most `timeout` seconds; whether something was appended, as far as anybody can tell."""
-        return self._latch.acquire(timeout=max(0.0, timeout))
+    def wait(self, seconds: float) -> bool:
+        """Wait at most `seconds` in a thread; whether something was appended, as far as anybody can tell."""
+        if not isinstance(self.latch, ThreadLatch):
+            raise TypeError("a loop must not stand still: await wait_async")
+        return self.latch.wait(seconds)
+
+    async def wait_async(self, seconds: float) -> bool:
+        """Do what `wait` does, and let the event loop go on meanwhile; without a loop, block like it."""
+        return await self.latch.wait(seconds) if isinstance(self.latch, LoopLatch) else self.wait(seconds)
 
     def wake(self) -> None:
-        """Let the reader go on; harmless when it does already."""
-        if self._latch.locked():
-            try:
-                self._latch.release()
-            except RuntimeError:
-                # Another thread woke it between the look and the release.
-                return
+        """Let the reader go on, from any thread; harmless when it does already."""
+        open_all([self.latch])
 
 
 class Watches:
@@ -71,16 +74,18 @@ class Watches:
 
     def wake(self, partition_ids: Iterable[int]) -> None:
         """Wake all who wait for any of the partitions."""
-        for partition_id in partition_ids:
-            for watch in self._of(partition_id):
-                watch.wake()
+        open_all([watch.latch for partition_id in partition_ids for watch in self._of(partition_id)])
 
     def wake_behind(self, heads: Mapping[int, int]) -> None:
         """Wake those who have not seen as far as these heads."""
-        for partition_id, head_offset in heads.items():
-            for watch in self._of(partition_id):
-                if watch.heads.get(partition_id, -1) < head_offset:
-                    watch.wake()
+        open_all(
+            [
+                watch.latch
+                for partition_id, head_offset in heads.items()
+                for watch in self._of(partition_id)
+                if watch.heads.get(partition_id, -1) < head_offset
+            ]
+        )
 
     def partition_ids(self) -> list[int]:
         """Return the partitions that anybody waits for."""

@@ -2,19 +2,23 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 from msgspec import UNSET
 
 from accounts.caller import Caller
+from accounts.database_threads import in_database_thread
 from accounts.errors import ScopeMissing
+from accounts.long_work import off_the_loop_if_long
 from accounts.roles import Right
 from accounts.services.idempotency import find_answer
+from accounts.waits import run_blocking
 from streams.envelope import Envelope, make_records
 from streams.errors import EventFault, InvalidEvents, PartitionGone, StreamNotFound, StreamPaused
 from streams.log import get_log
 from streams.log.protocol import Appended, AppendedRange, PartitionAppend, PartitionRef, Receipt
-from streams.lookup import StreamInfo, forget_streams, require_stream
+from streams.lookup import StreamInfo, forget_streams, require_stream_async
 from streams.partitioning import next_keyless_partition, partition_of_key
 
 _encoder = msgspec.json.Encoder()
@@ -44,6 +48,44 @@ class Idempotency:
     request_hash: bytes
 
 
+async def append_events_async(
+    *,
+    caller: Caller,
+    events: Sequence[Envelope],
+    is_single: bool,
+    stream_name: str | None,
+    render: Render,
+    idempotency: Idempotency | None = None,
+    size: int = 0,
+) -> tuple[Appended, bytes]:
+    """Store all of the events durably, or none; return where they went and the rendered answer.
+
+    Args:
+        events: they become their records, and cannot be appended again.
+        stream_name: the stream of all events, where the address names it; else each event names its own.
+        render: makes the response body from the placement and the ranges; a retry with the same
+            Idempotency-Key is answered with the same bytes.
+        size: of the request, in bytes: what is long is prepared where it holds up nobody.
+
+    Raises:
+        StreamNotFound, ScopeMissing, StreamPaused: not for this caller, not now.
+        InvalidEvents, TooDeep, PayloadTooLarge: some events cannot be accepted.
+        IdempotencyKeyReused, IdempotencyInProgress: see there.
+        AppendNotStored, AppendOutcomeUnknown: the database failed before, or at, the commit.
+    """
+    try:
+        return await _append(caller, events, stream_name, render, idempotency, is_single=is_single, size=size)
+    except (StreamPaused, StreamNotFound, ScopeMissing):
+        if idempotency is None:
+            raise
+        # A refusal says "never stored": not of a retry whose first request was stored before things changed.
+        find = partial(find_answer, caller=caller.reference, key=idempotency.key, request_hash=idempotency.request_hash)
+        answer = await in_database_thread(find)
+        if not answer:
+            raise
+        return Appended((), answer.body, is_replay=True), answer.body
+
+
 def append_events(
     *,
     caller: Caller,
@@ -53,33 +95,20 @@ def append_events(
     render: Render,
     idempotency: Idempotency | None = None,
 ) -> tuple[Appended, bytes]:
-    """Store all of the events durably, or none; return where they went and the rendered answer.
-
-    Args:
-        events: they become their records, and cannot be appended again.
-        stream_name: the stream of all events, where the address names it; else each event names its own.
-        render: makes the response body from the placement and the ranges; a retry with the same
-            Idempotency-Key is answered with the same bytes.
-
-    Raises:
-        StreamNotFound, ScopeMissing, StreamPaused: not for this caller, not now.
-        InvalidEvents, TooDeep, PayloadTooLarge: some events cannot be accepted.
-        IdempotencyKeyReused, IdempotencyInProgress: see there.
-        AppendNotStored, AppendOutcomeUnknown: the database failed before, or at, the commit.
-    """
-    try:
-        return _append(caller, events, stream_name, render, idempotency, is_single=is_single)
-    except (StreamPaused, StreamNotFound, ScopeMissing):
-        # A refusal says "never stored": not of a retry whose first request was stored before things changed.
-        answer = idempotency and find_answer(
-            caller=caller.reference, key=idempotency.key, request_hash=idempotency.request_hash
+    """Do what `append_events_async` does, in a thread that may wait."""
+    return run_blocking(
+        append_events_async(
+            caller=caller,
+            events=events,
+            is_single=is_single,
+            stream_name=stream_name,
+            render=render,
+            idempotency=idempotency,
         )
-        if not answer:
-            raise
-        return Appended((), answer.body, is_replay=True), answer.body
+    )
 
 
-def _append(
+async def _append(
     caller: Caller,
     events: Sequence[Envelope],
     stream_name: str | None,
@@ -87,20 +116,26 @@ def _append(
     idempotency: Idempotency | None,
     *,
     is_single: bool,
+    size: int,
 ) -> tuple[Appended, bytes]:
     names = _names_of(events, stream_name, is_single=is_single)
-    streams = _open_streams(caller, names)
-    records, ids = make_records(events, is_single=is_single)
+    streams = await _open_streams(caller, names)
+
+    def make_and_place() -> tuple[Placement, Sequence[bytes]]:
+        records, ids = make_records(events, is_single=is_single)
+        return _place(events, streams, records, ids), records
+
+    placement, records = await off_the_loop_if_long(make_and_place, size=size)
     try:
-        return _store(_place(events, streams, records, ids), caller, render, idempotency)
+        return await _store(placement, caller, render, idempotency)
     except PartitionGone:
         # The stream was deleted and made anew on another worker since it was looked up here.
         forget_streams()
-        streams = _open_streams(caller, names)
-        return _store(_place(events, streams, records, ids), caller, render, idempotency)
+        streams = await _open_streams(caller, names)
+        return await _store(_place(events, streams, records, placement.ids), caller, render, idempotency)
 
 
-def _store(
+async def _store(
     placement: Placement, caller: Caller, render: Render, idempotency: Idempotency | None
 ) -> tuple[Appended, bytes]:
     receipt = None
@@ -111,7 +146,7 @@ def _store(
             request_hash=idempotency.request_hash,
             render=lambda ranges: render(placement, ranges),
         )
-    appended = get_log().append(placement.appends, receipt=receipt)
+    appended = await get_log().append_async(placement.appends, receipt=receipt)
     body = appended.body if appended.body is not None else render(placement, appended.ranges)
     return appended, body
 
@@ -146,15 +181,15 @@ def _pointer(index: int, *, is_single: bool) -> str:
     return "/stream" if is_single else f"/{index}/stream"
 
 
-def _open_streams(caller: Caller, names: str | list[str]) -> StreamInfo | list[StreamInfo]:
+async def _open_streams(caller: Caller, names: str | list[str]) -> StreamInfo | list[StreamInfo]:
     if isinstance(names, str):
-        return _open_stream(caller, names)
-    found = {name: _open_stream(caller, name) for name in dict.fromkeys(names)}
+        return await _open_stream(caller, names)
+    found = {name: await _open_stream(caller, name) for name in dict.fromkeys(names)}
     return next(iter(found.values())) if len(found) == 1 else [found[name] for name in names]
 
 
-def _open_stream(caller: Caller, name: str) -> StreamInfo:
-    stream = require_stream(caller, name, Right.PRODUCE)
+async def _open_stream(caller: Caller, name: str) -> StreamInfo:
+    stream = await require_stream_async(caller, name, Right.PRODUCE)
     if stream.is_paused:
         raise StreamPaused(f"{stream.name} is paused: its owner or an admin can resume it. Nothing was stored.")
     return stream

@@ -376,7 +376,7 @@ def test_line_breaks_in_an_address_reach_neither_headers_nor_logs(web, key):
 @pytest.mark.parametrize("lines", [("X-API-Key: evf_live_other",), ("X-Api-Key: {key}",)])
 def test_two_keys_are_no_key(web, key, lines):
     request = head(key, *(line.format(key=key) for line in lines), method="GET", path="/api/v1/auth/me")
-    assert_refused(exchange(web, request), 401, "invalid_credentials")
+    assert_refused(exchange(web, request), 400, "ambiguous_credentials")
 
 
 @pytest.mark.usefixtures("nothing_is_stored")

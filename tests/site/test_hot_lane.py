@@ -1,45 +1,86 @@
 """The hot lane is a short cut, not another door: a request is answered there as through Django's own handler."""
 
+import asyncio
 import gc
-import io
 import weakref
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
-from django.db import connection
-from django.test import RequestFactory
+from django.http.response import HttpResponseBase
 
-from eventflow_site.hot_lane import HotLane
+from accounts.http.both_doors import BothDoors, Passage
+from eventflow_site.front.bodies import Bodies
+from eventflow_site.front.door import Door
+from eventflow_site.front.hot_lane import HotLane, find_hot_view
+from eventflow_site.front.requests import FrontRequest, wsgi_environ_of
 from tests.factories import make_group, make_key, make_owner, make_stream
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
 JSON = "application/json"
 WORKERS = "/api/v1/streams/orders/consumer-groups/workers"
+READERS = "/api/v1/streams/orders/consumer-groups/readers"
 ACK = b'{"deliveries": [{"delivery_id": 1, "lease_token": "01890a5d-ac96-774b-bcce-b302099a8057"}]}'
 EVENT = b'{"payload": 1, "id": "one"}'
-# Differ from request to request, or are what Django adds for pages and API alike.
+# Differ from request to request.
 VARYING = {"X-Request-Id"}
 
 
-class Answer:
+class Exchange:
+    """A request as a web server has it, all there from the beginning, whose client stays."""
+
+    http_version, scheme, client, server = "1.1", "http", "127.0.0.1:4711", "localhost:8000"
+
+    def __init__(self, method: str, target: str, body: bytes = b"", **headers: str) -> None:
+        self.method = method
+        self.path, _, self.query_string = target.partition("?")
+        self.content = [body]
+        headers = {"host": "localhost", "content_type": JSON, "content_length": str(len(body))} | headers
+        self.headers = [(name.replace("_", "-"), value) for name, value in headers.items()]
+
+    def header_items(self) -> Iterable[tuple[str, str]]:
+        return self.headers
+
+    async def body(self) -> AsyncIterator[bytes]:
+        for piece in self.content:
+            yield piece
+
+    async def hung_up(self) -> None:
+        await asyncio.Event().wait()
+
+
+class Told:
     """What a web server is told: status, headers and body."""
 
-    def __init__(self, application: Any, environ: dict[str, Any]) -> None:
-        body = application({**environ, "wsgi.input": io.BytesIO(environ["body"])}, self)
-        assert body is not None, "left to Django"
-        self.body = b"".join(body)
-
-    def __call__(self, status: str, headers: list[tuple[str, str]], _error: Any = None) -> None:
-        self.status = status
+    def __init__(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        self.status, self.body = status, body
         self.headers = {name: value for name, value in headers if name not in VARYING}
         assert {name for name, _ in headers} >= VARYING
 
 
-@pytest.fixture
-def lane() -> HotLane:
-    return HotLane()
+def ask_lane(*exchanges: Exchange) -> Told:
+    """Send requests one after the other through the door of a web worker; return the last answer."""
+
+    async def main() -> Any:
+        door = Door(handler=None)  # type: ignore[arg-type]
+        for exchange in exchanges:
+            assert find_hot_view(exchange.method, exchange.path), "left to Django"
+            answer = await door.answer(exchange)
+        return answer
+
+    answer = asyncio.run(main())
+    return Told(answer.status, answer.headers, answer.content)
+
+
+def ask_django(exchange: Exchange) -> Told:
+    environ = wsgi_environ_of(FrontRequest(exchange, Bodies()).environ, b"".join(exchange.content))
+    told: list[Any] = []
+    application: Any = get_wsgi_application()
+    response = application(environ, lambda status, headers: told.extend((status, headers)))
+    return Told(int(told[0].split()[0]), told[1], b"".join(response))
 
 
 @pytest.fixture
@@ -50,12 +91,6 @@ def key() -> str:
     make_group(orders, "workers", mode="lease")
     make_stream("paused", owner=owner, is_paused=True)
     return make_key(owner)
-
-
-def environ_of(method: str, path: str, body: bytes = b"", **headers: str) -> dict[str, Any]:
-    content_type = headers.pop("content_type", JSON)
-    request = RequestFactory().generic(method, path, body, content_type, headers=headers)
-    return {**request.environ, "body": body}
 
 
 @pytest.mark.parametrize(
@@ -85,41 +120,65 @@ def environ_of(method: str, path: str, body: bytes = b"", **headers: str) -> dic
         ("POST", f"{WORKERS}/extend", ACK, JSON),
         ("POST", f"{WORKERS}/release", ACK, JSON),
         ("GET", f"{WORKERS}/ack", b"", JSON),
+        ("POST", f"{READERS}/offsets", b'{"offset": 0}', JSON),
+        ("POST", f"{READERS}/offsets", b'{"offset": 9}', JSON),
+        ("POST", f"{READERS}/offsets", b'{"offset": "0"}', JSON),
+        ("POST", f"{READERS}/offsets", b'{"offset": 0, "nope": 1}', JSON),
+        ("POST", f"{READERS}/offsets", b"{}", JSON),
+        ("POST", f"{READERS}/offsets", b"[]", JSON),
+        ("POST", f"{READERS}/offsets", b"", JSON),
+        ("POST", f"{READERS}/offsets?x=1", b'{"offset": 0}', JSON),
+        ("POST", f"{READERS}/offsets", b'{"offset": 0}', "text/plain"),
+        ("POST", f"{WORKERS}/offsets", b'{"offset": 0}', JSON),
+        ("GET", f"{READERS}/offsets", b"", JSON),
+        ("GET", f"{READERS}/offsets?x=1", b"", JSON),
+        ("DELETE", f"{READERS}/offsets", b"", JSON),
+        ("GET", "/api/v1/streams/orders/events?wait=31", b"", JSON),
+        ("GET", "/api/v1/streams/orders/events?wait=0.01", b"", JSON),
+        ("GET", "/healthz", b"", JSON),
+        ("HEAD", "/healthz", b"", JSON),
         ("POST", "/api/v1/streams/orders/consumer-groups/readers/lease", b"{}", JSON),
     ],
 )
-def test_the_answer_is_that_of_djangos_handler(lane, key, method, path, body, content_type):
-    environ = environ_of(method, path, body, content_type=content_type, x_api_key=key)
-    environ["HTTP_X_REQUEST_ID"] = "the-same-for-both"
+def test_the_answer_is_that_of_djangos_handler(key, method, path, body, content_type):
+    exchange = Exchange(method, path, body, content_type=content_type, x_api_key=key, x_request_id="the-same-for-both")
 
-    short, long = Answer(lane, environ), Answer(get_wsgi_application(), environ)
+    short, long = ask_lane(exchange), ask_django(exchange)
 
     assert (short.status, short.body) == (long.status, long.body)
     assert short.headers == long.headers
 
 
-def test_a_caller_without_a_key_is_refused(lane):
-    answer = Answer(lane, environ_of("POST", "/api/v1/events", EVENT))
+def test_a_caller_without_a_key_is_refused():
+    answer = ask_lane(Exchange("POST", "/api/v1/events", EVENT))
 
-    assert answer.status.startswith("401")
+    assert answer.status == 401
     assert b'"code":"credentials_missing"' in answer.body
 
 
-def test_what_is_appended_in_the_lane_is_read_in_the_lane(lane, key):
+@pytest.mark.parametrize("name", ["x-api-key", "authorization"])
+@pytest.mark.parametrize("path", ["/api/v1/streams/orders/events", "/api/v1/streams", "/"])
+def test_a_credential_that_is_there_twice_is_none(key, name, path):
+    async def main() -> Any:
+        exchange = Exchange("GET", path)
+        exchange.headers += [(name, key), (name, key)]
+        return await Door(handler=None).answer(exchange)  # type: ignore[arg-type]
+
+    answer = asyncio.run(main())
+
+    assert answer.status == 400
+    assert b'"code":"ambiguous_credentials"' in answer.content
+
+
+def test_what_is_appended_in_the_lane_is_read_in_the_lane(key):
     path = "/api/v1/streams/orders/events"
 
-    stored = Answer(lane, environ_of("POST", path, EVENT, x_api_key=key))
-    read = Answer(lane, environ_of("GET", f"{path}?last_offset=0", x_api_key=key))
+    assert ask_lane(Exchange("POST", path, EVENT, x_api_key=key)).status == 202
+    read = ask_lane(Exchange("GET", f"{path}?last_offset=0", x_api_key=key))
 
-    assert (stored.status[:3], read.status[:3]) == ("202", "200")
+    assert read.status == 200
     assert b'"id":"one"' in read.body
     assert read.headers["EventFlow-Next-Offset"] == "1"
-
-
-def test_the_connection_goes_back_after_each_request(lane, key):
-    Answer(lane, environ_of("GET", "/api/v1/streams/orders/events", x_api_key=key))
-
-    assert connection.connection is None
 
 
 @pytest.mark.parametrize(
@@ -128,22 +187,30 @@ def test_the_connection_goes_back_after_each_request(lane, key):
         ("POST", "/api/v1/streams/orders/events", EVENT),
         ("POST", "/api/v1/streams/orders/events", b'{"nope": 1}'),
         ("GET", "/api/v1/streams/orders/events?last_offset=0", b""),
+        ("GET", "/api/v1/streams/nowhere/events", b""),
+        ("GET", "/api/v1/streams/orders/events?wait=0.01", b""),
         ("POST", f"{WORKERS}/lease", b"{}"),
         ("POST", f"{WORKERS}/ack", ACK),
+        ("POST", f"{READERS}/offsets", b'{"offset": 0}'),
     ],
 )
-def test_what_a_request_held_is_free_without_a_garbage_collection(lane, key, method, path, body):
-    environ = environ_of(method, path, body, x_api_key=key)
-    Answer(lane, environ)
-    gc.collect()
-    gc.disable()
-    try:
-        body = weakref.ref(stream := io.BytesIO(environ["body"]))
-        lane({**environ, "wsgi.input": stream}, lambda *_: None)
-        del stream
-        assert body() is None
-    finally:
-        gc.enable()
+def test_what_a_request_held_is_free_without_a_garbage_collection(key, method, path, body):
+    async def main() -> None:
+        door = Door(handler=None)  # type: ignore[arg-type]
+        await door.answer(Exchange(method, path, body, x_api_key=key))
+        gc.collect()
+        gc.disable()
+        try:
+            exchange = weakref.ref(asked := Exchange(method, path, body, x_api_key=key))
+            await door.answer(asked)
+            del asked
+            # What was called off ends in the loop's next round.
+            await asyncio.sleep(0.01)
+            assert exchange() is None
+        finally:
+            gc.enable()
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize(
@@ -161,42 +228,55 @@ def test_what_a_request_held_is_free_without_a_garbage_collection(lane, key, met
         "/api/v1/streams/ö/events",
         "/api/v1/events/",
         "/api/v1/streams/a\x01/events",
+        "/healthz/",
+        "/readyz",
     ],
 )
-def test_any_other_address_is_left_to_django(lane, path):
-    assert lane({"PATH_INFO": path}, None) is None
+def test_any_other_address_is_left_to_django(path):
+    assert find_hot_view("GET", path) is None
 
 
-def test_under_a_prefix_django_takes_the_address_apart(lane):
-    assert lane({"PATH_INFO": "/api/v1/events", "SCRIPT_NAME": "/eventflow"}, None) is None
+def test_other_methods_for_the_address_that_says_alive_are_left_to_django():
+    assert find_hot_view("POST", "/healthz") is None
 
 
-class Witness:
+class Witness(BothDoors):
     """Middleware that notes who passes."""
 
     seen: list[str] = []
 
+    def passage(self, request: Any) -> Passage:
+        self.seen.append(request.path)
+        response: HttpResponseBase = yield
+        return response
+
+
+class Blocks:
+    """Middleware that knows no event loop."""
+
     def __init__(self, get_response: Any) -> None:
         self.get_response = get_response
-
-    def __call__(self, request: Any) -> Any:
-        self.seen.append(request.path)
-        return self.get_response(request)
 
 
 def test_the_lane_has_whatever_middleware_a_machines_request_passes_in_django(key, settings):
     settings.MIDDLEWARE = [f"{__name__}.Witness", *settings.MIDDLEWARE, f"{__name__}.Witness"]
 
-    Answer(HotLane(), environ_of("POST", "/api/v1/streams/orders/events", EVENT, x_api_key=key))
+    ask_lane(Exchange("POST", "/api/v1/streams/orders/events", EVENT, x_api_key=key))
 
     assert Witness.seen == ["/api/v1/streams/orders/events"]
 
 
-def test_a_defect_is_a_problem_with_a_request_id_and_no_page(lane, key, monkeypatch):
-    environ = environ_of("POST", "/api/v1/events", EVENT, x_api_key=key)
+def test_middleware_that_would_make_the_loop_stand_still_is_refused_at_the_start(settings):
+    settings.MIDDLEWARE = [f"{__name__}.Blocks", *settings.MIDDLEWARE]
+
+    with pytest.raises(ImproperlyConfigured, match="async_capable"):
+        HotLane()
+
+
+def test_a_defect_is_a_problem_with_a_request_id_and_no_page(key, monkeypatch):
     monkeypatch.setattr("eventflow_site.transport.refusal_of", lambda request: 1 / 0)
 
-    answer = Answer(lane, environ)
+    answer = ask_lane(Exchange("POST", "/api/v1/events", EVENT, x_api_key=key))
 
-    assert answer.status.startswith("500")
+    assert answer.status == 500
     assert answer.headers["Content-Type"] == "application/problem+json"

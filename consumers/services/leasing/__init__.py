@@ -2,7 +2,7 @@
 
 from consumers.services.leasing.answer import Leased, LeasedDelivery, LostRange
 from consumers.services.leasing.expiry import expire_leases
-from consumers.services.leasing.lease import lease_deliveries
+from consumers.services.leasing.lease import lease_deliveries, lease_deliveries_async
 from consumers.services.leasing.outcomes import (
     Ack,
     DeliveryResult,
@@ -28,6 +28,7 @@ __all__ = [
     "expire_leases",
     "extend_leases",
     "lease_deliveries",
+    "lease_deliveries_async",
     "nack_deliveries",
     "release_deliveries",
 ]

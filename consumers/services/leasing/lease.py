@@ -2,6 +2,8 @@
 
 from uuid_utils.compat import uuid7
 
+from accounts.database_threads import in_database_thread
+from accounts.waits import run_blocking
 from consumers.conf import LEASE_IDLE_RECHECK_SECONDS, LEASE_RECHECK_SECONDS
 from consumers.errors import ConsumerGroupNotFound
 from consumers.models import ConsumerGroup, Mode
@@ -12,11 +14,12 @@ from consumers.services.leasing.rows import LeaseTerms, Pulse
 from consumers.services.leasing.supply import find_supply, read_pulse
 from consumers.services.leasing.take import take
 from consumers.services.offsets import require_mode
+from consumers.services.standing import Standing
 from consumers.services.waiting import Look, look_until_found
 from streams.lookup import StreamInfo
 
 
-def lease_deliveries(
+async def lease_deliveries_async(
     *,
     stream: StreamInfo,
     group: ConsumerGroup,
@@ -24,11 +27,15 @@ def lease_deliveries(
     max_events: int,
     ack_wait_seconds: float | None = None,
     wait_seconds: float = 0.0,
+    standing: Standing | None = None,
 ) -> Leased:
     """Hand out events of the group to one consumer, to nobody else until the ack wait is over.
 
-    Waits up to `wait_seconds` where there is nothing to hand out; a waiting call holds no database
+    Waits up to `wait_seconds` where there is nothing to hand out; a waiting call holds neither a thread nor a
     connection. A paused group hands out nothing.
+
+    Args:
+        standing: looked at again after waiting, before anything is handed out.
 
     Raises:
         WrongMode: the group commits offsets.
@@ -41,15 +48,41 @@ def lease_deliveries(
         terms = LeaseTerms(current, uuid7(), consumer, ack_wait_seconds or current.ack_wait_seconds)
         return _look(stream, terms, max_events)
 
-    def ask_for_the_group() -> None:
+    async def ask_for_the_group() -> None:
         nonlocal current
-        current = _current(group)
+        now = None if standing is None else await standing.look_again()
+        current = await in_database_thread(lambda: _current(group)) if now is None else now
 
-    partition_ids = [partition.id for partition in stream.partitions]
-    leased, _ = look_until_found(
-        look, partition_ids=partition_ids, wait_seconds=wait_seconds, after_waiting=ask_for_the_group
+    leased, _ = await look_until_found(
+        look,
+        partition_ids=[partition.id for partition in stream.partitions],
+        wait_seconds=wait_seconds,
+        after_waiting=ask_for_the_group,
+        standing=standing,
     )
     return leased
+
+
+def lease_deliveries(
+    *,
+    stream: StreamInfo,
+    group: ConsumerGroup,
+    consumer: str,
+    max_events: int,
+    ack_wait_seconds: float | None = None,
+    wait_seconds: float = 0.0,
+) -> Leased:
+    """Do what `lease_deliveries_async` does, in a thread that may wait."""
+    return run_blocking(
+        lease_deliveries_async(
+            stream=stream,
+            group=group,
+            consumer=consumer,
+            max_events=max_events,
+            ack_wait_seconds=ack_wait_seconds,
+            wait_seconds=wait_seconds,
+        )
+    )
 
 
 def _look(stream: StreamInfo, terms: LeaseTerms, max_events: int) -> Look[Leased]:

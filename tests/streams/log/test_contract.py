@@ -1,5 +1,6 @@
 """What every engine of the log promises."""
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -57,6 +58,30 @@ def test_offsets_start_at_one_and_have_no_gaps(log, partition):
     result = read(log, partition)
     assert ids(result) == ["a", "b", "c", "d", "e"]
     assert list(result.offsets) == [1, 2, 3, 4, 5]
+
+
+def test_an_append_can_be_awaited_and_ends_as_one_that_blocks(log, partition):
+    async def append_each(*names):
+        appends = [[PartitionAppend(partition, [event(name)])] for name in names]
+        return await asyncio.gather(*map(log.append_async, appends))
+
+    stored = asyncio.run(append_each(*range(50)))
+
+    assert sorted(each.ranges[0].first_offset for each in stored) == list(range(1, 51))
+    assert ids(read(log, partition)) == [str(number) for number in range(50)]
+
+
+def test_an_append_that_is_awaited_is_refused_as_one_that_blocks(log, partition):
+    async def append_nothing():
+        await log.append_async([PartitionAppend(partition, [])])
+
+    async def append_to(partition):
+        await log.append_async([PartitionAppend(partition, [event("a")])])
+
+    with pytest.raises(ValueError, match="at least one event"):
+        asyncio.run(append_nothing())
+    with pytest.raises(PartitionGone):
+        asyncio.run(append_to(PartitionRef(10**12, "gone", 0)))
 
 
 def test_an_event_is_returned_as_it_was_sent_with_its_place_in_front(log, any_partitions):

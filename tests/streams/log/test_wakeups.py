@@ -1,5 +1,6 @@
 """A reader that waits is woken by an append in any process, soon, and holds no connection meanwhile."""
 
+import asyncio
 import threading
 import time
 
@@ -168,6 +169,25 @@ def test_a_thousand_readers_wait_without_a_connection_and_all_wake(partition, po
     assert time.monotonic() - started < 5
     for watch in many:
         watch.__exit__(None, None, None)
+    assert wakeup.get_wakeups().watch_count == 0
+
+
+def test_readers_on_a_loop_wait_and_are_woken_in_one_pass(partition, postgres_log):
+    async def wait() -> bool:
+        with wakeup.get_wakeups().watch([partition.id]) as watch:
+            watch.saw(partition.id, 0)
+            return await watch.wait_async(20)
+
+    async def main() -> list[bool]:
+        waiting = [asyncio.ensure_future(wait()) for _ in range(500)]
+        await asyncio.sleep(0.1)
+        assert not any(task.done() for task in waiting)
+        await postgres_log.append_async([PartitionAppend(partition, [event("a")])])
+        return await asyncio.gather(*waiting)
+
+    started = time.monotonic()
+    assert asyncio.run(main()) == [True] * 500
+    assert time.monotonic() - started < 10
     assert wakeup.get_wakeups().watch_count == 0
 
 

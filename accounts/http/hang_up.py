@@ -1,0 +1,48 @@
+"""Noticing that whoever sent a request no longer listens."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, Protocol
+
+from django.http import HttpRequest
+
+# Nobody reads it; it stands in the log line and in the metrics (nginx writes the same).
+STATUS: Final = 499
+
+
+class HungUp(Exception):
+    """The client has closed the connection: what is done for it from here on is done for nobody."""
+
+
+class NoticesHangUp(Protocol):
+    """A request that knows when its client hangs up: the web server's own."""
+
+    has_hung_up: bool
+
+    def on_hang_up(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` on the event loop when it happens, or has; return how to call that off."""
+        ...
+
+
+def check_still_there(request: HttpRequest) -> None:
+    """Go no further for nobody.
+
+    Raises:
+        HungUp
+    """
+    if getattr(request, "has_hung_up", False):
+        raise HungUp
+
+
+@contextmanager
+def calling_on_hang_up(request: HttpRequest, callback: Callable[[], None]) -> Iterator[None]:
+    """Within the block, call `callback` if the client hangs up; where nobody can tell, it never does."""
+    watch = getattr(request, "on_hang_up", None)
+    if watch is None:
+        yield
+        return
+    call_off = watch(callback)
+    try:
+        yield
+    finally:
+        call_off()

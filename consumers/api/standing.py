@@ -1,0 +1,51 @@
+"""What a request of a hot verb stands on: its caller, its stream and its group, as they are at this moment."""
+
+from functools import partial
+
+from django.http import HttpRequest
+
+from accounts.caller import caller_of
+from accounts.http.hang_up import calling_on_hang_up, check_still_there
+from accounts.http.lean import LeanView
+from accounts.roles import Right
+from consumers.errors import ConsumerGroupNotFound
+from consumers.models import ConsumerGroup
+from consumers.queries import get_group_for_hot_verb_async
+from consumers.services.standing import Standing
+from streams.errors import StreamNotFound
+from streams.lookup import StreamInfo, require_stream_async
+
+
+async def find_stream_and_group(request: HttpRequest, stream: str, group: str) -> tuple[StreamInfo, ConsumerGroup]:
+    """Return the stream and the group that an address names, if the caller may consume.
+
+    Raises:
+        StreamNotFound, ScopeMissing, ConsumerGroupNotFound
+    """
+    found = await require_stream_async(caller_of(request), stream, Right.CONSUME)
+    return found, await get_group_for_hot_verb_async(found, group)
+
+
+def standing_of(view: LeanView, request: HttpRequest, stream: StreamInfo, group: ConsumerGroup | None) -> Standing:
+    """Return what a request that is about to wait stands on."""
+
+    async def look_again() -> ConsumerGroup | None:
+        await view.admit(request)
+        found = await require_stream_async(caller_of(request), stream.name, Right.CONSUME)
+        if found.id != stream.id:
+            # Another one by the same name: what was asked for is gone.
+            raise StreamNotFound
+        if group is None:
+            return None
+        current = await get_group_for_hot_verb_async(found, group.name)
+        if current.pk != group.pk:
+            raise ConsumerGroupNotFound
+        return current
+
+    credential = (request.META.get("HTTP_X_API_KEY"), request.META.get("HTTP_AUTHORIZATION"))
+    return Standing(
+        key=(type(view), credential, stream.id, group and group.pk),
+        look_again=look_again,
+        check_still_there=partial(check_still_there, request),
+        on_hang_up=partial(calling_on_hang_up, request),
+    )

@@ -1,0 +1,98 @@
+"""What a waiting request stands on: that its sender may still ask, and still listens.
+
+A key may be revoked, a stream restricted, a group deleted while a request waits. So the right is looked at again after
+each wait, and meanwhile now and then: once for all requests of the same standing, one after the other.
+"""
+
+import asyncio
+import contextvars
+from collections.abc import Awaitable, Callable, Hashable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+from accounts.errors import DomainError
+from accounts.waits import running_loop
+from consumers.conf import STANDING_RECHECK_SECONDS
+from consumers.models import ConsumerGroup
+
+LookAgain = Callable[[], Awaitable[ConsumerGroup | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What one request stands on.
+
+    Attributes:
+        key: the same for all requests that stand and fall together.
+        look_again: returns the group as it is now (if there is one), or raises what a new request would get.
+        check_still_there: raises if nobody listens any more.
+        on_hang_up: lets a callback be called, within the block, if the client hangs up.
+    """
+
+    key: Hashable
+    look_again: LookAgain
+    check_still_there: Callable[[], None] = lambda: None
+    on_hang_up: Callable[[Callable[[], None]], AbstractContextManager[None]] = lambda _: nullcontext()
+
+    @contextmanager
+    def waking(self, wake: Callable[[], None]) -> Iterator[None]:
+        """Within the block, call `wake` when the standing is lost; who is woken looks again."""
+        loop = running_loop()
+        if loop is None:
+            yield
+            return
+        overseer = _overseers.setdefault(loop, _Overseer())
+        with self.on_hang_up(wake), overseer.overseeing(self, wake):
+            yield
+
+
+@dataclass(slots=True)
+class _Standees:
+    """Those who wait on the same standing."""
+
+    look_again: LookAgain
+    wakes: set[Callable[[], None]] = field(default_factory=set)
+
+
+class _Overseer:
+    """Looks again for those who wait on one loop, as long as anybody does."""
+
+    def __init__(self) -> None:
+        self._standees: dict[Hashable, _Standees] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def overseeing(self, standing: Standing, wake: Callable[[], None]) -> Iterator[None]:
+        standees = self._standees.setdefault(standing.key, _Standees(standing.look_again))
+        standees.wakes.add(wake)
+        if self._task is None:
+            # Not in the context of the request that happens to be the first.
+            self._task = asyncio.create_task(self._look_after(), context=contextvars.Context())
+        try:
+            yield
+        finally:
+            standees.wakes.discard(wake)
+            if not standees.wakes and self._standees.get(standing.key) is standees:
+                del self._standees[standing.key]
+
+    async def _look_after(self) -> None:
+        try:
+            while self._standees:
+                await asyncio.sleep(STANDING_RECHECK_SECONDS)
+                for standees in list(self._standees.values()):
+                    await self._look(standees)
+        finally:
+            self._task = None
+
+    async def _look(self, standees: _Standees) -> None:
+        try:
+            await standees.look_again()
+        except DomainError:
+            for wake in list(standees.wakes):
+                wake()
+        except Exception:  # noqa: BLE001 - no answer (the database is away) is no reason to send anybody home
+            return
+
+
+_overseers: "WeakKeyDictionary[asyncio.AbstractEventLoop, _Overseer]" = WeakKeyDictionary()

@@ -1,0 +1,46 @@
+"""A request and its answer, as the web server hands them over: the seam between `rsgi` and the rest."""
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+Headers = list[tuple[str, str]]
+
+
+class Exchange(Protocol):
+    """One request: what its head says, and what can be learnt of it later.
+
+    Attributes:
+        path: decoded; bytes that are no UTF-8 are replaced.
+        client, server: `address:port`.
+    """
+
+    method: str
+    path: str
+    query_string: str
+    http_version: str
+    scheme: str
+    client: str
+    server: str
+
+    def header_items(self) -> Iterable[tuple[str, str]]:
+        """Each header line, names in lower case."""
+        ...
+
+    def body(self) -> AsyncIterator[bytes]:
+        """The body in the pieces in which it comes."""
+        ...
+
+    async def hung_up(self) -> None:
+        """Return when the client has closed the connection."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What to send: `content` as a whole, or a file, or piece by piece."""
+
+    status: int
+    headers: Headers
+    content: bytes | Path | AsyncIterator[bytes]

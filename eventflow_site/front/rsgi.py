@@ -1,0 +1,94 @@
+"""The RSGI entry point that granian's workers load: the one file that speaks with the web server."""
+
+import os
+
+from eventflow_site.embedded.process import die_with_parent
+from eventflow_site.front.garbage import collect_less_garbage
+
+# granian's workers would outlive a main process that is killed, and keep the port.
+die_with_parent()
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "eventflow_site.settings")
+
+import asyncio  # noqa: E402
+from collections.abc import AsyncIterator, Iterable  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+
+from django.core.wsgi import get_wsgi_application  # noqa: E402
+
+_django = get_wsgi_application()
+
+# Only once Django is set up: its views need the models.
+from eventflow_site.front.door import Door  # noqa: E402
+from eventflow_site.front.exchange import Answer  # noqa: E402
+from eventflow_site.front.stopping import call_at_stop  # noqa: E402
+from streams.stopping import stop_waiting  # noqa: E402
+
+
+class RsgiExchange:
+    """A request of granian's."""
+
+    __slots__ = (
+        "_headers",
+        "_protocol",
+        "client",
+        "http_version",
+        "method",
+        "path",
+        "query_string",
+        "scheme",
+        "server",
+    )
+
+    def __init__(self, scope: Any, protocol: Any) -> None:
+        self._protocol = protocol
+        self._headers = scope.headers
+        self.method: str = scope.method
+        self.path: str = scope.path
+        self.query_string: str = scope.query_string
+        self.http_version: str = scope.http_version
+        self.scheme: str = scope.scheme
+        self.client: str = scope.client
+        self.server: str = scope.server
+
+    def header_items(self) -> Iterable[tuple[str, str]]:
+        return self._headers.items()
+
+    def body(self) -> AsyncIterator[bytes]:
+        return self._protocol.__aiter__()
+
+    async def hung_up(self) -> None:
+        await self._protocol.client_disconnect()
+
+
+class Application:
+    """What granian calls, on the one event loop of a worker."""
+
+    _door: Door
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        call_at_stop(loop, stop_waiting)
+        # The door has threads for the loop, so it is made on it; the server accepts nobody before.
+        loop.run_until_complete(self._open())
+
+    async def _open(self) -> None:
+        self._door = Door(handler=_django)
+        # The last thing: all that the worker needs is loaded.
+        collect_less_garbage()
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        await _send(await self._door.answer(RsgiExchange(scope, protocol)), protocol)
+
+
+async def _send(answer: Answer, protocol: Any) -> None:
+    if isinstance(answer.content, bytes):
+        protocol.response_bytes(answer.status, answer.headers, answer.content)
+    elif isinstance(answer.content, Path):
+        protocol.response_file(answer.status, answer.headers, str(answer.content))
+    else:
+        transport = protocol.response_stream(answer.status, answer.headers)
+        async for piece in answer.content:
+            await transport.send_bytes(piece)
+
+
+application = Application()
