@@ -11,6 +11,7 @@ from django.db import connection
 from accounts.key_material import make_key as make_key_material
 from accounts.services import authenticate_key as keys
 from accounts.short_memory import ShortMemory
+from accounts.slow_statements import statement_text
 from consumers import queries as groups
 from consumers.errors import ConsumerGroupNotFound
 from consumers.models import GroupMember
@@ -37,8 +38,9 @@ class Statements:
         self._before_first = before_first
         self._lock = threading.Lock()
 
-    def __call__(self, execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
-        if f'FROM "{self._table}"' in sql or f"INTO {self._table}" in sql:
+    def __call__(self, execute: Callable[..., Any], sql: object, *rest: Any) -> Any:
+        text = statement_text(sql)
+        if f'FROM "{self._table}"' in text or f"INTO {self._table}" in text:
             with self._lock:
                 self.count += 1
                 is_first = self.count == 1
