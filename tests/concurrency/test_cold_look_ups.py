@@ -37,8 +37,9 @@ class Statements:
         self._before_first = before_first
         self._lock = threading.Lock()
 
-    def __call__(self, execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
-        if f'FROM "{self._table}"' in sql or f"INTO {self._table}" in sql:
+    def __call__(self, execute: Callable[..., Any], sql: Any, *rest: Any) -> Any:
+        text = sql.decode() if isinstance(sql, bytes) else str(sql)
+        if f'FROM "{self._table}"' in text or f"INTO {self._table}" in text:
             with self._lock:
                 self.count += 1
                 is_first = self.count == 1
