@@ -11,7 +11,6 @@ from django.db import connection
 from accounts.key_material import make_key as make_key_material
 from accounts.services import authenticate_key as keys
 from accounts.short_memory import ShortMemory
-from accounts.slow_statements import statement_text
 from consumers import queries as groups
 from consumers.errors import ConsumerGroupNotFound
 from consumers.models import GroupMember
@@ -38,8 +37,8 @@ class Statements:
         self._before_first = before_first
         self._lock = threading.Lock()
 
-    def __call__(self, execute: Callable[..., Any], sql: object, *rest: Any) -> Any:
-        text = statement_text(sql)
+    def __call__(self, execute: Callable[..., Any], sql: Any, *rest: Any) -> Any:
+        text = sql.decode() if isinstance(sql, bytes) else str(sql)
         if f'FROM "{self._table}"' in text or f"INTO {self._table}" in text:
             with self._lock:
                 self.count += 1

@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.models import ApiKey, User
 from accounts.roles import Role
 from consumers.models import ConsumerGroup, Delivery
+from streams.connections import connect
 from streams.models import Stream, Visibility
 from streams.services.lifecycle import delete_stream
 from tests.factories import make_group, make_key, make_owner, make_stream, make_token, make_user
@@ -215,3 +216,36 @@ def test_a_thousand_wait_and_none_is_refused_and_all_are_woken(web, key):
     assert [answer.status_code for answer in answers] == [200] * 1_000
     for client in clients:
         client.close()
+
+
+# --- a stuck database ------------------------------------------------------------------------------------------
+
+
+def test_while_the_database_is_stuck_the_loop_goes_on(orders, key):
+    with WebServer(DATABASE_POOL_SIZE="2") as web:
+        assert exchange(web, request_of("GET", "/events", f"X-API-Key: {key}")).status_code == 200
+        waiting = begin(web, POLL, f"X-API-Key: {key}")
+        wait_until_waiting(web, 1)
+        with connect("test") as locker, locker.transaction():
+            locker.execute("LOCK TABLE streams_stream, accounts_apikey IN ACCESS EXCLUSIVE MODE")
+            # What was looked up before is forgotten by then.
+            time.sleep(1)
+            stuck = [begin(web, ("GET", "/events", b""), f"X-API-Key: {key}") for _ in range(10)]
+            for _ in range(3):
+                started = time.monotonic()
+                assert exchange(web, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").status_code == 200
+                assert time.monotonic() - started < 2
+            refused = receive(stuck[-1])
+            assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+            assert refused.headers["Eventflow-Stored"] == "no"
+            waiting.settimeout(0.1)
+            with pytest.raises(TimeoutError):
+                waiting.recv(1)
+            waiting.settimeout(WAIT)
+        # Once it answers again, so does everything.
+        deadline = time.monotonic() + 15
+        while exchange(web, request_of("POST", "/events", f"X-API-Key: {key}", EVENT)).status_code != 202:
+            assert time.monotonic() < deadline
+        assert receive(waiting).status_code == 200
+        for client in (*stuck, waiting):
+            client.close()
