@@ -33,7 +33,8 @@ def _trim(partition: Partition, now: datetime) -> int:
             recorded_before=now - timedelta(seconds=stream.retention_max_age_seconds)
             if stream.retention_max_age_seconds
             else None,
-            keep_bytes=stream.retention_max_bytes // share if stream.retention_max_bytes else None,
+            # The newest stays, however small the limit is.
+            keep_bytes=max(1, stream.retention_max_bytes // share) if stream.retention_max_bytes else None,
             keep_events=max(1, stream.retention_max_events // share) if stream.retention_max_events else None,
         )
         deleted += step
