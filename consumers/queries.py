@@ -46,17 +46,12 @@ def get_group(stream: StreamInfo, name: str) -> ConsumerGroup:
 _groups: ShortMemory[tuple[int, str], ConsumerGroup] = ShortMemory(seconds=GROUP_CACHE_SECONDS, size=GROUP_CACHE_SIZE)
 
 
-def get_group_for_hot_verb(stream: StreamInfo, name: str) -> ConsumerGroup:
+async def get_group_for_hot_verb(stream: StreamInfo, name: str) -> ConsumerGroup:
     """Return a stream's group by name as it was at most a second ago; it is shared, so nobody may change it.
 
     Raises:
         ConsumerGroupNotFound
     """
-    return _groups.get((stream.id, name), lambda: get_group(stream, name))
-
-
-async def get_group_for_hot_verb_async(stream: StreamInfo, name: str) -> ConsumerGroup:
-    """Do what `get_group_for_hot_verb` does, and let the event loop go on meanwhile."""
     return await _groups.get_async((stream.id, name), lambda: get_group(stream, name))
 
 

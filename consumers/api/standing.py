@@ -10,7 +10,7 @@ from accounts.http.lean import LeanView
 from accounts.roles import Right
 from consumers.errors import ConsumerGroupNotFound
 from consumers.models import ConsumerGroup
-from consumers.queries import get_group_for_hot_verb_async
+from consumers.queries import get_group_for_hot_verb
 from consumers.services.standing import Standing
 from streams.errors import StreamNotFound
 from streams.lookup import StreamInfo, require_stream_async
@@ -23,7 +23,7 @@ async def find_stream_and_group(request: HttpRequest, stream: str, group: str) -
         StreamNotFound, ScopeMissing, ConsumerGroupNotFound
     """
     found = await require_stream_async(caller_of(request), stream, Right.CONSUME)
-    return found, await get_group_for_hot_verb_async(found, group)
+    return found, await get_group_for_hot_verb(found, group)
 
 
 def standing_of(view: LeanView, request: HttpRequest, stream: StreamInfo, group: ConsumerGroup | None) -> Standing:
@@ -37,7 +37,7 @@ def standing_of(view: LeanView, request: HttpRequest, stream: StreamInfo, group:
             raise StreamNotFound
         if group is None:
             return None
-        current = await get_group_for_hot_verb_async(found, group.name)
+        current = await get_group_for_hot_verb(found, group.name)
         if current.pk != group.pk:
             raise ConsumerGroupNotFound
         return current
