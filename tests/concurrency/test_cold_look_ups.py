@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from asgiref.sync import async_to_sync
 from django.db import connection
 
 from accounts.key_material import make_key as make_key_material
@@ -94,7 +93,9 @@ def test_a_group_is_looked_up_once():
     group = make_group(stream, "billing")
     info = streams.find_stream("orders")
     found, cost = ask_together(
-        groups._groups, "consumers_consumergroup", lambda: async_to_sync(groups.get_group_for_hot_verb)(info, "billing")
+        groups._groups,
+        "consumers_consumergroup",
+        lambda: groups._groups.get((info.id, "billing"), lambda: groups.get_group(info, "billing")),
     )
     assert {each.pk for each in found} == {group.pk}
     assert cost == 1
@@ -104,7 +105,9 @@ def test_a_group_that_does_not_exist_is_looked_up_twice_at_most():
     make_stream("orders")
     info = streams.find_stream("orders")
     found, cost = ask_together(
-        groups._groups, "consumers_consumergroup", lambda: async_to_sync(groups.get_group_for_hot_verb)(info, "nothing")
+        groups._groups,
+        "consumers_consumergroup",
+        lambda: groups._groups.get((info.id, "nothing"), lambda: groups.get_group(info, "nothing")),
     )
     assert {type(error) for error in found} == {ConsumerGroupNotFound}
     assert cost <= 2
