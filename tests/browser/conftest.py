@@ -1,13 +1,15 @@
 """Real Chromium against a real server with all of its middleware; what is stored is committed."""
 
+import asyncio
 import contextlib
-import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
+import greenlet
 import pytest
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.test import Client
@@ -26,8 +28,22 @@ CHROMIUM = next(
     ),
     None,
 )
-# Playwright's synchronous API keeps an event loop in this thread, which Django takes for asynchronous code.
-os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+
+class LoopOfEachGreenlet:
+    """Playwright's synchronous API runs an event loop in a greenlet of this thread.
+
+    To all else the thread would seem to stand on that loop, also in the tests that come later. So each greenlet sees
+    the loop that it began itself, and no other.
+    """
+
+    def __init__(self) -> None:
+        self._loops: WeakKeyDictionary[Any, asyncio.AbstractEventLoop | None] = WeakKeyDictionary()
+
+    def __call__(self, event: str, greenlets: tuple[Any, Any]) -> None:
+        origin, target = greenlets
+        self._loops[origin] = asyncio._get_running_loop()
+        asyncio._set_running_loop(self._loops.get(target))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -113,6 +129,7 @@ def site(server: Site, db_with_commits, settings) -> Site:
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("There is no Chromium on this machine: apt-get install chromium")
+    greenlet.settrace(LoopOfEachGreenlet())
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield chromium
