@@ -10,18 +10,22 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from tests.streams.log.appending import process_environment
 
 
-def start(verb: str, group_id: int, **options: Any) -> "subprocess.Popen[str]":
+def start(
+    verb: str, group_id: int, *, environment: Mapping[str, str] = MappingProxyType({}), **options: Any
+) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", __name__, verb, str(group_id), json.dumps(options)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
-        env=process_environment() | {"DJANGO_SETTINGS_MODULE": "eventflow_site.settings"},
+        env={**process_environment(), "DJANGO_SETTINGS_MODULE": "eventflow_site.settings", **environment},
     )
 
 
