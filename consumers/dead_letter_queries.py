@@ -5,12 +5,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 
 from accounts.caller import Caller
 from consumers.errors import BulkActionNotFound, DeadLetterNotFound
 from consumers.models import BulkAction, ConsumerGroup, DeadLetter
-from consumers.queries import list_visible_groups
+from consumers.queries import GroupIds, list_visible_groups
+from consumers.states import DeadLetterStatus
 
 # Shorter than the largest bigint, so that PostgreSQL never meets a number that it cannot hold.
 _ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
@@ -76,6 +77,17 @@ def list_dead_letters(caller: Caller, wanted: DeadLetterFilter) -> QuerySet[Dead
     groups = [group.pk for group in list_groups_for_dead_letters(caller, wanted)]
     found = DeadLetter.objects.filter(group_id__in=groups).select_related("group__stream", "partition").defer("event")
     return filter_dead_letters(found, wanted)
+
+
+def list_open_dead_letters() -> QuerySet[DeadLetter]:
+    """The dead letters that nobody has dealt with, of all groups, in no order."""
+    return DeadLetter.objects.filter(status=DeadLetterStatus.OPEN).order_by()
+
+
+def count_open_dead_letters(group_ids: GroupIds) -> dict[int, int]:
+    """Count those of each group, by its id; who has none is not among them."""
+    own = list_open_dead_letters().filter(group_id__in=group_ids)
+    return dict(own.values_list("group_id").annotate(Count("pk")))
 
 
 def get_dead_letter(caller: Caller, dead_letter_id: str) -> DeadLetter:

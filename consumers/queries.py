@@ -1,21 +1,36 @@
 """Questions about consumer groups."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-from django.db.models import Prefetch, QuerySet
-from django.utils import timezone
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
+
+from django.db.models import Case, F, Prefetch, QuerySet, Sum, Value, When
+from django.db.models.functions import Greatest, Now
 
 from accounts.caller import Caller
 from accounts.short_memory import ShortMemory
 from consumers.conf import GROUP_CACHE_SECONDS, GROUP_CACHE_SIZE
 from consumers.errors import ConsumerGroupNotFound, WrongMode
 from consumers.models import ConsumerGroup, Delivery, GroupOffset, Mode
+from consumers.progress import PartitionProgress, count_lag
+from consumers.states import DeliveryState
 from streams.log import get_log
 from streams.log.protocol import Bounds, PartitionRef
 from streams.lookup import StreamInfo
 from streams.models import Partition
 from streams.names import is_well_formed
 from streams.queries import list_streams
+
+if TYPE_CHECKING:
+    # It is there for the type checker alone.
+    from django_stubs_ext import WithAnnotations
+
+
+# Which groups: their ids, or a query for these.
+GroupIds: TypeAlias = Collection[int] | QuerySet[ConsumerGroup, Any]
 
 
 def list_groups(stream: StreamInfo) -> QuerySet[ConsumerGroup]:
@@ -27,8 +42,25 @@ def list_visible_groups(caller: Caller) -> QuerySet[ConsumerGroup]:
     """All groups on streams that the caller may see."""
     streams = list_streams(caller).prefetch_related(None).select_related(None)
     groups = ConsumerGroup.objects.filter(stream__in=streams.values("pk")).select_related("stream")
-    offsets = GroupOffset.objects.select_related("partition")
-    return groups.prefetch_related("members", Prefetch("offsets", queryset=offsets)) if caller.rights else groups.none()
+    return with_offsets(groups).prefetch_related("members") if caller.rights else groups.none()
+
+
+def with_offsets(groups: QuerySet[ConsumerGroup]) -> QuerySet[ConsumerGroup]:
+    """The same groups, loaded with what `lag_of` needs, however many they are."""
+    return groups.prefetch_related(Prefetch("offsets", queryset=GroupOffset.objects.select_related("partition")))
+
+
+def lag_of(offsets: Iterable[GroupOffset]) -> int:
+    """Return the lag in all partitions together, from offsets that were loaded with their partitions."""
+    return sum(
+        count_lag(head_offset=each.partition.head_offset, committed_offset=each.committed_offset) for each in offsets
+    )
+
+
+def by_lag(groups: QuerySet[ConsumerGroup]) -> QuerySet[ConsumerGroup]:
+    """The same groups, furthest behind first: `lag_of` in SQL, to sort by."""
+    lag = Greatest(F("offsets__partition__head_offset") - F("offsets__committed_offset"), 0)
+    return groups.annotate(total_lag=Sum(lag)).order_by("-total_lag", "pk")
 
 
 def get_group(stream: StreamInfo, name: str) -> ConsumerGroup:
@@ -60,38 +92,35 @@ def forget_groups() -> None:
     _groups.forget()
 
 
-@dataclass(frozen=True, slots=True)
-class PartitionProgress:
-    """How far a group has come in one partition. `lag_seconds` is None when nothing is unread."""
-
-    partition: int
-    committed_offset: int
-    bounds: Bounds
-    lag_seconds: float | None
-
-    @property
-    def lag(self) -> int:
-        """Head offset − committed offset."""
-        return max(0, self.bounds.head_offset - self.committed_offset)
+def list_progress(group: ConsumerGroup, *, now: datetime) -> list[PartitionProgress]:
+    """Return how far a group has come, partition by partition, in three queries."""
+    return progress_of([group.pk], now=now).get(group.pk, [])
 
 
-def list_progress(stream: StreamInfo, group: ConsumerGroup) -> list[PartitionProgress]:
-    """Return how far a group has come, partition by partition, in a constant number of queries."""
-    committed = committed_offsets(group)
+def progress_of(
+    group_ids: GroupIds, *, now: datetime, bounds: Mapping[int, Bounds] | None = None
+) -> dict[int, list[PartitionProgress]]:
+    """Return how far each group has come, by its id, partition by partition, in at most three queries.
+
+    Args:
+        bounds: the ends of their partitions by id, if they are known; partitions without are left out.
+    """
+    rows = GroupOffset.objects.filter(group_id__in=group_ids).order_by("partition__number")
+    columns = ("group_id", "committed_offset", "partition_id", "group__stream__name", "partition__number")
+    places = [(group_id, offset, PartitionRef(*ref)) for group_id, offset, *ref in rows.values_list(*columns)]
     log = get_log()
-    bounds = log.bounds(stream.partitions)
-    first_unread = log.recorded_after([(each, committed.get(each.id, 0)) for each in stream.partitions])
-    now = timezone.now()
-    return [
-        PartitionProgress(
-            partition=each.number,
-            committed_offset=committed.get(each.id, 0),
-            bounds=bounds[each.id],
-            lag_seconds=max(0.0, (now - since).total_seconds()) if since else None,
-        )
-        for each, since in zip(stream.partitions, first_unread, strict=True)
-        if each.id in bounds
-    ]
+    if bounds is None:
+        bounds = log.bounds(list({partition for _, _, partition in places}))
+    known = [place for place in places if place[2].id in bounds]
+    moments = log.recorded_after([(partition, offset) for _, offset, partition in known])
+    progress: dict[int, list[PartitionProgress]] = {}
+    for (group_id, offset, partition), moment in zip(known, moments, strict=True):
+        ends = bounds[partition.id]
+        # What was appended after the ends were read lies beyond them.
+        since = moment if offset < ends.head_offset else None
+        age = max(0.0, (now - since).total_seconds()) if since else None
+        progress.setdefault(group_id, []).append(PartitionProgress(partition, offset, ends, lag_seconds=age))
+    return progress
 
 
 def committed_offsets(group: ConsumerGroup) -> dict[int, int]:
@@ -106,13 +135,65 @@ def partitions_of(group: ConsumerGroup) -> dict[int, PartitionRef]:
     return {pk: PartitionRef(pk, group.stream.name, number) for pk, number in rows}
 
 
-def list_deliveries(group: ConsumerGroup, state: str | None = None) -> QuerySet[Delivery]:
-    """What the group has in hand and has not finished.
+# A lease that has expired is nobody's any more, by the database's clock: what it held waits to be leased again,
+# whether or not somebody has come by to end the lease.
+_present_state = Case(
+    When(state=DeliveryState.LEASED, lease_expires_at__lte=Now(), then=Value(DeliveryState.WAITING)),
+    default=F("state"),
+)
+
+
+class _Present(TypedDict):
+    present_state: str
+
+
+def list_deliveries(group: ConsumerGroup, state: str | None = None) -> QuerySet[WithAnnotations[Delivery, _Present]]:
+    """What the group has in hand and has not finished; `present_state` says where each stands at this moment.
 
     Raises:
         WrongMode: an offset-mode group has no deliveries.
     """
     if group.mode != Mode.LEASE:
         raise WrongMode(f"{group.name} commits offsets: it has no deliveries.")
-    deliveries = Delivery.objects.filter(group=group).select_related("partition")
-    return deliveries if state is None else deliveries.filter(state=state)
+    deliveries = Delivery.objects.filter(group=group).select_related("partition").annotate(present_state=_present_state)
+    if state is None:
+        return deliveries
+    # The states that rows may have, for the indexes that hold one state only.
+    stored = [state, DeliveryState.LEASED] if state == DeliveryState.WAITING else [state]
+    return deliveries.filter(state__in=stored, present_state=state)
+
+
+@dataclass(frozen=True, slots=True)
+class InHand:
+    """Events that a lease-mode group was handed and has not finished, redriven ones included.
+
+    Attributes:
+        in_flight: a member holds a lease on them at this moment.
+        waiting: given back, failed, redriven or expired: they are leased again.
+        exhausted: no attempt is left; they become dead letters within a second or so, and are neither of the two.
+    """
+
+    in_flight: int = 0
+    waiting: int = 0
+    exhausted: int = 0
+
+
+def count_in_hand(group_ids: GroupIds) -> dict[int, InHand]:
+    """Count what each group has in hand, by its id; who has nothing is not among them."""
+    deliveries = Delivery.objects.filter(group_id__in=group_ids).order_by()
+    sums = (
+        deliveries.annotate(present_state=_present_state)
+        .values_list("group_id", "present_state")
+        .annotate(events=Sum(F("last_offset") - F("first_offset") + 1))
+    )
+    counts: dict[int, dict[str, int]] = {}
+    for group_id, state, events in sums:
+        counts.setdefault(group_id, {})[state] = events
+    return {
+        group_id: InHand(
+            in_flight=by_state.get(DeliveryState.LEASED, 0),
+            waiting=by_state.get(DeliveryState.WAITING, 0),
+            exhausted=by_state.get(DeliveryState.EXHAUSTED, 0),
+        )
+        for group_id, by_state in counts.items()
+    }

@@ -17,7 +17,7 @@ from streams.forms import NamedForm
 from streams.labels import explain_labels
 from streams.lookup import forget_streams, info_of
 from streams.models import Stream
-from streams.queries import totals_of
+from streams.queries import totals_of_row
 from streams.services.lifecycle import StreamSettings, change_stream, create_stream, delete_stream
 
 PAGE_EVENTS = 50
@@ -70,10 +70,10 @@ class StreamAdmin(admin.ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return (*self.readonly_fields, "name", "partition_count") if obj else self.readonly_fields
 
-    @admin.display(description="events")
+    @admin.display(description="events kept")
     def event_count(self, stream: Stream) -> int:
         # The partitions' counters, prefetched with the page: nothing is counted.
-        return sum(each.head_offset - each.earliest_offset + 1 for each in stream.partitions.all())
+        return totals_of_row(stream).event_count
 
     @admin.display(description="events")
     def browse(self, stream: Stream) -> SafeString:
@@ -99,7 +99,6 @@ class StreamAdmin(admin.ModelAdmin):
             **self.admin_site.each_context(request),
             "title": f"Events of {stream.name}",
             "stream": stream,
-            "totals": totals_of([info])[info.id],
             "form": form,
             "page": page,
             "opts": self.opts,

@@ -1,7 +1,6 @@
 """Questions about streams."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
@@ -12,9 +11,10 @@ from accounts.roles import Right, Role
 from streams.access import rights_on_stream
 from streams.errors import EventExpired, EventNotFound, StreamNotFound
 from streams.log import get_log
-from streams.log.protocol import PartitionRef
+from streams.log.protocol import Bounds, PartitionRef
 from streams.lookup import StreamInfo, info_of
 from streams.models import Stream, Visibility
+from streams.totals import StreamTotals, add_up
 
 
 def list_streams(caller: Caller) -> QuerySet[Stream]:
@@ -65,15 +65,6 @@ def get_event(stream: StreamInfo, partition: int, offset: int) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class StreamTotals:
-    """What a stream holds, from its partitions' counters."""
-
-    name: str
-    event_count: int
-    last_event_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
 class Producer:
     """A user with what they produce with and to."""
 
@@ -108,9 +99,15 @@ def totals_of(streams: list[StreamInfo]) -> dict[int, StreamTotals]:
     """Return each stream's totals by its id, in one query."""
     partitions: list[PartitionRef] = [partition for stream in streams for partition in stream.partitions]
     bounds = get_log().bounds(partitions) if partitions else {}
-    totals = {}
-    for stream in streams:
-        own = [bounds[partition.id] for partition in stream.partitions if partition.id in bounds]
-        moments = [each.last_recorded_at for each in own if each.last_recorded_at]
-        totals[stream.id] = StreamTotals(stream.name, sum(each.event_count for each in own), max(moments, default=None))
-    return totals
+    return {
+        stream.id: add_up(stream.name, (bounds[each.id] for each in stream.partitions if each.id in bounds))
+        for stream in streams
+    }
+
+
+def totals_of_row(stream: Stream) -> StreamTotals:
+    """Return a stream's totals from partitions that were loaded with it: for lists of the admin, which load rows."""
+    return add_up(
+        stream.name,
+        (Bounds(each.earliest_offset, each.head_offset, each.last_recorded_at) for each in stream.partitions.all()),
+    )

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.postgres.forms import SimpleArrayField
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from consumers.conf import (
@@ -17,6 +17,7 @@ from consumers.conf import (
     MAX_MAX_IN_FLIGHT,
 )
 from consumers.models import ConsumerGroup, GroupMember, GroupOffset
+from consumers.queries import lag_of, with_offsets
 from consumers.services.groups import GroupSettings, change_group, create_group, delete_group
 from streams.forms import NamedForm
 from streams.lookup import info_of
@@ -54,7 +55,7 @@ class GroupOffsetInline(admin.TabularInline):
         return offset.partition.head_offset
 
     def lag(self, offset: GroupOffset) -> int:
-        return max(0, offset.partition.head_offset - offset.committed_offset)
+        return lag_of([offset])
 
 
 class GroupMemberInline(admin.TabularInline):
@@ -80,15 +81,14 @@ class ConsumerGroupAdmin(admin.ModelAdmin):
     actions = ("pause", "resume")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ConsumerGroup]:
-        offsets = GroupOffset.objects.select_related("partition")
-        return super().get_queryset(request).prefetch_related(Prefetch("offsets", queryset=offsets))
+        return with_offsets(super().get_queryset(request))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ("stream", "name", "mode", "start") if obj else ()
 
     @admin.display(description="lag")
     def lag(self, group: ConsumerGroup) -> int:
-        return sum(max(0, each.partition.head_offset - each.committed_offset) for each in group.offsets.all())
+        return lag_of(group.offsets.all())
 
     def save_model(self, request: HttpRequest, group: ConsumerGroup, form: Any, change: bool) -> None:  # noqa: FBT001 (Django's)
         if change:

@@ -15,7 +15,7 @@ from accounts.permissions import MayConsume
 from accounts.roles import Right
 from consumers.bodies.groups import ChangeGroupSerializer, CreateGroupSerializer, read_group_changes, read_new_group
 from consumers.models import ConsumerGroup, Mode, Ordering, Start
-from consumers.queries import get_group, list_groups, list_visible_groups
+from consumers.queries import get_group, lag_of, list_groups, list_visible_groups
 from consumers.services.groups import change_group, create_group, delete_group
 from streams.lookup import require_stream
 
@@ -40,7 +40,7 @@ class GroupProgressSerializer(GroupSerializer):
     members = serializers.SerializerMethodField()
 
     def get_lag(self, group: ConsumerGroup) -> int:
-        return sum(max(0, each.partition.head_offset - each.committed_offset) for each in group.offsets.all())
+        return lag_of(group.offsets.all())
 
     def get_members(self, group: ConsumerGroup) -> list[dict[str, Any]]:
         return [{"name": member.name, "last_seen_at": member.last_seen_at} for member in group.members.all()]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
@@ -98,11 +99,11 @@ class OffsetsView(LeanView):
     async def get(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
         """How far the group has come, partition by partition."""
         found = await require_stream_async(caller_of(request), stream, Right.CONSUME)
-        progress = await in_database_thread(lambda: list_progress(found, get_group(found, group)))
+        progress = await in_database_thread(lambda: list_progress(get_group(found, group), now=timezone.now()))
         return _answer(
             [
                 {
-                    "partition": each.partition,
+                    "partition": each.partition.number,
                     "committed_offset": each.committed_offset,
                     "head_offset": each.bounds.head_offset,
                     "earliest_offset": each.bounds.earliest_offset,

@@ -22,7 +22,7 @@ from consumers.models import ConsumerGroup, Mode
 from consumers.queries import committed_offsets, get_group
 from consumers.services.members import note_member
 from consumers.services.offsets import require_mode
-from consumers.services.reading import lag_of, order_partitions, read_events_async
+from consumers.services.reading import lags_of, order_partitions, read_events_async
 from consumers.services.waiting import waiting_place
 from streams.api.append import APPEND_OPERATION, AppendView
 from streams.api.schemas import EventSerializer
@@ -124,7 +124,7 @@ class StreamEventsView(AppendView):
         response = HttpResponse(body, content_type=JSON)
         response["EventFlow-Next-Offset"] = _per_partition(reading.next_offsets)
         response["EventFlow-Head-Offset"] = _per_partition({n: b.head_offset for n, b in reading.bounds.items()})
-        response["EventFlow-Lag"] = _per_partition(lag_of(reading, by_number))
+        response["EventFlow-Lag"] = _per_partition(lags_of(reading, by_number))
         if reading.gaps:
             gaps = {number: f"{gap.first_offset}-{gap.last_offset}" for number, gap in reading.gaps.items()}
             response["EventFlow-Gap"] = (

@@ -54,7 +54,7 @@ class DeliverySerializer(serializers.Serializer):
     partition = serializers.IntegerField(source="partition.number")
     first_offset = serializers.IntegerField()
     last_offset = serializers.IntegerField()
-    state = serializers.ChoiceField(choices=[state.value for state in DeliveryState])
+    state = serializers.ChoiceField(choices=[state.value for state in DeliveryState], source="present_state")
     delivery_count = serializers.IntegerField()
     failure_count = serializers.IntegerField()
     round = serializers.IntegerField()

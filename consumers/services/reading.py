@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from accounts.waits import run_blocking
+from consumers.progress import count_lag
 from consumers.services.standing import Standing
 from consumers.services.waiting import Look, look_until_found
 from streams.log import get_log
@@ -143,10 +144,13 @@ def _read_types(partition: PartitionRef, after: int, limit: int, max_bytes: int,
             return ReadResult(events, offsets, position, result.bounds, gap)
 
 
-def lag_of(reading: Reading, committed: Mapping[int, int] | None) -> dict[int, int]:
-    """How far behind the head: of the group's committed offset, or of this read where there is no group."""
+def lags_of(reading: Reading, committed: Mapping[int, int] | None) -> dict[int, int]:
+    """Return the lag by partition number: of the group, or where there is none of what this read has come to."""
     standing: Mapping[int, int] = reading.next_offsets if committed is None else committed
-    return {number: max(0, bounds.head_offset - standing[number]) for number, bounds in reading.bounds.items()}
+    return {
+        number: count_lag(head_offset=bounds.head_offset, committed_offset=standing[number])
+        for number, bounds in reading.bounds.items()
+    }
 
 
 def order_partitions(partitions: Sequence[PartitionRef], turn: int) -> list[PartitionRef]:

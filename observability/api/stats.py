@@ -37,25 +37,25 @@ class GroupStandingSerializer(serializers.Serializer):
 class TypeCountSerializer(serializers.Serializer):
     type = serializers.CharField(help_text="Empty: all rare types together.")
     events = serializers.IntegerField()
-    bytes = serializers.IntegerField()
+    bytes = serializers.IntegerField(help_text="Their JSON, uncompressed.")
 
 
 class PointSerializer(serializers.Serializer):
     minute = serializers.DateTimeField(help_text="Its beginning; of an hour if the window is longer than a day.")
     events = serializers.IntegerField()
-    bytes = serializers.IntegerField()
+    bytes = serializers.IntegerField(help_text="Their JSON, uncompressed.")
 
 
 class StatsSerializer(serializers.Serializer):
     event_count = serializers.IntegerField(help_text="Events that are kept.")
-    bytes = serializers.IntegerField(help_text="Their size as stored, compressed.")
+    stored_bytes = serializers.IntegerField(help_text="Their size as stored, compressed.")
     head_offset = serializers.IntegerField(help_text="Of several partitions the sum.")
     earliest_offset = serializers.IntegerField(help_text="Of several partitions the lowest.")
     rate_per_second = serializers.FloatField(help_text="Events appended, over the last minute or two.")
     last_event_at = serializers.DateTimeField(allow_null=True)
     types = TypeCountSerializer(many=True, help_text="Of the window, the most frequent first.")
     consumer_groups = GroupStandingSerializer(many=True)
-    series = PointSerializer(many=True, help_text="Of the window; the newest point includes what is not rolled up yet.")
+    series = PointSerializer(many=True, help_text="Of the window, with what is not rolled up yet.")
     not_rolled_up = serializers.IntegerField(help_text="Events that `types` does not know yet.")
     rolled_up_until = serializers.DateTimeField(allow_null=True)
 
@@ -85,31 +85,32 @@ class StatsView(StrictView):
 
 def represent(stats: StreamStats) -> dict[str, Any]:
     """Return what StatsSerializer describes; a serializer would take longer than all queries."""
+    holding = stats.holding
     return {
-        "event_count": stats.event_count,
-        "bytes": stats.stored_bytes,
-        "head_offset": stats.head_offset,
-        "earliest_offset": stats.earliest_offset,
-        "rate_per_second": stats.rate_per_second,
-        "last_event_at": stats.last_event_at,
+        "event_count": holding.totals.event_count,
+        "stored_bytes": holding.stored_bytes,
+        "head_offset": holding.totals.head_offset,
+        "earliest_offset": holding.totals.earliest_offset,
+        "rate_per_second": round(holding.rate_per_second, 3),
+        "last_event_at": holding.totals.last_event_at,
         "types": [{"type": each.type, "events": each.events, "bytes": each.bytes} for each in stats.types],
         "consumer_groups": [
             {
-                "id": group.name,
-                "mode": group.mode,
-                "lag": group.lag,
-                "lag_seconds": group.lag_seconds,
-                "in_flight": group.in_flight,
-                "waiting": group.waiting,
-                "dead_letters": group.dead_letters,
-                "missing": group.missing,
-                "last_seen_at": group.last_seen_at,
-                "retention_risk_seconds": group.retention_risk_seconds,
-                "catch_up_seconds": group.catch_up_seconds,
+                "id": standing.name,
+                "mode": standing.mode,
+                "lag": standing.lag,
+                "lag_seconds": standing.lag_seconds,
+                "in_flight": standing.in_flight,
+                "waiting": standing.waiting,
+                "dead_letters": standing.dead_letters,
+                "missing": standing.missing,
+                "last_seen_at": standing.last_seen_at,
+                "retention_risk_seconds": outlook.retention_risk_seconds,
+                "catch_up_seconds": outlook.catch_up_seconds,
             }
-            for group in stats.groups
+            for standing, outlook in stats.groups
         ],
         "series": [{"minute": each.start, "events": each.events, "bytes": each.bytes} for each in stats.series],
-        "not_rolled_up": stats.not_rolled_up,
-        "rolled_up_until": stats.rolled_up_until,
+        "not_rolled_up": holding.not_rolled_up,
+        "rolled_up_until": holding.rolled_up_until,
     }

@@ -2,17 +2,18 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import DatabaseError
 from psycopg_pool import PoolTimeout
 
+from consumers.models import ConsumerGroup
 from observability.conf import MAX_LABELLED_GROUPS, MAX_LABELLED_STREAMS, RETRY_DATABASE_SECONDS, SCRAPE_TIMEOUT_SECONDS
 from observability.models import Heartbeat
-from observability.numbers.lanes import Lane, load_lanes
+from observability.numbers.holdings import Holding, load_holdings
+from observability.numbers.outlook import GroupNumbers, list_group_numbers
 from observability.numbers.snapshot import one_snapshot
-from observability.numbers.standings import GroupStanding, list_standings
 from observability.numbers.statements import run
 from observability.telemetry.exposition import Family
 from streams.log import get_log
@@ -41,13 +42,13 @@ def collect_computed(*, now: datetime) -> list[Family]:
 def _collect_from_database(now: datetime) -> list[Family]:
     with one_snapshot():
         run("limit_statement_time", timeout=f"{SCRAPE_TIMEOUT_SECONDS}s")
-        lanes = load_lanes(stream_id=None, now=now)
-        groups = list_standings(lanes, stream_id=None, now=now)
+        holdings = load_holdings(stream_ids=None, now=now)
+        groups = list_group_numbers(ConsumerGroup.objects.order_by("stream__name", "name"), holdings, now=now)
         heartbeats = list(Heartbeat.objects.values_list("name", "ticked_at"))
     is_durable = get_log().health().is_durable
     return [
         *database_families(is_durable=is_durable, heartbeats=heartbeats),
-        *stream_families(lanes),
+        *stream_families(list(holdings.values())),
         *group_families(groups),
     ]
 
@@ -64,41 +65,36 @@ def database_families(*, is_durable: bool, heartbeats: Sequence[tuple[str, datet
     return [durable, ticks]
 
 
-def stream_families(lanes: Mapping[int, Lane]) -> list[Family]:
+def stream_families(streams: Sequence[Holding]) -> list[Family]:
     """What each stream holds and gained, its partitions together."""
-    streams: dict[str, list[Lane]] = {}
-    for lane in lanes.values():
-        streams.setdefault(lane.ref.stream, []).append(lane)
     appended = Family("eventflow_stream_appended_events_total", "counter", "Events ever appended to the stream.")
     size = Family("eventflow_stream_appended_bytes_total", "counter", "JSON of the events ever appended, uncompressed.")
     head = Family("eventflow_stream_head_offset", "gauge", "Head offset; of several partitions the sum.")
     kept = Family("eventflow_stream_events", "gauge", "Events that the stream keeps.")
-    stored = Family("eventflow_stream_stored_bytes", "gauge", "Size of the kept events as stored.")
+    stored = Family("eventflow_stream_stored_bytes", "gauge", "Size of the kept events as stored, compressed.")
     newest = Family("eventflow_stream_last_event_timestamp_seconds", "gauge", "When the newest event was recorded.")
     total = Family("eventflow_streams", "gauge", "Streams that exist.")
     behind = Family("eventflow_rollup_behind_events", "gauge", "Events of all streams that are not rolled up yet.")
     left_out = Family(
         "eventflow_streams_without_metrics", "gauge", "Streams beyond those that get metrics of their own."
     )
-    chosen = _busiest(streams)
-    for name, own in chosen.items():
-        labels = f'{{stream="{name}"}}'
-        events = sum([lane.bounds.head_offset for lane in own])
-        appended.add(events, labels)
-        head.add(events, labels)
-        size.add(sum([lane.appended_bytes for lane in own]), labels)
-        kept.add(sum([lane.bounds.event_count for lane in own]), labels)
-        stored.add(sum([lane.stored_bytes for lane in own]), labels)
-        moments = [lane.bounds.last_recorded_at for lane in own if lane.bounds.last_recorded_at]
-        if moments:
-            newest.add(max(moments).timestamp(), labels)
+    chosen = _fullest(streams)
+    for stream in chosen:
+        totals, labels = stream.totals, f'{{stream="{stream.totals.name}"}}'
+        appended.add(totals.head_offset, labels)
+        head.add(totals.head_offset, labels)
+        size.add(stream.appended_bytes, labels)
+        kept.add(totals.event_count, labels)
+        stored.add(stream.stored_bytes, labels)
+        if totals.last_event_at:
+            newest.add(totals.last_event_at.timestamp(), labels)
     total.add(len(streams))
-    behind.add(sum(lane.tail_events for lane in lanes.values()))
+    behind.add(sum(stream.not_rolled_up for stream in streams))
     left_out.add(len(streams) - len(chosen))
     return [total, appended, size, head, kept, stored, newest, behind, left_out]
 
 
-def group_families(groups: Sequence[GroupStanding]) -> list[Family]:
+def group_families(groups: Sequence[GroupNumbers]) -> list[Family]:
     """How each group stands on its stream."""
     committed = Family("eventflow_group_committed_offset", "gauge", "Committed offset; of several partitions the sum.")
     lag = Family("eventflow_group_lag_events", "gauge", "Events that the group has not finished.")
@@ -126,8 +122,9 @@ def group_families(groups: Sequence[GroupStanding]) -> list[Family]:
     left_out = Family("eventflow_groups_without_metrics", "gauge", "Groups beyond those that get metrics of their own.")
     chosen = groups
     if len(groups) > MAX_LABELLED_GROUPS:
-        chosen = sorted(groups, key=lambda group: (-group.dead_letters, -group.lag))[:MAX_LABELLED_GROUPS]
-    for group in chosen:
+        chosen = sorted(groups, key=lambda group: (-group.standing.dead_letters, -group.standing.lag))
+        chosen = chosen[:MAX_LABELLED_GROUPS]
+    for group, outlook in chosen:
         labels = f'{{stream="{group.stream}",group="{group.name}"}}'
         committed.add(group.committed_offset, labels)
         lag.add(group.lag, labels)
@@ -136,10 +133,10 @@ def group_families(groups: Sequence[GroupStanding]) -> list[Family]:
         waiting.add(group.waiting, labels)
         dead.add(group.dead_letters, labels)
         missing.add(group.missing, labels)
-        if group.retention_risk_seconds is not None:
-            risk.add(group.retention_risk_seconds, labels)
-        if group.catch_up_seconds is not None:
-            catch_up.add(group.catch_up_seconds, labels)
+        if outlook.retention_risk_seconds is not None:
+            risk.add(outlook.retention_risk_seconds, labels)
+        if outlook.catch_up_seconds is not None:
+            catch_up.add(outlook.catch_up_seconds, labels)
         if group.last_seen_at is not None:
             seen.add(group.last_seen_at.timestamp(), labels)
     total.add(len(groups))
@@ -147,9 +144,8 @@ def group_families(groups: Sequence[GroupStanding]) -> list[Family]:
     return [total, committed, lag, age, in_flight, waiting, dead, missing, risk, catch_up, seen, left_out]
 
 
-def _busiest(streams: dict[str, list[Lane]]) -> dict[str, list[Lane]]:
+def _fullest(streams: Sequence[Holding]) -> Sequence[Holding]:
     """All of them, or if they are too many those that hold most."""
     if len(streams) <= MAX_LABELLED_STREAMS:
         return streams
-    by_size = sorted(streams.items(), key=lambda item: -sum(lane.stored_bytes for lane in item[1]))
-    return dict(by_size[:MAX_LABELLED_STREAMS])
+    return sorted(streams, key=lambda stream: -stream.stored_bytes)[:MAX_LABELLED_STREAMS]

@@ -2,8 +2,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import connection, transaction
-
-from observability.numbers.statements import run
+from psycopg import IsolationLevel
 
 
 @contextmanager
@@ -12,6 +11,14 @@ def one_snapshot() -> Iterator[None]:
     if connection.in_atomic_block:
         yield
         return
-    with transaction.atomic():
-        run("take_snapshot")
-        yield
+    connection.ensure_connection()
+    # Said by the driver as it begins the transaction: a statement for it would be one more way to the server and back.
+    driver = connection.connection
+    usual = driver.isolation_level, driver.read_only
+    driver.isolation_level, driver.read_only = IsolationLevel.REPEATABLE_READ, True
+    try:
+        with transaction.atomic():
+            yield
+    finally:
+        if not driver.closed:
+            driver.isolation_level, driver.read_only = usual

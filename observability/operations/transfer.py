@@ -9,6 +9,7 @@ from streams.log import get_log
 from streams.log.protocol import PartitionAppend
 from streams.lookup import StreamInfo
 from streams.partitioning import partition_for_key
+from streams.queries import totals_of
 from streams.stored_event import ExportedEvent, NotAnEvent, decode_exported
 
 
@@ -21,7 +22,7 @@ class NotAnExport(Exception):
 
 def count_events(stream: StreamInfo) -> int:
     """Return how many events a stream keeps."""
-    return sum(each.event_count for each in get_log().bounds(stream.partitions).values())
+    return totals_of([stream])[stream.id].event_count
 
 
 def export_events(stream: StreamInfo) -> Iterator[Sequence[bytes]]:

@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from observability.numbers.activity import activity_of, busiest_stream_ids, total_activity
+from observability.numbers.activity import activity_of, list_busiest, total_activity
 from observability.numbers.rollups import roll_up
+from observability.numbers.tails import load_tails
 from streams.models import Partition, Stream
 from tests.factories import make_stream
 from tests.observability.appending import append, pretend_recorded
@@ -15,13 +16,16 @@ pytestmark = pytest.mark.usefixtures("db_with_commits")
 
 
 def busiest(limit=8):
-    ids = busiest_stream_ids(Stream.objects.all(), now=timezone.now(), limit=limit)
-    names = dict(Stream.objects.values_list("pk", "name"))
-    return [names[pk] for pk in ids]
+    return [each.name for each in list_busiest(Stream.objects.all(), now=timezone.now(), limit=limit)]
 
 
 def events_in_hour(stream):
-    return sum(activity_of([stream.pk], now=timezone.now())[stream.pk].minutes)
+    tails = load_tails(Stream.objects.filter(pk=stream.pk))
+    return events_of(activity_of([stream.pk], tails, now=timezone.now())[stream.pk])
+
+
+def events_of(activity):
+    return sum(point.events for point in activity.points)
 
 
 def test_the_first_events_of_a_new_stream_show_before_the_first_roll_up():
@@ -29,7 +33,8 @@ def test_the_first_events_of_a_new_stream_show_before_the_first_roll_up():
     append(stream, "a", "b", "c")
     assert busiest() == ["fresh"]
     assert events_in_hour(stream) == 3
-    assert sum(total_activity(Stream.objects.all(), now=timezone.now()).minutes) == 3
+    every = Stream.objects.all()
+    assert events_of(total_activity(every, load_tails(every), now=timezone.now())) == 3
 
 
 def test_a_roll_up_counts_them_no_second_time():

@@ -153,7 +153,7 @@ def test_without_the_database_it_answers_with_what_is_known(monkeypatch):
     def fail(**_):
         raise DatabaseError("gone")
 
-    monkeypatch.setattr(collectors, "load_lanes", fail)
+    monkeypatch.setattr(collectors, "load_holdings", fail)
     found = samples(scrape())
 
     assert found["eventflow_database_up",] == 0
@@ -170,7 +170,7 @@ def test_an_outage_is_remembered_so_that_scrapes_do_not_each_wait_for_it(monkeyp
         asked.append(1)
         raise DatabaseError("gone")
 
-    monkeypatch.setattr(collectors, "load_lanes", fail)
+    monkeypatch.setattr(collectors, "load_holdings", fail)
     for _ in range(3):
         scrape()
     assert len(asked) == 1

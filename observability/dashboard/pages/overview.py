@@ -6,8 +6,10 @@ from django.utils import timezone
 from accounts.permissions import MayConsume
 from accounts.roles import Right
 from observability.dashboard.page import Page
+from observability.dashboard.queries.charts import rate_chart
 from observability.dashboard.queries.overview_page import MAX_COUNTED, count_open_dead_letters, get_overview
 from observability.dashboard.queries.system_health import get_system_health
+from observability.numbers.series import MINUTE
 
 
 class Overview(Page):
@@ -17,8 +19,10 @@ class Overview(Page):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         now = timezone.now()
+        overview = get_overview(self.caller, now=now)
         return self.show(
-            overview=get_overview(self.caller, now=now),
+            overview=overview,
+            rate_chart=rate_chart(overview.activity.points, step=MINUTE, now=now),
             health=get_system_health(now=now),
             may_manage=self.caller.has_right(Right.MANAGE),
             may_consume=self.caller.has_right(Right.CONSUME),

@@ -9,12 +9,13 @@ from observability.dashboard.queries.charts import rate_chart, size_chart
 from observability.dashboard.queries.event_filter import EventFilter
 from observability.dashboard.queries.event_scan import scan_backwards
 from observability.dashboard.queries.event_view import view_event
-from observability.dashboard.queries.stream_pages import describe_stream, list_partition_rows
+from observability.dashboard.queries.stream_pages import describe_stream
 from observability.numbers.series import step_of
 from observability.numbers.stats import get_stream_stats
 
 RECENT_EVENTS = 8
 SHOWN_TYPES = 8
+SHOWN_GROUPS = 20
 WINDOWS = {"1h": 3600, "6h": 6 * 3600, "24h": 86_400, "7d": 7 * 86_400, "30d": 30 * 86_400}
 
 
@@ -37,7 +38,7 @@ class StreamOverview(Page):
         return self.show(
             stream=heading,
             tab="overview",
-            stats=stats,
+            holding=stats.holding,
             window=window,
             windows=tuple(WINDOWS),
             window_events=sum(point.events for point in stats.series),
@@ -45,7 +46,6 @@ class StreamOverview(Page):
             size_chart=size_chart(stats.series, step=step, now=now),
             types=stats.types[:SHOWN_TYPES],
             most_of_a_type=max((each.events for each in stats.types), default=1),
-            partitions=list_partition_rows(heading.info),
-            groups=stats.groups if may_consume else [],
+            groups=stats.groups[:SHOWN_GROUPS] if may_consume else [],
             events=events,
         )

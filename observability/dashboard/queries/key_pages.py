@@ -7,7 +7,8 @@ from datetime import datetime
 from accounts.caller import Caller
 from accounts.models import ApiKey, User
 from accounts.queries import list_api_keys
-from streams.queries import StreamTotals, describe_producers, list_producers
+from streams.queries import describe_producers, list_producers
+from streams.totals import StreamTotals
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,14 @@ from datetime import datetime
 
 from accounts.caller import Caller
 from accounts.roles import Right
-from consumers.models import DeadLetter
+from consumers.dead_letter_queries import list_open_dead_letters
+from consumers.group_standings import GroupStanding
 from observability.dashboard.queries.event_filter import EventFilter
 from observability.dashboard.queries.event_scan import scan_backwards
 from observability.dashboard.queries.event_view import EventView, view_event
-from observability.dashboard.queries.group_pages import GroupRow, list_lagging_groups
-from observability.numbers.activity import Activity, activity_of, busiest_stream_ids, total_activity
+from observability.dashboard.queries.group_pages import list_lagging_groups
+from observability.numbers.activity import Activity, activity_of, list_busiest, total_activity
+from observability.numbers.tails import load_tails
 from streams.lookup import info_of
 from streams.models import Partition
 from streams.queries import list_streams
@@ -48,7 +50,7 @@ class OverviewPage:
     stream_count: int
     activity: Activity
     busiest: Sequence[BusyStream]
-    groups: Sequence[GroupRow]
+    groups: Sequence[GroupStanding]
     recent: Sequence[RecentEvent]
     dead_letters: int
 
@@ -61,15 +63,14 @@ class OverviewPage:
 def get_overview(caller: Caller, *, now: datetime) -> OverviewPage:
     """Return the overview of what this caller may see."""
     visible = list_streams(caller).prefetch_related(None).select_related(None).order_by()
-    top_ids = busiest_stream_ids(visible, now=now, limit=TOP_STREAMS)
-    rows = {row.pk: row for row in visible.filter(pk__in=top_ids)}
-    activity = activity_of(top_ids, now=now)
-    busiest = [BusyStream(rows[pk].name, rows[pk].is_paused, activity[pk]) for pk in top_ids if pk in rows]
+    tails = load_tails(visible)
+    busiest = list_busiest(visible, now=now, limit=TOP_STREAMS)
+    activity = activity_of([each.id for each in busiest], tails, now=now)
     may_consume = caller.has_right(Right.CONSUME)
     return OverviewPage(
         stream_count=visible.count(),
-        activity=total_activity(visible, now=now),
-        busiest=busiest,
+        activity=total_activity(visible, tails, now=now),
+        busiest=[BusyStream(each.name, each.is_paused, activity[each.id]) for each in busiest],
         groups=list_lagging_groups(caller, now=now, limit=TOP_GROUPS) if may_consume else [],
         recent=_recent_events(caller) if may_consume else [],
         dead_letters=count_open_dead_letters(caller) if may_consume else 0,
@@ -79,8 +80,7 @@ def get_overview(caller: Caller, *, now: datetime) -> OverviewPage:
 def count_open_dead_letters(caller: Caller) -> int:
     """Count the dead letters that wait for somebody, up to `MAX_COUNTED`."""
     streams = list_streams(caller).prefetch_related(None).select_related(None)
-    open_ones = DeadLetter.objects.filter(status="open", group__stream__in=streams.values("pk")).order_by()
-    return open_ones[:MAX_COUNTED].count()
+    return list_open_dead_letters().filter(group__stream__in=streams.values("pk"))[:MAX_COUNTED].count()
 
 
 def _recent_events(caller: Caller) -> list[RecentEvent]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from accounts.caller import Caller
 from accounts.roles import Right
 from observability.numbers.activity import Activity, activity_of
-from streams.log import get_log
+from observability.numbers.tails import load_tails
 from streams.lookup import StreamInfo, info_of
 from streams.models import Stream, Visibility
 from streams.queries import get_stream, list_streams, totals_of
@@ -82,7 +82,8 @@ def list_stream_rows(
     rows = list(streams[:limit])
     infos = [info_of(row) for row in rows]
     totals = totals_of(infos)
-    activity = activity_of([info.id for info in infos], now=now)
+    ids = [info.id for info in infos]
+    activity = activity_of(ids, load_tails(Stream.objects.filter(pk__in=ids)), now=now)
     return [
         StreamRow(
             name=row.name,
@@ -131,30 +132,3 @@ def list_producible_names(caller: Caller, *, limit: int = 500) -> list[str]:
     """The names of streams that the caller may append to, for a form to offer."""
     rows = list_streams(caller).order_by("name")[:limit]
     return [row.name for row in rows if Right.PRODUCE in info_of(row).rights_of(caller)]
-
-
-@dataclass(frozen=True, slots=True)
-class StreamPartitionRow:
-    """One partition of a stream's page."""
-
-    number: int
-    earliest_offset: int
-    head_offset: int
-    event_count: int
-    last_event_at: datetime | None
-
-
-def list_partition_rows(stream: StreamInfo) -> list[StreamPartitionRow]:
-    """Return the ends of each partition of a stream, in one query."""
-    bounds = get_log().bounds(stream.partitions)
-    return [
-        StreamPartitionRow(
-            number=each.number,
-            earliest_offset=bounds[each.id].earliest_offset,
-            head_offset=bounds[each.id].head_offset,
-            event_count=bounds[each.id].event_count,
-            last_event_at=bounds[each.id].last_recorded_at,
-        )
-        for each in stream.partitions
-        if each.id in bounds
-    ]

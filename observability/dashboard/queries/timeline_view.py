@@ -74,6 +74,9 @@ def _standing(delivery: DeliveryStanding) -> Step:
     if delivery.state == "leased":
         title = f"leased, attempt {delivery.delivery_count}, until"
         return Step(title, "warn", delivery.lease_expires_at, delivery.leased_by)
+    if delivery.lease_expires_at is not None:
+        title = f"the lease of attempt {delivery.delivery_count} expired"
+        return Step(title, "warn", delivery.lease_expires_at, delivery.leased_by)
     if delivery.state == "waiting":
         title = f"attempt {delivery.delivery_count + 1} not before"
         return Step(title, "warn", delivery.available_at, "", delivery.last_error[:300])

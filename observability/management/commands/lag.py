@@ -5,8 +5,10 @@ from django.utils import timezone
 from rich.console import Console
 from rich.table import Table
 
-from observability.numbers.lanes import load_lanes
-from observability.numbers.standings import GroupStanding, list_standings
+from consumers.models import ConsumerGroup
+from observability.numbers.holdings import load_holdings
+from observability.numbers.outlook import GroupNumbers, list_group_numbers
+from observability.numbers.snapshot import one_snapshot
 from observability.operations.command import OperatorCommand, find_stream_named
 
 
@@ -17,20 +19,23 @@ class Command(OperatorCommand):
         parser.add_argument("stream", nargs="?")
 
     def run_for(self, options: dict[str, Any]) -> None:
-        stream_id = find_stream_named(options["stream"]).id if options["stream"] else None
-        now = timezone.now()
-        groups = list_standings(load_lanes(stream_id=stream_id, now=now), stream_id=stream_id, now=now)
+        now, groups, stream_ids = timezone.now(), ConsumerGroup.objects.all(), None
+        if options["stream"]:
+            stream_ids = [find_stream_named(options["stream"]).id]
+            groups = groups.filter(stream_id__in=stream_ids)
+        with one_snapshot():
+            numbers = list_group_numbers(groups, load_holdings(stream_ids=stream_ids, now=now), now=now)
         # Into a pipe or a file it is as wide as it needs to be.
         width = None if self.stdout.isatty() else 200
-        Console(file=self.stdout, width=width).print(make_table(groups))  # type: ignore[arg-type]
+        Console(file=self.stdout, width=width).print(make_table(numbers))  # type: ignore[arg-type]
 
 
-def make_table(groups: list[GroupStanding]) -> Table:
+def make_table(groups: list[GroupNumbers]) -> Table:
     """Return the groups as a table; the furthest behind first."""
     table = Table("stream", "group", "mode")
     for heading in ("lag", "oldest", "in flight", "waiting", "dead letters", "lost in", "caught up in"):
         table.add_column(heading, justify="right")
-    for group in sorted(groups, key=lambda each: (-(each.lag_seconds or 0), -each.lag, each.stream, each.name)):
+    for group, outlook in sorted(groups, key=_by_age):
         table.add_row(
             group.stream,
             group.name,
@@ -40,10 +45,15 @@ def make_table(groups: list[GroupStanding]) -> Table:
             f"{group.in_flight:,}",
             f"{group.waiting:,}",
             f"{group.dead_letters:,}",
-            show_seconds(group.retention_risk_seconds),
-            show_seconds(group.catch_up_seconds if group.lag else None),
+            show_seconds(outlook.retention_risk_seconds),
+            show_seconds(outlook.catch_up_seconds if group.lag else None),
         )
     return table
+
+
+def _by_age(group: GroupNumbers) -> tuple[float, int, str, str]:
+    standing = group.standing
+    return (-(standing.lag_seconds or 0), -standing.lag, standing.stream, standing.name)
 
 
 def show_seconds(seconds: float | None) -> str:

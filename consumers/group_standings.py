@@ -1,0 +1,106 @@
+"""How consumer groups stand at this moment: every page, answer and metric about groups begins here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, Max, QuerySet
+
+from consumers.dead_letter_queries import count_open_dead_letters
+from consumers.models import ConsumerGroup, GroupMember, Mode
+from consumers.progress import PartitionProgress
+from consumers.queries import GroupIds, InHand, count_in_hand, progress_of
+from streams.log.protocol import Bounds
+
+
+# Not frozen: a scrape makes thousands of these, and that would take twice as long.
+@dataclass(slots=True)
+class GroupStanding:
+    """How one group stands on its stream, all partitions together; counts are events.
+
+    Attributes:
+        head_offset, committed_offset: the partitions' summed up.
+        lag: head offset − committed offset.
+        lag_seconds: age of the first unfinished event that is kept; None when there is none.
+        missing: retention took them before the group finished them, and it has not passed them yet.
+        in_flight, waiting, exhausted: as `InHand` says.
+        dead_letters: open ones.
+        last_seen_at: of the member who was seen last.
+    """
+
+    id: int
+    stream_id: int
+    stream: str
+    name: str
+    mode: str
+    is_paused: bool
+    partitions: Sequence[PartitionProgress]
+    head_offset: int
+    committed_offset: int
+    lag: int
+    lag_seconds: float | None
+    missing: int
+    in_flight: int
+    waiting: int
+    exhausted: int
+    dead_letters: int
+    member_count: int
+    last_seen_at: datetime | None
+
+    @property
+    def is_lease_mode(self) -> bool:
+        return self.mode == Mode.LEASE
+
+
+def list_standings(
+    groups: QuerySet[ConsumerGroup], *, now: datetime, bounds: Mapping[int, Bounds] | None = None
+) -> list[GroupStanding]:
+    """Return how these groups stand, in their order, in at most seven queries.
+
+    Args:
+        bounds: the ends of their partitions by id, if they are known; partitions without are left out.
+    """
+    columns = ("pk", "stream_id", "stream__name", "name", "mode", "is_paused")
+    rows = list(groups.prefetch_related(None).values_list(*columns))
+    if not rows:
+        return []
+    # A page's groups by their ids; many of them by the query, which does not grow with their number.
+    group_ids: GroupIds = [pk for pk, *_ in rows] if groups.query.is_sliced else groups.order_by().values("pk")
+    progress = progress_of(group_ids, now=now, bounds=bounds)
+    in_hand = count_in_hand(group_ids)
+    dead_letters = count_open_dead_letters(group_ids)
+    members = _members_of(group_ids)
+    standings = []
+    for pk, stream_id, stream, name, mode, is_paused in rows:
+        own, hand = progress.get(pk, []), in_hand.get(pk, InHand())
+        member_count, last_seen_at = members.get(pk, (0, None))
+        standings.append(
+            GroupStanding(
+                id=pk,
+                stream_id=stream_id,
+                stream=stream,
+                name=name,
+                mode=mode,
+                is_paused=is_paused,
+                partitions=own,
+                head_offset=sum([each.bounds.head_offset for each in own]),
+                committed_offset=sum([each.committed_offset for each in own]),
+                lag=sum([each.lag for each in own]),
+                lag_seconds=max([each.lag_seconds for each in own if each.lag_seconds is not None], default=None),
+                missing=sum([each.missing for each in own]),
+                in_flight=hand.in_flight,
+                waiting=hand.waiting,
+                exhausted=hand.exhausted,
+                dead_letters=dead_letters.get(pk, 0),
+                member_count=member_count,
+                last_seen_at=last_seen_at,
+            )
+        )
+    return standings
+
+
+def _members_of(group_ids: GroupIds) -> dict[int, tuple[int, datetime | None]]:
+    """How many members each group has, and when one was last seen, by the group's id."""
+    members = GroupMember.objects.filter(group_id__in=group_ids).order_by()
+    rows = members.values_list("group_id").annotate(Count("pk"), Max("last_seen_at"))
+    return {group_id: (count, seen_at) for group_id, count, seen_at in rows}
