@@ -24,10 +24,10 @@ WORDS_OF_PAGES := grep -rohE '[a-z][a-z_0-9]+' --include='*.html' --include='*.j
 	| sort -u | sed 's/^/"/; s/$$/"/' | sed 's/.*/getattr(page, &)/'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test fuzz lint format check deploy-check docs bench lock clean
+.PHONY: help setup setup-dev run test test-fast fuzz lint lint-fast format check check-fast deploy-check docs bench lock clean
 
 help: ## Say what there is to do
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 setup: $(VENV)/runtime.stamp ## Make the virtual environment from the lock files
 
@@ -37,18 +37,23 @@ run: setup ## Start everything: http://127.0.0.1:8000 (HOST, PORT, DATABASE_URL,
 	@exec $(BIN)/python manage.py up --stop-with-parent
 
 test: setup-dev ## Run the tests, with servers of their own
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+
+test-fast: setup-dev
+	$(BIN)/python -m pytest -n 2 -m "not processes and not browser and not slow and not exhaustive" $(PYTEST_ARGS)
 
 # The fuzzer is apart from the rest: its plugin would slow every start of pytest.
 fuzz: setup $(VENV)/fuzz.stamp ## Fuzz a server of its own with its OpenAPI document as the law
 	SCHEMATHESIS=$(VENV)/fuzz/bin/schemathesis $(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
 
-lint: setup-dev ## Check style, types, import directions and templates
+lint-fast: setup-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(CHECK_ENV) $(BIN)/mypy .
 	$(BIN)/lint-imports
+	$(CHECK_ENV) $(BIN)/mypy .
 	$(BIN)/djlint templates --check --lint --quiet
+
+lint: lint-fast ## Check style, types, import directions, templates, unused code and security
 	@$(WORDS_OF_PAGES) >$(VENV)/words_of_pages.py
 	$(BIN)/vulture --config pyproject.toml $(CODE) $(VENV)/words_of_pages.py
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml $(CODE)
@@ -56,6 +61,10 @@ lint: setup-dev ## Check style, types, import directions and templates
 format: setup-dev ## Put the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# Beside each other: what starts and what waits leaves room for the other.
+check-fast: setup-dev ## What can be known within a minute: lint without the slow half, tests without processes and browser
+	@$(MAKE) --no-print-directory -j 2 lint-fast test-fast
 
 # One after the other, also under -j: two processors have enough to do.
 check: ## Everything that must hold before a change lands

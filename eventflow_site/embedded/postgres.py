@@ -78,14 +78,14 @@ class PostgresServer:
 
     @property
     def url(self) -> str:
-        return self._url(DATABASE_NAME)
+        return self.url_of(DATABASE_NAME)
 
     @property
     def maintenance_url(self) -> str:
         """The database that a new cluster has, from which others are created."""
-        return self._url("postgres")
+        return self.url_of("postgres")
 
-    def _url(self, database: str) -> str:
+    def url_of(self, database: str) -> str:
         return f"postgresql://{ROLE}@/{database}?host={quote(str(self.sockets), safe='/')}"
 
     def initialise(self) -> None:

@@ -217,6 +217,7 @@ def test_nobody_waits_for_ever_for_one_who_is_stuck(source):
     assert memory.get("a", nobody) == "late"
 
 
+@pytest.mark.processes
 def test_a_forked_child_waits_for_nobody_of_its_parent(source):
     memory = make_memory()
     asking = crowd(1, lambda: memory.get("a", source.ask))

@@ -15,7 +15,7 @@ from tests.scenarios.http import Server
 from tests.threads import in_threads
 from tests.web_server import WebServer
 
-pytestmark = pytest.mark.usefixtures("db_with_commits")
+pytestmark = [pytest.mark.processes, pytest.mark.usefixtures("db_with_commits")]
 
 OVERLAP_SECONDS = 4
 EVENTS = "/streams/orders/events?last_offset=0"

@@ -2,7 +2,11 @@
 
 import os
 
+import pytest
+
 from accounts.process_id import process_id
+
+pytestmark = pytest.mark.processes
 
 
 def test_a_forked_child_has_its_own():

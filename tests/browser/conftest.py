@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, syn
 from accounts.models import User
 from accounts.roles import Role
 from tests.factories import make_user
+from tests.places import RUNS, hold
 
 PASSWORD = "correct horse battery staple"
 CHROMIUM = next(
@@ -44,14 +45,6 @@ class LoopOfEachGreenlet:
         origin, target = greenlets
         self._loops[origin] = asyncio._get_running_loop()
         asyncio._set_running_loop(self._loops.get(target))
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents and "browser" in getattr(item, "fixturenames", ()):
-            # All of them on one worker: one Chromium at a time is enough for the machine.
-            item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 class QuietHandler(WSGIRequestHandler):
@@ -130,7 +123,8 @@ def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("There is no Chromium on this machine: apt-get install chromium")
     greenlet.settrace(LoopOfEachGreenlet())
-    with sync_playwright() as playwright:
+    # One for the whole machine is enough: two would make each other late.
+    with hold(RUNS / "browser.lock"), sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield chromium
         chromium.close()
@@ -190,8 +184,3 @@ def sign_in(context: BrowserContext, page: Page, site: Site) -> SignIn:
         return somebody
 
     return do
-
-
-@pytest.fixture(autouse=True)
-def cheap_passwords(settings) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

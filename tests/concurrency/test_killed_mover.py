@@ -27,7 +27,7 @@ from tests.consumers.leases import (
 from tests.consumers.processes import start
 from tests.factories import make_stream
 
-pytestmark = pytest.mark.usefixtures("db_with_commits")
+pytestmark = [pytest.mark.processes, pytest.mark.usefixtures("db_with_commits")]
 
 KILLS = 6
 

@@ -13,13 +13,15 @@ import pytest
 from eventflow_site.embedded.errors import CannotStart
 from eventflow_site.embedded.postgres import DURABLE, PostgresServer, postgres_in
 from streams.log.protocol import PartitionRef
+from tests import migrated_cluster
+from tests.run.conftest import new_home
 from tests.streams.log.appending import REFUSED, STORED, AppendingProcess, Load
+
+pytestmark = pytest.mark.processes
 
 CRASHES = 3
 PREPARE = """
 import django; django.setup()
-from django.core.management import call_command
-call_command("migrate", verbosity=0)
 from accounts.models import User
 from streams.models import Partition, Stream
 stream = Stream.objects.create(name="crash", owner=User.objects.create_user("a@example.com"), partition_count=3)
@@ -64,13 +66,14 @@ class CrashingServer:
 
 
 @pytest.fixture
-def server(tmp_path):
+def server():
+    directory = new_home()
     try:
-        place = postgres_in(tmp_path / "postgres", log_path=tmp_path / "log", durability=DURABLE)
+        place = postgres_in(directory / "postgres", log_path=directory / "log", durability=DURABLE)
     except CannotStart as reason:
         pytest.skip(f"needs PostgreSQL's programs: {reason}")
     server = CrashingServer(place)
-    place.initialise()
+    migrated_cluster.copy_to(place)
     server.start()
     yield server
     server.stop()
@@ -89,7 +92,7 @@ def run(code, environment, given=None):
 
 
 def test_kill_9_of_the_whole_server_loses_no_event_that_was_answered(server):
-    environment = os.environ | {"DATABASE_URL": server.place.maintenance_url, "DATABASE_POOL_SIZE": "0"}
+    environment = os.environ | {"DATABASE_URL": server.place.url, "DATABASE_POOL_SIZE": "0"}
     partitions = [PartitionRef(pk, "crash", number) for number, pk in enumerate(run(PREPARE, environment))]
     with AppendingProcess(Load(partitions, threads=8), environment) as process:
         assert process.has_begun.wait(60)

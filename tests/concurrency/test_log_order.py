@@ -5,6 +5,7 @@ import threading
 import time
 from itertools import pairwise
 
+import pytest
 from django.db import connection
 
 from streams.log import get_log
@@ -22,6 +23,8 @@ from tests.streams.log.appending import (
     event,
 )
 from tests.threads import Work
+
+pytestmark = pytest.mark.processes
 
 SECONDS = 2.0
 

@@ -242,6 +242,7 @@ def test_a_server_that_became_a_read_only_standby_is_left_for_the_one_that_is_pr
 # --- processes -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.processes
 def test_kill_9_of_an_appending_process_leaves_every_answer_true(make_partitions, postgres_log):
     partitions = make_partitions(3)
     told: list[Outcomes] = []

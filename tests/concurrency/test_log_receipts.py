@@ -7,6 +7,7 @@ import threading
 import time
 from datetime import timedelta
 
+import pytest
 from django.utils import timezone
 
 from accounts.errors import IdempotencyInProgress, IdempotencyKeyReused
@@ -52,6 +53,7 @@ close_log()
 """
 
 
+@pytest.mark.processes
 def test_two_hundred_retries_at_once_from_two_processes_store_one(partition, postgres_log):
     processes = [
         subprocess.Popen(

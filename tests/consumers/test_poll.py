@@ -217,20 +217,14 @@ class TestWaiting:
         assert poller.result(10) == ["b"]
 
     def test_meanwhile_it_holds_no_database_connection(self, client, stream):
-        def connections():
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "SELECT pid FROM pg_stat_activity WHERE application_name = 'eventflow'"
-                    " AND pid <> pg_backend_pid() AND datname = current_database()"
-                )
-                return {pid for (pid,) in cursor.fetchall()}
+        def in_use() -> int:
+            numbers = connection.pool.get_stats()
+            return numbers["pool_size"] - numbers["pool_available"]
 
-        # A thread that ended may have left one, which closes when Python collects its garbage.
-        earlier = connections()
+        earlier = in_use()
         pollers = waiting(lambda: payloads(poll(client, last_offset=0, wait=20)), 8)
         try:
-            # The server's side of a connection that was given back may take a moment to go.
-            wait_for("their connections to go", lambda: not connections() - earlier, 10)
+            wait_for("their connections to be given back", lambda: in_use() <= earlier, 10)
             assert all(each.is_alive() for each in pollers)
         finally:
             append(client, "done")

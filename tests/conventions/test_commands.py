@@ -10,6 +10,7 @@ from tests.conventions.commands import commands_of, run_commands, serving
 from tests.factories import make_group, make_key, make_owner, make_stream, make_user
 
 pytestmark = [
+    pytest.mark.processes,
     pytest.mark.usefixtures("db_with_commits"),
     pytest.mark.skipif(not (shutil.which("curl") and shutil.which("bash")), reason="needs curl and bash"),
 ]

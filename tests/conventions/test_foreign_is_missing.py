@@ -8,7 +8,7 @@ from tests.client import ApiClient
 from tests.conventions.test_permission_table import ROWS, Cast
 from tests.factories import make_bulk_action, make_dead_letter, make_group, make_key, make_stream, make_token, make_user
 
-pytestmark = pytest.mark.usefixtures("db_with_commits")
+pytestmark = [pytest.mark.exhaustive, pytest.mark.usefixtures("db_with_commits")]
 
 # The collections that show only what the caller may see need no pair.
 WITH_AN_ID = [row for row in ROWS if "{" in row[1] or row == ("POST", "/events")]

@@ -6,7 +6,7 @@ from tests.client import ApiClient
 from tests.conventions.test_permission_table import ROWS, Cast
 from tests.factories import make_group, make_owner, make_stream, make_token, make_user
 
-pytestmark = pytest.mark.usefixtures("db_with_commits")
+pytestmark = [pytest.mark.exhaustive, pytest.mark.usefixtures("db_with_commits")]
 
 SIGNING_IN = [
     ("/auth/login", {"email": "a@example.com", "password": "a wrong password"}),

@@ -19,7 +19,7 @@ from tests.observability.appending import append
 from tests.run.instance import PROJECT
 from tests.web_server import test_database_url
 
-pytestmark = pytest.mark.usefixtures("db_with_commits")
+pytestmark = [pytest.mark.processes, pytest.mark.usefixtures("db_with_commits")]
 
 RESTORED = "eventflow_restored"
 

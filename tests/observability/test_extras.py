@@ -19,11 +19,14 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from observability.telemetry.error_reports import clean
 from tests.factories import make_key, make_owner, make_stream
-from tests.run.conftest import new_home
+from tests.run.conftest import prepared_home
 from tests.run.instance import PROJECT, Instance, clean_environment, free_port, wait_for
 from tests.web_server import WebServer
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the instance under test is watched through /proc")
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(sys.platform != "linux", reason="the instance under test is watched through /proc"),
+]
 
 
 class Receiver:
@@ -87,7 +90,7 @@ class Watched:
     def __init__(self) -> None:
         self.receiver = Receiver()
         self.instance = Instance(
-            new_home(),
+            prepared_home(),
             EVENTFLOW_TRACES="true",
             OTEL_EXPORTER_OTLP_ENDPOINT=f"http://{self.receiver.address}",
             OTEL_BSP_SCHEDULE_DELAY="200",

@@ -12,7 +12,7 @@ from streams.models import Partition
 from tests.factories import make_key, make_owner, make_stream
 from tests.web_server import WebServer
 
-pytestmark = pytest.mark.usefixtures("db_with_commits")
+pytestmark = [pytest.mark.processes, pytest.mark.usefixtures("db_with_commits")]
 
 WAIT_SECONDS = 25
 

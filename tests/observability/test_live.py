@@ -14,10 +14,13 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.run.conftest import new_home
+from tests.run.conftest import prepared_home
 from tests.run.instance import PROJECT, Instance, clean_environment, free_port, wait_for
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the instance under test is watched through /proc")
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(sys.platform != "linux", reason="the instance under test is watched through /proc"),
+]
 
 APPENDED, READ, COMMITTED, LEASED, ACKED, DEAD = 240, 100, 70, 30, 20, 4
 
@@ -63,7 +66,7 @@ SCOPES = ("--scope", "produce", "--scope", "consume", "--scope", "manage")
 
 @pytest.fixture(scope="module")
 def outside() -> Iterator[Outside]:
-    instance = Instance(new_home(), WEB_WORKERS="2", LOG_LEVEL="INFO")
+    instance = Instance(prepared_home(), WEB_WORKERS="2", LOG_LEVEL="INFO")
     try:
         found = Outside(instance.wait_until_greeted())
         bring_in(found)

@@ -64,6 +64,7 @@ def test_a_stuck_reader_does_not_fill_the_memory(file, monkeypatch):
     assert len(path.read_text().splitlines()) > 80
 
 
+@pytest.mark.processes
 def test_nothing_is_lost_when_the_process_ends():
     program = (
         "from observability.telemetry.log_writer import LogWriter\n"
@@ -74,6 +75,7 @@ def test_nothing_is_lost_when_the_process_ends():
     assert done.stderr.decode().split() == [str(i) for i in range(1000)]
 
 
+@pytest.mark.processes
 def test_nothing_is_lost_when_a_multiprocessing_child_ends_and_a_fork_writes_its_own_lines_only():
     program = (
         "import multiprocessing\n"

@@ -13,6 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from observability.telemetry.counter_files import add_up, render_sums, write_values
 from observability.telemetry.process_counters import counted_so_far, fold_departed
 
+pytestmark = pytest.mark.processes
+
 COUNT = """
 import os, sys
 from streams.metrics import count_append, count_rejection, count_waiting

@@ -15,7 +15,7 @@ from tests.factories import make_key, make_owner, make_stream
 from tests.run.instance import PROJECT, free_port, is_listening, wait_for
 from tests.web_server import WebServer
 
-pytestmark = pytest.mark.usefixtures("db_with_commits")
+pytestmark = [pytest.mark.processes, pytest.mark.usefixtures("db_with_commits")]
 
 CLIENTS = 4
 

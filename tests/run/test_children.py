@@ -5,10 +5,14 @@ import subprocess
 from pathlib import Path
 from typing import IO
 
+import pytest
+
 from eventflow_site.embedded.errors import CannotStart
 from eventflow_site.embedded.process import start_process
 from eventflow_site.supervisor.children import Child
 from tests.run.instance import is_alive, wait_for
+
+pytestmark = pytest.mark.processes
 
 
 def next_event(child: Child) -> str:

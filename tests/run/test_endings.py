@@ -21,7 +21,7 @@ from tests.run.instance import (
     wait_for,
 )
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+pytestmark = [pytest.mark.processes, pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")]
 
 # postgres, valkey, web, worker, beat
 CHILDREN_COUNT = 5
@@ -48,16 +48,16 @@ def test_killing_the_supervisor_leaves_nothing_and_the_next_start_works(home: Pa
     assert not (home / "run.env").exists()
 
 
-def test_a_password_that_the_first_start_was_given_is_not_looked_for_elsewhere(home: Path) -> None:
-    first = Instance(home, EVENTFLOW_ADMIN_PASSWORD="of my own choice").wait_until_greeted()
+def test_a_password_that_the_first_start_was_given_is_not_looked_for_elsewhere(prepared_home: Path) -> None:
+    first = Instance(prepared_home, EVENTFLOW_ADMIN_PASSWORD="of my own choice").wait_until_greeted()
     assert "Password   as EVENTFLOW_ADMIN_PASSWORD says" in first.terminal
     first.stop()
 
-    second = Instance(home).wait_until_greeted()
+    second = Instance(prepared_home).wait_until_greeted()
     second.stop()
 
     assert "Password   as it was set" in second.terminal
-    assert "EVENTFLOW_ADMIN_PASSWORD" not in (home / "secrets.env").read_text()
+    assert "EVENTFLOW_ADMIN_PASSWORD" not in (prepared_home / "secrets.env").read_text()
 
 
 def test_being_stopped_while_starting_leaves_nothing(home: Path) -> None:
@@ -70,12 +70,15 @@ def test_being_stopped_while_starting_leaves_nothing(home: Path) -> None:
     assert not any(is_alive(pid) for pid in family)
 
 
+@pytest.mark.database
 def test_servers_of_ones_own_are_used_instead(home: Path) -> None:
+    template = os.environ.get("EVENTFLOW_TEST_TEMPLATE")
+    like = f"TEMPLATE {template}" if template else ""
     subprocess.run(
         [
             sys.executable,
             "-c",
-            "import psycopg,os; psycopg.connect(os.environ['U'], autocommit=True).execute('CREATE DATABASE own')",
+            f"import psycopg,os; psycopg.connect(os.environ['U'], autocommit=True).execute('CREATE DATABASE own {like}')",
         ],
         env={**os.environ, "U": _database("postgres")},
         check=True,

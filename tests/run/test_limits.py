@@ -7,6 +7,8 @@ import pytest
 
 from tests.run.instance import PROJECT
 
+pytestmark = pytest.mark.processes
+
 TELL = """
 import resource, subprocess, sys
 from eventflow_site.supervisor.limits import allow_open_files

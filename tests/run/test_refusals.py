@@ -61,6 +61,7 @@ def old_postgres() -> Iterator[str]:
     listener.close()
 
 
+@pytest.mark.processes
 def test_a_port_in_use(home: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -87,6 +88,7 @@ def test_a_host_that_is_not_here(monkeypatch: pytest.MonkeyPatch, host: str) -> 
         check_address(read_configuration())
 
 
+@pytest.mark.processes
 def test_a_database_that_cannot_be_reached(home: Path) -> None:
     said = refusal(home, **KEYS, DATABASE_URL="postgresql://me:secret@127.0.0.1:9/mine")
 
@@ -94,24 +96,29 @@ def test_a_database_that_cannot_be_reached(home: Path) -> None:
     assert "secret@" not in said
 
 
+@pytest.mark.processes
 def test_a_database_address_that_is_none(home: Path) -> None:
     assert "DATABASE_URL is no PostgreSQL address" in refusal(home, **KEYS, DATABASE_URL="mysql://me@127.0.0.1/mine")
 
 
+@pytest.mark.processes
 def test_a_database_that_is_too_old(home: Path, old_postgres: str) -> None:
     said = refusal(home, **KEYS, DATABASE_URL=old_postgres)
 
     assert "DATABASE_URL leads to PostgreSQL 13; EventFlow needs 14 or newer" in said
 
 
+@pytest.mark.processes
 def test_a_redis_that_cannot_be_reached(home: Path) -> None:
     assert "REDIS_URL cannot be reached" in refusal(home, REDIS_URL="redis://127.0.0.1:9/0")
 
 
+@pytest.mark.processes
 def test_a_redis_address_that_is_none(home: Path) -> None:
     assert "REDIS_URL is no Redis address" in refusal(home, REDIS_URL="http://127.0.0.1")
 
 
+@pytest.mark.processes
 def test_secrets_that_are_missing_beside_a_database_of_ones_own(home: Path) -> None:
     said = refusal(home, DATABASE_URL="postgresql://me@127.0.0.1:9/mine", SECRET_KEY="s" * 60)
 
@@ -119,23 +126,26 @@ def test_secrets_that_are_missing_beside_a_database_of_ones_own(home: Path) -> N
     assert "SECRET_KEY," not in said
 
 
+@pytest.mark.processes
 def test_a_home_that_cannot_be_written(home: Path) -> None:
     home.write_text("a file")
 
     assert f"EVENTFLOW_HOME {home} cannot be written" in refusal(home)
 
 
+@pytest.mark.processes
 def test_a_setting_that_is_of_no_use_on_a_first_start(home: Path) -> None:
     said = refusal(home, 3, EVENTFLOW_ADMIN_EMAIL="nobody")
 
     assert "EVENTFLOW_ADMIN_EMAIL is 'nobody', which is no e-mail address" in said
 
 
-def test_a_setting_that_is_of_no_use_on_a_later_start(home: Path) -> None:
-    Instance(home).wait_until_greeted().stop()
+@pytest.mark.processes
+def test_a_setting_that_is_of_no_use_on_a_later_start(prepared_home: Path) -> None:
+    Instance(prepared_home).wait_until_greeted().stop()
 
-    assert "DATABASE_POOL_SIZE is 'many'. It takes a whole number" in refusal(home, DATABASE_POOL_SIZE="many")
-    assert "ALLOWED_HOSTS is '*'" in refusal(home, ALLOWED_HOSTS="*")
+    assert "DATABASE_POOL_SIZE is 'many'. It takes a whole number" in refusal(prepared_home, DATABASE_POOL_SIZE="many")
+    assert "ALLOWED_HOSTS is '*'" in refusal(prepared_home, ALLOWED_HOSTS="*")
 
 
 @pytest.mark.parametrize("text", ["-1", "1.5", "1e3", "ten", " 5", "٣", "9" * 5000])

@@ -11,7 +11,7 @@ import pytest
 
 from tests.run.instance import PROJECT, Instance, children_of, clean_environment, is_alive, wait_for
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+pytestmark = [pytest.mark.processes, pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")]
 
 CHILDREN = {
     "web": "granian",

@@ -21,6 +21,7 @@ import psycopg
 from eventflow_site.embedded.postgres import DURABLE, PostgresServer, postgres_in
 from eventflow_site.embedded.valkey import ValkeyServer, valkey_in
 from eventflow_site.supervisor.servers import ensure_database
+from tests import migrated_cluster
 from tests.run.instance import PROJECT, clean_environment, family_of, is_alive, wait_for
 from tests.web_server import WebServer
 
@@ -68,7 +69,7 @@ class Cluster:
         self.postgres: PostgresServer = postgres_in(
             self.home / "postgres", log_path=self.home / "postgres.log", durability=DURABLE
         )
-        self.postgres.initialise()
+        migrated_cluster.copy_to(self.postgres)
         self.valkey: ValkeyServer = valkey_in(self.home / "valkey", log_path=self.home / "valkey.log")
         self.start_postgres()
         self.start_valkey()

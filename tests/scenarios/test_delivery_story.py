@@ -11,9 +11,11 @@ from collections import Counter
 
 import pytest
 
-from tests.run.conftest import new_home
+from tests.run.conftest import new_home, prepared_home
 from tests.run.instance import Instance, wait_for
 from tests.scenarios.http import Server
+
+pytestmark = pytest.mark.processes
 
 EVENTS = 1_000
 BROKEN = [n for n in range(1, EVENTS + 1) if n % 20 == 0]
@@ -22,7 +24,7 @@ PATH = "/streams/orders/consumer-groups/shipping"
 
 @pytest.fixture(scope="module")
 def server():
-    instance = Instance(new_home(), WEB_WORKERS="2")
+    instance = Instance(prepared_home(), WEB_WORKERS="2")
     try:
         instance.wait_until_greeted()
         words = instance.terminal.split()

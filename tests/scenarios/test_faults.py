@@ -13,7 +13,7 @@ import pytest
 from tests.run.instance import wait_for
 from tests.scenarios.cluster import BACK, GROUP, STREAM, Cluster, Load
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+pytestmark = [pytest.mark.processes, pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")]
 
 REFUSED_SECONDS = 12
 BACK_SECONDS = 20

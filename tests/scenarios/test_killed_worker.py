@@ -24,6 +24,7 @@ from tests.run.instance import clean_environment, wait_for
 from tests.web_server import test_database_url
 
 pytestmark = [
+    pytest.mark.processes,
     pytest.mark.usefixtures("db_with_commits"),
     pytest.mark.skipif(sys.platform != "linux", reason="kills a process group"),
 ]

@@ -6,7 +6,7 @@ from consumers.models import DeliveryHistory
 from tests.consumers.leases import committed, dead, make_lease_group, produce, states
 from tests.consumers.processes import start
 
-pytestmark = pytest.mark.usefixtures("db_with_commits")
+pytestmark = [pytest.mark.processes, pytest.mark.usefixtures("db_with_commits")]
 
 
 def consume_until_done(group, **options):

@@ -19,7 +19,7 @@ from tests.run.instance import wait_for
 from tests.scenarios.http import Server
 from tests.web_server import WebServer
 
-pytestmark = pytest.mark.usefixtures("db_with_commits")
+pytestmark = [pytest.mark.processes, pytest.mark.usefixtures("db_with_commits")]
 
 HOURS = 6
 SKEWS = {"ahead": HOURS * 3600, "behind": -HOURS * 3600}

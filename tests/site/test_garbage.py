@@ -3,7 +3,11 @@
 import subprocess
 import sys
 
+import pytest
+
 from eventflow_site.front.garbage import GC_THRESHOLDS
+
+pytestmark = pytest.mark.processes
 
 
 def test_what_is_loaded_is_left_out_of_collections_and_these_are_rare():

@@ -496,6 +496,7 @@ def test_the_pages_that_sign_in_have_the_same_limit(user):
     assert "sessionid" not in admin.cookies
 
 
+@pytest.mark.processes
 def test_a_revoked_key_is_refused_by_another_worker_within_a_second(user):
     from tests.web_server import WebServer, exchange
 

@@ -13,7 +13,7 @@ from tests.client import ApiClient
 from tests.factories import make_group, make_key, make_stream, make_token, make_user
 from tests.site.hostile import assert_refused
 
-pytestmark = pytest.mark.usefixtures("db_with_commits")
+pytestmark = [pytest.mark.exhaustive, pytest.mark.usefixtures("db_with_commits")]
 
 NDJSON = "application/x-ndjson"
 DEEP = 100_000

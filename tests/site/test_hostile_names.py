@@ -12,7 +12,7 @@ from tests.factories import make_group, make_key, make_stream, make_token, make_
 from tests.site.hostile import assert_refused
 from tests.threads import at_once
 
-pytestmark = pytest.mark.usefixtures("db_with_commits")
+pytestmark = [pytest.mark.exhaustive, pytest.mark.usefixtures("db_with_commits")]
 
 NO_NAMES = [
     "", " ", ".", "..", "../../etc/passwd", "a/b", "a\\b", "a%2Fb", "a b", "a\tb", "a\r\nb", "a\n", "\na", "a\u202eb",

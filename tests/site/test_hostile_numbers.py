@@ -9,7 +9,7 @@ from tests.client import ApiClient
 from tests.factories import make_group, make_stream, make_token, make_user
 from tests.site.hostile import assert_refused
 
-pytestmark = pytest.mark.usefixtures("db_with_commits")
+pytestmark = [pytest.mark.exhaustive, pytest.mark.usefixtures("db_with_commits")]
 
 MAX = 2**63 - 1
 GROUP = "/streams/orders/consumer-groups/billing"

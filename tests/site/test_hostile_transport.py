@@ -17,6 +17,8 @@ from tests.factories import make_key, make_stream, make_token, make_user
 from tests.site.hostile import assert_refused
 from tests.web_server import WebServer, exchange, receive
 
+pytestmark = pytest.mark.processes
+
 EVENT = b'{"stream":"orders","payload":1}'
 LINES = b'{"stream":"orders","payload":1}\n{"stream":"orders","payload":2}\n'
 

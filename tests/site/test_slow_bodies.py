@@ -176,6 +176,7 @@ def request_of(path: str, length: int, *lines: str) -> bytes:
     return "\r\n".join([*head, *lines, "", ""]).encode()
 
 
+@pytest.mark.processes
 @pytest.mark.usefixtures("db_with_commits")
 def test_hundreds_who_dawdle_hold_up_nobody_and_are_told_so():
     owner = make_owner()

@@ -19,6 +19,8 @@ from streams.services.lifecycle import delete_stream
 from tests.factories import make_group, make_key, make_owner, make_stream, make_token, make_user
 from tests.web_server import RawAnswer, WebServer, exchange, receive
 
+pytestmark = pytest.mark.processes
+
 EVENT = b'{"payload":1}'
 WAIT = 20
 

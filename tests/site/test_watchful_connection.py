@@ -31,6 +31,7 @@ def test_a_server_that_answers_nobody_is_given_up(connection, monkeypatch):
     assert connection.closed
 
 
+@pytest.mark.processes
 def test_the_pool_of_the_web_server_has_such_connections():
     code = (
         "import django; django.setup(); from django.conf import settings;"

@@ -65,7 +65,7 @@ def network(db_with_commits: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     network.close()
 
 
-@pytest.fixture(params=["memory", "postgres"])
+@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.database)])
 def any_log(request: pytest.FixtureRequest) -> Iterator[Log]:
     """Each engine in turn: what holds for one must hold for all."""
     if request.param == "memory":

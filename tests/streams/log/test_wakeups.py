@@ -73,6 +73,7 @@ def test_a_reader_of_several_partitions_is_woken_by_any(make_partitions, postgre
         assert watch.wait(5)
 
 
+@pytest.mark.processes
 def test_an_append_in_another_process_wakes_through_notify(partition, wakeups):
     with wakeups.watch([partition.id]):
         wait_until_listening(wakeups)

@@ -1,0 +1,83 @@
+"""What the marks in pyproject.toml promise, and the order and the place of a test that follow from them.
+
+Loaded with `-p`, so that it holds for every test. `database` and `browser` follow from a test's fixtures. `processes`
+cannot be forgotten: whoever starts a program without it fails. `slow` is a matter of honesty (`make slowest`).
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadFileScheduling
+
+BROWSER_TESTS = "tests/browser"
+# Its tests try many times, for seconds.
+RACES = "concurrency"
+# It only lists files, in milliseconds.
+HARMLESS_PROGRAMS = {"git"}
+STARTS_A_PROGRAM = {"subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.system"}
+
+# The test that runs now, if any.
+_running: list[pytest.Item] = []
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if "django_db_setup" in fixtures or item.get_closest_marker("django_db"):
+            item.add_marker("database")
+        if "browser" in fixtures:
+            item.add_marker("browser")
+        if RACES in item.path.parts and not item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.slow("tries many times what must never happen"))
+        if not all(mark.args for mark in item.iter_markers("slow")):
+            raise pytest.UsageError(f"{item.nodeid} is marked as slow and does not say why.")
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # Long ones first, so that at the end no worker is left alone with one.
+        ranks: dict[Path, int] = {}
+        for item in items:
+            ranks[item.path] = min(ranks.get(item.path, 3), _rank(item))
+        items.sort(key=lambda item: ranks[item.path])
+
+
+def _rank(item: pytest.Item) -> int:
+    return next(
+        (rank for rank, mark in enumerate(("browser", "processes", "slow")) if item.get_closest_marker(mark)), 3
+    )
+
+
+class OneBrowserAtATime(LoadFileScheduling):
+    """A file's tests go to one worker, and all that need Chromium to the same one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return BROWSER_TESTS if nodeid.startswith(f"{BROWSER_TESTS}/") else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneBrowserAtATime:
+    return OneBrowserAtATime(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Any:
+    _running.append(item)
+    try:
+        return (yield)
+    finally:
+        _running.clear()
+
+
+def _watch(event: str, arguments: tuple[Any, ...]) -> None:
+    if event in STARTS_A_PROGRAM and _running and not _may_start_programs(_running[0]):
+        program = os.fspath(arguments[0]) if arguments else event
+        if program not in HARMLESS_PROGRAMS:
+            pytest.fail(f"It starts a program ({program}) and is not marked with `processes`.")
+
+
+def _may_start_programs(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(mark) for mark in ("processes", "browser"))
+
+
+sys.addaudithook(_watch)
