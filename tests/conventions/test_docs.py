@@ -13,6 +13,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md")])
 DECISIONS = sorted((PROJECT / "docs" / "adr").glob("[0-9]*.md"))
 APPS = ("accounts", "streams", "consumers", "observability", "eventflow_site", "tests", "benchmarks")
+# Appending, idempotency, order, reading, offset mode, leases, dead letters, retention.
+PROMISES = {"P": 7, "I": 5, "O": 5, "R": 5, "C": 4, "Q": 7, "D": 6, "T": 5}
 PARTS = ["Context", "Decision", "Consequences", "What would change our mind"]
 
 _FENCE = re.compile(r"^ *```.*?^ *```", re.DOTALL | re.MULTILINE)
@@ -76,6 +78,17 @@ def test_every_test_that_is_named_exists(path):
             if not source.exists() or f"def {test}(" not in source.read_text():
                 missing.append(code)
     assert missing == []
+
+
+def test_every_promise_is_numbered_and_has_tests():
+    text = (PROJECT / "docs" / "delivery-promises.md").read_text()
+    rows = re.findall(r"^\| ([A-Z])(\d+) \| .+? \| (.+) \|$", text, re.MULTILINE)
+    numbers: dict[str, list[int]] = {}
+    for letter, number, tests in rows:
+        numbers.setdefault(letter, []).append(int(number))
+        assert all(re.fullmatch(r"`tests/[\w/]+\.py::test_\w+`", test) for test in tests.split(", ")), (letter, number)
+    assert {letter: len(found) for letter, found in numbers.items()} == PROMISES
+    assert all(found == list(range(1, len(found) + 1)) for found in numbers.values())
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
