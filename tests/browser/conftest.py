@@ -13,6 +13,7 @@ import greenlet
 import pytest
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.test import Client
+from playwright._impl import _greenlets
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
 from accounts.models import User
@@ -45,6 +46,15 @@ class LoopOfEachGreenlet:
         origin, target = greenlets
         self._loops[origin] = asyncio._get_running_loop()
         asyncio._set_running_loop(self._loops.get(target))
+
+
+class AsyncioWithoutPretence:
+    """What Playwright sees of asyncio where it would mark the test's own code as running on its loop."""
+
+    _set_running_loop = staticmethod(lambda loop: None)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio, name)
 
 
 class QuietHandler(WSGIRequestHandler):
@@ -123,6 +133,7 @@ def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("There is no Chromium on this machine: apt-get install chromium")
     greenlet.settrace(LoopOfEachGreenlet())
+    _greenlets.asyncio = AsyncioWithoutPretence()
     # One for the whole machine is enough: two would make each other late.
     with hold(RUNS / "browser.lock"), sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
