@@ -69,22 +69,22 @@ def django_db_setup(django_test_environment, django_db_blocker, django_db_modify
             # It goes with its server.
             close_log()
             connection.close()
-            connection.close_pool()
+            connection.close_pool()  # type: ignore[attr-defined]
         else:
             settings = setup_databases(verbosity=0, interactive=False, aliases={"default": None})
             yield
             close_log()
             end_other_sessions()
             connection.close()
-            connection.close_pool()
+            connection.close_pool()  # type: ignore[attr-defined]
             teardown_databases(settings, verbosity=0)
 
 
 def give_up_leaked_connections() -> None:
     """Begin a new pool if threads that have ended, or will never, keep connections of the old one."""
-    numbers = connection.pool.get_stats()
+    numbers = connection.pool.get_stats()  # type: ignore[attr-defined]
     if numbers["pool_size"] > numbers["pool_available"]:
-        connection.close_pool()
+        connection.close_pool()  # type: ignore[attr-defined]
 
 
 def copy_database(template: str) -> None:

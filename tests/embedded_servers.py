@@ -26,7 +26,7 @@ class EmbeddedServers:
     @property
     def addresses(self) -> dict[str, str]:
         """What tests and the programs that they start find in their environment."""
-        found = {}
+        found: dict[str, str] = {}
         if self.postgres is not None:
             found |= {"DATABASE_URL": self.postgres.url, "EVENTFLOW_TEST_TEMPLATE": migrated_cluster.TEMPLATE}
         if self.valkey is not None:

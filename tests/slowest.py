@@ -40,7 +40,7 @@ class Slowest:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.seconds[report.nodeid] += report.duration
-        self.why[report.nodeid] = dict(report.user_properties).get("why", "")
+        self.why[report.nodeid] = str(dict(report.user_properties).get("why", ""))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line("| seconds | test | why |\n|---:|---|---|")

@@ -133,7 +133,7 @@ def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("There is no Chromium on this machine: apt-get install chromium")
     greenlet.settrace(LoopOfEachGreenlet())
-    _greenlets.asyncio = AsyncioWithoutPretence()
+    setattr(_greenlets, "asyncio", AsyncioWithoutPretence())  # noqa: B010 (no name that its types export)
     # One for the whole machine is enough: two would make each other late.
     with hold(RUNS / "browser.lock"), sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])

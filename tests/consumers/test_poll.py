@@ -218,7 +218,7 @@ class TestWaiting:
 
     def test_meanwhile_it_holds_no_database_connection(self, client, stream):
         def in_use() -> int:
-            numbers = connection.pool.get_stats()
+            numbers = connection.pool.get_stats()  # type: ignore[attr-defined]
             return numbers["pool_size"] - numbers["pool_available"]
 
         earlier = in_use()
