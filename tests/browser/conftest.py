@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import greenlet
 import pytest
@@ -32,20 +31,24 @@ CHROMIUM = next(
 )
 
 
-class LoopOfEachGreenlet:
+class LoopOutOfSight:
     """Playwright's synchronous API runs an event loop in a greenlet of this thread.
 
-    To all else the thread would seem to stand on that loop, also in the tests that come later. So each greenlet sees
-    the loop that it began itself, and no other.
+    To all else the thread would seem to stand on that loop, also in the tests that come later. So the greenlet of the
+    tests sees no loop, and those of Playwright see theirs.
     """
 
     def __init__(self) -> None:
-        self._loops: WeakKeyDictionary[Any, asyncio.AbstractEventLoop | None] = WeakKeyDictionary()
+        self._tests = greenlet.getcurrent()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def __call__(self, event: str, greenlets: tuple[Any, Any]) -> None:
         origin, target = greenlets
-        self._loops[origin] = asyncio._get_running_loop()
-        asyncio._set_running_loop(self._loops.get(target))
+        if target is self._tests:
+            self._loop = asyncio._get_running_loop()
+            asyncio._set_running_loop(None)
+        elif origin is self._tests:
+            asyncio._set_running_loop(self._loop)
 
 
 class AsyncioWithoutPretence:
@@ -132,7 +135,7 @@ def site(server: Site, db_with_commits, settings) -> Site:
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("There is no Chromium on this machine: apt-get install chromium")
-    greenlet.settrace(LoopOfEachGreenlet())
+    greenlet.settrace(LoopOutOfSight())
     setattr(_greenlets, "asyncio", AsyncioWithoutPretence())  # noqa: B010 (no name that its types export)
     # One for the whole machine is enough: two would make each other late.
     with hold(RUNS / "browser.lock"), sync_playwright() as playwright:

@@ -53,7 +53,7 @@ def test_servers_end_with_a_run_that_is_killed_and_the_next_one_sweeps_up(tmp_pa
     (tmp_path / "test_slowly.py").write_text(NEEDS_SERVERS.format(told=told))
     run = begin(tmp_path, "-n", workers)
     try:
-        wait_for("the test", lambda: told.exists() and told.read_text())
+        wait_for("the test", lambda: told.exists() and told.read_text(), seconds=240)
         started = programs(run.pid)
     finally:
         run.kill()
