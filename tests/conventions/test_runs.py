@@ -36,9 +36,15 @@ def begin(directory: Path, *arguments: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         [sys.executable, "-m", "pytest", *options, *arguments, str(directory)],
         cwd=PROJECT,
-        env=clean_environment(PYTHONPATH=str(directory)),
+        env=_own_environment(directory),
         stdout=subprocess.DEVNULL,
     )
+
+
+def _own_environment(directory: Path) -> dict[str, str]:
+    """Without what this run's own workers are told: the other run would take itself for one of them."""
+    inherited = clean_environment(PYTHONPATH=str(directory))
+    return {name: value for name, value in inherited.items() if not name.startswith("PYTEST_")}
 
 
 def programs(pid: int) -> dict[int, str]:
