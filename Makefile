@@ -39,8 +39,9 @@ run: setup ## Start everything: http://127.0.0.1:8000 (HOST, PORT, DATABASE_URL,
 test: setup-dev ## Run the tests, with servers of their own
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
 
+# Three on two processors: they wait now and then, for a database or for what they test.
 test-fast: setup-dev
-	$(BIN)/python -m pytest -n 2 -m "not processes and not browser and not slow and not exhaustive" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 3 $(foreach slow,browser scenarios concurrency,--ignore=tests/$(slow)) -m "not processes and not browser and not slow and not exhaustive" $(PYTEST_ARGS)
 
 # The fuzzer is apart from the rest: its plugin would slow every start of pytest.
 fuzz: setup $(VENV)/fuzz.stamp ## Fuzz a server of its own with its OpenAPI document as the law

@@ -223,6 +223,9 @@ class EmptyBody(DomainError):
     code = "empty_body"
     title = "Empty body"
 
+    def __init__(self, detail: str = "The body is empty; a JSON document is expected.") -> None:
+        super().__init__(detail)
+
 
 class ExpectedObject(DomainError):
     """The body is JSON, but not an object (for appends also: not an array of objects, or an empty one).

@@ -17,10 +17,11 @@ from consumers.errors import ConsumerGroupNotFound, WrongMode
 from consumers.models import ConsumerGroup, Delivery, GroupOffset, Mode
 from consumers.progress import PartitionProgress, count_lag
 from consumers.states import DeliveryState
+from streams.errors import StreamNotFound
 from streams.log import get_log
 from streams.log.protocol import Bounds, PartitionRef
 from streams.lookup import StreamInfo
-from streams.models import Partition
+from streams.models import Partition, Stream
 from streams.names import is_well_formed
 from streams.queries import list_streams
 
@@ -68,10 +69,11 @@ def get_group(stream: StreamInfo, name: str) -> ConsumerGroup:
 
     Raises:
         ConsumerGroupNotFound
+        StreamNotFound: with the group went its stream, which is remembered for a moment longer.
     """
     group = list_groups(stream).filter(name=name).first() if is_well_formed(name) else None
     if group is None:
-        raise ConsumerGroupNotFound
+        raise ConsumerGroupNotFound if Stream.objects.filter(pk=stream.id).exists() else StreamNotFound
     return group
 
 

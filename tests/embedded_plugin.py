@@ -21,6 +21,8 @@ IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 _servers: EmbeddedServers | None = None
 
 
+# Before xdist tells the controller that all is collected: then the wish is looked for.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     if session.config.option.collectonly or not any(item.get_closest_marker("database") for item in session.items):
         return

@@ -4,6 +4,7 @@ Loaded with `-p`, so that it holds for every test. `database` and `browser` foll
 cannot be forgotten: whoever starts a program without it fails. `slow` is a matter of honesty (`make slowest`).
 """
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -41,6 +42,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             ranks[item.path] = min(ranks.get(item.path, 3), _rank(item))
         items.sort(key=lambda item: ranks[item.path])
+
+
+def pytest_collection_finish() -> None:
+    # What was imported stays: no garbage collection need look through it again, test after test.
+    gc.collect()
+    gc.freeze()
 
 
 def _rank(item: pytest.Item) -> int:

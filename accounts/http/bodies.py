@@ -63,8 +63,11 @@ async def read_body_async(
 
 def check_head(request: HttpRequest, *, limit: int, media_types: tuple[str, ...]) -> str:
     """Refuse a body by what is said of it before it comes; return its media type."""
-    media_type = check_media_type(request, media_types)
     declared = request.META.get("CONTENT_LENGTH") or ""
+    if not request.META.get("CONTENT_TYPE") and declared in ("", "0") and not is_chunked(request):
+        # Who sends nothing at all has not chosen a wrong kind.
+        raise EmptyBody
+    media_type = check_media_type(request, media_types)
     if declared:
         if not declared.isascii() or not declared.isdigit() or len(declared) > 18:
             raise BodyTruncated("Content-Length is not a number.")
@@ -85,7 +88,7 @@ def check_whole(request: HttpRequest, body: bytes, *, limit: int) -> bytes:
     if declared and len(body) != int(declared):
         raise BodyTruncated(f"Content-Length says {declared} bytes, {len(body)} came. Nothing was stored.")
     if not body:
-        raise EmptyBody("The body is empty; a JSON document is expected.")
+        raise EmptyBody
     return body
 
 

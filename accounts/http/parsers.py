@@ -33,4 +33,4 @@ def require_body(request: HttpRequest | Request) -> None:
         EmptyBody
     """
     if has_no_body(request):
-        raise EmptyBody("The body is empty; a JSON document is expected.")
+        raise EmptyBody

@@ -70,7 +70,7 @@ def problem_of(error: Exception, request: HttpRequest) -> Problem:
 
 def _of_validation_error(error: drf.ValidationError, request: HttpRequest) -> Problem:
     if has_no_body(request):
-        return _of_domain_error(EmptyBody("The body is empty; a JSON document is expected."))
+        return _of_domain_error(EmptyBody())
     if request.method in ("GET", "HEAD"):
         return _of_filters(error)
     faults = _faults(error.detail)

@@ -53,7 +53,11 @@ class Door:
             return await self._django_lane.answer(wsgi_environ_of(request.environ, body))
         except Exception as error:  # noqa: BLE001 - every error becomes a problem, as in a view
             request.refusal = error
-        return _as_answer(await self._hot_lane.answer(request))
+        try:
+            return _as_answer(await self._hot_lane.answer(request))
+        finally:
+            # It knows this frame, and the frame the request: a circle, in which the connection would stay open.
+            request.refusal = None
 
     async def _collect(self, request: FrontRequest) -> bytes:
         """Return the whole body, or nothing of one that Django refuses by its length alone.

@@ -12,7 +12,7 @@ from consumers.models import ConsumerGroup, Delivery
 from tests.consumers.leases import ack, info, lease, make_lease_group, produce
 from tests.factories import make_stream
 
-pytestmark = pytest.mark.usefixtures("db_with_commits")
+pytestmark = [pytest.mark.usefixtures("db_with_commits"), pytest.mark.slow("hands out 100,000 events and vacuums them")]
 SQL = Path(__file__).parents[2] / "consumers" / "sql"
 HANDED_OUT = 100_000
 TOKEN = "01a2058e-b606-7094-8c31-55e4ce2d8688"

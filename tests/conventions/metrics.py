@@ -2,10 +2,9 @@
 
 import ast
 from dataclasses import dataclass
-from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[2]
-APPS = ("accounts", "streams", "consumers", "observability", "eventflow_site")
+from tests.conventions.source import nodes
+
 KINDS = {"Counter": "counter", "Gauge": "gauge", "Histogram": "histogram"}
 
 
@@ -18,13 +17,7 @@ class Metric:
 
 def metrics_in_the_code() -> list[Metric]:
     """Name (as Prometheus shows it), kind and help text of each."""
-    found = set()
-    for app in APPS:
-        for path in (PROJECT / app).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.Call) and (metric := _metric_of(node)):
-                    found.add(metric)
-    return sorted(found)
+    return sorted({metric for node in nodes() if isinstance(node, ast.Call) and (metric := _metric_of(node))})
 
 
 def _metric_of(call: ast.Call) -> Metric | None:

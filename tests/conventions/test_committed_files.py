@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,23 +23,22 @@ FORBIDDEN = {
 }
 
 
-def committed_files() -> list[Path]:
+@cache
+def committed_files() -> dict[str, str]:
+    """The text of each, by its path in the project."""
     try:
         listing = subprocess.run(["git", "ls-files", "-z"], cwd=PROJECT, capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("not a git checkout")
     names = [name for name in listing.stdout.decode().split("\0") if name]
-    return [PROJECT / name for name in names if not VENDORED.search(name) and not BINARY.search(name)]
+    paths = {name: PROJECT / name for name in names if not VENDORED.search(name) and not BINARY.search(name)}
+    return {name: path.read_text("utf-8", "replace") for name, path in paths.items() if path.is_file()}
 
 
 @pytest.mark.parametrize("kind", FORBIDDEN)
 def test_no_committed_file_mentions(kind):
     pattern = re.compile(FORBIDDEN[kind], re.IGNORECASE | re.MULTILINE)
-    found = []
-    for path in committed_files():
-        if path.is_file():
-            text = path.read_text(encoding="utf-8", errors="replace")
-            found += [f"{path.relative_to(PROJECT)}: {match[0]}" for match in pattern.finditer(text)]
+    found = [f"{name}: {match[0]}" for name, text in committed_files().items() for match in pattern.finditer(text)]
     assert found == []
 
 

@@ -2,12 +2,11 @@
 
 import ast
 import re
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 
-PROJECT = Path(__file__).resolve().parents[2]
+from tests.conventions.source import PROJECT, nodes
+
 DOCUMENT = PROJECT / "docs" / "configuration.md"
-APPS = ("accounts", "streams", "consumers", "observability", "eventflow_site")
 # Functions of ours that take a variable's name first.
 READERS = {"required", "_number", "whole_number", "seconds", "yes_or_no", "one_of"}
 # Methods of os.environ and of django-environ's Env. `setdefault` writes.
@@ -27,9 +26,9 @@ def is_environment(node: ast.AST) -> bool:
     return last_name(node) in OBJECTS
 
 
-def names_read(tree: ast.AST) -> Iterator[str]:
+def names_read(nodes: Iterable[ast.AST]) -> Iterator[str]:
     """Every literal that names a variable where the environment is read."""
-    for node in ast.walk(tree):
+    for node in nodes:
         literal: ast.AST | None = None
         if isinstance(node, ast.Call) and node.args:
             function = node.func
@@ -47,9 +46,7 @@ def names_read(tree: ast.AST) -> Iterator[str]:
 
 
 def variables_read() -> set[str]:
-    files = [path for app in APPS for path in (PROJECT / app).rglob("*.py")]
-    found = {name for path in files for name in names_read(ast.parse(path.read_text()))}
-    return found - INTERNAL
+    return set(names_read(nodes())) - INTERNAL
 
 
 def variables_of_make() -> set[str]:
@@ -73,7 +70,7 @@ f = os.getenv("VIA_GETENV")
 os.environ["WRITTEN"] = "x"
 os.environ.setdefault("WRITTEN_TOO", "x")
 """
-    assert set(names_read(ast.parse(source))) == {
+    assert set(names_read(ast.walk(ast.parse(source)))) == {
         "VIA_ENV",
         "VIA_REQUIRED",
         "VIA_GET",

@@ -2,7 +2,6 @@
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
 from django.test import Client
@@ -11,9 +10,7 @@ from accounts.errors import DomainError
 from eventflow_site.api.problem_kinds import SITE_KINDS, explanation_of, list_problem_kinds, render_markdown
 from eventflow_site.api.problems import TYPE_BASE
 from eventflow_site.api.statuses import STATUS_OF
-
-PROJECT = Path(__file__).resolve().parents[2]
-APPS = ("accounts", "streams", "consumers", "observability", "eventflow_site")
+from tests.conventions.source import PROJECT, nodes
 
 
 def all_errors(base: type[DomainError] = DomainError) -> set[type[DomainError]]:
@@ -23,13 +20,11 @@ def all_errors(base: type[DomainError] = DomainError) -> set[type[DomainError]]:
 def problems_in_the_code() -> set:
     """Every `Problem(status, "code", …)` that is written out anywhere."""
     found = set()
-    for app in APPS:
-        for path in (PROJECT / app).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Problem":
-                    literals = [arg.value for arg in node.args[:2] if isinstance(arg, ast.Constant)]
-                    if len(literals) == 2:
-                        found.add((literals[0], literals[1]))
+    for node in nodes():
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Problem":
+            literals = [arg.value for arg in node.args[:2] if isinstance(arg, ast.Constant)]
+            if len(literals) == 2:
+                found.add((literals[0], literals[1]))
     return found
 
 
@@ -63,11 +58,9 @@ def test_what_the_site_lists_is_really_answered_somewhere():
 def made_in_the_code() -> set[str]:
     """The names of all classes that are called or raised anywhere in the apps."""
     found: set[str] = set()
-    for app in APPS:
-        for path in (PROJECT / app).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text())):
-                made = node.func if isinstance(node, ast.Call) else node.exc if isinstance(node, ast.Raise) else None
-                found.add(str(getattr(made, "id", None) or getattr(made, "attr", "")))
+    for node in nodes():
+        made = node.func if isinstance(node, ast.Call) else node.exc if isinstance(node, ast.Raise) else None
+        found.add(str(getattr(made, "id", None) or getattr(made, "attr", "")))
     return found
 
 

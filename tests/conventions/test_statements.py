@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).resolve().parents[2]
-APPS = ("accounts", "streams", "consumers", "observability", "eventflow_site")
+from tests.conventions.source import APPS, PROJECT, Nodes, nodes_by_module
+
 # Migrations say what they change, and `embedded` starts servers that have no database yet.
 ELSEWHERE = {"migrations", "embedded"}
 # Acts: what a statement that writes deliveries does to them, held against their table elsewhere.
@@ -33,9 +33,8 @@ def shown(path: Path) -> str:
 
 
 @cache
-def code() -> dict[str, ast.Module]:
-    files = [path for app in APPS for path in (PROJECT / app).rglob("*.py") if not ELSEWHERE & set(path.parts)]
-    return {shown(path): ast.parse(path.read_text()) for path in files}
+def code() -> dict[str, Nodes]:
+    return {path: nodes for path, nodes in nodes_by_module().items() if not ELSEWHERE & set(path.split("/"))}
 
 
 def sections(path: Path) -> dict[str, str]:
@@ -56,8 +55,8 @@ def body(path: Path) -> str:
     return "\n".join(line for line in path.read_text().splitlines() if not line.lstrip().startswith("--")).strip()
 
 
-def strings(tree: ast.Module) -> Iterator[str]:
-    return (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
+def strings(nodes: Nodes) -> Iterator[str]:
+    return (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
 
 
 def test_the_files_are_found():
@@ -85,16 +84,13 @@ def test_a_file_holds_one_statement(path):
 
 
 def test_every_statement_is_run_by_its_app():
-    unused = []
-    for path in STATEMENTS:
-        app = path.relative_to(PROJECT).parts[0]
-        if not any(path.stem in strings(tree) for name, tree in code().items() if name.startswith(f"{app}/")):
-            unused.append(shown(path))
-    assert unused == []
+    named = {(name.partition("/")[0], text) for name, nodes in code().items() for text in strings(nodes)}
+    of_apps = {shown(path): (path.relative_to(PROJECT).parts[0], path.stem) for path in STATEMENTS}
+    assert [path for path, statement in of_apps.items() if statement not in named] == []
 
 
-def calls_of(tree: ast.Module, names: set[str]) -> Iterator[ast.Call]:
-    for node in ast.walk(tree):
+def calls_of(nodes: Nodes, names: set[str]) -> Iterator[ast.Call]:
+    for node in nodes:
         if isinstance(node, ast.Call) and (getattr(node.func, "attr", "") or getattr(node.func, "id", "")) in names:
             yield node
 
@@ -103,8 +99,8 @@ def test_every_statement_that_is_run_exists():
     names = {path.stem for path in STATEMENTS}
     run = [
         call.args[0].value
-        for tree in code().values()
-        for call in calls_of(tree, {"run", "_run", "rows"})
+        for nodes in code().values()
+        for call in calls_of(nodes, {"run", "_run", "rows"})
         if call.args and isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, str)
     ]
     assert len(run) > 50
@@ -116,13 +112,13 @@ def test_statements_are_run_in_one_module():
     classes = {"Cursor", "ClientCursor", "RawSQL"}
     running = {
         name
-        for name, tree in code().items()
-        for call in calls_of(tree, methods | classes)
+        for name, nodes in code().items()
+        for call in calls_of(nodes, methods | classes)
         if isinstance(call.func, ast.Attribute) or call.func.id in classes
     }
     assert running == {RUNNER, *RUNS_SQL_TOO}
 
 
 def test_no_sql_stands_in_strings():
-    found = {(name, text) for name, tree in code().items() for text in strings(tree) if VERBS.match(text)}
+    found = {(name, text) for name, nodes in code().items() for text in strings(nodes) if VERBS.match(text)}
     assert {name for name, _ in found} <= set(RUNS_SQL_TOO), found

@@ -2,10 +2,9 @@
 
 import ast
 import re
-from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[2]
-APPS = ("accounts", "streams", "consumers", "observability", "eventflow_site")
+from tests.conventions.source import nodes_by_module
+
 OWNER = "streams/stored_event.py"
 # What a producer sends is another thing than what is stored, although one becomes the other.
 KNOWS_ENVELOPES = "streams/envelope.py"
@@ -15,19 +14,14 @@ FIELDS = {"recorded_at", "payload", "occurred_at", "headers"}
 NAME = re.compile(rb'"(recorded_at|occurred_at|payload|type|headers|offset)":')
 
 
-def code() -> dict[str, ast.Module]:
-    files = [path for app in APPS for path in (PROJECT / app).rglob("*.py")]
-    return {path.relative_to(PROJECT).as_posix(): ast.parse(path.read_text()) for path in files}
-
-
 def is_struct(node: ast.ClassDef) -> bool:
     return any(getattr(base, "attr", getattr(base, "id", "")) == "Struct" for base in node.bases)
 
 
 def test_structs_with_the_fields_of_an_event_stand_in_one_module():
     found = set()
-    for name, tree in code().items():
-        for node in ast.walk(tree):
+    for name, nodes in nodes_by_module().items():
+        for node in nodes:
             if isinstance(node, ast.ClassDef) and is_struct(node):
                 fields = {each.target.id for each in node.body if isinstance(each, ast.AnnAssign)}
                 if fields & FIELDS:
@@ -38,8 +32,8 @@ def test_structs_with_the_fields_of_an_event_stand_in_one_module():
 def test_nobody_else_looks_for_a_field_among_the_bytes():
     found = {
         name
-        for name, tree in code().items()
-        for node in ast.walk(tree)
+        for name, nodes in nodes_by_module().items()
+        for node in nodes
         if isinstance(node, ast.Constant) and isinstance(node.value, bytes) and NAME.search(node.value)
     }
     assert found == {OWNER}

@@ -14,6 +14,8 @@ from streams.lookup import forget_streams, load_stream
 from tests.browser.story import Story, append, tell_story
 from tests.factories import make_group, make_stream, make_user
 
+pytestmark = pytest.mark.slow("opens every page twice, with little and with a lot in it")
+
 # Queries of each page, the three for session, user and roles included.
 MOST = {
     "/": 31,
