@@ -36,10 +36,10 @@ setup-dev: $(VENV)/dev.stamp
 run: setup ## Start everything: http://127.0.0.1:8000 (HOST, PORT, DATABASE_URL, REDIS_URL, EVENTFLOW_HOME)
 	@exec $(BIN)/python manage.py up --stop-with-parent
 
-test: setup-dev ## Run the tests, with servers of their own
-	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
-
 # Three on two processors: they wait now and then, for a database or for what they test.
+test: setup-dev ## Run the tests, with servers of their own
+	$(BIN)/python -m pytest -n 3 $(PYTEST_ARGS)
+
 test-fast: setup-dev
 	$(BIN)/python -m pytest -n 3 $(foreach slow,browser scenarios concurrency,--ignore=tests/$(slow)) -m "not processes and not browser and not slow and not exhaustive" $(PYTEST_ARGS)
 
