@@ -48,8 +48,7 @@ def read_new_api_key(given: Any) -> dict[str, Any]:
     Raises:
         ValidationError
     """
-    body = CreateApiKeySerializer(data=given)
-    body.is_valid(raise_exception=True)
+    body = CreateApiKeySerializer.checked(given)
     fields = dict(body.validated_data)
     fields["stream_names"] = fields.pop("streams")
     return fields
@@ -61,6 +60,5 @@ def read_overlap_seconds(given: Any) -> int:
     Raises:
         ValidationError
     """
-    body = RotateSerializer(data=given)
-    body.is_valid(raise_exception=True)
+    body = RotateSerializer.checked(given)
     return int(body.validated_data["overlap_seconds"])

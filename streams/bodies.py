@@ -79,8 +79,7 @@ def read_new_stream(given: Any) -> NewStream:
     Raises:
         ValidationError
     """
-    body = CreateStreamSerializer(data=given)
-    body.is_valid(raise_exception=True)
+    body = CreateStreamSerializer.checked(given)
     settings = body.settings()
     return NewStream(settings.pop("name"), settings.pop("owner", None), StreamSettings(**settings))
 
@@ -91,6 +90,5 @@ def read_stream_changes(given: Any) -> dict[str, Any]:
     Raises:
         ValidationError
     """
-    body = ChangeStreamSerializer(data=given)
-    body.is_valid(raise_exception=True)
+    body = ChangeStreamSerializer.checked(given)
     return body.settings()

@@ -73,8 +73,7 @@ class LoginView(_OpenView):
     )
     def post(self, request: Request) -> Response:
         """Exchange an e-mail address and a password for an access and a refresh token."""
-        body = LoginSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = LoginSerializer.checked(request.data)
         user, pair = sign_in(**body.validated_data, client_address=client_address(request))
         profile = {"id": user.pk, "email": user.email, "name": user.name, "roles": sorted(user.roles)}
         return Response({**_tokens(pair), "user": profile})
@@ -86,8 +85,7 @@ class RefreshView(_OpenView):
     )
     def post(self, request: Request) -> Response:
         """Exchange a refresh token for a new pair, once; using it again revokes the whole family."""
-        body = RefreshSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = RefreshSerializer.checked(request.data)
         return Response(_tokens(refresh_tokens(**body.validated_data)))
 
 
@@ -95,8 +93,7 @@ class LogoutView(_OpenView):
     @extend_schema(operation_id="logout", tags=["Authentication"], request=RefreshSerializer, responses={204: None})
     def post(self, request: Request) -> Response:
         """Revoke a refresh token and all that came of the same sign-in."""
-        body = RefreshSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = RefreshSerializer.checked(request.data)
         sign_out(**body.validated_data)
         return Response(status=204)
 

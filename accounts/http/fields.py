@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from django.utils.dateparse import parse_datetime
 from drf_spectacular.utils import extend_schema_field
@@ -24,6 +24,17 @@ class StrictSerializer(serializers.Serializer):
                 {name: [ErrorDetail("There is no such field.", code="unknown_field")] for name in unknown[:20]}
             )
         return super().to_internal_value(data)
+
+    @classmethod
+    def checked(cls, given: Any) -> Self:
+        """Return what a body or a form says, checked.
+
+        Raises:
+            ValidationError
+        """
+        body = cls(data=given)
+        body.is_valid(raise_exception=True)
+        return body
 
 
 class StrictCharField(serializers.CharField):

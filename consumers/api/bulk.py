@@ -33,8 +33,7 @@ class _BulkView(StrictView):
     kind: BulkKind
 
     def _answer(self, request: Request) -> Response:
-        body = BulkSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = BulkSerializer.checked(request.data)
         wanted = DeadLetterFilter(**body.validated_data["filter"])
         groups = list_groups_for_dead_letters(caller_of(request), wanted)
         if body.validated_data["dry_run"]:

@@ -154,8 +154,7 @@ class ReportView(StrictView):
     def post(self, request: Request, stream: str, group: str) -> Response:
         """Park an event that an offset-mode consumer cannot process; one that is parked already answers 200."""
         found = require_stream(caller_of(request), stream, Right.CONSUME)
-        body = ReportSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = ReportSerializer.checked(request.data)
         dead_letter, is_new = report_dead_letter(
             stream=found, group=get_group(found, group), reporter=caller_of(request).reference, **body.validated_data
         )

@@ -134,8 +134,7 @@ class OffsetsView(LeanView):
 
 
 def _commit(stream: StreamInfo, group: str, document: Any) -> HttpResponse:
-    body = CommitSerializer(data=document)
-    body.is_valid(raise_exception=True)
+    body = CommitSerializer.checked(document)
     results = commit_offsets(stream=stream, group=get_group(stream, group), offsets=body.by_partition(stream))
     return _answer(
         [

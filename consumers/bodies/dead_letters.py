@@ -37,8 +37,7 @@ def read_filter(given: Any) -> DeadLetterFilter:
     Raises:
         ValidationError
     """
-    serializer = DeadLetterFilterSerializer(data=given)
-    serializer.is_valid(raise_exception=True)
+    serializer = DeadLetterFilterSerializer.checked(given)
     return serializer.as_filter()
 
 
@@ -52,8 +51,7 @@ def read_note(given: Any) -> str:
     Raises:
         ValidationError
     """
-    serializer = NoteSerializer(data=given)
-    serializer.is_valid(raise_exception=True)
+    serializer = NoteSerializer.checked(given)
     return str(serializer.validated_data["note"])
 
 

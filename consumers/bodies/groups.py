@@ -68,8 +68,7 @@ def read_new_group(given: Any) -> tuple[str, GroupSettings]:
     Raises:
         ValidationError
     """
-    body = CreateGroupSerializer(data=given)
-    body.is_valid(raise_exception=True)
+    body = CreateGroupSerializer.checked(given)
     fields = dict(body.validated_data)
     name, backoff = fields.pop("name"), tuple(fields.pop("backoff_seconds"))
     return name, GroupSettings(**fields, backoff_seconds=backoff)
@@ -81,6 +80,5 @@ def read_group_changes(given: Any) -> dict[str, Any]:
     Raises:
         ValidationError
     """
-    body = ChangeGroupSerializer(data=given)
-    body.is_valid(raise_exception=True)
+    body = ChangeGroupSerializer.checked(given)
     return dict(body.validated_data)

@@ -55,8 +55,7 @@ class SeekToField(serializers.Field):
             return SeekTarget(SeekTo(data))
         if not isinstance(data, dict):
             self.fail("invalid")
-        place = SeekPlaceSerializer(data=data)
-        place.is_valid(raise_exception=True)
+        place = SeekPlaceSerializer.checked(data)
         given = place.validated_data
         if "offset" in given:
             return SeekTarget(SeekTo.OFFSET, offset=given["offset"])
@@ -84,7 +83,6 @@ def read_seek(given: Any) -> WantedSeek:
     Raises:
         ValidationError
     """
-    body = SeekSerializer(data=given)
-    body.is_valid(raise_exception=True)
+    body = SeekSerializer.checked(given)
     wanted = body.validated_data
     return WantedSeek(wanted["to"], wanted.get("partition"), wanted["dry_run"])
