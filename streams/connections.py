@@ -7,7 +7,8 @@ must never be what a commit waits for.
 import os
 import select
 import socket
-from typing import Any
+from contextlib import suppress
+from typing import Any, Self
 
 import psycopg
 from django.db import connections
@@ -44,8 +45,27 @@ def has_news(connection: psycopg.Connection[Any]) -> bool:
     return bool(poll.poll(0))
 
 
-def cut(connection: psycopg.Connection[Any]) -> None:
-    """Break a connection that another thread waits on: its wait ends at once with a `psycopg.OperationalError`."""
-    if not connection.closed:
-        with socket.socket(fileno=os.dup(connection.fileno())) as shared:
-            shared.shutdown(socket.SHUT_RDWR)
+class Scissors:
+    """Cut a connection that another thread waits on: its wait ends at once with a `psycopg.OperationalError`.
+
+    They have a hold of their own on the socket. libpq closes its one as soon as it finds it broken, and a moment later
+    the number may be somebody else's.
+    """
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._socket = socket.socket(fileno=os.dup(connection.fileno()))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def cut(self) -> None:
+        """Cut it, in any thread; a connection that is broken already stays as it is."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        self._socket.close()

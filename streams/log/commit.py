@@ -8,7 +8,7 @@ import psycopg
 from accounts.conf import IDEMPOTENCY_TTL_SECONDS
 from accounts.errors import IdempotencyKeyReused
 from accounts.idempotency import pack_body, unpack_body
-from streams.connections import connect
+from streams.connections import Scissors, connect
 from streams.log.bigints import Bigints, adapters
 from streams.log.pending import Lane, PendingAppend, lanes_for
 from streams.log.protocol import Appended
@@ -56,6 +56,7 @@ class CommitSession:
             "default_transaction_isolation=read\\ committed",
             adapters=adapters,
         )
+        self._scissors = Scissors(self.connection)
         self._run = statements.on(self.connection).rows
         self.may_have_committed = False
         _, _, synchronous_commit, *_ = self._run("health")[0]
@@ -64,7 +65,12 @@ class CommitSession:
             raise NotDurable(f"synchronous_commit is {synchronous_commit}")
 
     def close(self) -> None:
+        self._scissors.close()
         self.connection.close()
+
+    def cut(self) -> None:
+        """Break the connection, for whichever thread waits on it; not once it is closed."""
+        self._scissors.cut()
 
     def set_lock_timeout(self, timeout: str) -> None:
         self._run("set_lock_timeout", timeout=timeout)

@@ -10,7 +10,7 @@ import psycopg
 
 from accounts.errors import IdempotencyInProgress, IdempotencyKeyReused
 from accounts.latches import open_all
-from streams.connections import cut, has_news
+from streams.connections import has_news
 from streams.errors import AppendNotStored, AppendOutcomeUnknown, PartitionGone
 from streams.log.commit import (
     ALONE_LOCK_TIMEOUT,
@@ -69,7 +69,7 @@ class Flusher:
         """
         with self._lock:
             if self._in_flight is not None:
-                cut(self._in_flight.connection)
+                self._in_flight.cut()
 
     # --- rounds --------------------------------------------------------------------------------------
 

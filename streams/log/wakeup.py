@@ -16,7 +16,7 @@ import psycopg
 
 from accounts.process_id import process_id
 from streams.conf import HEAD_CHECK_INTERVAL_SECONDS, NOTIFY_INTERVAL_SECONDS
-from streams.connections import connect, cut
+from streams.connections import Scissors, connect
 from streams.log.statements import statements
 from streams.log.watches import Watch, Watches
 
@@ -40,7 +40,7 @@ class Wakeups:
         self._watches = Watches()
         self._is_closed = False
         self._threads: dict[str, threading.Thread] = {}
-        self._listening: psycopg.Connection[Any] | None = None
+        self._listening: Scissors | None = None
         self._news: dict[int, int] = {}
         self._has_news = threading.Event()
         # Our own NOTIFY comes back to our own listener, which need not wake anybody again.
@@ -64,7 +64,7 @@ class Wakeups:
         self._has_news.set()
         with self._lock:
             if self._listening is not None:
-                cut(self._listening)
+                self._listening.cut()
         for thread in self._threads.values():
             thread.join(2 * HEAD_CHECK_INTERVAL_SECONDS)
         self.wake_everybody()
@@ -133,10 +133,10 @@ class Wakeups:
     def _listen(self) -> None:
         while not self._is_closed:
             try:
-                with connect("listen") as connection:
+                with connect("listen") as connection, Scissors(connection) as scissors:
                     statements.on(connection).rows("listen")
                     with self._lock:
-                        self._listening = connection
+                        self._listening = scissors
                     self._listen_on(connection)
             except (psycopg.Error, OSError) as error:
                 if not self._is_closed:
