@@ -18,6 +18,7 @@ from accounts.services.authenticate_key import forget_keys
 from consumers.queries import forget_groups
 from streams.log import close_log
 from streams.lookup import forget_streams
+from tests.connection_pool import close_pool, connections_in_use
 
 # What migrations put there belongs to the schema.
 KEPT = {"auth_group", "auth_permission", "django_content_type", "django_migrations"}
@@ -68,23 +69,14 @@ def django_db_setup(django_test_environment, django_db_blocker, django_db_modify
             yield
             # It goes with its server.
             close_log()
-            connection.close()
-            connection.close_pool()  # type: ignore[attr-defined]
+            close_pool()
         else:
             settings = setup_databases(verbosity=0, interactive=False, aliases={"default": None})
             yield
             close_log()
             end_other_sessions()
-            connection.close()
-            connection.close_pool()  # type: ignore[attr-defined]
+            close_pool()
             teardown_databases(settings, verbosity=0)
-
-
-def give_up_leaked_connections() -> None:
-    """Begin a new pool if threads that have ended, or will never, keep connections of the old one."""
-    numbers = connection.pool.get_stats()  # type: ignore[attr-defined]
-    if numbers["pool_size"] > numbers["pool_available"]:
-        connection.close_pool()  # type: ignore[attr-defined]
 
 
 def copy_database(template: str) -> None:
@@ -130,4 +122,6 @@ def emptied_in_the_end() -> Iterator[None]:
         forget_streams()
         forget_groups()
         connection.close()
-        give_up_leaked_connections()
+        if connections_in_use():
+            # Threads that have ended, or will never, keep some: the next test has a pool without them.
+            close_pool()

@@ -3,13 +3,13 @@
 import time
 
 import pytest
-from django.db import connection
 
 from accounts.roles import Role
 from streams.log import get_log
 from streams.log.protocol import PartitionRef
 from streams.lookup import load_stream
 from tests.client import ApiClient
+from tests.connection_pool import connections_in_use
 from tests.consumers.waiting import waiting
 from tests.factories import make_group, make_key, make_owner, make_stream, make_user
 from tests.run.instance import wait_for
@@ -217,14 +217,10 @@ class TestWaiting:
         assert poller.result(10) == ["b"]
 
     def test_meanwhile_it_holds_no_database_connection(self, client, stream):
-        def in_use() -> int:
-            numbers = connection.pool.get_stats()  # type: ignore[attr-defined]
-            return numbers["pool_size"] - numbers["pool_available"]
-
-        earlier = in_use()
+        earlier = connections_in_use()
         pollers = waiting(lambda: payloads(poll(client, last_offset=0, wait=20)), 8)
         try:
-            wait_for("their connections to be given back", lambda: in_use() <= earlier, 10)
+            wait_for("their connections to be given back", lambda: connections_in_use() <= earlier, 10)
             assert all(each.is_alive() for each in pollers)
         finally:
             append(client, "done")
