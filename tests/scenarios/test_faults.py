@@ -119,6 +119,18 @@ def test_postgres_that_is_killed_under_load_loses_nothing_that_was_answered(clus
     assert counts["durable"] > 20, counts
 
 
+def test_a_commit_that_was_answered_survives_the_end_of_postgres(cluster):
+    log = cluster.append([f"to be committed {n}" for n in range(3)]).body["events"]
+    for event in log:
+        reply = cluster.ask("POST", OFFSETS, {"offset": event["offset"]})
+        assert (reply.status, reply.body["data"][0]["status"]) == (200, "committed")
+        cluster.kill_postgres()
+        cluster.start_postgres()
+        assert_back(cluster)
+        standing = cluster.ask("GET", OFFSETS).body["data"][0]["committed_offset"]
+        assert standing == event["offset"]
+
+
 def test_a_backend_that_is_killed_under_load_loses_nothing_that_was_answered(cluster):
     with Load(cluster) as load:
         for _ in range(2):
