@@ -20,8 +20,9 @@ from accounts.http.renderers import JSONRenderer
 from accounts.http.strict_json import decode_object
 from accounts.permissions import MayConsume
 from accounts.roles import Right
+from accounts.waits import run_blocking
 from consumers.queries import get_group, list_progress
-from consumers.services.offsets import commit_offsets
+from consumers.services.offsets import commit_offsets_async
 from streams.conf import MAX_OFFSET, MAX_PARTITIONS
 from streams.errors import PartitionRequired
 from streams.lookup import StreamInfo, require_stream, require_stream_async
@@ -123,19 +124,20 @@ class OffsetsView(LeanView):
         document = decode_object(body)
         if key is None:
             found = await require_stream_async(caller, stream, Right.CONSUME)
-            return await in_database_thread(lambda: _commit(found, group, document))
+            return await _commit(found, group, document)
 
         def commit() -> tuple[HttpResponse, bytes]:
             # In the transaction of the key: a retry is answered as the first was, whatever has changed since.
-            response = _commit(require_stream(caller, stream, Right.CONSUME), group, document)
+            response = run_blocking(_commit(require_stream(caller, stream, Right.CONSUME), group, document))
             return response, response.content
 
         return await in_database_thread(lambda: act_once(request, key=key, document=document, act=commit))
 
 
-def _commit(stream: StreamInfo, group: str, document: Any) -> HttpResponse:
+async def _commit(stream: StreamInfo, group: str, document: Any) -> HttpResponse:
     body = CommitSerializer.checked(document)
-    results = commit_offsets(stream=stream, group=get_group(stream, group), offsets=body.by_partition(stream))
+    wanted = await in_database_thread(lambda: get_group(stream, group))
+    results = await commit_offsets_async(stream=stream, group=wanted, offsets=body.by_partition(stream))
     return _answer(
         [
             {"partition": each.partition, "committed_offset": each.committed_offset, "status": each.outcome}

@@ -1,6 +1,5 @@
 """`POST …/{group}/ack`, `/nack`, `/extend`, `/release`: what a consumer says of what it was handed."""
 
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -8,7 +7,6 @@ import orjson
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 
-from accounts.database_threads import in_database_thread
 from accounts.http.bodies import JSON
 from accounts.http.lean import LeanView
 from accounts.permissions import MayConsume
@@ -31,10 +29,10 @@ from consumers.services.leasing import (
     LeaseRef,
     LeaseResult,
     Nack,
-    ack_deliveries,
-    extend_leases,
-    nack_deliveries,
-    release_deliveries,
+    ack_deliveries_async,
+    extend_leases_async,
+    nack_deliveries_async,
+    release_deliveries_async,
 )
 
 RESPONSES = {
@@ -73,7 +71,7 @@ class AckView(_OutcomeView):
             for item in body.deliveries
         ]
         _, wanted = await find_stream_and_group(request, stream, group)
-        return answer(await in_database_thread(partial(ack_deliveries, group=wanted, acks=acks)))
+        return answer(await ack_deliveries_async(group=wanted, acks=acks))
 
 
 class NackView(_OutcomeView):
@@ -87,7 +85,7 @@ class NackView(_OutcomeView):
             Nack(item.delivery_id, item.lease_token, item.error, item.delay, item.terminal) for item in body.deliveries
         ]
         _, wanted = await find_stream_and_group(request, stream, group)
-        return answer(await in_database_thread(partial(nack_deliveries, group=wanted, nacks=nacks)))
+        return answer(await nack_deliveries_async(group=wanted, nacks=nacks))
 
 
 class ReleaseView(_OutcomeView):
@@ -99,7 +97,7 @@ class ReleaseView(_OutcomeView):
         body: ReleaseRequest = await self._decode(request, self.decoder)
         _, wanted = await find_stream_and_group(request, stream, group)
         leases = _refs(body.deliveries)
-        return answer(await in_database_thread(partial(release_deliveries, group=wanted, leases=leases)))
+        return answer(await release_deliveries_async(group=wanted, leases=leases))
 
 
 class ExtendView(_OutcomeView):
@@ -110,9 +108,8 @@ class ExtendView(_OutcomeView):
         """Keep it for another ack wait, counted from now."""
         body: ExtendRequest = await self._decode(request, self.decoder)
         _, wanted = await find_stream_and_group(request, stream, group)
-        leases, ack_wait = _refs(body.deliveries), body.ack_wait
-        extend = partial(extend_leases, group=wanted, leases=leases, ack_wait_seconds=ack_wait)
-        return answer(await in_database_thread(extend))
+        leases = _refs(body.deliveries)
+        return answer(await extend_leases_async(group=wanted, leases=leases, ack_wait_seconds=body.ack_wait))
 
 
 def answer(results: list[DeliveryResult]) -> HttpResponse:

@@ -1,5 +1,6 @@
 """The events of deliveries: from the log, or from the dead letter that is redriven. No JSON is decoded."""
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -64,26 +65,33 @@ class _Budget:
         self.left -= len(event)
         return True
 
+    def takes_of(self, events: Sequence[bytes]) -> int:
+        """How many of these fit, from the first on."""
+        if sum(map(len, events)) <= self.left:
+            return len(events) if self.takes_all(events) else 0
+        return next((count for count, event in enumerate(events) if not self.takes(event)), len(events))
+
 
 def read_bodies(
-    rows: Sequence[Range], partitions: Mapping[int, PartitionRef], *, max_bytes: int = MAX_LEASE_BYTES
+    answers: Sequence[Sequence[Range]], partitions: Mapping[int, PartitionRef], *, max_bytes: int = MAX_LEASE_BYTES
 ) -> dict[int, Body]:
-    """Return what was read for each delivery, by its id; at least one event of the first."""
-    budget = _Budget(max_bytes)
-    bodies = _copies([row for row in rows if row.dead_letter_id is not None], budget)
+    """Return what was read for each delivery, by its id; at least one event of the first of each answer."""
+    budgets = {row.id: budget for rows in answers for budget in [_Budget(max_bytes)] for row in rows}
+    rows = [row for rows in answers for row in rows]
+    bodies = _copies([row for row in rows if row.dead_letter_id is not None], budgets)
     in_log = sorted(
         (row for row in rows if row.dead_letter_id is None), key=lambda row: (row.partition_id, row.first_offset)
     )
     for partition_id, own in groupby(in_log, key=lambda row: row.partition_id):
         for run in _runs(list(own)):
             if len(run) == 1:
-                bodies[run[0].id] = _read_one(partitions[partition_id], run[0], budget)
+                bodies[run[0].id] = _read_one(partitions[partition_id], run[0], budgets[run[0].id])
             else:
-                bodies |= _read_run(partitions[partition_id], run, budget)
+                bodies |= _read_run(partitions[partition_id], run, budgets)
     return bodies
 
 
-def _copies(rows: Sequence[Range], budget: _Budget) -> dict[int, Body]:
+def _copies(rows: Sequence[Range], budgets: Mapping[int, _Budget]) -> dict[int, Body]:
     """A redrive gives what its dead letter kept, as edited for this round."""
     if not rows:
         return {}
@@ -98,7 +106,7 @@ def _copies(rows: Sequence[Range], budget: _Budget) -> dict[int, Body]:
     bodies = {}
     for row in rows:
         event = bytes(kept.get(row.dead_letter_id or 0) or b"")
-        fits = budget.takes(event)
+        fits = budgets[row.id].takes(event)
         bodies[row.id] = Body(
             reached=row.last_offset if fits else row.first_offset - 1,
             kept_from=row.first_offset,
@@ -148,31 +156,30 @@ def _read_one(partition: PartitionRef, row: Range, budget: _Budget) -> Body:
     return body
 
 
-def _read_run(partition: PartitionRef, run: list[Range], budget: _Budget) -> dict[int, Body]:
+def _read_run(partition: PartitionRef, run: list[Range], budgets: Mapping[int, _Budget]) -> dict[int, Body]:
     """Several short ranges near each other: one read, of which each takes its own events."""
-    last_offset = max(row.last_offset for row in run)
-    owner = {offset: row.id for row in run for offset in range(row.first_offset, row.last_offset + 1)}
+    last_offset = run[-1].last_offset
     bodies = {row.id: Body(reached=row.first_offset - 1, kept_from=row.first_offset) for row in run}
+    # Answers that are full: what did not fit, and all that follows it, waits.
+    full: set[_Budget] = set()
     position = run[0].first_offset - 1
-    is_full = False
-    while position < last_offset and not is_full:
+    while position < last_offset and not all(budgets[row.id] in full for row in run):
         result = get_log().read(partition, after=position, max_events=last_offset - position, max_bytes=MAX_LEASE_BYTES)
+        # Without events there is nothing more up to the end: retention took it.
+        position = min(last_offset, max(result.next_offset, position + 1)) if result.events else last_offset
         for row in run:
-            bodies[row.id].kept_from = max(row.first_offset, result.bounds.earliest_offset)
-        for offset, event in zip(result.offsets, result.events, strict=True):
-            if offset > last_offset:
-                break
-            delivery_id = owner.get(offset)
-            if delivery_id is not None:
-                if not budget.takes(event):
-                    is_full = True
-                    break
-                bodies[delivery_id].events.append(event)
-                bodies[delivery_id].offsets.append(offset)
-            position = offset
-        if not is_full:
-            # Without events there is nothing more up to the end: retention took it.
-            position = max(position, min(result.next_offset, last_offset)) if result.events else last_offset
-    for row in run:
-        bodies[row.id].reached = max(row.first_offset - 1, min(row.last_offset, position))
+            body, budget = bodies[row.id], budgets[row.id]
+            body.kept_from = max(row.first_offset, result.bounds.earliest_offset)
+            if budget in full or body.reached == row.last_offset or row.first_offset > position:
+                continue
+            start = bisect_right(result.offsets, body.reached)
+            stop = bisect_right(result.offsets, row.last_offset)
+            count = budget.takes_of(result.events[start:stop])
+            body.events += result.events[start : start + count]
+            body.offsets += result.offsets[start : start + count]
+            if count == stop - start:
+                body.reached = min(row.last_offset, position)
+            else:
+                body.reached = result.offsets[start + count] - 1
+                full.add(budget)
     return bodies

@@ -1,16 +1,17 @@
 """Offset mode: a consumer commits what it has finished; the committed offset never moves back by itself."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
-from django.db import transaction
-
+from accounts.waits import run_blocking
 from consumers.errors import ConsumerGroupNotFound, OffsetBeyondHead, WrongMode
-from consumers.models import ConsumerGroup, GroupOffset, Mode
+from consumers.models import ConsumerGroup, Mode
+from consumers.services.shared_commits import share
 from consumers.statements import run
 from streams.log import get_log
-from streams.log.protocol import PartitionRef
+from streams.log.protocol import Bounds, PartitionRef
 from streams.lookup import StreamInfo
 
 
@@ -28,7 +29,9 @@ class CommitResult:
     outcome: CommitOutcome
 
 
-def commit_offsets(*, stream: StreamInfo, group: ConsumerGroup, offsets: Mapping[int, int]) -> list[CommitResult]:
+async def commit_offsets_async(
+    *, stream: StreamInfo, group: ConsumerGroup, offsets: Mapping[int, int]
+) -> list[CommitResult]:
     """Record that the group has finished everything up to each partition's offset: all of them or none.
 
     A lower offset than the committed one is `outdated` and changes nothing; the same one again is
@@ -43,31 +46,60 @@ def commit_offsets(*, stream: StreamInfo, group: ConsumerGroup, offsets: Mapping
         OffsetBeyondHead: nothing with that offset has been appended yet.
     """
     require_mode(group, Mode.OFFSET)
-    partitions = [stream.partition(number) for number in sorted(offsets)]
-    bounds = get_log().bounds(partitions)
-    for partition in partitions:
-        number, head = partition.number, bounds[partition.id].head_offset
-        if offsets[number] > head:
-            raise OffsetBeyondHead(f"Partition {number} ends at offset {head}; {offsets[number]} does not exist yet.")
-    results = {}
-    with transaction.atomic():
-        # In the order in which everybody takes these rows (lock_offsets.sql).
-        for partition in sorted(partitions, key=lambda each: each.id):
-            number = partition.number
-            params = {"group_id": group.pk, "partition_id": partition.id, "offset": offsets[number]}
-            standing = offsets[number] if run("commit_offset", **params) else _standing(group, partition)
-            outcome = CommitOutcome.COMMITTED if standing == offsets[number] else CommitOutcome.OUTDATED
-            results[number] = CommitResult(number, standing, outcome)
-    return [results[partition.number] for partition in partitions]
+    wanted = {stream.partition(number): offsets[number] for number in sorted(offsets)}
+    return await share(("commit", group.pk), wanted, partial(_commit, group), size=len(wanted))
 
 
-def _standing(group: ConsumerGroup, partition: PartitionRef) -> int:
-    rows = GroupOffset.objects.filter(group=group, partition_id=partition.id)
-    standing = rows.values_list("committed_offset", flat=True).first()
-    if standing is None:
+def commit_offsets(*, stream: StreamInfo, group: ConsumerGroup, offsets: Mapping[int, int]) -> list[CommitResult]:
+    """Do what `commit_offsets_async` does, in a thread that may wait."""
+    return run_blocking(commit_offsets_async(stream=stream, group=group, offsets=offsets))
+
+
+def _commit(
+    group: ConsumerGroup, calls: Sequence[Mapping[PartitionRef, int]]
+) -> Callable[[], Sequence[list[CommitResult] | Exception]]:
+    """Commit for all who call at once, in one statement."""
+    bounds = get_log().bounds(list({partition: None for wanted in calls for partition in wanted}))
+    faults = [_fault(wanted, bounds) for wanted in calls]
+    accepted = [wanted for wanted, fault in zip(calls, faults, strict=True) if fault is None]
+    highest: dict[int, int] = {}
+    for partition, offset in (item for wanted in accepted for item in wanted.items()):
+        highest[partition.id] = max(offset, highest.get(partition.id, 0))
+    rows = (
+        run("commit_offsets", group_id=group.pk, partition_ids=list(highest), offsets=list(highest.values()))
+        if highest
+        else []
+    )
+    standing: dict[int, int] = dict(rows)
+    # As if they had come one after the other.
+    return lambda: [fault or _advance(standing, wanted) for wanted, fault in zip(calls, faults, strict=True)]
+
+
+def _fault(
+    wanted: Mapping[PartitionRef, int], bounds: Mapping[int, Bounds]
+) -> OffsetBeyondHead | ConsumerGroupNotFound | None:
+    for partition, offset in wanted.items():
+        if partition.id not in bounds:
+            # The stream was deleted since it was looked up, and its groups with it.
+            return ConsumerGroupNotFound()
+        head = bounds[partition.id].head_offset
+        if offset > head:
+            return OffsetBeyondHead(f"Partition {partition.number} ends at offset {head}; {offset} does not exist yet.")
+    return None
+
+
+def _advance(
+    standing: dict[int, int], wanted: Mapping[PartitionRef, int]
+) -> list[CommitResult] | ConsumerGroupNotFound:
+    if any(partition.id not in standing for partition in wanted):
         # It was deleted since it was looked up.
-        raise ConsumerGroupNotFound
-    return standing
+        return ConsumerGroupNotFound()
+    results = []
+    for partition, offset in wanted.items():
+        standing[partition.id] = max(standing[partition.id], offset)
+        outcome = CommitOutcome.COMMITTED if standing[partition.id] == offset else CommitOutcome.OUTDATED
+        results.append(CommitResult(partition.number, standing[partition.id], outcome))
+    return results
 
 
 def require_mode(group: ConsumerGroup, mode: Mode, way_out: str = "") -> None:

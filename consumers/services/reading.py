@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf
 
+from accounts.database_threads import in_database_thread
 from accounts.waits import run_blocking
 from consumers.progress import count_lag
 from consumers.services.standing import Standing
@@ -70,7 +72,7 @@ async def read_events_async(
             await standing.look_again()
 
     reading, waited_seconds = await look_until_found(
-        look,
+        partial(in_database_thread, look),
         partition_ids=[partition.id for partition in positions],
         wait_seconds=wait_seconds,
         after_waiting=look_at_standing,

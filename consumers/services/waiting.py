@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Generic, TypeVar
 
-from accounts.database_threads import in_database_thread, let_go_of_connection
+from accounts.database_threads import let_go_of_connection
 from consumers.conf import MAX_WAITING_REQUESTS
 from consumers.errors import TooManyWaiting
 from consumers.services.standing import Standing
@@ -59,7 +59,7 @@ class Look(Generic[Found]):
 
 
 async def look_until_found(
-    look: Callable[[], Look[Found]],
+    look: Callable[[], Awaitable[Look[Found]]],
     *,
     partition_ids: Iterable[int],
     wait_seconds: float,
@@ -68,7 +68,7 @@ async def look_until_found(
 ) -> tuple[Found, float]:
     """Look, and look again whenever there may be something new, until it is worth answering or the wait is over.
 
-    `look` asks the database, in a thread; between the looks neither a thread nor a connection is held.
+    Between the looks neither a thread nor a connection is held.
 
     Args:
         after_waiting: called before each further look: what the request stands on may have changed.
@@ -78,13 +78,13 @@ async def look_until_found(
         What the last look found, and the seconds spent waiting, which are no work and no slowness.
     """
     if not wait_seconds:
-        return (await in_database_thread(look)).found, 0.0
+        return (await look()).found, 0.0
     deadline = time.monotonic() + wait_seconds
     waited_seconds = 0.0
     # Watching begins before the look: an append in between wakes us, none is missed.
     with get_wakeups().watch(partition_ids) as watch, standing.waking(watch.wake) if standing else nullcontext():
         while True:
-            seen = await in_database_thread(look)
+            seen = await look()
             now = time.monotonic()
             if seen.is_worth_answering or now >= deadline or is_stopping():
                 return seen.found, waited_seconds

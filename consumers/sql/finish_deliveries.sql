@@ -4,7 +4,7 @@
 -- Params   group_id
 --          delivery_ids, tokens: one element for each
 -- Acts     ack
--- Returns  id, partition_id, first_offset, last_offset of each that was leased under that token, and is_held_back:
+-- Returns  id, token, partition_id, first_offset, last_offset of each that was leased under that token, and is_held_back:
 --          another unfinished delivery stands before it, so advance_offsets.sql must follow
 -- Locks    the offset rows of their partitions, in order, then the deliveries
 -- Plan     consumers_delivery_pkey, groupoffset_unique_per_partition; for the new committed offset the first entry of
@@ -84,6 +84,6 @@ WITH asked AS MATERIALIZED (
      WHERE standing.id = reached.id
        AND standing.committed_offset < coalesce(reached.held_back_at - 1, reached.dispatched_offset)
 )
-SELECT finished.id, finished.partition_id, finished.first_offset, finished.last_offset,
+SELECT finished.id, finished.lease_token, finished.partition_id, finished.first_offset, finished.last_offset,
        reached.held_back_at IS NOT NULL
   FROM finished LEFT JOIN reached ON reached.partition_id = finished.partition_id;

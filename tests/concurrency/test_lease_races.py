@@ -14,6 +14,7 @@ from django.db import transaction
 from consumers.errors import DeadLetterNotOpen
 from consumers.isolation import FailedEvent
 from consumers.models import ConsumerGroup, DeadLetter, Delivery, Redrive
+from consumers.services import shared_commits
 from consumers.services.dead_letters.close import discard_dead_letter
 from consumers.services.dead_letters.redrive import redrive_dead_letter
 from consumers.services.groups import delete_group
@@ -81,6 +82,27 @@ class Ledger:
                     self.acked[delivery.partition, offset] += 1
 
 
+@pytest.fixture(params=["one process", "a process each"])
+def processes(request, monkeypatch):
+    """Callers of one process share their commits; those of several meet at the database only."""
+    if request.param == "a process each":
+        own = threading.local()
+        monkeypatch.setattr(shared_commits, "_lanes", OwnLanes(own))
+
+
+class OwnLanes:
+    """Lanes for each thread."""
+
+    def __init__(self, own: threading.local) -> None:
+        self._own = own
+
+    def __getattr__(self, name: str) -> Any:
+        if not hasattr(self._own, "lanes"):
+            self._own.lanes = shared_commits.Lanes()
+        return getattr(self._own.lanes, name)
+
+
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize("ordering", ["none", "partition"])
 @pytest.mark.parametrize("partitions", [1, 3])
 def test_every_event_is_acked_once_and_never_held_by_two(ordering, partitions):
@@ -130,6 +152,7 @@ def test_every_event_is_acked_once_and_never_held_by_two(ordering, partitions):
     assert not DeadLetter.objects.exists()
 
 
+@pytest.mark.usefixtures("processes")
 def test_one_event_is_leased_by_one_of_many():
     group = make_lease_group()
     produce(group, 1)
@@ -141,6 +164,7 @@ def test_one_event_is_leased_by_one_of_many():
         Delivery.objects.update(is_alone=False, delivery_count=1)
 
 
+@pytest.mark.usefixtures("processes")
 def test_in_an_ordered_group_one_partition_is_one_consumers():
     group = make_lease_group(ordering="partition")
     produce(group, 100)
@@ -149,6 +173,7 @@ def test_in_an_ordered_group_one_partition_is_one_consumers():
     assert sorted(len(answer) for answer in answers) == [0, 0, 0, 1]
 
 
+@pytest.mark.usefixtures("processes")
 def test_max_in_flight_holds_when_all_ask_at_once():
     group = make_lease_group(max_in_flight=10, partitions=4)
     for partition in range(4):
@@ -184,6 +209,7 @@ def test_an_ack_and_the_reaper_meet_at_one_lease():
     pytest.fail(f"it did not go both ways: {ways}")
 
 
+@pytest.mark.usefixtures("processes")
 def test_the_same_lease_acked_nacked_released_and_extended_at_once_ends_one_way():
     group = make_lease_group()
     luck = random.Random(2)
@@ -334,6 +360,7 @@ def test_a_cut_waits_for_whoever_holds_the_partition_if_there_is_nothing_else():
     assert taker.result() == [1, 2, 3]
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_seek_in_the_middle_of_everything_leaves_nothing_behind():
     group = make_lease_group(max_failures=1_000, max_deliveries=10_000)
     produce(group, 200)

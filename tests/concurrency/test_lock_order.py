@@ -64,8 +64,10 @@ def test_what_a_lease_has_passed_by_is_not_kept_locked_while_it_waits_for_the_pa
     execute(f"SELECT pg_advisory_lock({STALL})")
     late = Work(lease_late)
     eventually(waits_for_a_lock)
-    # It has seen these two; now somebody else is quicker. It will lock the first to look again, and keep the lock.
-    first, second = sorted(lease(group, 10).deliveries, key=lambda each: each.first_offset)
+    # It has seen these two; now somebody of another process, who shares no commit with it, is quicker. It will lock the
+    # first to look again, and keep the lock.
+    with transaction.atomic():
+        first, second = sorted(lease(group, 10).deliveries, key=lambda each: each.first_offset)
     with transaction.atomic():
         run("lock_offsets", group_id=group.pk, partition_ids=[info(group).partition(0).id])
         execute(f"SELECT pg_advisory_unlock({STALL})")

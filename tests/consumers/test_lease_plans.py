@@ -135,6 +135,23 @@ def test_fresh_events_are_handed_out_without_a_look_at_the_deliveries(crowded):
     assert "Seq Scan on consumers_delivery" not in plan, plan
 
 
+def test_they_are_dealt_out_to_several_without_one_either(crowded):
+    plan = plan_of(
+        "deal_fresh",
+        group_id=crowded.pk,
+        wait_for=[info(crowded).partition(0).id],
+        partition_ids=[info(crowded).partition(0).id],
+        earliest_offsets=[1],
+        head_offsets=[10],
+        tokens=[TOKEN, TOKEN],
+        consumers=["w", "v"],
+        ack_waits=[30.0, 30.0],
+        rooms=[5, 5],
+        are_empty=[True, True],
+    )
+    assert delivery_scans(plan) == [], plan
+
+
 @pytest.mark.parametrize("name", ["timeline_deliveries"])
 def test_the_timeline_reads_one_entry_of_each_group(crowded, name):
     plan = plan_of(name, partition_id=info(crowded).partition(0).id, offset=100)

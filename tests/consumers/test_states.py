@@ -102,6 +102,22 @@ def lease_fresh(scene: Scene) -> None:
     )
 
 
+def deal_fresh(scene: Scene) -> None:
+    run(
+        "deal_fresh",
+        group_id=scene.group.pk,
+        wait_for=[scene.partition_id],
+        partition_ids=[scene.partition_id],
+        earliest_offsets=[1],
+        head_offsets=[10],
+        tokens=[OTHER_TOKEN, uuid4()],
+        consumers=["w", "v"],
+        ack_waits=[30.0, 60.0],
+        rooms=[3, 3],
+        are_empty=[True, True],
+    )
+
+
 def lease_waiting(last_offset: int) -> Callable[[Scene], object]:
     return lambda scene: run(
         "lease_waiting",
@@ -146,6 +162,7 @@ def held(name: str, **offsets: Any) -> Callable[[Scene], object]:
 
 PLAYS: dict[str, list[Callable[[Scene], Any]]] = {
     "lease_fresh": [lease_fresh],
+    "deal_fresh": [deal_fresh],
     "lease_waiting": [lease_waiting(5), lease_waiting(3)],
     "leave_rest_waiting": [
         lambda scene: run("leave_rest_waiting", delivery_ids=[scene.delivery.pk], first_offsets=[4], last_offsets=[5])
@@ -159,7 +176,7 @@ PLAYS: dict[str, list[Callable[[Scene], Any]]] = {
         lambda scene: run("end_leases", tokens=[scene.token], **pieces(scene, "exhausted", first_offset=1)),
     ],
     "finish_deliveries": [lambda scene: run("finish_deliveries", **named(scene))],
-    "extend_leases": [lambda scene: run("extend_leases", ack_wait=36_000.0, **named(scene))],
+    "extend_leases": [lambda scene: run("extend_leases", ack_waits=[36_000.0], **named(scene))],
     "undo_leases": [held("undo_leases")],
     "lose_events": [held("lose_events")],
     "shrink_leases": [held("shrink_leases", first_offsets=[2], last_offsets=[4])],
@@ -169,7 +186,7 @@ PLAYS: dict[str, list[Callable[[Scene], Any]]] = {
     "consumers/services/groups.py: delete_group": [lambda scene: delete_group(group=scene.group)],
 }
 # What these insert is not a part of another delivery: it comes from nothing.
-FROM_NOTHING = {"lease_fresh", "redrive_dead_letters"}
+FROM_NOTHING = {"lease_fresh", "deal_fresh", "redrive_dead_letters"}
 BY_FUNCTION = {
     "consumers/services/seek.py: _seek": {Act.SEEK},
     "consumers/services/groups.py: delete_group": {Act.DELETE},

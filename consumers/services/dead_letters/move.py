@@ -42,7 +42,7 @@ def move_exhausted(*, group: ConsumerGroup, max_deliveries: int = RECONCILE_STEP
     if not found:
         return 0
     # Events never change, so they are read before anything is locked.
-    bodies = read_bodies(found, partitions_of(group), max_bytes=RECONCILE_STEP_BYTES)
+    bodies = read_bodies([found], partitions_of(group), max_bytes=RECONCILE_STEP_BYTES)
     # What one step has no room for, a following one moves.
     found = [row for row in found if bodies[row.id].reached >= row.first_offset]
     with transaction.atomic():

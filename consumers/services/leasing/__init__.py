@@ -4,16 +4,16 @@ from consumers.services.leasing.answer import Leased, LeasedDelivery, LostRange
 from consumers.services.leasing.expiry import expire_leases
 from consumers.services.leasing.lease import lease_deliveries, lease_deliveries_async
 from consumers.services.leasing.outcomes import (
-    Ack,
-    DeliveryResult,
-    LeaseRef,
-    LeaseResult,
-    Nack,
     ack_deliveries,
+    ack_deliveries_async,
     extend_leases,
+    extend_leases_async,
     nack_deliveries,
+    nack_deliveries_async,
     release_deliveries,
+    release_deliveries_async,
 )
+from consumers.services.leasing.references import Ack, DeliveryResult, LeaseRef, LeaseResult, Nack
 
 __all__ = [
     "Ack",
@@ -25,10 +25,14 @@ __all__ = [
     "LostRange",
     "Nack",
     "ack_deliveries",
+    "ack_deliveries_async",
     "expire_leases",
     "extend_leases",
+    "extend_leases_async",
     "lease_deliveries",
     "lease_deliveries_async",
     "nack_deliveries",
+    "nack_deliveries_async",
     "release_deliveries",
+    "release_deliveries_async",
 ]

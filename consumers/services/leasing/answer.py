@@ -1,14 +1,18 @@
 """The answer to a lease: what was taken, with its events."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from django.db import DatabaseError
+
 from consumers import metrics
-from consumers.services.bodies import read_bodies
+from consumers.models import ConsumerGroup
+from consumers.services.bodies import Body, read_bodies
 from consumers.services.leasing.mend import mend
-from consumers.services.leasing.rows import LeaseTerms, Taken
+from consumers.services.leasing.rows import LeasedRow, SkippedRange, Taken
+from streams.log.protocol import PartitionRef
 from streams.lookup import StreamInfo
 
 
@@ -50,16 +54,34 @@ class Leased:
         return not self.deliveries and not self.gaps
 
 
-def hand_out(stream: StreamInfo, terms: LeaseTerms, taken: Taken) -> Leased:
-    """Read the events of what was taken, outside of any transaction, and put the answer together."""
+def hand_out(stream: StreamInfo, group: ConsumerGroup, leases: Sequence[Taken]) -> list[Leased | Exception]:
+    """Read the events of what was taken, outside of any transaction, and put each answer together."""
     partitions = {partition.id: partition for partition in stream.partitions}
-    bodies = read_bodies(taken.rows, partitions)
-    rows, lost = mend(terms, taken.rows, bodies)
-    leased = Leased(
+    answers: list[Leased | Exception] = []
+    bodies = read_bodies([taken.rows for taken in leases], partitions)
+    for taken in leases:
+        try:
+            rows, lost = mend(taken.terms, taken.rows, bodies)
+        except DatabaseError as error:
+            answers.append(error)
+        else:
+            answers.append(_answer(partitions, taken, rows, lost, bodies))
+    _count(stream, group, [answer for answer in answers if isinstance(answer, Leased)])
+    return answers
+
+
+def _answer(
+    partitions: Mapping[int, PartitionRef],
+    taken: Taken,
+    rows: Sequence[LeasedRow],
+    lost: Sequence[SkippedRange],
+    bodies: Mapping[int, Body],
+) -> Leased:
+    return Leased(
         deliveries=[
             LeasedDelivery(
                 id=row.id,
-                token=terms.token,
+                token=taken.terms.token,
                 partition=partitions[row.partition_id].number,
                 first_offset=row.first_offset,
                 last_offset=row.last_offset,
@@ -77,12 +99,10 @@ def hand_out(stream: StreamInfo, terms: LeaseTerms, taken: Taken) -> Leased:
             for each in (*taken.skipped, *lost)
         ],
     )
-    _count(stream, terms, leased)
-    return leased
 
 
-def _count(stream: StreamInfo, terms: LeaseTerms, leased: Leased) -> None:
-    events = sum(len(delivery.events) for delivery in leased.deliveries)
-    metrics.count_deliveries(stream.name, terms.group.name, "leased", events)
-    for gap in leased.gaps:
-        metrics.count_lost(stream.name, terms.group.name, gap.last_offset - gap.first_offset + 1)
+def _count(stream: StreamInfo, group: ConsumerGroup, answers: Sequence[Leased]) -> None:
+    events = sum(len(delivery.events) for answer in answers for delivery in answer.deliveries)
+    metrics.count_deliveries(stream.name, group.name, "leased", events)
+    lost = sum(gap.last_offset - gap.first_offset + 1 for answer in answers for gap in answer.gaps)
+    metrics.count_lost(stream.name, group.name, lost)

@@ -3,25 +3,30 @@
 from collections.abc import Sequence
 
 from consumers.conf import MAX_LEASE_DELIVERIES
-from consumers.services.leasing.rows import DueRow, LeasedRow, LeaseTerms, Taken
+from consumers.services.leasing.rows import DueRow, LeasedRow, Taken
 from consumers.services.leasing.sharing import TakenRow, fit
 from consumers.statements import run
 
 
-def take_due(terms: LeaseTerms, taken: Taken, *, room: int) -> None:
-    """Lease due deliveries, the longest overdue first."""
-    if room > 0:
-        rows = run("pick_due", group_id=terms.group.pk, is_alone=False, max_rows=min(room, MAX_LEASE_DELIVERIES))
-        lease_picked(terms, taken, _without_busy_cut(terms, taken, fit([DueRow(*row) for row in rows], room)))
+def take_due(taken: Taken, *, room: int) -> bool:
+    """Lease due deliveries, the longest overdue first; whether there were any."""
+    if room <= 0:
+        return True
+    return _take(taken, room, is_alone=False, max_rows=min(room, MAX_LEASE_DELIVERIES))
 
 
-def take_alone(terms: LeaseTerms, taken: Taken, *, room: int) -> None:
-    """Lease the longest overdue of those deliveries that are handed out by themselves."""
-    rows = run("pick_due", group_id=terms.group.pk, is_alone=True, max_rows=1)
-    lease_picked(terms, taken, _without_busy_cut(terms, taken, fit([DueRow(*row) for row in rows], room)))
+def take_alone(taken: Taken) -> bool:
+    """Lease the longest overdue of those deliveries that are handed out by themselves; whether there was one."""
+    return _take(taken, taken.room, is_alone=True, max_rows=1)
 
 
-def _without_busy_cut(terms: LeaseTerms, taken: Taken, picked: list[TakenRow]) -> list[TakenRow]:
+def _take(taken: Taken, room: int, *, is_alone: bool, max_rows: int) -> bool:
+    rows = run("pick_due", group_id=taken.terms.group.pk, is_alone=is_alone, max_rows=max_rows)
+    lease_picked(taken, _without_busy_cut(taken, fit([DueRow(*row) for row in rows], room)))
+    return bool(rows)
+
+
+def _without_busy_cut(taken: Taken, picked: list[TakenRow]) -> list[TakenRow]:
     """Leave out what would have to be cut while somebody else holds its partition.
 
     A cut makes a new range: a seek or a deletion that is under way would not see it, and leave it behind. To wait here
@@ -30,21 +35,21 @@ def _without_busy_cut(terms: LeaseTerms, taken: Taken, picked: list[TakenRow]) -
     if not picked or picked[-1].last_offset == picked[-1].row.last_offset:
         return picked
     partition_id = picked[-1].row.partition_id
-    if run("try_lock_offsets", group_id=terms.group.pk, partition_ids=[partition_id]):
+    if run("try_lock_offsets", group_id=taken.terms.group.pk, partition_ids=[partition_id]):
         return picked
     taken.busy_partition_ids.append(partition_id)
     return picked[:-1]
 
 
-def lease_picked(terms: LeaseTerms, taken: Taken, picked: Sequence[TakenRow]) -> None:
+def lease_picked(taken: Taken, picked: Sequence[TakenRow]) -> None:
     """Lease what was picked; what had no room of the last one waits on as a delivery of its own."""
     if not picked:
         return
     rows = run(
         "lease_waiting",
-        token=terms.token,
-        consumer=terms.consumer,
-        ack_wait=terms.ack_wait_seconds,
+        token=taken.terms.token,
+        consumer=taken.terms.consumer,
+        ack_wait=taken.terms.ack_wait_seconds,
         delivery_ids=[each.row.id for each in picked],
         last_offsets=[each.last_offset for each in picked],
     )

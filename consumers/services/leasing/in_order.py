@@ -2,18 +2,18 @@
 
 from consumers.services.leasing.due import lease_picked
 from consumers.services.leasing.fresh import lease_planned
-from consumers.services.leasing.rows import DueRow, LeaseTerms, Taken
+from consumers.services.leasing.rows import DueRow, Taken
 from consumers.services.leasing.sharing import MAX_FRESH_PARTITIONS, FreshRange, fit, plan_fresh
 from consumers.services.leasing.supply import Supply
 from consumers.statements import run
 
 
-def take_in_order(terms: LeaseTerms, taken: Taken, supply: Supply, *, room: int) -> None:
-    """Lease what comes next in some partitions, each of which is locked first, in random order.
+def take_in_order(taken: Taken, supply: Supply) -> bool:
+    """Lease what comes next in some partitions, each of which is locked first, in random order; whether any was ready.
 
     What must be handed out by itself is, if it comes first; if not, another lease will meet it first.
     """
-    group_id = terms.group.pk
+    group_id = taken.terms.group.pk
     found = run(
         "find_ready_partitions",
         group_id=group_id,
@@ -22,27 +22,27 @@ def take_in_order(terms: LeaseTerms, taken: Taken, supply: Supply, *, room: int)
         head_offsets=[ends.head_offset for ends in supply.bounds.values()],
     )
     ready = [row[0] for row in found]
-    if not ready:
-        return
-    locked = run("try_lock_offsets", group_id=group_id, partition_ids=ready)
+    locked = run("try_lock_offsets", group_id=group_id, partition_ids=ready) if ready else []
     if not locked:
-        locked = run("lock_offsets", group_id=group_id, partition_ids=ready[:1])
+        taken.busy_partition_ids += ready[:1]
+        return bool(ready)
     ours = {row[0] for row in locked}
     picked = run("pick_in_order", group_id=group_id, partition_ids=sorted(ours))
     due = {row[1]: (DueRow(*row[:6]), bool(row[6])) for row in picked}
     chosen: list[DueRow] = []
     fresh: list[FreshRange] = []
     for partition_id in (each for each in ready if each in ours):
-        left = room - sum(row.event_count for row in chosen) - sum(each.room for each in fresh)
+        left = taken.room - sum(row.event_count for row in chosen) - sum(each.room for each in fresh)
         if left <= 0:
             break
         row, is_alone = due.get(partition_id, (None, False))
         if row is None:
             fresh += plan_fresh({partition_id: supply.reached.get(partition_id, 0)}, supply.bounds, left)
         elif is_alone and not chosen and not fresh:
-            lease_picked(terms, taken, fit([row], room))
-            return
+            lease_picked(taken, fit([row], taken.room))
+            return True
         elif not is_alone:
             chosen.append(row)
-    lease_picked(terms, taken, fit(chosen, room))
-    lease_planned(terms, taken, fresh, in_order=True)
+    lease_picked(taken, fit(chosen, taken.room))
+    lease_planned(taken, fresh, in_order=True)
+    return True

@@ -1,5 +1,8 @@
 """Handing out events: `lease_deliveries`."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
+
 from uuid_utils.compat import uuid7
 
 from accounts.database_threads import in_database_thread
@@ -10,10 +13,11 @@ from consumers.models import ConsumerGroup, Mode
 from consumers.services.dead_letters.move import move_exhausted
 from consumers.services.leasing.answer import Leased, hand_out
 from consumers.services.leasing.expiry import expire_leases
-from consumers.services.leasing.rows import LeaseTerms, Pulse
+from consumers.services.leasing.rows import LeaseTerms, Pulse, Taken
 from consumers.services.leasing.supply import find_supply, read_pulse
 from consumers.services.leasing.take import take
 from consumers.services.offsets import require_mode
+from consumers.services.shared_commits import share
 from consumers.services.standing import Standing
 from consumers.services.waiting import Look, look_until_found
 from streams.lookup import StreamInfo
@@ -44,9 +48,9 @@ async def lease_deliveries_async(
     require_mode(group, Mode.LEASE)
     current = group
 
-    def look() -> Look[Leased]:
+    async def look() -> Look[Leased]:
         terms = LeaseTerms(current, uuid7(), consumer, ack_wait_seconds or current.ack_wait_seconds)
-        return _look(stream, terms, max_events)
+        return await share(("lease", group.pk), Taken(terms, max_events), partial(_look, stream))
 
     async def ask_for_the_group() -> None:
         nonlocal current
@@ -85,18 +89,25 @@ def lease_deliveries(
     )
 
 
-def _look(stream: StreamInfo, terms: LeaseTerms, max_events: int) -> Look[Leased]:
-    """Hand out what there is now."""
-    group = terms.group
+def _look(stream: StreamInfo, leases: Sequence[Taken]) -> Callable[[], Sequence[Look[Leased] | Exception]]:
+    """Lease what there is now for all who ask at once; what is returned then reads the events for each."""
+    # Whoever came last knows best whether the group is paused.
+    group = leases[-1].terms.group
     pulse = _tidy(group, read_pulse(group))
     look_again_seconds = _quiet_seconds(group, pulse)
-    room = min(max_events, group.max_in_flight - pulse.in_flight)
+    room = group.max_in_flight - pulse.in_flight
     if group.is_paused or room <= 0:
-        return Look(Leased(), is_worth_answering=False, heads={}, look_again_seconds=look_again_seconds)
-    supply = find_supply(stream, pulse, room=room)
-    leased = hand_out(stream, terms, take(terms, supply, room=room))
+        nothing = Look(Leased(), is_worth_answering=False, heads={}, look_again_seconds=look_again_seconds)
+        return lambda: [nothing] * len(leases)
+    # Each for itself: a call that is tried again alone begins anew.
+    leases = [Taken(taken.terms, min(taken.room, room)) for taken in leases]
+    supply = find_supply(stream, pulse, room=sum(taken.room for taken in leases))
+    take(group, leases, supply)
     heads = {partition_id: ends.head_offset for partition_id, ends in supply.bounds.items()}
-    return Look(leased, not leased.is_nothing, heads, look_again_seconds)
+    return lambda: [
+        answer if isinstance(answer, Exception) else Look(answer, not answer.is_nothing, heads, look_again_seconds)
+        for answer in hand_out(stream, group, leases)
+    ]
 
 
 def _tidy(group: ConsumerGroup, pulse: Pulse) -> Pulse:

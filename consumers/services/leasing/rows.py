@@ -8,6 +8,9 @@ from uuid import UUID
 from consumers.isolation import HeldRange
 from consumers.models import ConsumerGroup
 
+# A lease: the delivery's id and the token. One token may be that of several deliveries, a delivery has had several.
+Key = tuple[int, UUID]
+
 
 class LeaseTerms(NamedTuple):
     """By whom, under which token and for how long."""
@@ -92,9 +95,12 @@ class Taken:
     """What one lease has got so far.
 
     Attributes:
+        room: how many events it may have.
         busy_partition_ids: where there may be more, which somebody else holds now.
     """
 
+    terms: LeaseTerms
+    room: int
     rows: list[LeasedRow] = field(default_factory=list)
     skipped: list[SkippedRange] = field(default_factory=list)
     busy_partition_ids: list[int] = field(default_factory=list)
@@ -106,6 +112,10 @@ class Taken:
     @property
     def event_count(self) -> int:
         return sum(row.last_offset - row.first_offset + 1 for row in self.rows)
+
+    @property
+    def left(self) -> int:
+        return self.room - self.event_count
 
 
 class HeldRow(NamedTuple):

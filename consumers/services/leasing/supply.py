@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from consumers.models import ConsumerGroup
 from consumers.services.leasing.rows import Pulse
@@ -30,13 +30,24 @@ class Supply:
     bounds: Mapping[int, Bounds]
 
     @property
+    def fresh_partition_ids(self) -> list[int]:
+        """Where there are events that were never handed out, in the order to try."""
+        return [
+            partition_id
+            for partition_id, offset in self.reached.items()
+            if partition_id in self.bounds and offset < self.bounds[partition_id].head_offset
+        ]
+
+    @property
     def has_fresh(self) -> bool:
         """Whether some event was never handed out."""
-        return any(
-            offset < self.bounds[partition_id].head_offset
-            for partition_id, offset in self.reached.items()
-            if partition_id in self.bounds
-        )
+        return bool(self.fresh_partition_ids)
+
+    @property
+    def only_fresh_partition(self) -> list[int]:
+        """The one that has new events, if there is no other to try first."""
+        found = self.fresh_partition_ids
+        return found if len(found) == 1 else []
 
     @property
     def has_lost(self) -> bool:
@@ -46,6 +57,14 @@ class Supply:
             for partition_id, offset in self.reached.items()
             if partition_id in self.bounds
         )
+
+    def without_alone(self) -> "Supply":
+        """What is left when nothing more is due that goes by itself."""
+        return replace(self, pulse=self.pulse._replace(seconds_until_due_alone=None))
+
+    def without_due(self) -> "Supply":
+        """What is left when nothing else is due any more."""
+        return replace(self, pulse=self.pulse._replace(seconds_until_due=None))
 
 
 def read_pulse(group: ConsumerGroup) -> Pulse:
