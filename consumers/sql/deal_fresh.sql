@@ -1,5 +1,5 @@
 -- Hand out what nobody has had yet to several leases at once: advance the dispatched offsets, and deal out what lies
--- between. (For one lease lease_fresh.sql costs less.)
+-- between. For one lease lease_fresh.sql costs less.
 --
 -- Params   group_id
 --          wait_for         partitions whose holders are waited for; where the caller holds a delivery: none
