@@ -10,7 +10,7 @@ import pytest
 from consumers.isolation import FailedEvent
 from consumers.models import ConsumerGroup, DeadLetter, DeadLetterAttempt
 from consumers.services.reconcile import reconcile_deliveries
-from tests.consumers.dying_mover import DyingMover
+from tests.consumers.dying_mover import is_killed
 from tests.consumers.leases import (
     ack,
     committed,
@@ -79,23 +79,22 @@ def _unfinished(group: ConsumerGroup) -> list[int]:
 def test_it_may_be_killed_between_any_two_lines():
     stream = make_stream()
     produce(make_lease_group(stream=stream), 4)
-    with DyingMover() as mover:
-        for line in itertools.count():
-            group = make_lease_group(stream=stream, max_failures=1)
-            nack(group, lease_one(group, 3), is_terminal=True)
-            lease_one(group, 1)
-            let_expire(group)
+    for line in itertools.count():
+        group = make_lease_group(stream=stream, max_failures=1)
+        nack(group, lease_one(group, 3), is_terminal=True)
+        lease_one(group, 1)
+        let_expire(group)
 
-            is_killed = mover.is_killed(group.pk, before_line=line)
+        has_died = is_killed(group.pk, before_line=line)
 
-            # At every moment an event is either still in hand or a dead letter, with the lease's end written down.
-            assert sorted(_unfinished(group) + [offset for offset, _ in dead(group)]) == [1, 2, 3, 4], line
-            assert DeadLetterAttempt.objects.filter(dead_letter__group=group).count() == len(dead(group)), line
-            if not is_killed:
-                break
-            # Celery is gone for good.
-            assert lease(group).deliveries == []
-            assert dead(group) == [*((offset, "terminal") for offset in (1, 2, 3)), (4, "max_failures")], line
-            assert (states(group), committed(group)) == ([], 4), line
-            assert DeadLetterAttempt.objects.filter(dead_letter__group=group).count() == 4, line
+        # At every moment an event is either still in hand or a dead letter, with the lease's end written down.
+        assert sorted(_unfinished(group) + [offset for offset, _ in dead(group)]) == [1, 2, 3, 4], line
+        assert DeadLetterAttempt.objects.filter(dead_letter__group=group).count() == len(dead(group)), line
+        if not has_died:
+            break
+        # Celery is gone for good.
+        assert lease(group).deliveries == []
+        assert dead(group) == [*((offset, "terminal") for offset in (1, 2, 3)), (4, "max_failures")], line
+        assert (states(group), committed(group)) == ([], 4), line
+        assert DeadLetterAttempt.objects.filter(dead_letter__group=group).count() == 4, line
     assert line > 50

@@ -14,14 +14,19 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from tests.forked import Forked
 from tests.streams.log.appending import process_environment
 
 
 def start(
     verb: str, group_id: int, *, environment: Mapping[str, str] = MappingProxyType({}), **options: Any
-) -> "subprocess.Popen[str]":
+) -> "Forked | subprocess.Popen[str]":
+    """Start one: where its environment is not the others', a Python of its own, otherwise a fork."""
+    arguments = (verb, str(group_id), json.dumps(options))
+    if not environment:
+        return Forked(__name__, *arguments)
     return subprocess.Popen(
-        [sys.executable, "-m", __name__, verb, str(group_id), json.dumps(options)],
+        [sys.executable, "-m", __name__, *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,

@@ -1,5 +1,6 @@
 """Backing up and restoring, as docs/operations.md says it: a filled log is dumped, restored elsewhere and read back."""
 
+import json
 import os
 import subprocess
 import sys
@@ -35,18 +36,32 @@ def tool(name: str, major: int) -> str:
     pytest.skip(f"needs {name} of PostgreSQL {major}: apt-get install postgresql-client-{major}")
 
 
-def manage(database_url: str, *arguments: str) -> str:
+# Several commands for one start of Python and Django: each one's output ends with a mark of its own.
+MANAGE = """
+import json, sys
+from django.core.management import execute_from_command_line
+for command in json.loads(sys.argv[1]):
+    execute_from_command_line(["manage.py", *command])
+    print(end="\\x1e", flush=True)
+"""
+
+
+def manage(database_url: str, *commands: str, given: str = "") -> list[str]:
+    """Run the commands one after the other; return what each wrote."""
     done = subprocess.run(
-        [sys.executable, "manage.py", *arguments],
+        [sys.executable, "-c", MANAGE, json.dumps([command.split() for command in commands])],
         cwd=PROJECT,
-        env={**os.environ, "DATABASE_URL": database_url},
+        env={**os.environ, "DATABASE_URL": database_url, "DJANGO_SETTINGS_MODULE": "eventflow_site.settings"},
+        input=given,
         capture_output=True,
         text=True,
         check=False,
         timeout=120,
     )
     assert done.returncode == 0, done.stderr + done.stdout
-    return done.stdout
+    *said, rest = done.stdout.split("\x1e")
+    assert (len(said), rest) == (len(commands), "")
+    return said
 
 
 @pytest.fixture
@@ -86,23 +101,16 @@ def test_a_filled_log_is_dumped_restored_and_read_back(tmp_path, other_database)
     restored = [tool("pg_restore", major), "--exit-on-error", "--no-owner", f"--dbname={other_database}", str(dump)]
     subprocess.run(restored, check=True, timeout=120)
 
-    assert manage(other_database, "migrate", "--check") == ""
-    assert manage(other_database, "verify_log") == ""
-    before = manage(test_database_url(), "export_stream", "orders")
+    (before,) = manage(test_database_url(), "export_stream orders")
     assert before.count("\n") == 6_001
-    assert manage(other_database, "export_stream", "orders") == before
-    lag = manage(other_database, "lag", "orders")
+    lacking, wrong, exported, lag = manage(
+        other_database, "migrate --check", "verify_log", "export_stream orders", "lag orders"
+    )
+    assert (lacking, wrong) == ("", "")
+    assert exported == before
     assert f"{6_001 - 1_234:,}" in lag
     # It goes on where it stopped: offsets follow on from the restored head.
-    appended = subprocess.run(
-        [sys.executable, "manage.py", "append", "orders"],
-        cwd=PROJECT,
-        env={**os.environ, "DATABASE_URL": other_database},
-        input=b'{"payload":"after"}\n',
-        capture_output=True,
-        check=False,
-        timeout=120,
-    )
-    assert appended.returncode == 0, appended.stderr
-    assert manage(other_database, "export_stream", "orders").count("\n") == 6_002
-    assert manage(other_database, "verify_log") == ""
+    manage(other_database, "append orders", given='{"payload":"after"}\n')
+    exported, wrong = manage(other_database, "export_stream orders", "verify_log")
+    assert exported.count("\n") == 6_002
+    assert wrong == ""

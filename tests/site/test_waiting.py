@@ -5,6 +5,7 @@ import re
 import socket
 import threading
 import time
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
@@ -21,8 +22,13 @@ from tests.web_server import RawAnswer, WebServer, exchange, receive
 
 pytestmark = pytest.mark.processes
 
-EVENT = b'{"payload":1}'
 WAIT = 20
+
+
+@pytest.fixture(scope="module")
+def server(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock(), WebServer() as server:
+        yield server
 
 
 @pytest.fixture
@@ -32,7 +38,8 @@ def owner(db_with_commits):
 
 @pytest.fixture
 def orders(owner):
-    orders = make_stream("orders", owner=owner)
+    # A name of its own for each test: the server remembers a name for a second.
+    orders = make_stream(owner=owner)
     make_group(orders, "readers")
     make_group(orders, "workers", mode="lease")
     return orders
@@ -44,43 +51,54 @@ def key(owner, orders):
 
 
 @pytest.fixture
-def web(orders):
-    with WebServer() as server:
-        yield server
-
-
-def request_of(method: str, path: str, credential: str, body: bytes = b"") -> bytes:
-    lines = [f"{method} /api/v1/streams/orders{path} HTTP/1.1", "Host: localhost", credential]
-    lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
-    return "\r\n".join([*lines, "", ""]).encode() + body
+def web(server, orders):
+    return Orders(server, orders.name)
 
 
 POLL = ("GET", f"/events?last_offset=0&wait={WAIT}", b"")
 POLL_AS_GROUP = ("GET", f"/events?consumer_group_id=readers&wait={WAIT}", b"")
 LEASE = ("POST", "/consumer-groups/workers/lease", json.dumps({"wait": WAIT}).encode())
+READ = ("GET", "/events", b"")
+APPEND = ("POST", "/events", b'{"payload":1}')
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
-def begin(web: WebServer, verb: tuple[str, str, bytes], credential: str) -> socket.socket:
-    client = web.connect(timeout=WAIT + 10)
-    client.sendall(request_of(verb[0], verb[1], credential, verb[2]))
-    return client
+@dataclass
+class Orders:
+    """What is asked of one stream on a web server."""
 
+    server: WebServer
+    stream: str
 
-def wait_until_waiting(web: WebServer, count: int) -> None:
-    deadline = time.monotonic() + 20
-    while waiting_of(web) != count:
-        assert time.monotonic() < deadline, f"{waiting_of(web)} wait, not {count}"
-        time.sleep(0.02)
+    def request(self, verb: tuple[str, str, bytes], credential: str) -> bytes:
+        method, path, body = verb
+        lines = [f"{method} /api/v1/streams/{self.stream}{path} HTTP/1.1", "Host: localhost", credential]
+        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+        return "\r\n".join([*lines, "", ""]).encode() + body
 
+    def begin(self, verb: tuple[str, str, bytes], credential: str) -> socket.socket:
+        client = self.server.connect(timeout=WAIT + 10)
+        client.sendall(self.request(verb, credential))
+        return client
 
-def waiting_of(web: WebServer) -> int:
-    metrics = exchange(web, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").content.decode()
-    found = re.search(r"^eventflow_waiting_polls(?:\{[^}]*\})? (\S+)$", metrics, re.MULTILINE)
-    return int(float(found[1])) if found else 0
+    def ask(self, verb: tuple[str, str, bytes], key: str) -> int:
+        return exchange(self.server, self.request(verb, f"X-API-Key: {key}")).status_code
 
+    def append(self, key: str) -> None:
+        assert self.ask(APPEND, key) == 202
 
-def append(web: WebServer, key: str) -> None:
-    assert exchange(web, request_of("POST", "/events", f"X-API-Key: {key}", EVENT)).status_code == 202
+    def wait_until_waiting(self, count: int) -> None:
+        deadline = time.monotonic() + 20
+        while self.waiting != count:
+            assert time.monotonic() < deadline, f"{self.waiting} wait, not {count}"
+            time.sleep(0.02)
+
+    @property
+    def waiting(self) -> int:
+        """How many wait on the server, for whatever stream: whoever did so in an earlier test has left."""
+        metrics = exchange(self.server, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").content.decode()
+        found = re.search(r"^eventflow_waiting_polls(?:\{[^}]*\})? (\S+)$", metrics, re.MULTILINE)
+        return int(float(found[1])) if found else 0
 
 
 # --- what a new request would get ------------------------------------------------------------------------------
@@ -103,7 +121,8 @@ def narrow(user: User) -> None:
 
 
 def delete(user: User) -> None:
-    delete_stream(stream=Stream.objects.get(name="orders"), confirm="orders")
+    orders = Stream.objects.get()
+    delete_stream(stream=orders, confirm=orders.name)
 
 
 def delete_groups(user: User) -> None:
@@ -121,8 +140,8 @@ LOSSES = [
 
 @pytest.mark.parametrize(("lose", "status", "code"), LOSSES)
 def test_who_loses_the_right_while_waiting_gets_what_a_new_request_would_get(web, owner, key, lose, status, code):
-    clients = [begin(web, verb, f"X-API-Key: {key}") for verb in (POLL, POLL_AS_GROUP, LEASE)]
-    wait_until_waiting(web, 3)
+    clients = [web.begin(verb, f"X-API-Key: {key}") for verb in (POLL, POLL_AS_GROUP, LEASE)]
+    web.wait_until_waiting(3)
     time.sleep(0.5)
     lose(owner)
     lost_at = time.monotonic()
@@ -136,16 +155,16 @@ def test_who_loses_the_right_while_waiting_gets_what_a_new_request_would_get(web
 
 def test_a_stream_that_is_restricted_meanwhile_is_missing_for_a_stranger(web, orders):
     stranger = make_key(make_user(Role.CONSUMER))
-    client = begin(web, POLL, f"X-API-Key: {stranger}")
-    wait_until_waiting(web, 1)
+    client = web.begin(POLL, f"X-API-Key: {stranger}")
+    web.wait_until_waiting(1)
     Stream.objects.update(visibility=Visibility.RESTRICTED)
     answer = receive(client)
     assert (answer.status_code, answer.json()["code"]) == (404, "stream_not_found")
 
 
 def test_a_group_that_is_deleted_meanwhile_is_missing(web, key, owner):
-    clients = [begin(web, verb, f"X-API-Key: {key}") for verb in (POLL_AS_GROUP, LEASE)]
-    wait_until_waiting(web, 2)
+    clients = [web.begin(verb, f"X-API-Key: {key}") for verb in (POLL_AS_GROUP, LEASE)]
+    web.wait_until_waiting(2)
     delete_groups(owner)
     for client in clients:
         answer = receive(client)
@@ -153,8 +172,8 @@ def test_a_group_that_is_deleted_meanwhile_is_missing(web, key, owner):
 
 
 def test_who_signed_in_is_looked_at_again_too(web, owner, orders):
-    client = begin(web, POLL, f"Authorization: Bearer {make_token(owner)}")
-    wait_until_waiting(web, 1)
+    client = web.begin(POLL, f"Authorization: Bearer {make_token(owner)}")
+    web.wait_until_waiting(1)
     disable(owner)
     assert receive(client).status_code == 401
 
@@ -163,21 +182,21 @@ def test_who_signed_in_is_looked_at_again_too(web, owner, orders):
 def test_an_event_that_comes_after_the_right_went_reaches_nobody(web, owner, key, verb):
     revoked_key = ApiKey.objects.get()
     other = make_key(owner)
-    client = begin(web, verb, f"X-API-Key: {key}")
-    wait_until_waiting(web, 1)
+    client = web.begin(verb, f"X-API-Key: {key}")
+    web.wait_until_waiting(1)
     ApiKey.objects.filter(pk=revoked_key.pk).update(revoked_at=timezone.now())
     # Only what was looked up less than a second ago may still count.
     time.sleep(1.0)
-    append(web, other)
+    web.append(other)
     assert receive(client).status_code == 401
     assert Delivery.objects.count() == 0
 
 
 def test_who_keeps_the_right_waits_on(web, key):
-    client = begin(web, POLL, f"X-API-Key: {key}")
-    wait_until_waiting(web, 1)
+    client = web.begin(POLL, f"X-API-Key: {key}")
+    web.wait_until_waiting(1)
     time.sleep(3)
-    append(web, key)
+    web.append(key)
     answer = receive(client)
     assert (answer.status_code, len(answer.json())) == (200, 1)
 
@@ -187,14 +206,14 @@ def test_who_keeps_the_right_waits_on(web, key):
 
 @pytest.mark.parametrize("verb", [POLL, LEASE], ids=["poll", "lease"])
 def test_who_hangs_up_gives_the_place_back_at_once_and_is_handed_nothing(web, key, verb):
-    clients = [begin(web, verb, f"X-API-Key: {key}") for _ in range(20)]
-    wait_until_waiting(web, 20)
+    clients = [web.begin(verb, f"X-API-Key: {key}") for _ in range(20)]
+    web.wait_until_waiting(20)
     for client in clients:
         client.close()
     started = time.monotonic()
-    wait_until_waiting(web, 0)
+    web.wait_until_waiting(0)
     assert time.monotonic() - started < 5
-    append(web, key)
+    web.append(key)
     assert Delivery.objects.count() == 0
 
 
@@ -202,9 +221,9 @@ def test_who_hangs_up_gives_the_place_back_at_once_and_is_handed_nothing(web, ke
 
 
 def test_a_thousand_wait_and_none_is_refused_and_all_are_woken(web, key):
-    clients = [begin(web, POLL, f"X-API-Key: {key}") for _ in range(1_000)]
-    wait_until_waiting(web, 1_000)
-    append(web, key)
+    clients = [web.begin(POLL, f"X-API-Key: {key}") for _ in range(1_000)]
+    web.wait_until_waiting(1_000)
+    web.append(key)
     answers: list[RawAnswer] = []
 
     def take(some: list[socket.socket]) -> None:
@@ -224,18 +243,19 @@ def test_a_thousand_wait_and_none_is_refused_and_all_are_woken(web, key):
 
 
 def test_while_the_database_is_stuck_the_loop_goes_on(orders, key):
-    with WebServer(DATABASE_POOL_SIZE="2") as web:
-        assert exchange(web, request_of("GET", "/events", f"X-API-Key: {key}")).status_code == 200
-        waiting = begin(web, POLL, f"X-API-Key: {key}")
-        wait_until_waiting(web, 1)
+    with WebServer(DATABASE_POOL_SIZE="2") as server:
+        web = Orders(server, orders.name)
+        assert web.ask(READ, key) == 200
+        waiting = web.begin(POLL, f"X-API-Key: {key}")
+        web.wait_until_waiting(1)
         with connect("test") as locker, locker.transaction():
             locker.execute("LOCK TABLE streams_stream, accounts_apikey IN ACCESS EXCLUSIVE MODE")
             # What was looked up before is forgotten by then.
             time.sleep(1)
-            stuck = [begin(web, ("GET", "/events", b""), f"X-API-Key: {key}") for _ in range(10)]
+            stuck = [web.begin(READ, f"X-API-Key: {key}") for _ in range(10)]
             for _ in range(3):
                 started = time.monotonic()
-                assert exchange(web, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").status_code == 200
+                assert exchange(server, HEALTH).status_code == 200
                 assert time.monotonic() - started < 2
             refused = receive(stuck[-1])
             assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
@@ -246,7 +266,7 @@ def test_while_the_database_is_stuck_the_loop_goes_on(orders, key):
             waiting.settimeout(WAIT)
         # Once it answers again, so does everything.
         deadline = time.monotonic() + 15
-        while exchange(web, request_of("POST", "/events", f"X-API-Key: {key}", EVENT)).status_code != 202:
+        while web.ask(APPEND, key) != 202:
             assert time.monotonic() < deadline
         assert receive(waiting).status_code == 200
         for client in (*stuck, waiting):

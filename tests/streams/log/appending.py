@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from accounts.errors import DomainError
 from streams.errors import AppendNotStored, AppendOutcomeUnknown
 from streams.log.protocol import Log, PartitionAppend, PartitionRef, ReadResult
+from tests.forked import Forked
 from tests.threads import Work
 
 STORED, REFUSED, UNKNOWN = "stored", "refused", "unknown"
@@ -131,16 +132,21 @@ def process_environment() -> dict[str, str]:
 
 
 class AppendingProcess:
-    """A process that appends. What it wrote before it died counts; half a line does not."""
+    """A process that appends, in the test database or in what the environment names.
+
+    What it wrote before it died counts; half a line does not.
+    """
 
     def __init__(self, load: Load, environment: Mapping[str, str] | None = None) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__, json.dumps(asdict(load))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment or process_environment(),
-        )
+        options = json.dumps(asdict(load))
+        self._process: Forked | subprocess.Popen[str]
+        if environment is None:
+            self._process = Forked(__name__, options)
+        else:
+            command = [sys.executable, "-m", __name__, options]
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+            )
         self._lines: list[str] = []
         self._was_killed = False
         self.has_begun = threading.Event()
