@@ -23,3 +23,8 @@ MAX_IDEMPOTENCY_KEY_LENGTH: Final = 255
 # The largest JSON body of any endpoint but ingest, in bytes.
 MAX_BODY_BYTES: Final = 1_000_000
 MAX_JSON_DEPTH: Final = 64
+# Of what is wrong with a request so many things are looked for and told.
+MAX_FAULTS: Final = 100
+# Bounds on bodies before they are decoded: no endpoint has nearly so many fields, nor values in one of them.
+MAX_BODY_FIELDS: Final = 100
+MAX_FIELD_VALUES: Final = 20_000

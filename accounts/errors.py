@@ -2,6 +2,8 @@
 
 from typing import ClassVar, Self
 
+from accounts.conf import MAX_FIELD_VALUES
+
 
 class DomainError(Exception):
     """A refusal by a rule of the domain: it names what happened and how to mend it.
@@ -169,6 +171,21 @@ class InvalidParameter(DomainError):
         super().__init__(f"{parameter}: {detail}")
         self.parameter = parameter
         self.parameter_code = code or self.code
+
+
+class TooManyValues(DomainError):
+    """A field of the body holds more values than any endpoint takes: it was not even looked at which.
+
+    Send fewer; several requests, where an endpoint takes a list.
+    """
+
+    code = "invalid_request"
+    title = "Invalid request"
+
+    def __init__(self, field: str) -> None:
+        super().__init__("Some fields cannot be accepted.")
+        self.field = field
+        self.fault = f"At most {MAX_FIELD_VALUES} values."
 
 
 # --- the body of a request ---

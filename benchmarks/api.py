@@ -14,13 +14,13 @@ class Api:
 
     def __init__(self, port: int, headers: dict[str, str] | None = None) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        self._headers = headers or {}
+        self.headers = headers or {}
         self._used_at = 0.0
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """Send a request and return its JSON; anything but 2xx ends the benchmark."""
         content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-        headers = {**self._headers, "Content-Type": "application/json"}
+        headers = {**self.headers, "Content-Type": "application/json"}
         if time.monotonic() - self._used_at > IDLE_SECONDS:
             self._connection.close()
         self._connection.request(method, f"/api/v1{path}", content, headers)

@@ -2,10 +2,10 @@ import functools
 from typing import Any
 from urllib.parse import urlencode
 
-from django.contrib.admin import AdminSite
+from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth import REDIRECT_FIELD_NAME
-from django.core.exceptions import BadRequest, PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
@@ -29,6 +29,7 @@ class EventFlowAdminSite(AdminSite):
             values = [value for values in dict(request.GET.lists()).values() for value in values]
             if any("\x00" in value for value in (*values, *chosen)):
                 raise BadRequest("Text must not contain NUL.")
+            _check_chosen(getattr(view, "__self__", None), chosen)
             return guarded(request, *args, **kwargs)
 
         return answer
@@ -41,3 +42,15 @@ class EventFlowAdminSite(AdminSite):
         if request.user.is_authenticated:
             raise PermissionDenied("This needs the admin role.")
         return HttpResponseRedirect(f"{reverse('sign-in')}?{urlencode({REDIRECT_FIELD_NAME: wanted})}")
+
+
+def _check_chosen(model_admin: Any, chosen: list[str]) -> None:
+    """Refuse rows that are chosen by what cannot be their key: the database would be asked for them."""
+    if not isinstance(model_admin, ModelAdmin):
+        return
+    key: Any = model_admin.opts.pk
+    try:
+        for value in chosen:
+            key.run_validators(key.to_python(value))
+    except ValidationError as error:
+        raise BadRequest("There is no such row.") from error

@@ -11,10 +11,11 @@ from accounts.http.fields import (
     StrictCharField,
     StrictChoiceField,
     StrictIntegerField,
+    StrictMapField,
     StrictSerializer,
 )
 from streams.conf import MAX_OFFSET, MAX_PARTITIONS
-from streams.labels import MAX_LABEL_CHARACTERS, explain_labels
+from streams.labels import MAX_LABEL_CHARACTERS, MAX_LABELS, explain_labels
 from streams.models import Visibility
 from streams.services.lifecycle import StreamSettings
 
@@ -32,8 +33,8 @@ class ChangeStreamSerializer(StrictSerializer):
     visibility = StrictChoiceField(choices=Visibility.values, required=False)
     retention = RetentionSerializer(required=False)
     paused = StrictBooleanField(required=False)
-    labels = serializers.DictField(
-        child=StrictCharField(max_length=MAX_LABEL_CHARACTERS, allow_blank=True), required=False
+    labels = StrictMapField(
+        child=StrictCharField(max_length=MAX_LABEL_CHARACTERS, allow_blank=True), most=MAX_LABELS, required=False
     )
 
     def validate_labels(self, labels: dict[str, str]) -> dict[str, str]:

@@ -7,15 +7,17 @@ into the record, so what was sent is what every consumer reads.
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 from uuid_utils import uuid7
 
-from accounts.errors import ExpectedObject, InvalidUnicode, PayloadTooLarge, TooDeep
+from accounts.conf import MAX_FAULTS
+from accounts.errors import ExpectedObject, InvalidJson, InvalidUnicode, PayloadTooLarge, TooDeep
 from accounts.http.faults import fault_of
-from accounts.http.strict_json import check_text, exceeds_depth, explain_decode_error
+from accounts.http.strict_json import check_syntax, check_text, exceeds_depth, explain_decode_error
 from streams.conf import (
     MAX_EVENT_BYTES,
     MAX_HEADER_BYTES,
@@ -31,8 +33,8 @@ from streams.record_lines import RecordLines
 
 TYPE_PATTERN = rf"[A-Za-z0-9][A-Za-z0-9._:/+-]{{0,{MAX_TYPE_CHARACTERS - 1}}}"
 _type = re.compile(TYPE_PATTERN, re.ASCII)
-# A string, or white space between tokens.
-_STRING_OR_SPACE = re.compile(rb'("(?:[^"\\]|\\.)*")|[ \t\r\n]+')
+# A line of NDJSON that is not blank, without the white space before it.
+_LINE = re.compile(rb"[^ \t\r\n\v\f][^\n]*")
 _WORDS = {
     "unknown_field": "An event has no such field.",
     "required": "`{name}` is required.",
@@ -58,8 +60,16 @@ class Envelope(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=Fals
 
 _one = msgspec.json.Decoder(Envelope)
 _many = msgspec.json.Decoder(list[Envelope])
-_items = msgspec.json.Decoder(list[Raw])
-_any = msgspec.json.Decoder(Raw)
+# It ends at the first item too many, having made nothing of those before it.
+_items = msgspec.json.Decoder(
+    msgspec.defstruct(
+        "Items",
+        [(f"item_{number}", Raw, None) for number in range(MAX_REQUEST_EVENTS)],
+        array_like=True,
+        forbid_unknown_fields=True,
+        gc=False,
+    )
+)
 _encoder = msgspec.json.Encoder()
 _NO_HEADERS: dict[str, str] = {}
 _NEITHER_OPENER_NOR_NEWLINE = bytes(set(range(256)) - set(b"[{\n"))
@@ -81,11 +91,14 @@ def decode_events(body: bytes, *, is_ndjson: bool) -> tuple[list[Envelope], bool
         InvalidEvents: some items are not envelopes; each is named.
     """
     check_text(body)
-    is_single = False
+    is_single = not is_ndjson and body.lstrip()[:1] == b"{"
+    lines = _lines_of(body) if is_ndjson else []
+    if not is_ndjson and not is_single and _may_be_too_many(body):
+        _split(body)
     try:
         if is_ndjson:
-            events = _decode_lines(body)
-        elif is_single := body.lstrip()[:1] == b"{":
+            events = [_one.decode(line) for line in lines]
+        elif is_single:
             events = [_one.decode(body)]
         else:
             events = _many.decode(body)
@@ -94,13 +107,12 @@ def decode_events(body: bytes, *, is_ndjson: bool) -> tuple[list[Envelope], bool
             _check_lines(body)
         if not isinstance(error, msgspec.ValidationError):
             raise explain_decode_error(error, body) from error
-        events = _decode_each(_split(body, is_ndjson=is_ndjson), is_single=is_single)
+        items = lines if is_ndjson else [body] if is_single else _split(body)
+        events = _decode_each(items, is_single=is_single)
     if b"\\u0000" in body:
         _refuse_nul_in_names(events)
     if not events:
         raise ExpectedObject("At least one event is expected: an object, an array of objects, or NDJSON.")
-    if len(events) > MAX_REQUEST_EVENTS:
-        raise PayloadTooLarge(f"A request may have at most {MAX_REQUEST_EVENTS} events; this one has {len(events)}.")
     return events, is_single
 
 
@@ -128,6 +140,8 @@ def make_records(events: Sequence[Envelope], *, is_single: bool) -> tuple[Sequen
             event.headers = no_headers
         else:
             faults += _faults_of(event, "" if is_single else f"/{index}")
+            if len(faults) >= MAX_FAULTS:
+                break
             _complete(event, ids, index)
         if event.stream is not unset:
             event.stream = unset
@@ -164,8 +178,10 @@ def _encode(events: Sequence[Envelope]) -> Sequence[bytes]:
     openers = lines.translate(None, _NEITHER_OPENER_NOR_NEWLINE)
     if openers.count(b"\n") != len(events) or b"\r" in lines:
         # Some payloads were sent over several lines.
-        for event in events:
-            event.payload = Raw(_STRING_OR_SPACE.sub(rb"\1", bytes(event.payload)))
+        for index, event in enumerate(events):
+            if exceeds_depth(bytes(event.payload)):
+                raise _too_deep(index)
+            event.payload = Raw(msgspec.json.format(bytes(event.payload), indent=-1))
         lines = _encoder.encode_lines(events)
         openers = lines.translate(None, _NEITHER_OPENER_NOR_NEWLINE)
     lines = lines[:-1]
@@ -180,23 +196,43 @@ def _encode(events: Sequence[Envelope]) -> Sequence[bytes]:
         for index, record in enumerate(records):
             # The record's own object is one level around the payload.
             if exceeds_depth(record, MAX_JSON_DEPTH + 1):
-                raise TooDeep(f"A payload may be nested at most {MAX_JSON_DEPTH} deep; event {index} is deeper.")
+                raise _too_deep(index)
     return records
 
 
-def _decode_lines(body: bytes) -> list[Envelope]:
-    return [_one.decode(line) for line in body.split(b"\n") if line.strip()]
+def _too_deep(index: int) -> TooDeep:
+    return TooDeep(f"A payload may be nested at most {MAX_JSON_DEPTH} deep; event {index} is deeper.")
+
+
+def _too_many() -> PayloadTooLarge:
+    return PayloadTooLarge(f"A request may have at most {MAX_REQUEST_EVENTS} events; this one has more.")
+
+
+def _may_be_too_many(body: bytes) -> bool:
+    """Whether an array could have too many events: each has a payload, whose name might be written with escapes."""
+    return body.count(b'"payload"') + body.count(b"\\u00") > MAX_REQUEST_EVENTS
+
+
+def _lines_of(body: bytes) -> list[bytes]:
+    """Return the lines that are not blank, if they are not too many.
+
+    Raises:
+        PayloadTooLarge
+    """
+    lines = [line.group() for line in islice(_LINE.finditer(body), MAX_REQUEST_EVENTS + 1)]
+    if len(lines) > MAX_REQUEST_EVENTS:
+        raise _too_many()
+    return lines
 
 
 def _check_lines(body: bytes) -> None:
     """Refuse NDJSON with a line that is no JSON, and say which."""
-    for number, line in enumerate(body.split(b"\n"), start=1):
+    for line in _LINE.finditer(body):
         try:
-            if line.strip():
-                _any.decode(line)
-        except (msgspec.DecodeError, RecursionError) as error:
-            problem = explain_decode_error(error, line)
-            raise type(problem)(f"Line {number}: {problem.detail}") from error
+            check_syntax(line.group())
+        except (InvalidJson, InvalidUnicode, TooDeep) as problem:
+            number = body.count(b"\n", 0, line.start()) + 1
+            raise type(problem)(f"Line {number}: {problem.detail}") from problem
 
 
 def _refuse_nul_in_names(events: Sequence[Envelope]) -> None:
@@ -206,15 +242,20 @@ def _refuse_nul_in_names(events: Sequence[Envelope]) -> None:
             raise InvalidUnicode(f"The type and the stream of an event must not contain \\u0000; event {index} has it.")
 
 
-def _split(body: bytes, *, is_ndjson: bool) -> list[bytes]:
-    """Cut a body that is valid JSON into its items, to judge each alone."""
-    if is_ndjson:
-        return [line for line in body.split(b"\n") if line.strip()]
-    if body.lstrip()[:1] == b"{":
-        return [body]
+def _split(body: bytes) -> list[bytes]:
+    """Cut an array into its items, to judge each alone.
+
+    Raises:
+        PayloadTooLarge: there are more than a request may have; what follows the first too many is not looked at.
+        InvalidJson, InvalidUnicode, TooDeep, ExpectedObject
+    """
     try:
-        return [bytes(item) for item in _items.decode(body)]
+        items = msgspec.structs.astuple(_items.decode(body))
+        return [bytes(item) for item in items if item is not None]
     except msgspec.ValidationError as error:
+        if body.lstrip()[:1] == b"[":
+            raise _too_many() from error
+        check_syntax(body)
         raise ExpectedObject("An event must be a JSON object; several, an array of objects.") from error
     except (msgspec.DecodeError, RecursionError) as error:
         raise explain_decode_error(error, body) from error
@@ -234,6 +275,8 @@ def _decode_each(items: list[bytes], *, is_single: bool) -> list[Envelope]:
             faults.append(_fault_of(error, pointer))
         except (msgspec.DecodeError, RecursionError) as error:
             raise explain_decode_error(error, item) from error
+        if len(faults) >= MAX_FAULTS:
+            break
     if faults:
         raise InvalidEvents(faults)
     return events
@@ -268,7 +311,7 @@ def _faults_of(event: Envelope, pointer: str) -> list[EventFault]:
     if event.headers:
         if len(event.headers) > MAX_HEADERS:
             faults.append(EventFault(f"{pointer}/headers", "too_many", f"At most {MAX_HEADERS} headers."))
-        for name, value in event.headers.items():
+        for name, value in islice(event.headers.items(), MAX_HEADERS):
             if not name or len(name.encode()) + len(value.encode()) > MAX_HEADER_BYTES:
                 detail = f"A header has a name, and at most {MAX_HEADER_BYTES} bytes with it."
                 faults.append(EventFault(f"{pointer}/headers", "invalid_header", detail))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from accounts.conf import MAX_FAULTS
 from accounts.errors import DomainError
 
 
@@ -136,7 +137,8 @@ class InvalidEvents(DomainError):
 
     def __init__(self, faults: list[EventFault]) -> None:
         count = len({fault.pointer.split("/")[1] for fault in faults if fault.pointer})
-        super().__init__(f"{count or 1} of the events cannot be accepted; none was stored.")
+        many = f"At least {count}" if len(faults) >= MAX_FAULTS else count or 1
+        super().__init__(f"{many} of the events cannot be accepted; none was stored.")
         self.faults = faults
 
 

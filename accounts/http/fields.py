@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Self
 
 from django.utils.dateparse import parse_datetime
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
+from accounts.conf import MAX_FAULTS
 from accounts.names import NAME_PATTERN
 
 
@@ -19,9 +22,9 @@ class StrictSerializer(serializers.Serializer):
         if not isinstance(data, Mapping):
             raise ValidationError({"": [ErrorDetail("An object is expected.", code="expected_object")]})
         writable = {name for name, field in self.fields.items() if not field.read_only}
-        if unknown := [name for name in data if name not in writable]:
+        if unknown := list(islice((name for name in data if name not in writable), 20)):
             raise ValidationError(
-                {name: [ErrorDetail("There is no such field.", code="unknown_field")] for name in unknown[:20]}
+                {name: [ErrorDetail("There is no such field.", code="unknown_field")] for name in unknown}
             )
         return super().to_internal_value(data)
 
@@ -38,15 +41,23 @@ class StrictSerializer(serializers.Serializer):
 
 
 class StrictCharField(serializers.CharField):
-    """Text given as text."""
+    """Text given as text; what is too long is looked at no further."""
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("trim_whitespace", False)
         super().__init__(**options)
+        # It asks each character by itself; neither strict JSON nor a form has such text.
+        self.validators = [
+            validator
+            for validator in self.validators
+            if not isinstance(validator, ProhibitSurrogateCharactersValidator)
+        ]
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
+        if self.max_length is not None and len(data) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
         return super().to_internal_value(data)
 
 
@@ -105,7 +116,46 @@ class StrictDateTimeField(serializers.DateTimeField):
 
 
 class StrictListField(serializers.ListField):
-    """An array with a bounded number of items."""
+    """An array with a bounded number of items, counted before any is looked at."""
+
+    def __init__(self, *, max_length: int, **options: Any) -> None:
+        super().__init__(max_length=max_length, **options)
+        self._most = max_length
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        if isinstance(data, list) and len(data) > self._most:
+            message = self.error_messages["max_length"]
+            raise ValidationError(message.format(max_length=self._most), code="max_length")
+        return super().to_internal_value(data)
+
+    def run_child_validation(self, data: list[Any]) -> list[Any]:
+        checked: list[Any] = []
+        faults: dict[Any, Any] = {}
+        for index, item in enumerate(data):
+            try:
+                checked.append(self.child.run_validation(item))
+            except ValidationError as error:
+                faults[index] = error.detail
+                if len(faults) == MAX_FAULTS:
+                    break
+        if faults:
+            raise ValidationError(faults)
+        return checked
+
+
+class StrictMapField(serializers.DictField):
+    """An object with names of the caller's choice and a bounded number of them, counted before any is looked at."""
+
+    default_error_messages = {"too_many": "At most {most} names."}
+
+    def __init__(self, *, most: int, **options: Any) -> None:
+        super().__init__(**options)
+        self._most = most
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if isinstance(data, dict) and len(data) > self._most:
+            self.fail("too_many", most=self._most)
+        return super().to_internal_value(data)
 
 
 class StrictChoiceField(serializers.ChoiceField):

@@ -32,7 +32,16 @@ def idempotency_key_of(request: HttpRequest | Request) -> str | None:
         InvalidIdempotencyKey: empty, too long, quoted, several, or not printable ASCII.
     """
     key = request.META.get("HTTP_IDEMPOTENCY_KEY")
-    if key is not None and not _KEY.fullmatch(key):
+    return None if key is None else check_idempotency_key(key)
+
+
+def check_idempotency_key(key: str) -> str:
+    """Return the key, from a header or a form, if it may be one.
+
+    Raises:
+        InvalidIdempotencyKey
+    """
+    if not _KEY.fullmatch(key):
         raise InvalidIdempotencyKey(
             f"One key of 1 to {MAX_IDEMPOTENCY_KEY_LENGTH} printable ASCII characters, no spaces, commas or quotes."
         )

@@ -1,5 +1,7 @@
 """Bodies of the lease verbs: decoded into typed structs, and refused with a pointer to what is wrong."""
 
+import re
+from itertools import islice
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -12,7 +14,7 @@ from accounts.conf import MAX_BODY_BYTES
 from accounts.errors import ExpectedObject, InvalidUnicode, TooDeep
 from accounts.http.bodies import read_body_async
 from accounts.http.faults import fault_of
-from accounts.http.strict_json import check_text, exceeds_depth, explain_decode_error
+from accounts.http.strict_json import check_syntax, check_text, exceeds_depth, explain_decode_error
 from accounts.long_work import off_the_loop_if_long
 from consumers.conf import (
     DEFAULT_LEASE_EVENTS,
@@ -26,6 +28,9 @@ from streams.conf import MAX_OFFSET, MAX_WAIT_SECONDS
 
 _WORDS = {"unknown_field": "There is no such field.", "required": "This field is required."}
 _Body = TypeVar("_Body")
+# Each takes a hundred times as long to read as any other number.
+_TINY = re.compile(rb"[0-9.][eE]-[0-9]{3,}[,}\]\s]")
+MAX_TINY_NUMBERS = 100
 
 # What OpenAPI says of these bodies is made from them (`eventflow_site/api/struct_schemas.py`).
 DeliveryId = Annotated[int, Meta(ge=1, le=MAX_OFFSET)]
@@ -106,6 +111,8 @@ async def decode_body(request: HttpRequest, decoder: msgspec.json.Decoder[_Body]
 
 def _decode(body: bytes, decoder: msgspec.json.Decoder[_Body]) -> _Body:
     check_text(body)
+    if b"e-" in body.lower() and len(list(islice(_TINY.finditer(body), MAX_TINY_NUMBERS + 1))) > MAX_TINY_NUMBERS:
+        raise invalid("deliveries", "Too many numbers that are next to nothing.", "out_of_range")
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
@@ -150,14 +157,8 @@ def invalid(path: str, detail: str, code: str) -> ValidationError:
 
 
 def _check_json(body: bytes) -> None:
-    try:
-        document = msgspec.json.decode(body)
-    except msgspec.ValidationError:
-        # A number that Python cannot hold; it is JSON all the same.
-        return
-    except (msgspec.DecodeError, RecursionError, ValueError) as error:
-        raise explain_decode_error(error, body) from error
-    if not isinstance(document, dict):
+    check_syntax(body)
+    if body.lstrip()[:1] != b"{":
         raise ExpectedObject("The body must be a JSON object.")
     if exceeds_depth(body):
         raise TooDeep("Values are nested too deeply.")

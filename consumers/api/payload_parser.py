@@ -8,7 +8,7 @@ from rest_framework.parsers import BaseParser
 from accounts.conf import MAX_BODY_BYTES
 from accounts.errors import ExpectedObject, TooDeep
 from accounts.http.bodies import read_body
-from accounts.http.strict_json import check_text, decode_object, exceeds_depth, explain_decode_error
+from accounts.http.strict_json import check_syntax, check_text, decode_object, exceeds_depth, explain_decode_error
 from streams.conf import MAX_EVENT_BYTES
 
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -25,6 +25,7 @@ class RawPayloadParser(BaseParser):
         try:
             fields = _fields.decode(body)
         except msgspec.ValidationError as error:
+            check_syntax(body)
             raise ExpectedObject("The body must be a JSON object.") from error
         except (msgspec.DecodeError, RecursionError) as error:
             raise explain_decode_error(error, body) from error

@@ -9,7 +9,16 @@ from django.http import Http404, HttpRequest, HttpResponse
 from psycopg_pool import PoolTimeout
 from rest_framework import exceptions as drf
 
-from accounts.errors import BodyTooSlow, DomainError, EmptyBody, InvalidParameter, LoginThrottled, UnknownField
+from accounts.conf import MAX_FAULTS
+from accounts.errors import (
+    BodyTooSlow,
+    DomainError,
+    EmptyBody,
+    InvalidParameter,
+    LoginThrottled,
+    TooManyValues,
+    UnknownField,
+)
 from accounts.http.parsers import has_no_body
 from consumers.errors import LeaseLost
 from eventflow_site.api.problems import Problem
@@ -19,7 +28,6 @@ from streams.metrics import count_rejection
 
 logger = logging.getLogger("eventflow.api")
 
-MAX_ERRORS = 100
 RETRY_AFTER_SECONDS = "1"
 NOT_STORED = {"EventFlow-Stored": "no"}
 # Rolled back for certain: lock or statement timeout, deadlock, serialization failure.
@@ -100,7 +108,7 @@ def _of_domain_error(error: DomainError) -> Problem:
     if isinstance(error, LoginThrottled):
         headers["Retry-After"] = str(error.retry_after_seconds)
     if isinstance(error, InvalidEvents):
-        faults = [{"pointer": f.pointer, "code": f.code, "detail": f.detail} for f in error.faults[:MAX_ERRORS]]
+        faults = [{"pointer": f.pointer, "code": f.code, "detail": f.detail} for f in error.faults[:MAX_FAULTS]]
     elif isinstance(error, UnknownField):
         faults = [
             {
@@ -113,8 +121,10 @@ def _of_domain_error(error: DomainError) -> Problem:
     elif isinstance(error, LeaseLost):
         faults = [
             {"pointer": f"/deliveries/{index}", "code": error.code, "detail": f"Delivery {pk} is not yours."}
-            for index, pk in enumerate(error.delivery_ids[:MAX_ERRORS])
+            for index, pk in enumerate(error.delivery_ids[:MAX_FAULTS])
         ]
+    elif isinstance(error, TooManyValues):
+        faults = [{"pointer": f"/{_pointer(error.field)}", "code": "max_length", "detail": error.fault}]
     elif isinstance(error, InvalidParameter):
         faults = [{"pointer": f"?{error.parameter}", "code": error.parameter_code, "detail": error.detail}]
     retryable = status in RETRYABLE_STATUSES or isinstance(error, RETRYABLE_ERRORS)
@@ -147,7 +157,9 @@ def _faults(detail: Any, pointer: str = "") -> list[dict[str, str]]:
     for name, value in items:
         here = pointer if name in ("", "non_field_errors") else f"{pointer}/{_pointer(str(name))}"
         faults += _faults(value, here)
-    return faults[:MAX_ERRORS]
+        if len(faults) >= MAX_FAULTS:
+            break
+    return faults[:MAX_FAULTS]
 
 
 def _pointer(name: str) -> str:

@@ -34,12 +34,12 @@ def _once(post: Post, *, kept_part: str) -> Post:
             return post(page, request, *args, **kwargs)
         caller = page.caller.reference
         with transaction.atomic():
-            replay = claim_idempotency_key(caller=caller, key=key[:255], request_hash=_hash(request))
+            replay = claim_idempotency_key(caller=caller, key=key, request_hash=_hash(request))
             if replay is not None:
                 return _restore(replay.body)
             response = post(page, request, *args, **kwargs)
             kept = page.part(kept_part) if kept_part else response
-            keep_answer(caller=caller, key=key[:255], status=kept.status_code, body=_pack(kept))
+            keep_answer(caller=caller, key=key, status=kept.status_code, body=_pack(kept))
             if response.status_code >= 400:
                 transaction.set_rollback(True)
         return response

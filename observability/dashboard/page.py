@@ -17,6 +17,7 @@ from django.views import View
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.caller import Caller
+from accounts.http.idempotent import check_idempotency_key
 from accounts.models import User
 from accounts.permissions import AnyCaller
 from observability.dashboard.frame import frame_for
@@ -152,8 +153,13 @@ def remember_toast(request: HttpRequest, toast: Toast) -> None:
 
 
 def form_key(request: HttpRequest) -> str | None:
-    """The submission's idempotency key: from the header, or without scripts from the form's own field."""
-    return request.headers.get("Idempotency-Key") or request.POST.get("idempotency_key") or None
+    """The submission's idempotency key: from the header, or without scripts from the form's own field.
+
+    Raises:
+        InvalidIdempotencyKey
+    """
+    key = request.headers.get("Idempotency-Key") or request.POST.get("idempotency_key")
+    return check_idempotency_key(key) if key else None
 
 
 def _htmx(request: HttpRequest) -> Any:

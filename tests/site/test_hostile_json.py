@@ -304,3 +304,51 @@ def test_a_number_that_is_no_column_is_refused_in_our_words(person, endpoint, nu
         assert answer.status_code in (400, 422), answer.content[:300]
         assert_refused(answer, answer.status_code, sent=number)
     assert snapshot() == before
+
+
+# --- far too much of anything -----------------------------------------------------------------------
+
+ZEROS = [0] * 100_000
+TOO_MUCH = {
+    "ids of a bulk action": ("/dead-letters/discard", {"dry_run": True, "filter": {"ids": ZEROS}}, "/filter"),
+    "a few too many ids": ("/dead-letters/discard", {"dry_run": True, "filter": {"ids": [0] * 1001}}, "/filter/ids"),
+    "wrong ids": ("/dead-letters/redrive", {"filter": {"ids": [0] * 1000}}, "/filter/ids/0"),
+    "scopes": ("/api-keys", {"name": "n", "scopes": ZEROS}, "/scopes"),
+    "streams of a key": ("/api-keys", {"name": "n", "scopes": ["consume"], "streams": ZEROS}, "/streams"),
+    "a few too many streams": ("/api-keys", {"name": "n", "scopes": ["consume"], "streams": ["!"] * 101}, "/streams"),
+    "backoff": ("/streams/orders/consumer-groups", {"name": "g", "backoff": ZEROS}, "/backoff"),
+    "offsets": ("/streams/orders/consumer-groups/billing/offsets", {"offsets": ZEROS}, "/offsets"),
+    "empty offsets": ("/streams/orders/consumer-groups/billing/offsets", {"offsets": [{}] * 256}, "/offsets/0"),
+    "labels": ("/streams", {"name": "n", "labels": {str(n): 0 for n in range(50_000)}}, "/labels"),
+    "numbers next to nothing": (
+        "/streams/orders/consumer-groups/billing/ack",
+        b'{"deliveries":[{"delivery_id":1,"lease_token":"' + b"0" * 32 + b'","failed":['
+        + b",".join([b'{"offset":1,"delay":1e-310}'] * 101) + b"]}]}",
+        "/deliveries",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", TOO_MUCH)
+def test_what_is_far_too_much_is_refused_with_few_words(person, what):
+    path, body, pointer = TOO_MUCH[what]
+    before = snapshot()
+    answer = person.post(path, body)
+    assert_refused(answer, 422, "invalid_request")
+    faults = answer.json()["errors"]
+    assert faults[0]["pointer"].startswith(pointer)
+    # 256 offsets, 1,000 ids: no more than a hundred of the faults are told.
+    assert len(faults) <= 100
+    assert snapshot() == before
+
+
+def test_more_fields_than_any_endpoint_has_are_too_large(person):
+    answer = person.post("/streams", {f"field{n}": 0 for n in range(101)})
+    assert_refused(answer, 413, "payload_too_large")
+
+
+@pytest.mark.parametrize("content_type", ["application/json", NDJSON])
+def test_more_events_than_a_request_may_have_are_refused_before_any_is_judged(shop, content_type):
+    body = b"0\n" * 1001 if content_type == NDJSON else b"[" + b"0," * 1000 + b"0]"
+    assert_refused(shop.post("/events", body, content_type=content_type), 413, "payload_too_large")
+    assert_nothing_is_stored()

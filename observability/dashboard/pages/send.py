@@ -11,8 +11,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 
-from accounts.errors import DomainError
+from accounts.errors import DomainError, InvalidParameter
 from accounts.http.idempotent import hash_request
+from accounts.http.parameters import whole_number
 from accounts.permissions import MayProduce
 from accounts.roles import Right
 from observability.dashboard.forms import Form, refused_form
@@ -83,7 +84,7 @@ class SendEvents(Page):
         idempotency = None
         if key:
             body = orjson.dumps([values[name] for name in sorted(values)])
-            idempotency = Idempotency(key[:255], hash_request("POST", request.path, body))
+            idempotency = Idempotency(key, hash_request("POST", request.path, body))
         appended, answer = append_events(
             caller=self.caller,
             events=[event],
@@ -127,10 +128,12 @@ class SendEvents(Page):
     def _like(self, stream: str, source: str) -> dict[str, str]:
         """The values of an event that is there already, to begin with."""
         partition, _, offset = source.partition("/")
-        if not (partition.isdigit() and offset.isdigit() and len(offset) <= 19):
-            raise EventNotFound("There is no such event.")
+        try:
+            place = whole_number(partition, "like"), whole_number(offset, "like", low=1)
+        except InvalidParameter as error:
+            raise EventNotFound("There is no such event.") from error
         info = require_stream(self.caller, stream, Right.CONSUME)
-        event = view_event(get_event(info, int(partition), int(offset)))
+        event = view_event(get_event(info, *place))
         headers = "\n".join(f"{name}: {value}" for name, value in event.headers)
         return {"type": event.type, "key": event.key or "", "headers": headers, "payload": event.payload}
 
