@@ -1,7 +1,7 @@
 """Strict JSON in UTF-8: what is refused although a parser would let it pass, and why. Pure: bytes in, values out."""
 
 import re
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -20,7 +20,7 @@ _LONE_SURROGATE = re.compile(
     rb"(?<!\\)(?:\\\\)*(?:\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
     rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2})"
 )
-_EVERY_BYTE = set(range(256))
+_EVERY_BYTE: Final = bytes(range(256))
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 _PEELED_LEVELS = 4
 _any = msgspec.json.Decoder(msgspec.Raw)
@@ -58,7 +58,7 @@ def exceeds_depth(raw: bytes, limit: int = MAX_JSON_DEPTH) -> bool:
     """
     if raw.count(b"[") + raw.count(b"{") <= limit:
         return False
-    brackets = _outside_strings(raw, keep=b"[]{}").translate(_ONE_KIND)
+    brackets = outside_strings(raw, keep=b"[]{}").translate(_ONE_KIND)
     # What is innermost goes, a few times over: then there are few places left at which it opens anew.
     peeled = min(limit, _PEELED_LEVELS)
     for _ in range(peeled):
@@ -121,14 +121,14 @@ def exceeds_values(raw: bytes, limit: int = MAX_FIELD_VALUES) -> bool:
     """Whether valid JSON has more values than `limit`, each item, field, list and object counted."""
     if raw.count(b",") + raw.count(b"[") + raw.count(b"{") <= limit:
         return False
-    return len(_outside_strings(raw, keep=b",[{")) > limit
+    return len(outside_strings(raw, keep=b",[{")) > limit
 
 
-def _outside_strings(raw: bytes, *, keep: bytes) -> bytes:
+def outside_strings(raw: bytes, *, keep: bytes = _EVERY_BYTE) -> bytes:
     """Return those of the bytes `keep` in valid JSON that stand in no string, in their order."""
     if b"\\" in raw:
         # First the backslashes that are escaped, then the quotes: what is left of those begins or ends a string.
         raw = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
-    kept = raw.translate(None, bytes(_EVERY_BYTE - {*keep, ord('"')}))
+    kept = raw.translate(None, bytes({*_EVERY_BYTE} - {*keep, ord('"')}))
     # Two quotes with nothing between them change nothing of what is inside and what is outside.
     return b"".join(kept.replace(b'""', b"").split(b'"')[::2])

@@ -14,7 +14,7 @@ from accounts.conf import MAX_BODY_BYTES
 from accounts.errors import ExpectedObject, InvalidUnicode, TooDeep
 from accounts.http.bodies import read_body_async
 from accounts.http.faults import fault_of
-from accounts.http.strict_json import check_syntax, check_text, exceeds_depth, explain_decode_error
+from accounts.http.strict_json import check_syntax, check_text, exceeds_depth, explain_decode_error, outside_strings
 from accounts.long_work import off_the_loop_if_long
 from consumers.conf import (
     DEFAULT_LEASE_EVENTS,
@@ -109,9 +109,16 @@ async def decode_body(request: HttpRequest, decoder: msgspec.json.Decoder[_Body]
     return await off_the_loop_if_long(lambda: _decode(body, decoder), size=len(body))
 
 
+def _has_many_tiny_numbers(body: bytes) -> bool:
+    # Texts may have as many as they like: an error message of a numerical program, say.
+    if len(list(islice(_TINY.finditer(body), MAX_TINY_NUMBERS + 1))) <= MAX_TINY_NUMBERS:
+        return False
+    return len(_TINY.findall(outside_strings(body))) > MAX_TINY_NUMBERS
+
+
 def _decode(body: bytes, decoder: msgspec.json.Decoder[_Body]) -> _Body:
     check_text(body)
-    if b"e-" in body.lower() and len(list(islice(_TINY.finditer(body), MAX_TINY_NUMBERS + 1))) > MAX_TINY_NUMBERS:
+    if _has_many_tiny_numbers(body):
         raise invalid("deliveries", "Too many numbers that are next to nothing.", "out_of_range")
     try:
         return decoder.decode(body)

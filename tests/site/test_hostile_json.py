@@ -342,6 +342,14 @@ def test_what_is_far_too_much_is_refused_with_few_words(person, what):
     assert snapshot() == before
 
 
+def test_an_error_text_may_be_full_of_numbers_that_are_next_to_nothing(person):
+    """As the words of a numerical program are; only those that would be read as numbers cost anything."""
+    failed = {"delivery_id": 1, "lease_token": "0" * 32, "error": "gradients vanished: [" + "1e-310, " * 200 + "]"}
+    answer = person.post("/streams/orders/consumer-groups/billing/nack", {"deliveries": [failed]})
+    # The group is in offset mode: whatever is said of the body was said before.
+    assert answer.json()["code"] == "wrong_mode"
+
+
 def test_more_fields_than_any_endpoint_has_are_too_large(person):
     answer = person.post("/streams", {f"field{n}": 0 for n in range(101)})
     assert_refused(answer, 413, "payload_too_large")
