@@ -54,8 +54,8 @@ def main() -> None:
     stream = load_stream(name)
     if stream is None:
         raise AssertionError(name)
-    group, _ = create_group(stream=stream, name="readers", settings=GroupSettings())
-    create_group(stream=stream, name="workers", settings=GroupSettings(mode="lease"))
+    group, _ = create_group(stream=stream, name="readers", settings=GroupSettings(), owner_id=user.pk)
+    create_group(stream=stream, name="workers", settings=GroupSettings(mode="lease"), owner_id=user.pk)
     console.print(f"Appending {EVENTS:,} events …")
     fill(stream)
     console.print("Rolling them up …")

@@ -53,7 +53,8 @@ def make_streams(user: User, prefix: str) -> list[StreamInfo]:
         stream = load_stream(name)
         if stream is None:
             raise AssertionError(name)
-        create_group(stream=stream, name="readers", settings=GroupSettings(mode="lease" if number % 3 else "offset"))
+        mode = "lease" if number % 3 else "offset"
+        create_group(stream=stream, name="readers", settings=GroupSettings(mode=mode), owner_id=user.pk)
         get_log().append([PartitionAppend(stream.partitions[0], [event(n) for n in range(5)])])
         made.append(stream)
     return made

@@ -8,9 +8,11 @@ from typing import Any, Self
 from django.db.models import Count, QuerySet
 
 from accounts.caller import Caller
+from accounts.errors import ScopeMissing
+from consumers.access import GroupRight, check_group_right
 from consumers.errors import BulkActionNotFound, DeadLetterNotFound
 from consumers.models import BulkAction, ConsumerGroup, DeadLetter
-from consumers.queries import GroupIds, list_visible_groups
+from consumers.queries import GroupIds, list_visible_groups, rights_on_loaded
 from consumers.states import DeadLetterStatus
 
 # Shorter than the largest bigint, so that PostgreSQL never meets a number that it cannot hold.
@@ -72,10 +74,39 @@ def list_groups_for_dead_letters(caller: Caller, wanted: DeadLetterFilter) -> li
     return list(groups)
 
 
+def list_managed_groups(caller: Caller, wanted: DeadLetterFilter) -> list[ConsumerGroup]:
+    """The groups that the caller may manage, of the stream and by the name asked for.
+
+    Raises:
+        ScopeMissing: the caller sees some, but manages none of them.
+    """
+    visible = list_groups_for_dead_letters(caller, wanted)
+    managed = [group for group in visible if GroupRight.MANAGE in rights_on_loaded(caller, group)]
+    if visible and not managed:
+        raise ScopeMissing("You may see these dead letters, but you manage none of their groups.")
+    return managed
+
+
 def list_dead_letters(caller: Caller, wanted: DeadLetterFilter) -> QuerySet[DeadLetter]:
     """The dead letters that the caller may see, without their events."""
-    groups = [group.pk for group in list_groups_for_dead_letters(caller, wanted)]
-    found = DeadLetter.objects.filter(group_id__in=groups).select_related("group__stream", "partition").defer("event")
+    return _list_of(list_groups_for_dead_letters(caller, wanted), wanted)
+
+
+def list_managed_dead_letters(caller: Caller, wanted: DeadLetterFilter) -> QuerySet[DeadLetter]:
+    """The dead letters that the caller may act on, without their events.
+
+    Raises:
+        ScopeMissing: the caller sees some groups, but manages none of them.
+    """
+    return _list_of(list_managed_groups(caller, wanted), wanted)
+
+
+def _list_of(groups: list[ConsumerGroup], wanted: DeadLetterFilter) -> QuerySet[DeadLetter]:
+    found = (
+        DeadLetter.objects.filter(group_id__in=[group.pk for group in groups])
+        .select_related("group__stream", "partition")
+        .defer("event")
+    )
     return filter_dead_letters(found, wanted)
 
 
@@ -90,14 +121,15 @@ def count_open_dead_letters(group_ids: GroupIds) -> dict[int, int]:
     return dict(own.values_list("group_id").annotate(Count("pk")))
 
 
-def get_dead_letter(caller: Caller, dead_letter_id: str) -> DeadLetter:
-    """Return a dead letter with its event, attempts and redrives.
+def get_dead_letter(caller: Caller, dead_letter_id: str, right: GroupRight | None = None) -> DeadLetter:
+    """Return a dead letter with its event, attempts and redrives, for a caller who has the right to its group.
 
     Args:
         dead_letter_id: as it stands in an address; what is no id finds nothing.
 
     Raises:
         DeadLetterNotFound: missing, or of a stream that is hidden from the caller.
+        ScopeMissing: the caller may look at it, and no more.
     """
     if not _ID.fullmatch(dead_letter_id):
         raise DeadLetterNotFound
@@ -109,6 +141,8 @@ def get_dead_letter(caller: Caller, dead_letter_id: str) -> DeadLetter:
     )
     if found is None:
         raise DeadLetterNotFound
+    if right is not None:
+        check_group_right(rights_on_loaded(caller, found.group), right, name=found.group.name)
     return found
 
 

@@ -12,6 +12,7 @@ from django.db.models.functions import Greatest, Now
 
 from accounts.caller import Caller
 from accounts.short_memory import ShortMemory
+from consumers.access import GroupRight, check_group_right, rights_on_group
 from consumers.conf import GROUP_CACHE_SECONDS, GROUP_CACHE_SIZE
 from consumers.errors import ConsumerGroupNotFound, WrongMode
 from consumers.models import ConsumerGroup, Delivery, GroupOffset, Mode
@@ -23,7 +24,7 @@ from streams.log.protocol import Bounds, PartitionRef
 from streams.lookup import StreamInfo
 from streams.models import Partition, Stream
 from streams.names import is_well_formed
-from streams.queries import list_streams
+from streams.queries import list_streams, rights_on_row
 
 if TYPE_CHECKING:
     # It is there for the type checker alone.
@@ -36,13 +37,13 @@ GroupIds: TypeAlias = Collection[int] | QuerySet[ConsumerGroup, Any]
 
 def list_groups(stream: StreamInfo) -> QuerySet[ConsumerGroup]:
     """The groups of a stream."""
-    return ConsumerGroup.objects.filter(stream_id=stream.id).select_related("stream")
+    return ConsumerGroup.objects.filter(stream_id=stream.id).select_related("stream", "owner")
 
 
 def list_visible_groups(caller: Caller) -> QuerySet[ConsumerGroup]:
     """All groups on streams that the caller may see."""
     streams = list_streams(caller).prefetch_related(None).select_related(None)
-    groups = ConsumerGroup.objects.filter(stream__in=streams.values("pk")).select_related("stream")
+    groups = ConsumerGroup.objects.filter(stream__in=streams.values("pk")).select_related("stream", "owner")
     return with_offsets(groups).prefetch_related("members") if caller.rights else groups.none()
 
 
@@ -75,6 +76,28 @@ def get_group(stream: StreamInfo, name: str) -> ConsumerGroup:
     if group is None:
         raise ConsumerGroupNotFound if Stream.objects.filter(pk=stream.id).exists() else StreamNotFound
     return group
+
+
+def require_group(caller: Caller, stream: StreamInfo, name: str, right: GroupRight) -> ConsumerGroup:
+    """Return a stream's group by name, for a caller who may use or manage it.
+
+    Raises:
+        ConsumerGroupNotFound, StreamNotFound: as `get_group`.
+        ScopeMissing: the caller may look at it, and no more.
+    """
+    group = get_group(stream, name)
+    check_group_right(rights_on(caller, stream, group), right, name=group.name)
+    return group
+
+
+def rights_on(caller: Caller, stream: StreamInfo, group: ConsumerGroup) -> frozenset[GroupRight]:
+    """Return what the caller may do with a group of this stream."""
+    return rights_on_group(caller, owner_id=group.owner_id, stream_rights=stream.rights_of(caller))
+
+
+def rights_on_loaded(caller: Caller, group: ConsumerGroup) -> frozenset[GroupRight]:
+    """Return what the caller may do with a group that was loaded with its stream."""
+    return rights_on_group(caller, owner_id=group.owner_id, stream_rights=rights_on_row(caller, group.stream))
 
 
 _groups: ShortMemory[tuple[int, str], ConsumerGroup] = ShortMemory(seconds=GROUP_CACHE_SECONDS, size=GROUP_CACHE_SIZE)

@@ -49,7 +49,7 @@ def prepare_first_start() -> FirstStart:
         create_stream(caller=caller, name=STREAM, settings=settings)
     stream = load_stream(STREAM)
     if stream is not None:
-        create_group(stream=stream, name=GROUP, settings=GroupSettings())
+        create_group(stream=stream, name=GROUP, settings=GroupSettings(), owner_id=admin.pk)
     secret = None
     if not ApiKey.objects.filter(user=admin, name=KEY_NAME).exists():
         scopes = [Right.PRODUCE, Right.CONSUME]

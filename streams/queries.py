@@ -41,12 +41,17 @@ def get_stream(caller: Caller, name: str, right: Right | None = None) -> Stream:
     stream = list_streams(caller).filter(name=name).first() if "\x00" not in name else None
     if stream is None:
         raise StreamNotFound
-    rights = rights_on_stream(
-        caller, name=stream.name, owner_id=stream.owner_id, is_internal=stream.visibility == Visibility.INTERNAL
-    )
+    rights = rights_on_row(caller, stream)
     if right is not None and right not in rights:
         raise ScopeMissing(f"You may {' and '.join(sorted(rights))} {stream.name}, but not {right}.")
     return stream
+
+
+def rights_on_row(caller: Caller, stream: Stream) -> frozenset[Right]:
+    """Return the caller's effective rights on a stream that was loaded."""
+    return rights_on_stream(
+        caller, name=stream.name, owner_id=stream.owner_id, is_internal=stream.visibility == Visibility.INTERNAL
+    )
 
 
 def get_event(stream: StreamInfo, partition: int, offset: int) -> bytes:

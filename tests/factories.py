@@ -46,10 +46,17 @@ def make_stream(name: str | None = None, *, owner: User | None = None, **setting
     )
 
 
-def make_group(stream: Stream, name: str | None = None, **settings: Any) -> ConsumerGroup:
+def make_group(stream: Stream, name: str | None = None, *, owner: User | None = None, **settings: Any) -> ConsumerGroup:
+    """A group of the stream's owner, unless it is somebody else's."""
     info = load_stream(stream.name)
     assert info is not None
-    return create_group(stream=info, name=name or f"group-{next(_numbers)}", settings=GroupSettings(**settings))[0]
+    group, _ = create_group(
+        stream=info,
+        name=name or f"group-{next(_numbers)}",
+        settings=GroupSettings(**settings),
+        owner_id=owner.pk if owner else stream.owner_id,
+    )
+    return group
 
 
 def make_dead_letter(group: ConsumerGroup, offset: int = 1, *, partition: int = 0, **fields: Any) -> DeadLetter:

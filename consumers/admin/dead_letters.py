@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from accounts.models import User
 from consumers.admin.read_only import ReadOnlyAdmin
 from consumers.conf import MAX_BULK_IDS, MAX_NOTE_CHARACTERS
-from consumers.dead_letter_queries import DeadLetterFilter, list_groups_for_dead_letters
+from consumers.dead_letter_queries import DeadLetterFilter, list_managed_groups
 from consumers.models import BulkKind, DeadLetter, DeadLetterAttempt, Redrive
 from consumers.services.dead_letters.bulk import preview_bulk_action, start_bulk_action
 
@@ -110,7 +110,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
             return None
         wanted = DeadLetterFilter(ids=tuple(ids))
         caller = cast("User", request.user).as_caller()
-        groups = list_groups_for_dead_letters(caller, wanted)
+        groups = list_managed_groups(caller, wanted)
         if "confirmed" not in request.POST:
             preview = preview_bulk_action(kind=kind, groups=groups, wanted=wanted)
             context = {

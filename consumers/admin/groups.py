@@ -71,17 +71,20 @@ class GroupMemberInline(admin.TabularInline):
 @admin.register(ConsumerGroup)
 class ConsumerGroupAdmin(admin.ModelAdmin):
     form = GroupForm
-    list_display = ("name", "stream", "mode", "lag", "is_paused", "created_at")
+    list_display = ("name", "stream", "owner", "mode", "lag", "is_paused", "created_at")
     list_filter = ("mode", "is_paused")
-    list_select_related = ("stream",)
+    list_select_related = ("stream", "owner")
     list_per_page = 50
     search_fields = ("name", "stream__name")
-    autocomplete_fields = ("stream",)
+    autocomplete_fields = ("stream", "owner")
     inlines = (GroupOffsetInline, GroupMemberInline)
     actions = ("pause", "resume")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ConsumerGroup]:
         return with_offsets(super().get_queryset(request))
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"owner": request.user.pk, **super().get_changeform_initial_data(request)}
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ("stream", "name", "mode", "start") if obj else ()
@@ -105,7 +108,9 @@ class ConsumerGroupAdmin(admin.ModelAdmin):
             max_in_flight=group.max_in_flight,
             is_paused=group.is_paused,
         )
-        created, _ = create_group(stream=info_of(group.stream), name=group.name, settings=settings)
+        created, _ = create_group(
+            stream=info_of(group.stream), name=group.name, settings=settings, owner_id=group.owner_id
+        )
         group.pk = created.pk
 
     def delete_model(self, request: HttpRequest, group: ConsumerGroup) -> None:

@@ -12,7 +12,7 @@ from accounts.http.views import StrictView
 from accounts.permissions import MayConsume
 from consumers.api.schemas import BulkActionSerializer, BulkPreviewSerializer
 from consumers.bodies.dead_letters import BulkSerializer
-from consumers.dead_letter_queries import DeadLetterFilter, get_bulk_action, list_groups_for_dead_letters
+from consumers.dead_letter_queries import DeadLetterFilter, get_bulk_action, list_managed_groups
 from consumers.models import BulkKind
 from consumers.services.dead_letters.bulk import preview_bulk_action, start_bulk_action
 
@@ -35,7 +35,7 @@ class _BulkView(StrictView):
     def _answer(self, request: Request) -> Response:
         body = BulkSerializer.checked(request.data)
         wanted = DeadLetterFilter(**body.validated_data["filter"])
-        groups = list_groups_for_dead_letters(caller_of(request), wanted)
+        groups = list_managed_groups(caller_of(request), wanted)
         if body.validated_data["dry_run"]:
             preview = preview_bulk_action(kind=self.kind, groups=groups, wanted=wanted)
             return Response(BulkPreviewSerializer(preview).data)
@@ -55,7 +55,10 @@ class BulkRedriveView(_BulkView):
     @extend_schema(operation_id="redrive_dead_letters", **_OPERATION)
     @idempotent()
     def post(self, request: Request) -> Response:
-        """Send all open dead letters that the filter finds to their groups again; `dry_run` counts them."""
+        """Send all open dead letters that the filter finds to their groups again, of those that you manage.
+
+        `dry_run` counts them.
+        """
         return self._answer(request)
 
 
@@ -65,7 +68,7 @@ class BulkDiscardView(_BulkView):
     @extend_schema(operation_id="discard_dead_letters", **_OPERATION)
     @idempotent()
     def post(self, request: Request) -> Response:
-        """Give up on all open dead letters that the filter finds; `dry_run` counts them."""
+        """Give up on all open dead letters that the filter finds, of groups that you manage; `dry_run` counts them."""
         return self._answer(request)
 
 

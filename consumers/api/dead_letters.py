@@ -14,12 +14,13 @@ from accounts.http.idempotent import idempotent
 from accounts.http.views import StrictView, StrictViewSet
 from accounts.permissions import MayConsume
 from accounts.roles import Right
+from consumers.access import GroupRight
 from consumers.api.payload_parser import RawPayloadParser
 from consumers.api.schemas import DeadLetterDetailSerializer, DeadLetterSerializer
 from consumers.bodies.dead_letters import NoteSerializer, ReportSerializer, read_filter, read_note, split_payload
 from consumers.dead_letter_queries import get_dead_letter, list_dead_letters
 from consumers.models import DeadLetter
-from consumers.queries import get_group
+from consumers.queries import require_group
 from consumers.services.dead_letters.close import discard_dead_letter, resolve_dead_letter
 from consumers.services.dead_letters.redrive import redrive_dead_letter
 from consumers.services.dead_letters.report import report_dead_letter
@@ -80,7 +81,7 @@ class DeadLettersViewSet(StrictViewSet):
     @extend_schema(operation_id="get_dead_letter", responses={200: DeadLetterDetailSerializer})
     def retrieve(self, request: Request, dead_letter_id: str) -> Response:
         """The event as it was, the attempts with their errors, and the redrives."""
-        return Response(describe(_found(request, dead_letter_id)))
+        return Response(describe(get_dead_letter(caller_of(request), dead_letter_id)))
 
 
 class RedriveView(StrictView):
@@ -100,7 +101,7 @@ class RedriveView(StrictView):
         With a `payload`, that is sent instead of the event's own; the original stays, and what changed is recorded.
         """
         payload, note = split_payload(request.data)
-        found = _found(request, dead_letter_id)
+        found = _managed(request, dead_letter_id)
         redrive_dead_letter(dead_letter=found, requested_by=caller_of(request).reference, payload=payload, note=note)
         return Response(_summary(found), status=202)
 
@@ -118,7 +119,7 @@ class DiscardView(StrictView):
     def post(self, request: Request, dead_letter_id: str) -> Response:
         """Give up on it for good; its copy stays to be looked at."""
         note = read_note(request.data)
-        found = _found(request, dead_letter_id)
+        found = _managed(request, dead_letter_id)
         discard_dead_letter(dead_letter=found, requested_by=caller_of(request).reference, note=note)
         return Response(_summary(found))
 
@@ -136,7 +137,7 @@ class ResolveView(StrictView):
     def post(self, request: Request, dead_letter_id: str) -> Response:
         """Record that the event was dealt with outside of its group."""
         note = read_note(request.data)
-        found = _found(request, dead_letter_id)
+        found = _managed(request, dead_letter_id)
         resolve_dead_letter(dead_letter=found, requested_by=caller_of(request).reference, note=note)
         return Response(_summary(found))
 
@@ -153,16 +154,20 @@ class ReportView(StrictView):
     @idempotent()
     def post(self, request: Request, stream: str, group: str) -> Response:
         """Park an event that an offset-mode consumer cannot process; one that is parked already answers 200."""
-        found = require_stream(caller_of(request), stream, Right.CONSUME)
+        caller = caller_of(request)
+        found = require_stream(caller, stream, Right.CONSUME)
         body = ReportSerializer.checked(request.data)
         dead_letter, is_new = report_dead_letter(
-            stream=found, group=get_group(found, group), reporter=caller_of(request).reference, **body.validated_data
+            stream=found,
+            group=require_group(caller, found, group, GroupRight.USE),
+            reporter=caller.reference,
+            **body.validated_data,
         )
         return Response(_summary(dead_letter), status=201 if is_new else 200)
 
 
-def _found(request: Request, dead_letter_id: str) -> DeadLetter:
-    return get_dead_letter(caller_of(request), dead_letter_id)
+def _managed(request: Request, dead_letter_id: str) -> DeadLetter:
+    return get_dead_letter(caller_of(request), dead_letter_id, GroupRight.MANAGE)
 
 
 def _summary(dead_letter: DeadLetter) -> Any:

@@ -13,9 +13,10 @@ from accounts.http.parsers import require_body
 from accounts.http.views import StrictViewSet
 from accounts.permissions import MayConsume
 from accounts.roles import Right
+from consumers.access import GroupRight
 from consumers.bodies.groups import ChangeGroupSerializer, CreateGroupSerializer, read_group_changes, read_new_group
 from consumers.models import ConsumerGroup, Mode, Ordering, Start
-from consumers.queries import get_group, lag_of, list_groups, list_visible_groups
+from consumers.queries import get_group, lag_of, list_groups, list_visible_groups, require_group
 from consumers.services.groups import change_group, create_group, delete_group
 from streams.lookup import require_stream
 
@@ -32,6 +33,9 @@ class GroupSerializer(serializers.Serializer):
     ordering = serializers.ChoiceField(choices=Ordering.values)
     max_in_flight = serializers.IntegerField()
     paused = serializers.BooleanField(source="is_paused")
+    owner = serializers.CharField(
+        source="owner.email", help_text="Who may use and manage it, beside who manages the stream."
+    )
     created_at = serializers.DateTimeField()
 
 
@@ -48,7 +52,7 @@ class GroupProgressSerializer(GroupSerializer):
 
 @extend_schema(tags=["Consumer groups"])
 class GroupViewSet(StrictViewSet):
-    """The groups of one stream. Whoever may consume a stream may make groups on it."""
+    """The groups of one stream. Whoever may consume a stream may look at all of them, and make groups of their own."""
 
     permission_classes = (MayConsume,)
     serializer_class = GroupSerializer
@@ -68,10 +72,10 @@ class GroupViewSet(StrictViewSet):
     )
     @idempotent()
     def create(self, request: Request, stream: str) -> Response:
-        """Create a group; an equal one that exists is answered with 200, a different one with 409."""
+        """Create a group, which is yours; an equal one that exists is answered with 200, a different one with 409."""
         found = require_stream(caller_of(request), stream, Right.CONSUME)
         name, settings = read_new_group(request.data)
-        group, is_new = create_group(stream=found, name=name, settings=settings)
+        group, is_new = create_group(stream=found, name=name, settings=settings, owner_id=caller_of(request).user_id)
         return Response(GroupSerializer(group).data, status=201 if is_new else 200)
 
     @extend_schema(operation_id="get_group")
@@ -82,16 +86,21 @@ class GroupViewSet(StrictViewSet):
 
     @extend_schema(operation_id="change_group", request=ChangeGroupSerializer)
     def partial_update(self, request: Request, stream: str, group: str) -> Response:
-        """Change some settings; the mode and the start stay."""
-        found = get_group(require_stream(caller_of(request), stream, Right.CONSUME), group)
+        """Change some settings of a group that you manage; the mode and the start stay."""
+        found = _managed(request, stream, group)
         require_body(request)
         return Response(GroupSerializer(change_group(group=found, changes=read_group_changes(request.data))).data)
 
     @extend_schema(operation_id="delete_group", responses={204: None})
     def destroy(self, request: Request, stream: str, group: str) -> Response:
-        """Delete a group with its offsets; the events stay."""
-        delete_group(group=get_group(require_stream(caller_of(request), stream, Right.CONSUME), group))
+        """Delete a group that you manage, with its offsets; the events stay."""
+        delete_group(group=_managed(request, stream, group))
         return Response(status=204)
+
+
+def _managed(request: Request, stream: str, group: str) -> ConsumerGroup:
+    caller = caller_of(request)
+    return require_group(caller, require_stream(caller, stream, Right.CONSUME), group, GroupRight.MANAGE)
 
 
 @extend_schema(tags=["Consumer groups"])

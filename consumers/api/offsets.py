@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
-from accounts.caller import caller_of
+from accounts.caller import Caller, caller_of
 from accounts.conf import MAX_BODY_BYTES
 from accounts.database_threads import in_database_thread
 from accounts.http.bodies import JSON, read_body_async
@@ -21,7 +21,8 @@ from accounts.http.strict_json import decode_object
 from accounts.permissions import MayConsume
 from accounts.roles import Right
 from accounts.waits import run_blocking
-from consumers.queries import get_group, list_progress
+from consumers.access import GroupRight
+from consumers.queries import get_group, list_progress, require_group
 from consumers.services.offsets import commit_offsets_async
 from streams.conf import MAX_OFFSET, MAX_PARTITIONS
 from streams.errors import PartitionRequired
@@ -124,20 +125,20 @@ class OffsetsView(LeanView):
         document = decode_object(body)
         if key is None:
             found = await require_stream_async(caller, stream, Right.CONSUME)
-            return await _commit(found, group, document)
+            return await _commit(caller, found, group, document)
 
         def commit() -> tuple[HttpResponse, bytes]:
             # In the transaction of the key: a retry is answered as the first was, whatever has changed since.
-            response = run_blocking(_commit(require_stream(caller, stream, Right.CONSUME), group, document))
+            response = run_blocking(_commit(caller, require_stream(caller, stream, Right.CONSUME), group, document))
             return response, response.content
 
         return await in_database_thread(lambda: act_once(request, key=key, document=document, act=commit))
 
 
-async def _commit(stream: StreamInfo, group: str, document: Any) -> HttpResponse:
+async def _commit(caller: Caller, stream: StreamInfo, group: str, document: Any) -> HttpResponse:
     body = CommitSerializer.checked(document)
-    wanted = await in_database_thread(lambda: get_group(stream, group))
-    results = await commit_offsets_async(stream=stream, group=wanted, offsets=body.by_partition(stream))
+    used = await in_database_thread(lambda: require_group(caller, stream, group, GroupRight.USE))
+    results = await commit_offsets_async(stream=stream, group=used, offsets=body.by_partition(stream))
     return _answer(
         [
             {"partition": each.partition, "committed_offset": each.committed_offset, "status": each.outcome}

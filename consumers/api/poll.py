@@ -17,9 +17,10 @@ from accounts.http.parameters import integer_parameter, seconds_parameter
 from accounts.names import NAME_PATTERN
 from accounts.permissions import MayConsumeOrProduce
 from accounts.roles import Right
+from consumers.access import GroupRight
 from consumers.api.standing import standing_of
 from consumers.models import ConsumerGroup, Mode
-from consumers.queries import committed_offsets, get_group
+from consumers.queries import committed_offsets, require_group
 from consumers.services.members import note_member
 from consumers.services.offsets import require_mode
 from consumers.services.reading import lags_of, order_partitions, read_events_async
@@ -70,7 +71,7 @@ class StreamEventsView(AppendView):
             OpenApiParameter(
                 "consumer_group_id",
                 {"type": "string", "pattern": NAME_PATTERN},
-                description="Read as this group; it must exist.",
+                description="Read as this group; it must exist, and be one that you may use.",
             ),
             OpenApiParameter(
                 "last_offset",
@@ -162,12 +163,12 @@ async def _group(
     name = query.get("consumer_group_id")
     if name is None:
         return None, None
-    reader = caller_of(request).reference
+    caller = caller_of(request)
 
     def ask() -> tuple[ConsumerGroup, dict[int, int]]:
-        group = get_group(stream, name)
+        group = require_group(caller, stream, name, GroupRight.USE)
         require_mode(group, Mode.OFFSET)
-        note_member(group_id=group.pk, name=reader)
+        note_member(group_id=group.pk, name=caller.reference)
         return group, committed_offsets(group)
 
     return await in_database_thread(ask)

@@ -11,9 +11,10 @@ from accounts.http.idempotent import idempotent
 from accounts.http.views import StrictView
 from accounts.permissions import MayConsume
 from accounts.roles import Right
+from consumers.access import GroupRight
 from consumers.api.schemas import SeekAnswerSerializer, SeekResultSerializer
 from consumers.bodies.seek import SeekSerializer, read_seek
-from consumers.queries import get_group
+from consumers.queries import require_group
 from consumers.services.seek import seek_group, total_affected
 from streams.lookup import require_stream
 
@@ -33,11 +34,13 @@ class SeekView(StrictView):
 
         In lease mode all that is handed out is fenced off: its leases are lost.
         """
-        found = require_stream(caller_of(request), stream, Right.CONSUME)
+        caller = caller_of(request)
+        found = require_stream(caller, stream, Right.CONSUME)
+        managed = require_group(caller, found, group, GroupRight.MANAGE)
         wanted = read_seek(request.data)
         results = seek_group(
             stream=found,
-            group=get_group(found, group),
+            group=managed,
             target=wanted.target,
             partition=wanted.partition,
             is_dry_run=wanted.is_dry_run,

@@ -4,26 +4,34 @@ from functools import partial
 
 from django.http import HttpRequest
 
-from accounts.caller import caller_of
+from accounts.caller import Caller, caller_of
 from accounts.http.hang_up import calling_on_hang_up, check_still_there
 from accounts.http.lean import LeanView
 from accounts.roles import Right
+from consumers.access import GroupRight, check_group_right
 from consumers.errors import ConsumerGroupNotFound
 from consumers.models import ConsumerGroup
-from consumers.queries import get_group_for_hot_verb
+from consumers.queries import get_group_for_hot_verb, rights_on
 from consumers.services.standing import Standing
 from streams.errors import StreamNotFound
 from streams.lookup import StreamInfo, require_stream_async
 
 
 async def find_stream_and_group(request: HttpRequest, stream: str, group: str) -> tuple[StreamInfo, ConsumerGroup]:
-    """Return the stream and the group that an address names, if the caller may consume.
+    """Return the stream and the group that an address names, if the caller may use the group.
 
     Raises:
         StreamNotFound, ScopeMissing, ConsumerGroupNotFound
     """
-    found = await require_stream_async(caller_of(request), stream, Right.CONSUME)
-    return found, await get_group_for_hot_verb(found, group)
+    caller = caller_of(request)
+    found = await require_stream_async(caller, stream, Right.CONSUME)
+    return found, await _require_group(caller, found, group)
+
+
+async def _require_group(caller: Caller, stream: StreamInfo, name: str) -> ConsumerGroup:
+    group = await get_group_for_hot_verb(stream, name)
+    check_group_right(rights_on(caller, stream, group), GroupRight.USE, name=group.name)
+    return group
 
 
 def standing_of(view: LeanView, request: HttpRequest, stream: StreamInfo, group: ConsumerGroup | None) -> Standing:
@@ -37,7 +45,7 @@ def standing_of(view: LeanView, request: HttpRequest, stream: StreamInfo, group:
             raise StreamNotFound
         if group is None:
             return None
-        current = await get_group_for_hot_verb(found, group.name)
+        current = await _require_group(caller_of(request), found, group.name)
         if current.pk != group.pk:
             raise ConsumerGroupNotFound
         return current

@@ -1,5 +1,6 @@
 """Consumer groups and how far each has come."""
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
@@ -39,6 +40,7 @@ class ConsumerGroup(models.Model):
 
     stream = models.ForeignKey(Stream, on_delete=models.CASCADE, related_name="consumer_groups")
     name = models.CharField(max_length=128)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="consumer_groups")
     mode = models.CharField(max_length=6, choices=Mode, default=Mode.OFFSET)
     start = models.CharField(max_length=8, choices=Start, default=Start.EARLIEST)
     ack_wait_seconds = models.PositiveIntegerField(default=DEFAULT_ACK_WAIT_SECONDS)

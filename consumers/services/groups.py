@@ -41,8 +41,10 @@ class GroupSettings:
     is_paused: bool = False
 
 
-def create_group(*, stream: StreamInfo, name: str, settings: GroupSettings) -> tuple[ConsumerGroup, bool]:
-    """Create a group, or return the equal one that exists; the second value says whether it is new.
+def create_group(
+    *, stream: StreamInfo, name: str, settings: GroupSettings, owner_id: int
+) -> tuple[ConsumerGroup, bool]:
+    """Create a group, or return the equal one that exists, whoever owns it; the second value says whether it is new.
 
     Its committed offset is set in every partition from the first moment, so its lag is defined.
 
@@ -56,7 +58,7 @@ def create_group(*, stream: StreamInfo, name: str, settings: GroupSettings) -> t
     fields["max_deliveries"] = settings.max_deliveries or max(DEFAULT_MAX_DELIVERIES, settings.max_failures)
     try:
         with transaction.atomic():
-            group = ConsumerGroup.objects.create(stream_id=stream.id, name=name, **fields)
+            group = ConsumerGroup.objects.create(stream_id=stream.id, name=name, owner_id=owner_id, **fields)
             bounds = get_log().bounds(stream.partitions)
             if len(bounds) < len(stream.partitions):
                 raise StreamNotFound

@@ -4,11 +4,13 @@ A route that is not in the table fails `test_every_route_is_in_the_table`: add i
 
 admin      the admin role
 owner      owns the stream (roles producer and consumer)
-mate       a teammate: the consumer role, and the stream is internal
-hidden     the same teammate, but the stream is restricted: it does not exist for them
+maker      made the groups: the consumer role, and the stream is internal
+worker     the maker's key with the scope `consume` only
+mate       another reader of the stream: the consumer role, and neither stream nor groups are theirs
+hidden     the same reader, but the stream is restricted: it does not exist for them
 strange    a producer who has nothing to do with the stream
 nobody     a user without any role
-produce    the owner's key with that scope only; `consume` and `manage` likewise
+produce    the stream owner's key with that scope only; `consume` and `manage` likewise
 other      the owner's key, with all scopes, limited to another stream
 anon       no credentials
 """
@@ -27,58 +29,75 @@ from tests.factories import make_bulk_action, make_dead_letter, make_group, make
 
 pytestmark = [pytest.mark.exhaustive, pytest.mark.usefixtures("db_with_commits")]
 
-ACTORS = ["admin", "owner", "mate", "hidden", "strange", "nobody", "produce", "consume", "manage", "other", "anon"]
+ACTORS = [
+    "admin",
+    "owner",
+    "maker",
+    "worker",
+    "mate",
+    "hidden",
+    "strange",
+    "nobody",
+    "produce",
+    "consume",
+    "manage",
+    "other",
+    "anon",
+]
 EVENT = {"stream": "{stream}", "payload": 1}
 GROUP = "/streams/{stream}/consumer-groups/{group}"
 LEASING = "/streams/{stream}/consumer-groups/{leasing}"
 # A lease that nobody has.
 LEASES = {"deliveries": [{"delivery_id": 1, "lease_token": "01a2058e-b606-7094-8c31-55e4ce2d8688"}]}
+NEW = {"name": "{new}"}
+NEW_KEY = {"name": "n", "scopes": ["produce"]}
+CHANGED = {"description": "d"}
 BULK = {"filter": {"stream": "{stream}"}, "dry_run": True}
 
 # Method and route, a valid body, and the status for each actor in the order of ACTORS.
 TABLE: list[tuple[str, Any, str]] = [
-    #                                                      admin own mate hid str nob prod cons mana oth anon
-    ("GET /auth/me", None, "                               200   200 200  200 200 200 200  200  200  200 401"),
-    ("GET /api-keys", None, "                              200   200 200  200 200 200 200  200  200  200 401"),
-    ("POST /api-keys", {"name": "n", "scopes": ["produce"]}, "201 201 201 201 201 201 403  403  403  403 401"),
-    ("POST /api-keys/{key}/rotate", {}, "                  201   201 404  404 404 404 403  403  403  403 401"),
-    ("DELETE /api-keys/{key}", None, "                     204   204 404  404 404 404 403  403  403  403 401"),
-    ("GET /producers", None, "                             200   200 200  200 200 200 200  200  200  200 401"),
-    ("GET /streams", None, "                               200   200 200  200 200 200 200  200  200  200 401"),
-    ("POST /streams", {"name": "{new}"}, "                 201   201 403  403 201 403 403  403  201  403 401"),
-    ("GET /streams/{stream}", None, "                      200   200 200  404 404 404 200  200  200  404 401"),
-    ("PATCH /streams/{stream}", {"description": "d"}, "    200   200 403  403 404 403 403  403  200  404 401"),
-    ("DELETE /streams/{stream}?confirm={stream}", None, "  204   204 403  403 404 403 403  403  204  404 401"),
-    ("GET /streams/{stream}/stats", None, "                200   200 200  404 404 404 200  200  200  404 401"),
-    ("POST /events", EVENT, "                              202   202 403  403 404 403 202  403  403  404 401"),
-    ("POST /streams/{stream}/events", {"payload": 1}, "    202   202 403  403 404 403 202  403  403  404 401"),
-    ("GET /streams/{stream}/events", None, "               200   200 200  404 404 403 403  200  403  404 401"),
-    ("GET /streams/{stream}/events/0/1", None, "           200   200 200  404 404 403 403  200  403  404 401"),
-    ("GET /consumer-groups", None, "                       200   200 200  200 200 403 403  200  403  200 401"),
-    ("GET /streams/{stream}/consumer-groups", None, "      200   200 200  404 404 403 403  200  403  404 401"),
-    ("POST /streams/{stream}/consumer-groups", {"name": "{new}"}, "201 201 201 404 404 403 403 201 403 404 401"),
-    (f"GET {GROUP}", None, "                               200   200 200  404 404 403 403  200  403  404 401"),
-    (f"PATCH {GROUP}", {"paused": False}, "                200   200 200  404 404 403 403  200  403  404 401"),
-    (f"DELETE {GROUP}", None, "                            204   204 204  404 404 403 403  204  403  404 401"),
-    (f"GET {GROUP}/offsets", None, "                       200   200 200  404 404 403 403  200  403  404 401"),
-    (f"POST {GROUP}/offsets", {"offset": 1}, "             200   200 200  404 404 403 403  200  403  404 401"),
-    (f"POST {GROUP}/seek", {"to": "latest"}, "             200   200 200  404 404 403 403  200  403  404 401"),
-    (f"POST {GROUP}/dead-letters", {"offset": 1}, "        201   201 201  404 404 403 403  201  403  404 401"),
-    (f"POST {LEASING}/lease", {}, "                        200   200 200  404 404 403 403  200  403  404 401"),
-    (f"POST {LEASING}/ack", LEASES, "                      409   409 409  404 404 403 403  409  403  404 401"),
-    (f"POST {LEASING}/nack", LEASES, "                     409   409 409  404 404 403 403  409  403  404 401"),
-    (f"POST {LEASING}/extend", LEASES, "                   409   409 409  404 404 403 403  409  403  404 401"),
-    (f"POST {LEASING}/release", LEASES, "                  409   409 409  404 404 403 403  409  403  404 401"),
-    (f"GET {LEASING}/deliveries", None, "                  200   200 200  404 404 403 403  200  403  404 401"),
-    ("GET /streams/{stream}/events/0/1/timeline", None, "  200   200 200  404 404 403 403  200  403  404 401"),
-    ("GET /dead-letters", None, "                          200   200 200  200 200 403 403  200  403  200 401"),
-    ("GET /dead-letters/{letter}", None, "                 200   200 200  404 404 403 403  200  403  404 401"),
-    ("POST /dead-letters/{letter}/redrive", {}, "          202   202 202  404 404 403 403  202  403  404 401"),
-    ("POST /dead-letters/{letter}/discard", {}, "          200   200 200  404 404 403 403  200  403  404 401"),
-    ("POST /dead-letters/{letter}/resolve", {}, "          200   200 200  404 404 403 403  200  403  404 401"),
-    ("POST /dead-letters/redrive", BULK, "                 200   200 200  200 200 403 403  200  403  200 401"),
-    ("POST /dead-letters/discard", BULK, "                 200   200 200  200 200 403 403  200  403  200 401"),
-    ("GET /dead-letters/bulk-actions/{bulk}", None, "      200   200 404  404 404 403 403  404  403  404 401"),
+    #                                                     adm own mak wor mat hid str nob pro con man oth ano
+    ("GET /auth/me", None, "                              200 200 200 200 200 200 200 200 200 200 200 200 401"),
+    ("GET /api-keys", None, "                             200 200 200 200 200 200 200 200 200 200 200 200 401"),
+    ("POST /api-keys", NEW_KEY, "                         201 201 201 403 201 201 201 201 403 403 403 403 401"),
+    ("POST /api-keys/{key}/rotate", {}, "                 201 201 404 403 404 404 404 404 403 403 403 403 401"),
+    ("DELETE /api-keys/{key}", None, "                    204 204 404 403 404 404 404 404 403 403 403 403 401"),
+    ("GET /producers", None, "                            200 200 200 200 200 200 200 200 200 200 200 200 401"),
+    ("GET /streams", None, "                              200 200 200 200 200 200 200 200 200 200 200 200 401"),
+    ("POST /streams", NEW, "                              201 201 403 403 403 403 201 403 403 403 201 403 401"),
+    ("GET /streams/{stream}", None, "                     200 200 200 200 200 404 404 404 200 200 200 404 401"),
+    ("PATCH /streams/{stream}", CHANGED, "                200 200 403 403 403 403 404 403 403 403 200 404 401"),
+    ("DELETE /streams/{stream}?confirm={stream}", None, " 204 204 403 403 403 403 404 403 403 403 204 404 401"),
+    ("GET /streams/{stream}/stats", None, "               200 200 200 200 200 404 404 404 200 200 200 404 401"),
+    ("POST /events", EVENT, "                             202 202 403 403 403 403 404 403 202 403 403 404 401"),
+    ("POST /streams/{stream}/events", {"payload": 1}, "   202 202 403 403 403 403 404 403 202 403 403 404 401"),
+    ("GET /streams/{stream}/events", None, "              200 200 200 200 200 404 404 403 403 200 403 404 401"),
+    ("GET /streams/{stream}/events/0/1", None, "          200 200 200 200 200 404 404 403 403 200 403 404 401"),
+    ("GET /consumer-groups", None, "                      200 200 200 200 200 200 200 403 403 200 403 200 401"),
+    ("GET /streams/{stream}/consumer-groups", None, "     200 200 200 200 200 404 404 403 403 200 403 404 401"),
+    ("POST /streams/{stream}/consumer-groups", NEW, "     201 201 201 201 201 404 404 403 403 201 403 404 401"),
+    (f"GET {GROUP}", None, "                              200 200 200 200 200 404 404 403 403 200 403 404 401"),
+    (f"PATCH {GROUP}", {"paused": False}, "               200 200 200 200 403 404 404 403 403 403 403 404 401"),
+    (f"DELETE {GROUP}", None, "                           204 204 204 204 403 404 404 403 403 403 403 404 401"),
+    (f"GET {GROUP}/offsets", None, "                      200 200 200 200 200 404 404 403 403 200 403 404 401"),
+    (f"POST {GROUP}/offsets", {"offset": 1}, "            200 200 200 200 403 404 404 403 403 403 403 404 401"),
+    (f"POST {GROUP}/seek", {"to": "latest"}, "            200 200 200 200 403 404 404 403 403 403 403 404 401"),
+    (f"POST {GROUP}/dead-letters", {"offset": 1}, "       201 201 201 201 403 404 404 403 403 403 403 404 401"),
+    (f"POST {LEASING}/lease", {}, "                       200 200 200 200 403 404 404 403 403 403 403 404 401"),
+    (f"POST {LEASING}/ack", LEASES, "                     409 409 409 409 403 404 404 403 403 403 403 404 401"),
+    (f"POST {LEASING}/nack", LEASES, "                    409 409 409 409 403 404 404 403 403 403 403 404 401"),
+    (f"POST {LEASING}/extend", LEASES, "                  409 409 409 409 403 404 404 403 403 403 403 404 401"),
+    (f"POST {LEASING}/release", LEASES, "                 409 409 409 409 403 404 404 403 403 403 403 404 401"),
+    (f"GET {LEASING}/deliveries", None, "                 200 200 200 200 200 404 404 403 403 200 403 404 401"),
+    ("GET /streams/{stream}/events/0/1/timeline", None, " 200 200 200 200 200 404 404 403 403 200 403 404 401"),
+    ("GET /dead-letters", None, "                         200 200 200 200 200 200 200 403 403 200 403 200 401"),
+    ("GET /dead-letters/{letter}", None, "                200 200 200 200 200 404 404 403 403 200 403 404 401"),
+    ("POST /dead-letters/{letter}/redrive", {}, "         202 202 202 202 403 404 404 403 403 403 403 404 401"),
+    ("POST /dead-letters/{letter}/discard", {}, "         200 200 200 200 403 404 404 403 403 403 403 404 401"),
+    ("POST /dead-letters/{letter}/resolve", {}, "         200 200 200 200 403 404 404 403 403 403 403 404 401"),
+    ("POST /dead-letters/redrive", BULK, "                200 200 200 200 403 200 200 403 403 403 403 200 401"),
+    ("POST /dead-letters/discard", BULK, "                200 200 200 200 403 200 200 403 403 403 403 200 401"),
+    ("GET /dead-letters/bulk-actions/{bulk}", None, "     200 200 404 404 404 404 404 403 403 404 403 404 401"),
 ]
 
 # Without credentials: signing in and its like, and what the API says of itself.
@@ -94,6 +113,7 @@ OPEN = {
 ROLES = {
     "admin": [Role.ADMIN],
     "owner": [Role.PRODUCER, Role.CONSUMER],
+    "maker": [Role.CONSUMER],
     "mate": [Role.CONSUMER],
     "strange": [Role.PRODUCER],
     "nobody": [],
@@ -124,6 +144,8 @@ class Cast:
             return ApiClient(token=make_token(self.users[actor]))
         if actor in set(Right):
             return ApiClient(key=make_key(self.users["owner"], Right(actor)))
+        if actor == "worker":
+            return ApiClient(key=make_key(self.users["maker"], Right.CONSUME))
         if actor == "other":
             return ApiClient(key=make_key(self.users["owner"], streams=["another"]))
         return self.clients["mate"] if actor == "hidden" else ApiClient()
@@ -150,9 +172,9 @@ class Cast:
     def _objects(self, purpose: str, *, is_hidden: bool) -> dict[str, str]:
         owner, visibility = self.users["owner"], "restricted" if is_hidden else "internal"
         stream = make_stream(f"orders-{purpose}-{visibility}", owner=owner, visibility=visibility)
-        group = make_group(stream, "billing")
+        group = make_group(stream, "billing", owner=self.users["maker"])
         assert self.clients["owner"].post("/events", {"stream": stream.name, "payload": 1}).status_code == 202
-        leasing = make_group(stream, "shipping", mode="lease")
+        leasing = make_group(stream, "shipping", mode="lease", owner=self.users["maker"])
         return {
             "stream": stream.name,
             "group": group.name,

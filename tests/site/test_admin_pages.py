@@ -296,6 +296,7 @@ def test_a_group_form_that_makes_no_sense_says_what_is_wrong(browser: Client, ro
     make_group(stream, "taken")
     fields = {
         "stream": stream.pk,
+        "owner": root.pk,
         "name": "billing",
         "mode": "offset",
         "start": "earliest",

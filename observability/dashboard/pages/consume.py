@@ -13,9 +13,10 @@ from accounts.errors import InvalidParameter
 from accounts.http.parameters import whole_number
 from accounts.permissions import MayConsume
 from accounts.roles import Right
+from consumers.access import GroupRight
 from consumers.errors import LeaseLost
-from consumers.models import Mode
-from consumers.queries import committed_offsets, get_group
+from consumers.models import ConsumerGroup, Mode
+from consumers.queries import committed_offsets, require_group
 from consumers.services.dead_letters.report import report_dead_letter
 from consumers.services.leasing import (
     Ack,
@@ -37,7 +38,7 @@ from observability.dashboard.queries.event_scan import read_positions
 from observability.dashboard.queries.event_view import EventView, view_event
 from observability.dashboard.queries.group_pages import describe_group
 from observability.dashboard.queries.stream_pages import describe_stream
-from streams.lookup import require_stream
+from streams.lookup import StreamInfo, require_stream
 
 SHOWN_EVENTS = 20
 READ_BYTES = 2 * 1024 * 1024
@@ -69,10 +70,10 @@ class Consume(Page):
 
     def get(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
         heading = describe_stream(self.caller, stream, Right.CONSUME)
-        found = get_group(heading.info, group)
+        found = _used(self, heading.info, group)
         context: dict[str, Any] = {
             "stream": heading,
-            "group": describe_group(heading.info, found, now=timezone.now()),
+            "group": describe_group(self.caller, heading.info, found, now=timezone.now()),
             "tab": "consume",
             "lease_sizes": LEASE_SIZES,
         }
@@ -104,7 +105,7 @@ class CommitShown(Page):
         offsets = read_positions(request.POST.get("offsets", ""), info.partitions)
         if not offsets:
             raise InvalidParameter("offsets", "Say which offsets, as `0=18,1=7`.")
-        results = commit_offsets(stream=info, group=get_group(info, group), offsets=offsets)
+        results = commit_offsets(stream=info, group=_used(self, info, group), offsets=offsets)
         told = ", ".join(f"partition {each.partition} at {each.committed_offset}" for each in results)
         is_new = any(each.outcome is CommitOutcome.COMMITTED for each in results)
         toast = Toast("good", "Committed", told) if is_new else Toast("info", "Somebody was further already", told)
@@ -121,7 +122,7 @@ class ParkEvent(Page):
         info = require_stream(self.caller, stream, Right.CONSUME)
         letter, is_new = report_dead_letter(
             stream=info,
-            group=get_group(info, group),
+            group=_used(self, info, group),
             reporter=self.caller.reference,
             partition=whole_number(request.POST.get("partition", ""), "partition"),
             offset=whole_number(request.POST.get("offset", ""), "offset", low=1),
@@ -139,7 +140,7 @@ class Lease(Page):
 
     def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
         heading = describe_stream(self.caller, stream, Right.CONSUME)
-        found = get_group(heading.info, group)
+        found = _used(self, heading.info, group)
         size = request.POST.get("max_events", "")
         name = f"dashboard:{self.caller.email}"
         leased = lease_deliveries(
@@ -164,7 +165,7 @@ class Lease(Page):
             )
             for each in leased.deliveries
         ]
-        group_page = describe_group(heading.info, found, now=timezone.now())
+        group_page = describe_group(self.caller, heading.info, found, now=timezone.now())
         context: dict[str, Any] = {"stream": heading, "group": group_page, "deliveries": deliveries}
         if is_htmx(request):
             toast = None if deliveries else _nothing(found.is_paused, group_page.standing.waiting)
@@ -179,7 +180,7 @@ class EndLease(Page):
     permission_classes = (MayConsume,)
 
     def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
-        found = get_group(require_stream(self.caller, stream, Right.CONSUME), group)
+        found = _used(self, require_stream(self.caller, stream, Right.CONSUME), group)
         ref = _lease_ref(request.POST.dict())
         verb = request.POST.get("verb")
         if verb == "nack":
@@ -196,6 +197,10 @@ class EndLease(Page):
             # The delivery's card goes: an empty answer in its place.
             return say(HttpResponse(""), toast, **{"refresh-live": True})
         return self.done(toast, to=group_url(stream, group, "group-consume"))
+
+
+def _used(page: Page, stream: StreamInfo, group: str) -> ConsumerGroup:
+    return require_group(page.caller, stream, group, GroupRight.USE)
 
 
 def _again(page: Page, toast: Toast, stream: str, group: str) -> HttpResponse:

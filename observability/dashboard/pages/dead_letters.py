@@ -9,13 +9,14 @@ from django.urls import reverse
 
 from accounts.errors import DomainError
 from accounts.permissions import MayConsume
+from consumers.access import GroupRight
 from consumers.bodies.dead_letters import read_filter, read_note
 from consumers.dead_letter_queries import (
     DeadLetterFilter,
     get_bulk_action,
     get_dead_letter,
-    list_dead_letters,
-    list_groups_for_dead_letters,
+    list_managed_dead_letters,
+    list_managed_groups,
 )
 from consumers.models import BulkKind, DeadLetter
 from consumers.services.dead_letters.bulk import preview_bulk_action, start_bulk_action
@@ -65,6 +66,7 @@ class DeadLetters(Page):
         cursor = cursor_of(request)
         before = int(cursor) if cursor and cursor.isascii() and cursor.isdigit() and len(cursor) < 19 else None
         rows = list_dead_letter_rows(self.caller, wanted, before=before, limit=PAGE_ROWS + 1)
+        is_open_only = fields.get("status") == DeadLetterStatus.OPEN
         bulk = request.GET.get("bulk")
         return self.show(
             listing=listing_of(request, rows, key=lambda row: row.id, filters=FILTERS),
@@ -72,9 +74,10 @@ class DeadLetters(Page):
             fields=fields,
             statuses=STATUSES,
             reasons=REASONS.items(),
+            may_act=is_open_only and any(row.may_manage for row in rows),
             bulk=view_bulk_action(get_bulk_action(self.caller, bulk)) if bulk else None,
             query=urlencode(fields),
-            is_open_only=fields.get("status") == DeadLetterStatus.OPEN,
+            is_open_only=is_open_only,
             is_narrowed=bool(set(fields) - {"status"}),
         )
 
@@ -99,7 +102,7 @@ class RedriveOne(Page):
     permission_classes = (MayConsume,)
 
     def post(self, request: HttpRequest, letter_id: str) -> HttpResponse:
-        found = get_dead_letter(self.caller, letter_id)
+        found = get_dead_letter(self.caller, letter_id, GroupRight.MANAGE)
         page = describe_dead_letter(self.caller, letter_id)
         typed = request.POST.get("payload", "")
         try:
@@ -130,11 +133,12 @@ class CloseOne(Page):
     verb: ClassVar[str] = "discard"
 
     def get(self, request: HttpRequest, letter_id: str) -> HttpResponse:
+        get_dead_letter(self.caller, letter_id, GroupRight.MANAGE)
         letter = describe_dead_letter(self.caller, letter_id)
         return self.dialog("dashboard/_dead_letter_close.html", letter=letter, verb=self.verb)
 
     def post(self, request: HttpRequest, letter_id: str) -> HttpResponse:
-        found = get_dead_letter(self.caller, letter_id)
+        found = get_dead_letter(self.caller, letter_id, GroupRight.MANAGE)
         close = discard_dead_letter if self.verb == "discard" else resolve_dead_letter
         close(dead_letter=found, requested_by=self.caller.reference, note=_note(request))
         done = "discarded" if self.verb == "discard" else "resolved"
@@ -155,7 +159,7 @@ class ActOnMany(Page):
     def get(self, request: HttpRequest) -> HttpResponse:
         if request.GET.get("scope") == "all":
             wanted, fields = filter_of(request.GET.dict())
-            groups = list_groups_for_dead_letters(self.caller, wanted)
+            groups = list_managed_groups(self.caller, wanted)
             preview = preview_bulk_action(kind=self.kind, groups=groups, wanted=wanted)
             return self._ask(count=preview.count, first_at=preview.first_at, last_at=preview.last_at, fields=fields)
         chosen = self._selection(request.GET.getlist("id"))
@@ -175,7 +179,7 @@ class ActOnMany(Page):
         wanted, fields = filter_of(request.POST.dict())
         action = start_bulk_action(
             kind=self.kind,
-            groups=list_groups_for_dead_letters(self.caller, wanted),
+            groups=list_managed_groups(self.caller, wanted),
             wanted=wanted,
             requested_by=self.caller.reference,
             note=_note(request),
@@ -199,7 +203,7 @@ class ActOnMany(Page):
 
     def _selection(self, ids: list[str]) -> list[DeadLetter]:
         numbers = [int(each) for each in ids[:MAX_SELECTED] if each.isascii() and each.isdigit() and len(each) < 19]
-        return list(list_dead_letters(self.caller, DeadLetterFilter()).filter(pk__in=numbers).order_by("pk"))
+        return list(list_managed_dead_letters(self.caller, DeadLetterFilter()).filter(pk__in=numbers).order_by("pk"))
 
 
 class DiscardMany(ActOnMany):

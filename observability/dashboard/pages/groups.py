@@ -11,9 +11,10 @@ from rest_framework.exceptions import ValidationError
 from accounts.errors import DomainError
 from accounts.permissions import MayConsume
 from accounts.roles import Right
+from consumers.access import GroupRight
 from consumers.bodies.groups import read_group_changes, read_new_group
 from consumers.models import ConsumerGroup, Mode, Ordering, Start
-from consumers.queries import get_group
+from consumers.queries import get_group, require_group
 from consumers.services.groups import GroupSettings, change_group, create_group, delete_group
 from observability.dashboard.forms import Form, number_or_text, refused_form
 from observability.dashboard.listing import PAGE_ROWS, cursor_of, listing_of, text_filter
@@ -101,7 +102,7 @@ class NewGroup(Page):
         try:
             given = _given(values) | {name: values.get(name, "") for name in ("name", "mode", "start")}
             name, settings = read_new_group(given)
-            group, _ = create_group(stream=info, name=name, settings=settings)
+            group, _ = create_group(stream=info, name=name, settings=settings, owner_id=self.caller.user_id)
         except (DomainError, ValidationError) as error:
             form = refused_form(values, problem_of(error, request), FIELDS, whole="name")
             heading = describe_stream(self.caller, stream, Right.CONSUME)
@@ -123,7 +124,7 @@ class Group(Page):
         found = get_group(heading.info, group)
         return self.show(
             stream=heading,
-            group=describe_group(heading.info, found, now=timezone.now()),
+            group=describe_group(self.caller, heading.info, found, now=timezone.now()),
             deliveries=list_delivery_rows(found, limit=SHOWN_DELIVERIES) if found.mode == Mode.LEASE else [],
             tab="group",
         )
@@ -140,8 +141,7 @@ class GroupSettingsPage(Page):
         return self._page(stream, group, None)
 
     def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
-        info = require_stream(self.caller, stream, Right.CONSUME)
-        found = get_group(info, group)
+        found = _managed(self, require_stream(self.caller, stream, Right.CONSUME), group)
         values = request.POST.dict()
         try:
             changes = read_group_changes(_given(values) | {"paused": values.get("paused") == "on"})
@@ -152,10 +152,10 @@ class GroupSettingsPage(Page):
 
     def _page(self, stream: str, group: str, form: Form | None) -> HttpResponse:
         heading = describe_stream(self.caller, stream, Right.CONSUME)
-        found = get_group(heading.info, group)
+        found = _managed(self, heading.info, group)
         context: dict[str, Any] = {
             "stream": heading,
-            "group": describe_group(heading.info, found, now=timezone.now()),
+            "group": describe_group(self.caller, heading.info, found, now=timezone.now()),
             "tab": "settings",
             "form": form or Form(_values(found)),
             **CHOICES,
@@ -171,7 +171,7 @@ class PauseGroup(Page):
     permission_classes = (MayConsume,)
 
     def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
-        found = get_group(require_stream(self.caller, stream, Right.CONSUME), group)
+        found = _managed(self, require_stream(self.caller, stream, Right.CONSUME), group)
         is_paused = request.POST.get("paused") == "on"
         change_group(group=found, changes={"is_paused": is_paused})
         toast = Toast("good", f"{group} is paused" if is_paused else f"{group} goes on")
@@ -186,20 +186,20 @@ class DeleteGroup(Page):
 
     def get(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
         heading = describe_stream(self.caller, stream, Right.CONSUME)
-        found = get_group(heading.info, group)
+        found = _managed(self, heading.info, group)
         return self.dialog(
             "dashboard/_group_delete.html",
             stream=heading,
-            group=describe_group(heading.info, found, now=timezone.now()),
+            group=describe_group(self.caller, heading.info, found, now=timezone.now()),
         )
 
     def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
-        delete_group(group=get_group(_consumable(self, stream), group))
+        delete_group(group=_managed(self, require_stream(self.caller, stream, Right.CONSUME), group))
         return self.done(Toast("good", f"{group} is deleted"), to=reverse("stream-groups", args=[stream]))
 
 
-def _consumable(page: Page, stream: str) -> StreamInfo:
-    return require_stream(page.caller, stream, Right.CONSUME)
+def _managed(page: Page, stream: StreamInfo, group: str) -> ConsumerGroup:
+    return require_group(page.caller, stream, group, GroupRight.MANAGE)
 
 
 def _given(values: Mapping[str, str]) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from rest_framework.exceptions import ValidationError
 from accounts.errors import DomainError
 from accounts.permissions import MayConsume
 from accounts.roles import Right
+from consumers.access import GroupRight
 from consumers.bodies.seek import read_seek
-from consumers.queries import get_group
+from consumers.queries import require_group
 from consumers.services.seek import SeekTo, seek_group, total_affected
 from observability.dashboard.forms import number_or_text
 from observability.dashboard.page import Page, Toast
@@ -37,12 +38,12 @@ class Seek(Page):
 
     def get(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
         heading = describe_stream(self.caller, stream, Right.CONSUME)
-        found = get_group(heading.info, group)
+        found = require_group(self.caller, heading.info, group, GroupRight.MANAGE)
         values = {name: request.GET.get(name, "") for name in ("to", "offset", "time", "partition")}
         values["to"] = values["to"] or SeekTo.EARLIEST
         context: dict[str, Any] = {
             "stream": heading,
-            "group": describe_group(heading.info, found, now=timezone.now()),
+            "group": describe_group(self.caller, heading.info, found, now=timezone.now()),
             "values": values,
             "targets": TARGETS,
             "results": [],
@@ -66,7 +67,7 @@ class Seek(Page):
 
     def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
         heading = describe_stream(self.caller, stream, Right.CONSUME)
-        found = get_group(heading.info, group)
+        found = require_group(self.caller, heading.info, group, GroupRight.MANAGE)
         results = seek_group(stream=heading.info, group=found, **_wanted(request.POST.dict()))
         count = number_of(total_affected(results), "event")
         toast = Toast("good", f"{group} was moved", f"{count} concerned")

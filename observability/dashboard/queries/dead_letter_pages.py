@@ -9,8 +9,10 @@ from django.db.models import Count, Max, QuerySet
 
 from accounts.caller import Caller
 from accounts.models import ApiKey, User
+from consumers.access import GroupRight
 from consumers.dead_letter_queries import DeadLetterFilter, get_dead_letter, list_dead_letters
 from consumers.models import BulkAction, DeadLetter, Mode
+from consumers.queries import rights_on_loaded
 from consumers.services.dead_letters.selection import is_redrivable
 from consumers.states import DeadLetterStatus
 from observability.dashboard.queries.event_view import EventView, view_event
@@ -40,6 +42,7 @@ class DeadLetterRow:
     error: str
     failure_count: int
     created_at: datetime
+    may_manage: bool
 
     @property
     def is_open(self) -> bool:
@@ -114,7 +117,7 @@ def list_dead_letter_rows(
     found = list_dead_letters(caller, wanted).order_by("-pk")
     if before is not None:
         found = found.filter(pk__lt=before)
-    return [_row(each) for each in found[:limit]]
+    return [_row(each, may_manage=_may_manage(caller, each)) for each in found[:limit]]
 
 
 def list_error_kinds(caller: Caller, wanted: DeadLetterFilter, *, limit: int = 6) -> list[ErrorKind]:
@@ -143,10 +146,11 @@ def describe_dead_letter(caller: Caller, dead_letter_id: str) -> DeadLetterPage:
         DeadLetterNotFound
     """
     found = get_dead_letter(caller, dead_letter_id)
+    may_manage = _may_manage(caller, found)
     redrives = list(found.redrives.all())
     names = _names_of([found.closed_by, found.reported_by, *(each.requested_by for each in redrives)])
     return DeadLetterPage(
-        row=_row(found),
+        row=_row(found, may_manage=may_manage),
         event=view_event(bytes(found.event)) if found.event is not None else None,
         delivery_count=found.delivery_count,
         reported_by=names.get(found.reported_by, ""),
@@ -169,7 +173,7 @@ def describe_dead_letter(caller: Caller, dead_letter_id: str) -> DeadLetterPage:
             )
             for each in redrives
         ],
-        may_redrive=is_redrivable(found),
+        may_redrive=may_manage and is_redrivable(found),
         is_lease_mode=found.group.mode == Mode.LEASE,
     )
 
@@ -192,7 +196,11 @@ def view_bulk_action(action: BulkAction) -> BulkProgress:
     )
 
 
-def _row(letter: DeadLetter) -> DeadLetterRow:
+def _may_manage(caller: Caller, letter: DeadLetter) -> bool:
+    return GroupRight.MANAGE in rights_on_loaded(caller, letter.group)
+
+
+def _row(letter: DeadLetter, *, may_manage: bool) -> DeadLetterRow:
     return DeadLetterRow(
         id=letter.pk,
         stream=letter.group.stream.name,
@@ -206,6 +214,7 @@ def _row(letter: DeadLetter) -> DeadLetterRow:
         error=letter.last_error,
         failure_count=letter.failure_count,
         created_at=letter.created_at,
+        may_manage=may_manage,
     )
 
 

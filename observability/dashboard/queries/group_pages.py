@@ -6,10 +6,11 @@ from datetime import datetime
 from django.db.models import Q
 
 from accounts.caller import Caller
+from consumers.access import GroupRight
 from consumers.errors import ConsumerGroupNotFound
 from consumers.group_standings import GroupStanding, list_standings
 from consumers.models import ConsumerGroup, GroupMember, Mode
-from consumers.queries import by_lag, list_deliveries, list_groups, list_visible_groups
+from consumers.queries import by_lag, list_deliveries, list_groups, list_visible_groups, rights_on
 from observability.numbers.holdings import load_holdings
 from observability.numbers.outlook import Outlook, list_group_numbers
 from streams.lookup import StreamInfo
@@ -25,9 +26,11 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class GroupPage:
-    """One group with all that its page shows."""
+    """One group with all that its page shows, and what this caller may do with it."""
 
     name: str
+    owner: str
+    rights: frozenset[GroupRight]
     mode: str
     start: str
     is_paused: bool
@@ -40,6 +43,14 @@ class GroupPage:
     standing: GroupStanding
     outlook: Outlook
     members: tuple[Member, ...]
+
+    @property
+    def may_use(self) -> bool:
+        return GroupRight.USE in self.rights
+
+    @property
+    def may_manage(self) -> bool:
+        return GroupRight.MANAGE in self.rights
 
     @property
     def is_lease_mode(self) -> bool:
@@ -65,7 +76,7 @@ def list_lagging_groups(caller: Caller, *, now: datetime, limit: int) -> list[Gr
     return list_standings(by_lag(list_visible_groups(caller))[:limit], now=now)
 
 
-def describe_group(stream: StreamInfo, group: ConsumerGroup, *, now: datetime) -> GroupPage:
+def describe_group(caller: Caller, stream: StreamInfo, group: ConsumerGroup, *, now: datetime) -> GroupPage:
     """Return all that the page of one group shows, in a constant number of queries.
 
     Raises:
@@ -78,6 +89,8 @@ def describe_group(stream: StreamInfo, group: ConsumerGroup, *, now: datetime) -
     members = GroupMember.objects.filter(group=group).order_by("-last_seen_at")[:50]
     return GroupPage(
         name=group.name,
+        owner=group.owner.email,
+        rights=rights_on(caller, stream, group),
         mode=group.mode,
         start=group.start,
         is_paused=group.is_paused,
