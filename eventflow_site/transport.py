@@ -1,37 +1,55 @@
 """What every request must be, before any view sees it."""
 
+from functools import lru_cache
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
+from django.http.request import split_domain_port, validate_host
+from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve
 
 from accounts.http.both_doors import BothDoors, Passage
 from eventflow_site.api.problems import Problem
+from eventflow_site.machine_lane import is_machine_request
 
 # Nothing answers OPTIONS (there is no CORS) or TRACE: what they would tell is in the documentation.
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 API_PREFIX = "/api/"
+METRICS = "/metrics"
+# They come by address, whatever the site is called, and what they are told is no secret.
+PROBES = frozenset({"/healthz", "/readyz"})
 MAX_PATH_CHARACTERS = 2_000
 MAX_QUERY_CHARACTERS = 8_000
 
 
 class TransportMiddleware(BothDoors):
-    """Refuse what no endpoint could mean.
+    """Refuse what no endpoint could mean, and on the machine lane what Django's middleware refuses for browsers.
 
     A 405 under the API tells in `Allow` what is possible.
     """
 
     def passage(self, request: HttpRequest) -> Passage:
         problem = refusal_of(request)
-        if problem is not None:
-            return problem.as_response(request.request_id)  # type: ignore[attr-defined]
-        response = yield
+        if problem is None:
+            response = yield
+        else:
+            response = problem.as_response(request.request_id)  # type: ignore[attr-defined]
         if request.path_info.startswith(API_PREFIX):
             # REST framework tells it with every answer, and names OPTIONS.
             del response["Allow"]
             if response.status_code == 405:
                 response["Allow"] = ", ".join(allowed_methods(request.path_info))
+        if is_machine_request(request.path_info):
+            _protect(request, response)
         return response
+
+
+def _protect(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Tell browsers that get here after all what Django's SecurityMiddleware tells them elsewhere."""
+    response["X-Content-Type-Options"] = "nosniff"
+    if settings.SECURE_HSTS_SECONDS and request.is_secure():
+        response["Strict-Transport-Security"] = f"max-age={settings.SECURE_HSTS_SECONDS}; includeSubDomains; preload"
 
 
 def refusal_of(request: HttpRequest) -> Problem | None:
@@ -44,7 +62,27 @@ def refusal_of(request: HttpRequest) -> Problem | None:
     if request.method not in METHODS:
         allow = {"Allow": ", ".join(allowed_methods(path))}
         return Problem(405, "method_not_allowed", "Method not allowed", "There is no such method here.", headers=allow)
+    return _refusal_of_machine(request) if is_machine_request(path) and path not in PROBES else None
+
+
+def _refusal_of_machine(request: HttpRequest) -> Problem | None:
+    is_scrape = request.path_info == METRICS
+    host = request.META.get("HTTP_HOST")
+    # A page that has made its own name point at this machine sends that name. Who knows a secret needs no such guard.
+    is_guarded = host is not None and not (is_scrape and settings.METRICS_TOKEN)
+    if is_guarded and not is_our_host(host, tuple(settings.ALLOWED_HOSTS)):
+        return Problem(400, "unknown_host", "Unknown host", "This site does not go by the name in the header Host.")
+    if settings.SECURE_SSL_REDIRECT and not is_scrape and not request.is_secure():
+        # No redirect: the credentials have come in the clear already, and nobody would notice.
+        return Problem(403, "https_required", "HTTPS required", "Send this to the same address with https://.")
     return None
+
+
+@lru_cache(1_024)
+def is_our_host(host: str, allowed: tuple[str, ...]) -> bool:
+    """Whether a site with these ALLOWED_HOSTS goes by the name in a Host header."""
+    domain, _port = split_domain_port(host)
+    return bool(domain) and validate_host(domain, allowed)
 
 
 def allowed_methods(path: str) -> tuple[str, ...]:

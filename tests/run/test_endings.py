@@ -51,6 +51,9 @@ def test_killing_the_supervisor_leaves_nothing_and_the_next_start_works(home: Pa
 def test_a_password_that_the_first_start_was_given_is_not_looked_for_elsewhere(prepared_home: Path) -> None:
     first = Instance(prepared_home, EVENTFLOW_ADMIN_PASSWORD="of my own choice").wait_until_greeted()
     assert "Password   as EVENTFLOW_ADMIN_PASSWORD says" in first.terminal
+    environments = {pid: environment_of(pid) for pid in family_of(first.process.pid)}
+    assert len(environments) > 4
+    assert [pid for pid, environment in environments.items() if b"of my own choice" in environment] == []
     first.stop()
 
     second = Instance(prepared_home).wait_until_greeted()
@@ -58,6 +61,10 @@ def test_a_password_that_the_first_start_was_given_is_not_looked_for_elsewhere(p
 
     assert "Password   as it was set" in second.terminal
     assert "EVENTFLOW_ADMIN_PASSWORD" not in (prepared_home / "secrets.env").read_text()
+
+
+def environment_of(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/environ").read_bytes()
 
 
 def test_being_stopped_while_starting_leaves_nothing(home: Path) -> None:

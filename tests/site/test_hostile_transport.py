@@ -414,9 +414,10 @@ def test_another_host_is_in_no_address_that_is_answered(web, owner):
     token = make_token(owner)
     body = b'{"name":"made-here"}'
     request = head("", "X-Forwarded-Host: evil.example", f"Content-Length: {len(body)}", path="/api/v1/streams")
-    request = request.replace(b"X-API-Key: ", b"Authorization: Bearer " + token.encode()).replace(
-        b"localhost", b"evil.example"
-    )
+    request = request.replace(b"X-API-Key: ", b"Authorization: Bearer " + token.encode())
+    refused = exchange(web, request.replace(b"localhost", b"evil.example") + body)
+    assert (refused.status_code, refused.json()["code"]) == (400, "unknown_host")
+    assert b"evil" not in refused.content
     answer = exchange(web, request + body)
     assert answer.status_code == 201
     assert answer.headers["Location"] == "/api/v1/streams/made-here"
