@@ -1,12 +1,10 @@
-"""What a caller may do with one consumer group, as a pure rule: `role ∩ (owner or grant) ∩ key`."""
+"""What a caller may do with one consumer group, as a pure rule: `role ∩ owner ∩ key`."""
 
 from enum import StrEnum
 
 from accounts.caller import Caller
 from accounts.errors import ScopeMissing
 from accounts.roles import Right
-
-NOTHING: "frozenset[GroupRight]" = frozenset()
 
 
 class GroupRight(StrEnum):
@@ -17,6 +15,7 @@ class GroupRight(StrEnum):
 
 
 ALL_GROUP_RIGHTS = frozenset(GroupRight)
+NO_GROUP_RIGHTS: frozenset[GroupRight] = frozenset()
 
 _DETAILS = {
     GroupRight.USE: "You may see {name}, but not read, lease, commit or ack as this group: its owner can, and who "
@@ -25,24 +24,14 @@ _DETAILS = {
 }
 
 
-def rights_on_group(
-    caller: Caller,
-    *,
-    owner_id: int,
-    stream_rights: frozenset[Right],
-    granted: frozenset[GroupRight] = NOTHING,
-) -> frozenset[GroupRight]:
+def rights_on_group(caller: Caller, *, owner_id: int, stream_rights: frozenset[Right]) -> frozenset[GroupRight]:
     """Return the caller's effective rights on a group; an owner who lost the stream has lost the group as well.
 
     Args:
         stream_rights: the caller's effective rights on the group's stream.
-        granted: rights that somebody gave this user on this group.
     """
-    if Right.CONSUME not in stream_rights:
-        return NOTHING
-    if caller.user_id == owner_id or Right.MANAGE in stream_rights:
-        return ALL_GROUP_RIGHTS
-    return granted
+    has_all = Right.CONSUME in stream_rights and (caller.user_id == owner_id or Right.MANAGE in stream_rights)
+    return ALL_GROUP_RIGHTS if has_all else NO_GROUP_RIGHTS
 
 
 def check_group_right(rights: frozenset[GroupRight], right: GroupRight, *, name: str) -> None:
