@@ -8,12 +8,12 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from accounts.models import ApiKey, User
+from accounts.models import ApiKey, Team, User
 from accounts.names import is_well_formed
 from accounts.roles import Right
 from accounts.services.api_keys import create_api_key, revoke_api_key
@@ -82,6 +82,32 @@ class UserAdmin(DjangoUserAdmin):
     def disable(self, request: HttpRequest, users: QuerySet[User]) -> None:
         disabled = disable_users(users.exclude(pk=str(request.user.pk)))
         self.message_user(request, f"{disabled} users disabled.", messages.SUCCESS)
+
+
+@admin.register(Team)
+class TeamAdmin(admin.ModelAdmin):
+    list_display = ("name", "description", "member_count", "created_at")
+    search_fields = ("name", "description")
+    filter_horizontal = ("members",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Team]:
+        return super().get_queryset(request).annotate(member_count=Count("members"))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        # Others refer to it.
+        return ("name",) if obj else ()
+
+    @admin.display(description="members", ordering="member_count")
+    def member_count(self, team: Any) -> int:
+        return int(team.member_count)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: Any) -> None:
+        super().save_related(request, form, formsets, change)
+        forget_keys()
+
+    def delete_model(self, request: HttpRequest, team: Team) -> None:
+        super().delete_model(request, team)
+        forget_keys()
 
 
 class ApiKeyForm(forms.ModelForm):

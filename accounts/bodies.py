@@ -1,4 +1,4 @@
-"""What may be asked for of keys, whichever door it comes by: the API's bodies and the dashboard's forms."""
+"""What may be asked for of keys, teams and grants, by whichever door: the API's bodies and the dashboard's forms."""
 
 from typing import Any
 
@@ -62,3 +62,47 @@ def read_overlap_seconds(given: Any) -> int:
     """
     body = RotateSerializer.checked(given)
     return int(body.validated_data["overlap_seconds"])
+
+
+class CreateTeamSerializer(StrictSerializer):
+    name = NameField()
+    description = StrictCharField(max_length=1000, allow_blank=True, default="")
+
+    def validate_name(self, name: str) -> str:
+        if not is_well_formed(name):
+            raise serializers.ValidationError(f"The name of a team matches {NAME_PATTERN}.", code="invalid_name")
+        return name
+
+
+class ChangeTeamSerializer(StrictSerializer):
+    description = StrictCharField(max_length=1000, allow_blank=True)
+
+
+class GrantSerializer(StrictSerializer):
+    """Whom something is granted: a user or a team. What, says the subclass."""
+
+    user = StrictCharField(max_length=254, required=False, help_text="E-mail address of a user.")
+    team = StrictCharField(max_length=128, required=False, help_text="Name of a team.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("user" in attrs) == ("team" in attrs):
+            raise serializers.ValidationError({"user": ["Name either a user or a team."]}, code="invalid")
+        return attrs
+
+
+def read_new_team(given: Any) -> dict[str, str]:
+    """Return the arguments of `create_team` that a body gives.
+
+    Raises:
+        ValidationError
+    """
+    return dict(CreateTeamSerializer.checked(given).validated_data)
+
+
+def read_team_description(given: Any) -> str:
+    """Return what a team is for, as a body says it.
+
+    Raises:
+        ValidationError
+    """
+    return str(ChangeTeamSerializer.checked(given).validated_data["description"])

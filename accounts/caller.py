@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from accounts.principals import Principal
 from accounts.roles import ALL_RIGHTS, Right, Role, rights_of
 
 
@@ -16,6 +17,7 @@ class Caller:
         key_id: public id of the API key, or None for a person.
         scopes: what the key was allowed to do; all rights for a person.
         stream_names: the streams that the key is limited to, or None for no limit.
+        team_ids: the teams that the user is a member of.
     """
 
     user_id: int
@@ -24,6 +26,7 @@ class Caller:
     key_id: str | None = None
     scopes: frozenset[Right] = ALL_RIGHTS
     stream_names: frozenset[str] | None = None
+    team_ids: frozenset[int] = frozenset()
     rights: frozenset[Right] = field(init=False)
 
     is_authenticated = True
@@ -45,6 +48,11 @@ class Caller:
     def reference(self) -> str:
         """A stable name for logs, idempotency keys and the audit trail: `key:…` or `user:…`."""
         return f"key:{self.key_id}" if self.key_id else f"user:{self.user_id}"
+
+    @property
+    def principal(self) -> Principal:
+        """The user as an owner of things."""
+        return Principal(user_id=self.user_id)
 
     def has_right(self, right: Right) -> bool:
         return right in self.rights

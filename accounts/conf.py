@@ -28,3 +28,7 @@ MAX_FAULTS: Final = 100
 # Bounds on bodies before they are decoded: no endpoint has nearly so many fields, nor values in one of them.
 MAX_BODY_FIELDS: Final = 100
 MAX_FIELD_VALUES: Final = 20_000
+
+# Every process remembers a stream together with its grants, and asks them for each request.
+MAX_GRANTS = 100
+MAX_TEAM_MEMBERS = 1_000

@@ -93,6 +93,92 @@ class UserNotFound(DomainError):
     title = "User not found"
 
 
+class TeamNotFound(DomainError):
+    """There is no such team, or the caller is not a member of it: the two look the same.
+
+    Check the name; `GET /teams` lists those that you may see. Admins make teams.
+    """
+
+    code = "team_not_found"
+    title = "Team not found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such team, or you may not see it.")
+
+
+class UnknownTeam(DomainError):
+    """A team that the request names, as an owner or to be granted something, is not there for the caller.
+
+    Check the name. Whoever is no admin can make their own teams owners, and grant to any.
+    """
+
+    code = "unknown_team"
+    title = "Unknown team"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such team, or you are not a member.")
+
+
+class TeamExists(DomainError):
+    """A team of that name exists already.
+
+    Choose another name, or use the team that is there.
+    """
+
+    code = "team_exists"
+    title = "A team of that name exists"
+
+
+class TeamOwns(DomainError):
+    """The team owns streams or consumer groups, which would belong to nobody.
+
+    Give them to somebody else first (`PATCH` with `owner`), or delete them.
+    """
+
+    code = "team_owns"
+    title = "The team owns something"
+
+
+class TooManyMembers(DomainError):
+    """A team has at most 1,000 members.
+
+    Make a second team.
+    """
+
+    code = "too_many_members"
+    title = "Too many members"
+
+
+class GrantNotFound(DomainError):
+    """There is no such grant on this stream or group.
+
+    `GET …/grants` lists those that there are.
+    """
+
+    code = "grant_not_found"
+    title = "Grant not found"
+
+
+class GrantUseless(DomainError):
+    """What is to be granted could not be used: the user's roles do not allow it, or the stream is hidden from them.
+
+    Give them the role first (an admin can), or for a group's grant the right to consume its stream.
+    """
+
+    code = "grant_useless"
+    title = "The grant would allow nothing"
+
+
+class TooManyGrants(DomainError):
+    """A stream or a group has at most 100 grants.
+
+    Make a team of those who need the same rights, and grant them to the team.
+    """
+
+    code = "too_many_grants"
+    title = "Too many grants"
+
+
 class ApiKeyNotFound(DomainError):
     """There is no such API key, or it is somebody else's.
 

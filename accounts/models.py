@@ -12,7 +12,20 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 
 from accounts.caller import Caller
+from accounts.ownership import Grant, Owned, Team, constraints_of_grant
 from accounts.roles import Right, Role
+
+__all__ = [
+    "ApiKey",
+    "Grant",
+    "IdempotencyRecord",
+    "Owned",
+    "SignInAttempts",
+    "Team",
+    "User",
+    "UserManager",
+    "constraints_of_grant",
+]
 
 
 class UserManager(BaseUserManager["User"]):
@@ -64,6 +77,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         roles = {role for role in Role if role.value in names}
         return frozenset(roles | ({Role.ADMIN} if self.is_superuser else set()))
 
+    @cached_property
+    def team_ids(self) -> frozenset[int]:
+        """The teams that the user is a member of; loaded once for each instance."""
+        return frozenset(self.teams.values_list("pk", flat=True))
+
     @property
     def is_admin(self) -> bool:
         return Role.ADMIN in self.roles
@@ -80,7 +98,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.is_active and self.is_admin
 
     def as_caller(self) -> Caller:
-        return Caller(user_id=self.pk, email=self.email, roles=self.roles)
+        return Caller(user_id=self.pk, email=self.email, roles=self.roles, team_ids=self.team_ids)
 
     def get_full_name(self) -> str:
         return self.name or self.email

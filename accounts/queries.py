@@ -3,8 +3,9 @@
 from django.db.models import QuerySet
 
 from accounts.caller import Caller
-from accounts.errors import ApiKeyNotFound, ScopeMissing, UserNotFound
-from accounts.models import ApiKey, User
+from accounts.errors import ApiKeyNotFound, ScopeMissing, TeamNotFound, UnknownTeam, UserNotFound
+from accounts.models import ApiKey, Team, User
+from accounts.principals import Principal
 
 
 def list_api_keys(caller: Caller) -> QuerySet[ApiKey]:
@@ -44,3 +45,56 @@ def get_user_by_email(caller: Caller, email: str) -> User:
     if user is None:
         raise UserNotFound("There is no active user with this e-mail address.")
     return user
+
+
+def list_teams(caller: Caller) -> QuerySet[Team]:
+    """The teams that a caller may see: their own, or all for an admin."""
+    teams = Team.objects.prefetch_related("members")
+    return teams if caller.is_admin else teams.filter(pk__in=caller.team_ids)
+
+
+def get_team(caller: Caller, name: str) -> Team:
+    """Return a team by name.
+
+    Raises:
+        TeamNotFound: missing, or the caller is not a member: the two look the same.
+    """
+    team = list_teams(caller).filter(name=name).first() if "\x00" not in name else None
+    if team is None:
+        raise TeamNotFound
+    return team
+
+
+def find_owner(caller: Caller, name: str) -> Principal:
+    """Return who is named as an owner: an e-mail address is a user, everything else a team.
+
+    Who is no admin may name themselves and their own teams.
+
+    Raises:
+        ScopeMissing, UserNotFound, UnknownTeam
+    """
+    if "@" in name:
+        return Principal(user_id=get_user_by_email(caller, name).pk)
+    team = list_teams(caller).filter(name=name).first()
+    if team is None:
+        raise UnknownTeam
+    return Principal(team_id=team.pk)
+
+
+def find_grantee(*, user: str | None, team: str | None) -> User | Team:
+    """Return who is to be given a right: an active user by e-mail address, or a team by name.
+
+    Whoever may give rights may name every colleague; that says no more than that they exist.
+
+    Raises:
+        UserNotFound, UnknownTeam
+    """
+    if user is not None:
+        found = User.objects.filter(email=user.strip().lower(), is_active=True).first()
+        if found is None:
+            raise UserNotFound("There is no active user with this e-mail address.")
+        return found
+    named = Team.objects.filter(name=team).first()
+    if named is None:
+        raise UnknownTeam
+    return named

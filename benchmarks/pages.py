@@ -23,6 +23,7 @@ from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
 from accounts.models import User  # noqa: E402
+from accounts.principals import Principal  # noqa: E402
 from accounts.roles import Role  # noqa: E402
 from benchmarks.log_engine import event  # noqa: E402
 from consumers.services.groups import GroupSettings, create_group  # noqa: E402
@@ -54,8 +55,8 @@ def main() -> None:
     stream = load_stream(name)
     if stream is None:
         raise AssertionError(name)
-    group, _ = create_group(stream=stream, name="readers", settings=GroupSettings(), owner_id=user.pk)
-    create_group(stream=stream, name="workers", settings=GroupSettings(mode="lease"), owner_id=user.pk)
+    group, _ = create_group(stream=stream, name="readers", settings=GroupSettings(), owner=Principal(user_id=user.pk))
+    create_group(stream=stream, name="workers", settings=GroupSettings(mode="lease"), owner=Principal(user_id=user.pk))
     console.print(f"Appending {EVENTS:,} events …")
     fill(stream)
     console.print("Rolling them up …")

@@ -25,6 +25,7 @@ from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
 from accounts.models import User  # noqa: E402
+from accounts.principals import Principal  # noqa: E402
 from accounts.roles import Right, Role  # noqa: E402
 from accounts.services.api_keys import create_api_key  # noqa: E402
 from benchmarks.log_engine import event  # noqa: E402
@@ -54,7 +55,7 @@ def make_streams(user: User, prefix: str) -> list[StreamInfo]:
         if stream is None:
             raise AssertionError(name)
         mode = "lease" if number % 3 else "offset"
-        create_group(stream=stream, name="readers", settings=GroupSettings(mode=mode), owner_id=user.pk)
+        create_group(stream=stream, name="readers", settings=GroupSettings(mode=mode), owner=Principal(user_id=user.pk))
         get_log().append([PartitionAppend(stream.partitions[0], [event(n) for n in range(5)])])
         made.append(stream)
     return made

@@ -1,9 +1,10 @@
-"""What a caller may do with one consumer group, as a pure rule: `role ∩ owner ∩ key`."""
+"""What a caller may do with one consumer group, as a pure rule: `role ∩ (owner or grant) ∩ key`."""
 
 from enum import StrEnum
 
 from accounts.caller import Caller
 from accounts.errors import ScopeMissing
+from accounts.principals import Access
 from accounts.roles import Right
 
 
@@ -18,20 +19,25 @@ ALL_GROUP_RIGHTS = frozenset(GroupRight)
 NO_GROUP_RIGHTS: frozenset[GroupRight] = frozenset()
 
 _DETAILS = {
-    GroupRight.USE: "You may see {name}, but not read, lease, commit or ack as this group: its owner can, and who "
-    "manages its stream. Make a group of your own.",
-    GroupRight.MANAGE: "You may see {name}, but not manage it: its owner can, and who manages its stream.",
+    GroupRight.USE: "You may see {name}, but not read, lease, commit or ack as this group: its owner can, "
+    "who was granted the use of it, and who manages its stream. Make a group of your own, or ask for a grant.",
+    GroupRight.MANAGE: "You may see {name}, but not manage it: its owner can, who was granted that, and who manages "
+    "its stream.",
 }
 
 
-def rights_on_group(caller: Caller, *, owner_id: int, stream_rights: frozenset[Right]) -> frozenset[GroupRight]:
+def rights_on_group(caller: Caller, *, access: Access, stream_rights: frozenset[Right]) -> frozenset[GroupRight]:
     """Return the caller's effective rights on a group; an owner who lost the stream has lost the group as well.
 
     Args:
+        access: who owns the group, and who was given which rights to it.
         stream_rights: the caller's effective rights on the group's stream.
     """
-    has_all = Right.CONSUME in stream_rights and (caller.user_id == owner_id or Right.MANAGE in stream_rights)
-    return ALL_GROUP_RIGHTS if has_all else NO_GROUP_RIGHTS
+    if Right.CONSUME not in stream_rights:
+        return NO_GROUP_RIGHTS
+    if Right.MANAGE in stream_rights or access.is_owned_by(caller):
+        return ALL_GROUP_RIGHTS
+    return frozenset(GroupRight(right) for right in access.granted_to(caller))
 
 
 def check_group_right(rights: frozenset[GroupRight], right: GroupRight, *, name: str) -> None:

@@ -64,14 +64,14 @@ def filter_dead_letters(dead_letters: QuerySet[DeadLetter], wanted: DeadLetterFi
     return dead_letters.filter(**{name: value for name, value in conditions.items() if value is not None})
 
 
-def list_groups_for_dead_letters(caller: Caller, wanted: DeadLetterFilter) -> list[ConsumerGroup]:
+def list_groups_for_dead_letters(caller: Caller, wanted: DeadLetterFilter) -> QuerySet[ConsumerGroup]:
     """The groups that the caller may see, of the stream and by the name asked for."""
     groups = list_visible_groups(caller).prefetch_related(None)
     if wanted.stream is not None:
         groups = groups.filter(stream__name=wanted.stream)
     if wanted.group is not None:
         groups = groups.filter(name=wanted.group)
-    return list(groups)
+    return groups
 
 
 def list_managed_groups(caller: Caller, wanted: DeadLetterFilter) -> list[ConsumerGroup]:
@@ -80,7 +80,7 @@ def list_managed_groups(caller: Caller, wanted: DeadLetterFilter) -> list[Consum
     Raises:
         ScopeMissing: the caller sees some, but manages none of them.
     """
-    visible = list_groups_for_dead_letters(caller, wanted)
+    visible = list(list_groups_for_dead_letters(caller, wanted).prefetch_related("grants", "stream__grants"))
     managed = [group for group in visible if GroupRight.MANAGE in rights_on_loaded(caller, group)]
     if visible and not managed:
         raise ScopeMissing("You may see these dead letters, but you manage none of their groups.")
@@ -89,7 +89,7 @@ def list_managed_groups(caller: Caller, wanted: DeadLetterFilter) -> list[Consum
 
 def list_dead_letters(caller: Caller, wanted: DeadLetterFilter) -> QuerySet[DeadLetter]:
     """The dead letters that the caller may see, without their events."""
-    return _list_of(list_groups_for_dead_letters(caller, wanted), wanted)
+    return _list_of(list(list_groups_for_dead_letters(caller, wanted)), wanted)
 
 
 def list_managed_dead_letters(caller: Caller, wanted: DeadLetterFilter) -> QuerySet[DeadLetter]:
@@ -105,6 +105,7 @@ def _list_of(groups: list[ConsumerGroup], wanted: DeadLetterFilter) -> QuerySet[
     found = (
         DeadLetter.objects.filter(group_id__in=[group.pk for group in groups])
         .select_related("group__stream", "partition")
+        .prefetch_related("group__grants", "group__stream__grants")
         .defer("event")
     )
     return filter_dead_letters(found, wanted)

@@ -11,6 +11,7 @@ from django.db.models import Case, F, Prefetch, QuerySet, Sum, Value, When
 from django.db.models.functions import Greatest, Now
 
 from accounts.caller import Caller
+from accounts.roles import Right
 from accounts.short_memory import ShortMemory
 from consumers.access import GroupRight, check_group_right, rights_on_group
 from consumers.conf import GROUP_CACHE_SECONDS, GROUP_CACHE_SIZE
@@ -37,14 +38,16 @@ GroupIds: TypeAlias = Collection[int] | QuerySet[ConsumerGroup, Any]
 
 def list_groups(stream: StreamInfo) -> QuerySet[ConsumerGroup]:
     """The groups of a stream."""
-    return ConsumerGroup.objects.filter(stream_id=stream.id).select_related("stream", "owner")
+    groups = ConsumerGroup.objects.filter(stream_id=stream.id)
+    return groups.select_related("stream", "owner", "owner_team").prefetch_related("grants")
 
 
 def list_visible_groups(caller: Caller) -> QuerySet[ConsumerGroup]:
-    """All groups on streams that the caller may see."""
-    streams = list_streams(caller).prefetch_related(None).select_related(None)
-    groups = ConsumerGroup.objects.filter(stream__in=streams.values("pk")).select_related("stream", "owner")
-    return with_offsets(groups).prefetch_related("members") if caller.rights else groups.none()
+    """All groups on streams that the caller may consume."""
+    streams = list_streams(caller, Right.CONSUME).prefetch_related(None).select_related(None)
+    groups = ConsumerGroup.objects.filter(stream__in=streams.values("pk"))
+    groups = groups.select_related("stream", "owner", "owner_team")
+    return with_offsets(groups).prefetch_related("members")
 
 
 def with_offsets(groups: QuerySet[ConsumerGroup]) -> QuerySet[ConsumerGroup]:
@@ -92,12 +95,12 @@ def require_group(caller: Caller, stream: StreamInfo, name: str, right: GroupRig
 
 def rights_on(caller: Caller, stream: StreamInfo, group: ConsumerGroup) -> frozenset[GroupRight]:
     """Return what the caller may do with a group of this stream."""
-    return rights_on_group(caller, owner_id=group.owner_id, stream_rights=stream.rights_of(caller))
+    return rights_on_group(caller, access=group.access, stream_rights=stream.rights_of(caller))
 
 
 def rights_on_loaded(caller: Caller, group: ConsumerGroup) -> frozenset[GroupRight]:
     """Return what the caller may do with a group that was loaded with its stream."""
-    return rights_on_group(caller, owner_id=group.owner_id, stream_rights=rights_on_row(caller, group.stream))
+    return rights_on_group(caller, access=group.access, stream_rights=rights_on_row(caller, group.stream))
 
 
 _groups: ShortMemory[tuple[int, str], ConsumerGroup] = ShortMemory(seconds=GROUP_CACHE_SECONDS, size=GROUP_CACHE_SIZE)

@@ -9,6 +9,7 @@ from django.core.validators import validate_email
 from django.db import transaction
 
 from accounts.models import ApiKey, User
+from accounts.principals import Principal
 from accounts.roles import Right, Role
 from accounts.services.api_keys import create_api_key
 from consumers.services.groups import GroupSettings, create_group
@@ -49,7 +50,7 @@ def prepare_first_start() -> FirstStart:
         create_stream(caller=caller, name=STREAM, settings=settings)
     stream = load_stream(STREAM)
     if stream is not None:
-        create_group(stream=stream, name=GROUP, settings=GroupSettings(), owner_id=admin.pk)
+        create_group(stream=stream, name=GROUP, settings=GroupSettings(), owner=Principal(user_id=admin.pk))
     secret = None
     if not ApiKey.objects.filter(user=admin, name=KEY_NAME).exists():
         scopes = [Right.PRODUCE, Right.CONSUME]

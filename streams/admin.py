@@ -11,12 +11,14 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from accounts.grant_forms import GrantInline, save_grants
 from accounts.models import User
+from accounts.roles import Right
 from streams.browsing import browse_events
 from streams.forms import NamedForm
 from streams.labels import explain_labels
 from streams.lookup import forget_streams, info_of
-from streams.models import Stream
+from streams.models import Stream, StreamGrant
 from streams.queries import totals_of_row
 from streams.services.lifecycle import StreamSettings, change_stream, create_stream, delete_stream
 
@@ -47,25 +49,59 @@ class BrowseForm(forms.Form):
     )
 
 
+class StreamGrantForm(forms.ModelForm):
+    rights = forms.MultipleChoiceField(
+        choices=[(right.value, right.value) for right in Right], widget=forms.CheckboxSelectMultiple
+    )
+
+    class Meta:
+        model = StreamGrant
+        fields = ("user", "team", "rights")
+
+
+class StreamGrantInline(GrantInline):
+    model = StreamGrant
+    form = StreamGrantForm
+
+
 @admin.register(Stream)
 class StreamAdmin(admin.ModelAdmin):
     form = StreamForm
-    list_display = ("name", "owner", "visibility", "partition_count", "event_count", "is_paused", "browse")
+    list_display = ("name", "owner_name", "visibility", "partition_count", "event_count", "is_paused", "browse")
     list_filter = ("is_paused", "visibility")
-    list_select_related = ("owner",)
+    list_select_related = ("owner", "owner_team")
     list_per_page = 50
-    search_fields = ("name", "description", "owner__email")
-    autocomplete_fields = ("owner",)
+    search_fields = ("name", "description", "owner__email", "owner_team__name")
+    autocomplete_fields = ("owner", "owner_team")
     readonly_fields = ("created_at", "updated_at")
     actions = ("pause", "resume")
+    inlines = (StreamGrantInline,)
     fieldsets = (
-        (None, {"fields": ("name", "description", "owner", "partition_count", "visibility", "is_paused", "labels")}),
+        (
+            None,
+            {
+                "fields": (
+                    "name",
+                    "description",
+                    "owner",
+                    "owner_team",
+                    "partition_count",
+                    "visibility",
+                    "is_paused",
+                    "labels",
+                )
+            },
+        ),
         ("Retention", {"fields": ("retention_max_age_seconds", "retention_max_bytes", "retention_max_events")}),
         ("Times", {"fields": ("created_at", "updated_at")}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Stream]:
         return super().get_queryset(request).prefetch_related("partitions")
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        # First it is made, then it is shared.
+        return self.inlines if obj else ()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return (*self.readonly_fields, "name", "partition_count") if obj else self.readonly_fields
@@ -112,7 +148,7 @@ class StreamAdmin(admin.ModelAdmin):
         created = create_stream(
             caller=cast("User", request.user).as_caller(),
             name=stream.name,
-            owner=stream.owner,
+            owner=stream.owned_by,
             settings=StreamSettings(
                 description=stream.description,
                 partitions=stream.partition_count,
@@ -125,6 +161,10 @@ class StreamAdmin(admin.ModelAdmin):
             ),
         )
         stream.pk = created.pk
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: Any) -> None:
+        save_grants(request, formset)
+        forget_streams()
 
     def delete_model(self, request: HttpRequest, stream: Stream) -> None:
         delete_stream(stream=stream, confirm=stream.name)

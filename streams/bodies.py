@@ -5,15 +5,18 @@ from typing import Any
 
 from rest_framework import serializers
 
+from accounts.bodies import GrantSerializer
 from accounts.http.fields import (
     NameField,
     StrictBooleanField,
     StrictCharField,
     StrictChoiceField,
     StrictIntegerField,
+    StrictListField,
     StrictMapField,
     StrictSerializer,
 )
+from accounts.roles import Right
 from streams.conf import MAX_OFFSET, MAX_PARTITIONS
 from streams.labels import MAX_LABEL_CHARACTERS, MAX_LABELS, explain_labels
 from streams.models import Visibility
@@ -35,6 +38,11 @@ class ChangeStreamSerializer(StrictSerializer):
     paused = StrictBooleanField(required=False)
     labels = StrictMapField(
         child=StrictCharField(max_length=MAX_LABEL_CHARACTERS, allow_blank=True), most=MAX_LABELS, required=False
+    )
+    owner = StrictCharField(
+        max_length=254,
+        required=False,
+        help_text="E-mail address of a user, or name of a team: yours, unless you are an admin.",
     )
 
     def validate_labels(self, labels: dict[str, str]) -> dict[str, str]:
@@ -60,17 +68,14 @@ class ChangeStreamSerializer(StrictSerializer):
 class CreateStreamSerializer(ChangeStreamSerializer):
     name = NameField()
     partitions = StrictIntegerField(low=1, high=MAX_PARTITIONS, default=1)
-    owner = StrictCharField(
-        max_length=254, required=False, help_text="E-mail of the owner; only an admin may name another."
-    )
 
 
 @dataclass(frozen=True, slots=True)
 class NewStream:
-    """A stream that somebody asks for; `owner_email` is None where they mean themselves."""
+    """A stream that somebody asks for; `owner` is None where they mean themselves."""
 
     name: str
-    owner_email: str | None
+    owner: str | None
     settings: StreamSettings
 
 
@@ -85,11 +90,28 @@ def read_new_stream(given: Any) -> NewStream:
     return NewStream(settings.pop("name"), settings.pop("owner", None), StreamSettings(**settings))
 
 
-def read_stream_changes(given: Any) -> dict[str, Any]:
-    """Return the settings that a body or a form changes, as fields of the model.
+def read_stream_changes(given: Any) -> tuple[dict[str, Any], str | None]:
+    """Return the settings that a body or a form changes, as fields of the model, and the new owner if one is named.
 
     Raises:
         ValidationError
     """
-    body = ChangeStreamSerializer.checked(given)
-    return body.settings()
+    settings = ChangeStreamSerializer.checked(given).settings()
+    owner = settings.pop("owner", None)
+    return settings, owner
+
+
+class GrantStreamSerializer(GrantSerializer):
+    rights = StrictListField(
+        child=StrictChoiceField(choices=[right.value for right in Right]), min_length=1, max_length=3
+    )
+
+
+def read_stream_grant(given: Any) -> tuple[dict[str, str | None], list[Right]]:
+    """Return whom a body names, as arguments of `find_grantee`, and the rights to give them.
+
+    Raises:
+        ValidationError
+    """
+    fields = GrantStreamSerializer.checked(given).validated_data
+    return {"user": fields.get("user"), "team": fields.get("team")}, [Right(right) for right in fields["rights"]]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from accounts.caller import Caller
 from accounts.errors import ScopeMissing
+from accounts.principals import Access
 from accounts.roles import Right
 from accounts.short_memory import ShortMemory
 from streams.access import rights_on_stream
@@ -24,7 +25,7 @@ class StreamInfo:
 
     id: int
     name: str
-    owner_id: int
+    access: Access
     is_internal: bool
     is_paused: bool
     partitions: tuple[PartitionRef, ...]
@@ -40,7 +41,7 @@ class StreamInfo:
         return self.partitions[number]
 
     def rights_of(self, caller: Caller) -> frozenset[Right]:
-        return rights_on_stream(caller, name=self.name, owner_id=self.owner_id, is_internal=self.is_internal)
+        return rights_on_stream(caller, name=self.name, is_internal=self.is_internal, access=self.access)
 
 
 _memory: ShortMemory[str, StreamInfo] = ShortMemory(seconds=STREAM_CACHE_SECONDS, size=STREAM_CACHE_SIZE)
@@ -100,17 +101,17 @@ def load_stream(name: str) -> StreamInfo | None:
     """Return a stream by name as the database has it now, or None."""
     if not is_well_formed(name):
         return None
-    row = Stream.objects.prefetch_related("partitions").filter(name=name).first()
+    row = Stream.objects.prefetch_related("partitions", "grants").filter(name=name).first()
     return info_of(row) if row else None
 
 
 def info_of(row: Stream) -> StreamInfo:
-    """Return what the hot verbs need of a stream's row (with its partitions)."""
+    """Return what the hot verbs need of a stream's row (with its partitions and grants)."""
     partitions = sorted(row.partitions.all(), key=lambda partition: partition.number)
     return StreamInfo(
         id=row.pk,
         name=row.name,
-        owner_id=row.owner_id,
+        access=row.access,
         is_internal=row.visibility == Visibility.INTERNAL,
         is_paused=row.is_paused,
         partitions=tuple(PartitionRef(partition.pk, row.name, partition.number) for partition in partitions),

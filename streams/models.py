@@ -1,9 +1,12 @@
 """Streams, their partitions, and the batches of events in them."""
 
-from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
+from accounts.models import Grant, Owned, constraints_of_grant
+from accounts.principals import Access
+from accounts.roles import Right
 from streams.conf import MAX_PARTITIONS
 from streams.names import NAME_PATTERN
 
@@ -13,12 +16,11 @@ class Visibility(models.TextChoices):
     RESTRICTED = "restricted", "restricted: its owner and those granted"
 
 
-class Stream(models.Model):
+class Stream(Owned):
     """A named append-only log; its name is its id in URLs."""
 
     name = models.CharField(max_length=128, unique=True)
     description = models.CharField(max_length=1000, blank=True, default="")
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="streams")
     partition_count = models.PositiveSmallIntegerField("partitions", default=1)
     visibility = models.CharField(max_length=10, choices=Visibility, default=Visibility.INTERNAL)
     retention_max_age_seconds = models.BigIntegerField(null=True, blank=True)
@@ -32,6 +34,7 @@ class Stream(models.Model):
     class Meta:
         ordering = ("name",)
         constraints = (
+            *Owned.Meta.constraints,
             models.CheckConstraint(condition=Q(name__regex=NAME_PATTERN), name="stream_name_is_well_formed"),
             models.CheckConstraint(
                 condition=Q(partition_count__gte=1, partition_count__lte=MAX_PARTITIONS),
@@ -47,6 +50,25 @@ class Stream(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def access(self) -> Access:
+        """Who owns it and who was given what; loads the grants unless they were prefetched."""
+        return Access.of(self.owned_by, ((grant.principal, grant.rights) for grant in self.grants.all()))
+
+
+class StreamGrant(Grant):
+    """Rights to a stream that its owner or manager gave to a user or a team."""
+
+    stream = models.ForeignKey(Stream, on_delete=models.CASCADE, related_name="grants", db_index=False)
+    rights = ArrayField(models.CharField(max_length=16, choices=[(right.value, right.value) for right in Right]))
+
+    class Meta:
+        ordering = ("pk",)
+        constraints = constraints_of_grant("streamgrant", on="stream", rights=[right.value for right in Right])
+
+    def __str__(self) -> str:
+        return f"{self.grantee}: {', '.join(self.rights)}"
 
 
 class Partition(models.Model):

@@ -1,8 +1,9 @@
 """Questions about streams."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.caller import Caller
 from accounts.errors import ScopeMissing
@@ -13,21 +14,24 @@ from streams.errors import EventExpired, EventNotFound, StreamNotFound
 from streams.log import get_log
 from streams.log.protocol import Bounds, PartitionRef
 from streams.lookup import StreamInfo, info_of
-from streams.models import Stream, Visibility
+from streams.models import Stream, StreamGrant, Visibility
 from streams.totals import StreamTotals, add_up
 
 
-def list_streams(caller: Caller) -> QuerySet[Stream]:
-    """The streams that a caller may see."""
-    streams = Stream.objects.select_related("owner").prefetch_related("partitions")
-    if not caller.rights:
+def list_streams(caller: Caller, right: Right | None = None) -> QuerySet[Stream]:
+    """The streams that a caller may see, or if a right is named, use in that way."""
+    streams = Stream.objects.select_related("owner", "owner_team").prefetch_related("partitions", "grants")
+    rights = caller.rights & {right} if right else caller.rights
+    if not rights:
         return streams.none()
     if caller.stream_names is not None:
         streams = streams.filter(name__in=caller.stream_names)
     if caller.is_admin:
         return streams
-    visible = Q(owner_id=caller.user_id)
-    if Role.CONSUMER in caller.roles and caller.has_right(Right.CONSUME):
+    granted = StreamGrant.objects.filter(stream=OuterRef("pk"), rights__overlap=sorted(rights))
+    theirs = Q(user_id=caller.user_id) | Q(team_id__in=caller.team_ids)
+    visible: Any = Q(owner_id=caller.user_id) | Q(owner_team_id__in=caller.team_ids) | Exists(granted.filter(theirs))
+    if Role.CONSUMER in caller.roles and Right.CONSUME in rights:
         visible |= Q(visibility=Visibility.INTERNAL)
     return streams.filter(visible)
 
@@ -50,7 +54,7 @@ def get_stream(caller: Caller, name: str, right: Right | None = None) -> Stream:
 def rights_on_row(caller: Caller, stream: Stream) -> frozenset[Right]:
     """Return the caller's effective rights on a stream that was loaded."""
     return rights_on_stream(
-        caller, name=stream.name, owner_id=stream.owner_id, is_internal=stream.visibility == Visibility.INTERNAL
+        caller, name=stream.name, is_internal=stream.visibility == Visibility.INTERNAL, access=stream.access
     )
 
 
@@ -93,7 +97,8 @@ def describe_producers(caller: Caller, users: list[User]) -> list[Producer]:
         keys.setdefault(key.user_id, []).append(key)
     owned: dict[int, list[StreamInfo]] = {}
     for stream in list_streams(caller).filter(owner__in=users):
-        owned.setdefault(stream.owner_id, []).append(info_of(stream))
+        if stream.owner_id is not None:
+            owned.setdefault(stream.owner_id, []).append(info_of(stream))
     totals = totals_of([info for infos in owned.values() for info in infos])
     return [
         Producer(user, keys.get(user.pk, []), [totals[info.id] for info in owned.get(user.pk, [])]) for user in users

@@ -31,6 +31,9 @@ class ApiClient:
     def delete(self, path: str) -> Any:
         return self.client.delete(url(path), headers=self.headers)
 
+    def put(self, path: str) -> Any:
+        return self.client.put(url(path), headers=self.headers)
+
     def _send(self, method: str, path: str, body: Any, content_type: str, headers: dict[str, str]) -> Any:
         content = body if isinstance(body, bytes) else orjson.dumps(body)
         extra = {name.replace("_", "-"): value for name, value in headers.items()}

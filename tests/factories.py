@@ -7,10 +7,12 @@ from typing import Any
 from django.utils import timezone
 from rest_framework_simplejwt.tokens import AccessToken
 
-from accounts.models import User
+from accounts.models import Team, User
+from accounts.principals import Principal
 from accounts.roles import Right, Role
 from accounts.services.api_keys import create_api_key
 from accounts.services.sign_in import issue_tokens
+from accounts.services.teams import add_member, create_team
 from consumers.models import BulkAction, ConsumerGroup, DeadLetter
 from consumers.services.groups import GroupSettings, create_group
 from streams.lookup import load_stream
@@ -54,9 +56,16 @@ def make_group(stream: Stream, name: str | None = None, *, owner: User | None = 
         stream=info,
         name=name or f"group-{next(_numbers)}",
         settings=GroupSettings(**settings),
-        owner_id=owner.pk if owner else stream.owner_id,
+        owner=Principal(user_id=owner.pk) if owner else stream.owned_by,
     )
     return group
+
+
+def make_team(name: str | None = None, *members: User) -> Team:
+    team = create_team(name=name or f"team-{next(_numbers)}")
+    for member in members:
+        add_member(team=team, user=member)
+    return team
 
 
 def make_dead_letter(group: ConsumerGroup, offset: int = 1, *, partition: int = 0, **fields: Any) -> DeadLetter:

@@ -70,4 +70,5 @@ def _load_caller(material: KeyMaterial) -> Caller:
         key_id=key.key_id,
         scopes=frozenset(Right(scope) for scope in key.scopes),
         stream_names=None if key.stream_names is None else frozenset(key.stream_names),
+        team_ids=key.user.team_ids,
     )

@@ -8,6 +8,8 @@ from django.contrib.postgres.forms import SimpleArrayField
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from accounts.grant_forms import GrantInline, save_grants
+from consumers.access import GroupRight
 from consumers.conf import (
     MAX_ACK_WAIT_SECONDS,
     MAX_BACKOFF_ENTRIES,
@@ -16,8 +18,8 @@ from consumers.conf import (
     MAX_MAX_FAILURES,
     MAX_MAX_IN_FLIGHT,
 )
-from consumers.models import ConsumerGroup, GroupMember, GroupOffset
-from consumers.queries import lag_of, with_offsets
+from consumers.models import ConsumerGroup, GroupGrant, GroupMember, GroupOffset
+from consumers.queries import forget_groups, lag_of, with_offsets
 from consumers.services.groups import GroupSettings, change_group, create_group, delete_group
 from streams.forms import NamedForm
 from streams.lookup import info_of
@@ -58,6 +60,21 @@ class GroupOffsetInline(admin.TabularInline):
         return lag_of([offset])
 
 
+class GroupGrantForm(forms.ModelForm):
+    rights = forms.MultipleChoiceField(
+        choices=[(right.value, right.value) for right in GroupRight], widget=forms.CheckboxSelectMultiple
+    )
+
+    class Meta:
+        model = GroupGrant
+        fields = ("user", "team", "rights")
+
+
+class GroupGrantInline(GrantInline):
+    model = GroupGrant
+    form = GroupGrantForm
+
+
 class GroupMemberInline(admin.TabularInline):
     model = GroupMember
     extra = 0
@@ -71,13 +88,13 @@ class GroupMemberInline(admin.TabularInline):
 @admin.register(ConsumerGroup)
 class ConsumerGroupAdmin(admin.ModelAdmin):
     form = GroupForm
-    list_display = ("name", "stream", "owner", "mode", "lag", "is_paused", "created_at")
+    list_display = ("name", "stream", "owner_name", "mode", "lag", "is_paused", "created_at")
     list_filter = ("mode", "is_paused")
-    list_select_related = ("stream", "owner")
+    list_select_related = ("stream", "owner", "owner_team")
     list_per_page = 50
     search_fields = ("name", "stream__name")
-    autocomplete_fields = ("stream", "owner")
-    inlines = (GroupOffsetInline, GroupMemberInline)
+    autocomplete_fields = ("stream", "owner", "owner_team")
+    inlines = (GroupGrantInline, GroupOffsetInline, GroupMemberInline)
     actions = ("pause", "resume")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ConsumerGroup]:
@@ -85,6 +102,10 @@ class ConsumerGroupAdmin(admin.ModelAdmin):
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {"owner": request.user.pk, **super().get_changeform_initial_data(request)}
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        # First it is made, then it is shared.
+        return self.inlines if obj else ()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ("stream", "name", "mode", "start") if obj else ()
@@ -109,9 +130,13 @@ class ConsumerGroupAdmin(admin.ModelAdmin):
             is_paused=group.is_paused,
         )
         created, _ = create_group(
-            stream=info_of(group.stream), name=group.name, settings=settings, owner_id=group.owner_id
+            stream=info_of(group.stream), name=group.name, settings=settings, owner=group.owned_by
         )
         group.pk = created.pk
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: Any) -> None:
+        save_grants(request, formset)
+        forget_groups()
 
     def delete_model(self, request: HttpRequest, group: ConsumerGroup) -> None:
         delete_group(group=group)

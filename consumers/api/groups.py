@@ -12,7 +12,9 @@ from accounts.http.idempotent import idempotent
 from accounts.http.parsers import require_body
 from accounts.http.views import StrictViewSet
 from accounts.permissions import MayConsume
+from accounts.queries import find_owner
 from accounts.roles import Right
+from accounts.services.owners import new_owner_of
 from consumers.access import GroupRight
 from consumers.bodies.groups import ChangeGroupSerializer, CreateGroupSerializer, read_group_changes, read_new_group
 from consumers.models import ConsumerGroup, Mode, Ordering, Start
@@ -34,7 +36,8 @@ class GroupSerializer(serializers.Serializer):
     max_in_flight = serializers.IntegerField()
     paused = serializers.BooleanField(source="is_paused")
     owner = serializers.CharField(
-        source="owner.email", help_text="Who may use and manage it, beside who manages the stream."
+        source="owner_name",
+        help_text="A user's e-mail address, or a team's name: may use and manage it, as may who manages the stream.",
     )
     created_at = serializers.DateTimeField()
 
@@ -72,10 +75,12 @@ class GroupViewSet(StrictViewSet):
     )
     @idempotent()
     def create(self, request: Request, stream: str) -> Response:
-        """Create a group, which is yours; an equal one that exists is answered with 200, a different one with 409."""
+        """Create a group, yours or your team's; an equal one that exists answers 200, a different one 409."""
         found = require_stream(caller_of(request), stream, Right.CONSUME)
-        name, settings = read_new_group(request.data)
-        group, is_new = create_group(stream=found, name=name, settings=settings, owner_id=caller_of(request).user_id)
+        caller = caller_of(request)
+        name, settings, owner = read_new_group(request.data)
+        owned_by = caller.principal if owner is None else find_owner(caller, owner)
+        group, is_new = create_group(stream=found, name=name, settings=settings, owner=owned_by)
         return Response(GroupSerializer(group).data, status=201 if is_new else 200)
 
     @extend_schema(operation_id="get_group")
@@ -89,7 +94,10 @@ class GroupViewSet(StrictViewSet):
         """Change some settings of a group that you manage; the mode and the start stay."""
         found = _managed(request, stream, group)
         require_body(request)
-        return Response(GroupSerializer(change_group(group=found, changes=read_group_changes(request.data))).data)
+        changes, owner = read_group_changes(request.data)
+        if owner is not None:
+            changes |= new_owner_of(found, name=owner, caller=caller_of(request))
+        return Response(GroupSerializer(change_group(group=found, changes=changes)).data)
 
     @extend_schema(operation_id="delete_group", responses={204: None})
     def destroy(self, request: Request, stream: str, group: str) -> Response:

@@ -3,6 +3,7 @@ from django.urls import path
 from consumers.api.bulk import BulkActionView, BulkDiscardView, BulkRedriveView
 from consumers.api.dead_letters import DeadLettersViewSet, DiscardView, RedriveView, ReportView, ResolveView
 from consumers.api.deliveries import DeliveriesViewSet
+from consumers.api.grants import GroupGrantViewSet
 from consumers.api.groups import AllGroupsViewSet, GroupViewSet
 from consumers.api.lease import LeaseView
 from consumers.api.offsets import OffsetsView
@@ -20,6 +21,16 @@ urlpatterns = [
         f"{GROUPS}/<str:group>",
         GroupViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
         name="group",
+    ),
+    path(
+        f"{GROUPS}/<str:group>/grants",
+        GroupGrantViewSet.as_view({"get": "list", "post": "create"}),
+        name="group-grants",
+    ),
+    path(
+        f"{GROUPS}/<str:group>/grants/<str:grant_id>",
+        GroupGrantViewSet.as_view({"delete": "destroy"}),
+        name="group-grant",
     ),
     path(f"{GROUPS}/<str:group>/offsets", OffsetsView.as_view(), name="offsets"),
     path(f"{GROUPS}/<str:group>/seek", SeekView.as_view(), name="seek"),

@@ -2,14 +2,17 @@
 
 from typing import Any
 
+from accounts.bodies import GrantSerializer
 from accounts.http.fields import (
     NameField,
     StrictBooleanField,
+    StrictCharField,
     StrictChoiceField,
     StrictIntegerField,
     StrictListField,
     StrictSerializer,
 )
+from consumers.access import GroupRight
 from consumers.conf import (
     DEFAULT_ACK_WAIT_SECONDS,
     DEFAULT_BACKOFF_SECONDS,
@@ -40,6 +43,11 @@ class ChangeGroupSerializer(StrictSerializer):
     ordering = StrictChoiceField(choices=Ordering.values, required=False)
     max_in_flight = StrictIntegerField(low=1, high=MAX_MAX_IN_FLIGHT, required=False)
     paused = StrictBooleanField(required=False, source="is_paused")
+    owner = StrictCharField(
+        max_length=254,
+        required=False,
+        help_text="E-mail address of a user, or name of a team: yours, unless you are an admin.",
+    )
 
 
 class CreateGroupSerializer(ChangeGroupSerializer):
@@ -62,8 +70,8 @@ class CreateGroupSerializer(ChangeGroupSerializer):
     paused = StrictBooleanField(default=False, source="is_paused")
 
 
-def read_new_group(given: Any) -> tuple[str, GroupSettings]:
-    """Return the name and the settings of the group that a body or a form describes.
+def read_new_group(given: Any) -> tuple[str, GroupSettings, str | None]:
+    """Return the name and the settings of the group that a body or a form describes, and its owner if one is named.
 
     Raises:
         ValidationError
@@ -71,14 +79,32 @@ def read_new_group(given: Any) -> tuple[str, GroupSettings]:
     body = CreateGroupSerializer.checked(given)
     fields = dict(body.validated_data)
     name, backoff = fields.pop("name"), tuple(fields.pop("backoff_seconds"))
-    return name, GroupSettings(**fields, backoff_seconds=backoff)
+    owner = fields.pop("owner", None)
+    return name, GroupSettings(**fields, backoff_seconds=backoff), owner
 
 
-def read_group_changes(given: Any) -> dict[str, Any]:
-    """Return the settings that a body or a form changes, as fields of the model.
+def read_group_changes(given: Any) -> tuple[dict[str, Any], str | None]:
+    """Return the settings that a body or a form changes, as fields of the model, and the new owner if one is named.
 
     Raises:
         ValidationError
     """
-    body = ChangeGroupSerializer.checked(given)
-    return dict(body.validated_data)
+    changes = dict(ChangeGroupSerializer.checked(given).validated_data)
+    owner = changes.pop("owner", None)
+    return changes, owner
+
+
+class GrantGroupSerializer(GrantSerializer):
+    rights = StrictListField(
+        child=StrictChoiceField(choices=[right.value for right in GroupRight]), min_length=1, max_length=2
+    )
+
+
+def read_group_grant(given: Any) -> tuple[dict[str, str | None], list[GroupRight]]:
+    """Return whom a body names, as arguments of `find_grantee`, and the rights to give them.
+
+    Raises:
+        ValidationError
+    """
+    fields = GrantGroupSerializer.checked(given).validated_data
+    return {"user": fields.get("user"), "team": fields.get("team")}, [GroupRight(right) for right in fields["rights"]]

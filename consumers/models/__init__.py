@@ -4,6 +4,7 @@ from consumers.models.dead_letters import BulkAction, BulkKind, DeadLetter, Dead
 from consumers.models.deliveries import Delivery, DeliveryHistory, EndedLease
 from consumers.models.groups import (
     ConsumerGroup,
+    GroupGrant,
     GroupMember,
     GroupOffset,
     Mode,
@@ -21,6 +22,7 @@ __all__ = [
     "Delivery",
     "DeliveryHistory",
     "EndedLease",
+    "GroupGrant",
     "GroupMember",
     "GroupOffset",
     "Mode",

@@ -1,10 +1,12 @@
 """Consumer groups and how far each has come."""
 
-from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
+from accounts.models import Grant, Owned, constraints_of_grant
+from accounts.principals import Access
+from consumers.access import GroupRight
 from consumers.conf import (
     DEFAULT_ACK_WAIT_SECONDS,
     DEFAULT_BACKOFF_SECONDS,
@@ -35,12 +37,11 @@ def default_backoff() -> list[int]:
     return list(DEFAULT_BACKOFF_SECONDS)
 
 
-class ConsumerGroup(models.Model):
+class ConsumerGroup(Owned):
     """Named progress over one stream, shared by its members."""
 
     stream = models.ForeignKey(Stream, on_delete=models.CASCADE, related_name="consumer_groups")
     name = models.CharField(max_length=128)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="consumer_groups")
     mode = models.CharField(max_length=6, choices=Mode, default=Mode.OFFSET)
     start = models.CharField(max_length=8, choices=Start, default=Start.EARLIEST)
     ack_wait_seconds = models.PositiveIntegerField(default=DEFAULT_ACK_WAIT_SECONDS)
@@ -58,6 +59,7 @@ class ConsumerGroup(models.Model):
         verbose_name = "consumer group"
         ordering = ("stream_id", "name")
         constraints = (
+            *Owned.Meta.constraints,
             models.UniqueConstraint(fields=["stream", "name"], name="group_name_unique_in_stream"),
             models.CheckConstraint(condition=Q(name__regex=NAME_PATTERN), name="group_name_is_well_formed"),
             models.CheckConstraint(
@@ -72,6 +74,25 @@ class ConsumerGroup(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def access(self) -> Access:
+        """Who owns it and who was given what; loads the grants unless they were prefetched."""
+        return Access.of(self.owned_by, ((grant.principal, grant.rights) for grant in self.grants.all()))
+
+
+class GroupGrant(Grant):
+    """Rights to a group that its owner or manager gave to a user or a team."""
+
+    group = models.ForeignKey(ConsumerGroup, on_delete=models.CASCADE, related_name="grants", db_index=False)
+    rights = ArrayField(models.CharField(max_length=16, choices=[(right.value, right.value) for right in GroupRight]))
+
+    class Meta:
+        ordering = ("pk",)
+        constraints = constraints_of_grant("groupgrant", on="group", rights=[right.value for right in GroupRight])
+
+    def __str__(self) -> str:
+        return f"{self.grantee}: {', '.join(self.rights)}"
 
 
 class GroupOffset(models.Model):

@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
+from accounts.principals import Principal
 from consumers.conf import (
     DEFAULT_ACK_WAIT_SECONDS,
     DEFAULT_BACKOFF_SECONDS,
@@ -42,7 +43,7 @@ class GroupSettings:
 
 
 def create_group(
-    *, stream: StreamInfo, name: str, settings: GroupSettings, owner_id: int
+    *, stream: StreamInfo, name: str, settings: GroupSettings, owner: Principal
 ) -> tuple[ConsumerGroup, bool]:
     """Create a group, or return the equal one that exists, whoever owns it; the second value says whether it is new.
 
@@ -58,7 +59,9 @@ def create_group(
     fields["max_deliveries"] = settings.max_deliveries or max(DEFAULT_MAX_DELIVERIES, settings.max_failures)
     try:
         with transaction.atomic():
-            group = ConsumerGroup.objects.create(stream_id=stream.id, name=name, owner_id=owner_id, **fields)
+            group = ConsumerGroup.objects.create(
+                stream_id=stream.id, name=name, owner_id=owner.user_id, owner_team_id=owner.team_id, **fields
+            )
             bounds = get_log().bounds(stream.partitions)
             if len(bounds) < len(stream.partitions):
                 raise StreamNotFound

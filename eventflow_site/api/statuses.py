@@ -15,6 +15,14 @@ STATUS_OF: dict[type[DomainError], int] = {
     accounts.ScopeMissing: 403,
     # Named in a body, by an admin: the address exists.
     accounts.UserNotFound: 422,
+    accounts.UnknownTeam: 422,
+    accounts.TeamNotFound: 404,
+    accounts.TeamExists: 409,
+    accounts.TeamOwns: 409,
+    accounts.TooManyMembers: 409,
+    accounts.GrantNotFound: 404,
+    accounts.GrantUseless: 422,
+    accounts.TooManyGrants: 409,
     accounts.ApiKeyNotFound: 404,
     accounts.ApiKeyRevoked: 409,
     # the request

@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 from observability.dashboard.pages import (
+    access,
     consume,
     dead_letters,
     events,
@@ -21,6 +22,9 @@ from observability.dashboard.pages import (
 one_group = [
     path("", groups.Group.as_view(), name="group"),
     path("/settings", groups.GroupSettingsPage.as_view(), name="group-settings"),
+    path("/access", access.GroupAccess.as_view(), name="group-access"),
+    path("/access/owner", access.GroupOwner.as_view(), name="group-owner"),
+    path("/access/<str:grant_id>/end", access.EndGroupGrant.as_view(), name="group-grant-end"),
     path("/pause", groups.PauseGroup.as_view(), name="group-pause"),
     path("/delete", groups.DeleteGroup.as_view(), name="group-delete"),
     path("/seek", seek.Seek.as_view(), name="group-seek"),
@@ -56,6 +60,9 @@ urlpatterns = [
     path("streams/new", streams.NewStream.as_view(), name="stream-new"),
     path("streams/<str:stream>", stream.StreamOverview.as_view(), name="stream"),
     path("streams/<str:stream>/settings", streams.StreamSettingsPage.as_view(), name="stream-settings"),
+    path("streams/<str:stream>/access", access.StreamAccess.as_view(), name="stream-access"),
+    path("streams/<str:stream>/access/owner", access.StreamOwner.as_view(), name="stream-owner"),
+    path("streams/<str:stream>/access/<str:grant_id>/end", access.EndStreamGrant.as_view(), name="stream-grant-end"),
     path("streams/<str:stream>/delete", streams.DeleteStream.as_view(), name="stream-delete"),
     path("streams/<str:stream>/events", events.StreamEvents.as_view(), name="stream-events"),
     path("streams/<str:stream>/tail", events.TailEvents.as_view(), name="stream-tail"),

@@ -91,5 +91,9 @@ def find_stream_named(name: str) -> StreamInfo:
 
 def caller_for(stream: StreamInfo, email: str | None) -> Caller:
     """Return who appends to a stream: the named user, or its owner."""
-    user = find_user(email) if email else User.objects.get(pk=stream.owner_id)
-    return user.as_caller()
+    if email:
+        return find_user(email).as_caller()
+    owner = stream.access.owner
+    if owner.user_id is None:
+        raise CommandError(f"{stream.name} belongs to a team: name the user who appends.")
+    return User.objects.get(pk=owner.user_id).as_caller()

@@ -1,6 +1,7 @@
 """`/streams`: create, list, look at, change, delete."""
 
 import django_filters
+from django.db.models import Q, QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -12,8 +13,9 @@ from accounts.http.parsers import require_body
 from accounts.http.views import StrictViewSet
 from accounts.names import NAME_PATTERN
 from accounts.permissions import MayManageUnlessReading
-from accounts.queries import get_user_by_email
+from accounts.queries import find_owner
 from accounts.roles import Right
+from accounts.services.owners import new_owner_of
 from streams.bodies import (
     ChangeStreamSerializer,
     CreateStreamSerializer,
@@ -34,7 +36,7 @@ class StreamSerializer(serializers.Serializer):
     retention = serializers.SerializerMethodField()
     paused = serializers.BooleanField(source="is_paused")
     labels = serializers.DictField(child=serializers.CharField())
-    owner = serializers.CharField(source="owner.email")
+    owner = serializers.CharField(source="owner_name", help_text="A user's e-mail address, or a team's name.")
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 
@@ -53,7 +55,10 @@ class StreamFilter(django_filters.FilterSet):
     paused = django_filters.TypedChoiceFilter(
         field_name="is_paused", choices=(("true", "true"), ("false", "false")), coerce="true".__eq__
     )
-    owner = django_filters.CharFilter(field_name="owner__email", lookup_expr="iexact")
+    owner = django_filters.CharFilter(method="owned_by", label="a user's e-mail address, or a team's name")
+
+    def owned_by(self, streams: QuerySet[Stream], _field: str, name: str) -> QuerySet[Stream]:
+        return streams.filter(Q(owner__email__iexact=name) | Q(owner_team__name=name))
 
     class Meta:
         model = Stream
@@ -83,9 +88,9 @@ class StreamViewSet(StrictViewSet):
     @extend_schema(operation_id="create_stream", request=CreateStreamSerializer, responses={201: StreamSerializer})
     @idempotent()
     def create(self, request: Request) -> Response:
-        """Create a stream; it is yours, unless an admin names another owner."""
+        """Create a stream; it is yours, or your team's, or whose an admin says."""
         new = read_new_stream(request.data)
-        owner = None if new.owner_email is None else get_user_by_email(caller_of(request), new.owner_email)
+        owner = None if new.owner is None else find_owner(caller_of(request), new.owner)
         stream = create_stream(caller=caller_of(request), name=new.name, owner=owner, settings=new.settings)
         headers = {"Location": f"/api/v1/streams/{stream.name}"}
         return Response(StreamSerializer(stream).data, status=201, headers=headers)
@@ -100,7 +105,10 @@ class StreamViewSet(StrictViewSet):
         """Change some settings; the name and the number of partitions stay."""
         row = get_stream(caller_of(request), stream, Right.MANAGE)
         require_body(request)
-        changed = change_stream(stream=row, changes=read_stream_changes(request.data))
+        changes, owner = read_stream_changes(request.data)
+        if owner is not None:
+            changes |= new_owner_of(row, name=owner, caller=caller_of(request))
+        changed = change_stream(stream=row, changes=changes)
         return Response(StreamSerializer(changed).data)
 
     @extend_schema(

@@ -3,6 +3,7 @@ from rest_framework.routers import SimpleRouter
 
 from streams.api.append import AppendView
 from streams.api.events import EventView
+from streams.api.grants import StreamGrantViewSet
 from streams.api.producers import ProducerViewSet
 from streams.api.streams import StreamViewSet
 
@@ -13,5 +14,15 @@ router.register("producers", ProducerViewSet, basename="producers")
 urlpatterns = [
     path("events", AppendView.as_view(), name="append"),
     path("streams/<str:stream>/events/<str:partition>/<str:offset>", EventView.as_view(), name="event"),
+    path(
+        "streams/<str:stream>/grants",
+        StreamGrantViewSet.as_view({"get": "list", "post": "create"}),
+        name="stream-grants",
+    ),
+    path(
+        "streams/<str:stream>/grants/<str:grant_id>",
+        StreamGrantViewSet.as_view({"delete": "destroy"}),
+        name="stream-grant",
+    ),
     *router.urls,
 ]

@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.caller import Caller
 from accounts.errors import ScopeMissing
-from accounts.models import User
+from accounts.principals import Principal
 from streams.conf import MAX_PARTITIONS
 from streams.errors import ConfirmationMissing, InvalidName, ReservedName, StreamExists
 from streams.log import get_log
@@ -48,8 +48,8 @@ def check_name(name: str) -> None:
 
 
 @transaction.atomic
-def create_stream(*, caller: Caller, name: str, settings: StreamSettings, owner: User | None = None) -> Stream:
-    """Create a stream with its partitions; the caller owns it, unless an admin names somebody else.
+def create_stream(*, caller: Caller, name: str, settings: StreamSettings, owner: Principal | None = None) -> Stream:
+    """Create a stream with its partitions; the caller owns it, or a team of theirs, or whom an admin names.
 
     Raises:
         InvalidName, ReservedName, StreamExists, ScopeMissing
@@ -57,7 +57,8 @@ def create_stream(*, caller: Caller, name: str, settings: StreamSettings, owner:
     check_name(name)
     if not caller.may_touch(name):
         raise ScopeMissing("This key is limited to other streams.")
-    if owner is not None and owner.pk != caller.user_id and not caller.is_admin:
+    owner = owner or Principal(user_id=caller.user_id)
+    if not owner.includes(caller) and not caller.is_admin:
         raise ScopeMissing("Only an admin can create a stream for somebody else.")
     if not 1 <= settings.partitions <= MAX_PARTITIONS:
         raise ValueError(settings.partitions)
@@ -65,7 +66,8 @@ def create_stream(*, caller: Caller, name: str, settings: StreamSettings, owner:
         with transaction.atomic():
             stream = Stream.objects.create(
                 name=name,
-                owner_id=owner.pk if owner else caller.user_id,
+                owner_id=owner.user_id,
+                owner_team_id=owner.team_id,
                 partition_count=settings.partitions,
                 description=settings.description,
                 visibility=settings.visibility,

@@ -49,6 +49,7 @@ def key(stream: str) -> str:
     made = Stream.objects.get(name=stream)
     for name in ("billing", "other"):
         make_group(made, name)
+    assert made.owner is not None
     key = make_key(made.owner)
     batch = [{"stream": stream, "payload": number} for number in range(HEAD)]
     assert ApiClient(key=key).post("/events", batch, Prefer="return=minimal").status_code == 202

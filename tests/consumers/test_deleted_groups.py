@@ -47,4 +47,4 @@ def test_none_is_made_on_a_stream_that_is_gone(deleted):
     _, stream, _ = deleted
     Stream.objects.filter(pk=stream.id).delete()
     with pytest.raises(StreamNotFound):
-        create_group(stream=stream, name="late", settings=GroupSettings(), owner_id=stream.owner_id)
+        create_group(stream=stream, name="late", settings=GroupSettings(), owner=stream.access.owner)

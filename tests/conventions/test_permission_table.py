@@ -15,7 +15,6 @@ other      the owner's key, with all scopes, limited to another stream
 anon       no credentials
 """
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -25,7 +24,16 @@ from accounts.roles import Right, Role
 from accounts.services.api_keys import create_api_key
 from tests.client import ApiClient
 from tests.conventions.routes import api_routes
-from tests.factories import make_bulk_action, make_dead_letter, make_group, make_key, make_stream, make_token, make_user
+from tests.factories import (
+    make_bulk_action,
+    make_dead_letter,
+    make_group,
+    make_key,
+    make_stream,
+    make_team,
+    make_token,
+    make_user,
+)
 
 pytestmark = [pytest.mark.exhaustive, pytest.mark.usefixtures("db_with_commits")]
 
@@ -52,6 +60,8 @@ LEASES = {"deliveries": [{"delivery_id": 1, "lease_token": "01a2058e-b606-7094-8
 NEW = {"name": "{new}"}
 NEW_KEY = {"name": "n", "scopes": ["produce"]}
 CHANGED = {"description": "d"}
+GRANT = {"user": "friend@example.com", "rights": ["consume"]}
+USE = {"user": "friend@example.com", "rights": ["use"]}
 BULK = {"filter": {"stream": "{stream}"}, "dry_run": True}
 
 # Method and route, a valid body, and the status for each actor in the order of ACTORS.
@@ -62,12 +72,22 @@ TABLE: list[tuple[str, Any, str]] = [
     ("POST /api-keys", NEW_KEY, "                         201 201 201 403 201 201 201 201 403 403 403 403 401"),
     ("POST /api-keys/{key}/rotate", {}, "                 201 201 404 403 404 404 404 404 403 403 403 403 401"),
     ("DELETE /api-keys/{key}", None, "                    204 204 404 403 404 404 404 404 403 403 403 403 401"),
+    ("GET /teams", None, "                                200 200 200 200 200 200 200 200 200 200 200 200 401"),
+    ("POST /teams", NEW, "                                201 403 403 403 403 403 403 403 403 403 403 403 401"),
+    ("GET /teams/{team}", None, "                         200 404 404 404 404 404 404 404 404 404 404 404 401"),
+    ("PATCH /teams/{team}", CHANGED, "                    200 403 403 403 403 403 403 403 403 403 403 403 401"),
+    ("DELETE /teams/{team}", None, "                      204 403 403 403 403 403 403 403 403 403 403 403 401"),
+    ("PUT /teams/{team}/members/{friend}", None, "        204 403 403 403 403 403 403 403 403 403 403 403 401"),
+    ("DELETE /teams/{team}/members/{friend}", None, "     204 403 403 403 403 403 403 403 403 403 403 403 401"),
     ("GET /producers", None, "                            200 200 200 200 200 200 200 200 200 200 200 200 401"),
     ("GET /streams", None, "                              200 200 200 200 200 200 200 200 200 200 200 200 401"),
     ("POST /streams", NEW, "                              201 201 403 403 403 403 201 403 403 403 201 403 401"),
     ("GET /streams/{stream}", None, "                     200 200 200 200 200 404 404 404 200 200 200 404 401"),
     ("PATCH /streams/{stream}", CHANGED, "                200 200 403 403 403 403 404 403 403 403 200 404 401"),
     ("DELETE /streams/{stream}?confirm={stream}", None, " 204 204 403 403 403 403 404 403 403 403 204 404 401"),
+    ("GET /streams/{stream}/grants", None, "              200 200 403 403 403 403 404 403 403 403 200 404 401"),
+    ("POST /streams/{stream}/grants", GRANT, "            201 201 403 403 403 403 404 403 403 403 201 404 401"),
+    ("DELETE /streams/{stream}/grants/{grant}", None, "   204 204 403 403 403 403 404 403 403 403 204 404 401"),
     ("GET /streams/{stream}/stats", None, "               200 200 200 200 200 404 404 404 200 200 200 404 401"),
     ("POST /events", EVENT, "                             202 202 403 403 403 403 404 403 202 403 403 404 401"),
     ("POST /streams/{stream}/events", {"payload": 1}, "   202 202 403 403 403 403 404 403 202 403 403 404 401"),
@@ -79,6 +99,9 @@ TABLE: list[tuple[str, Any, str]] = [
     (f"GET {GROUP}", None, "                              200 200 200 200 200 404 404 403 403 200 403 404 401"),
     (f"PATCH {GROUP}", {"paused": False}, "               200 200 200 200 403 404 404 403 403 403 403 404 401"),
     (f"DELETE {GROUP}", None, "                           204 204 204 204 403 404 404 403 403 403 403 404 401"),
+    (f"GET {GROUP}/grants", None, "                       200 200 200 200 403 404 404 403 403 403 403 404 401"),
+    (f"POST {GROUP}/grants", USE, "                       201 201 201 201 403 404 404 403 403 403 403 404 401"),
+    (f"DELETE {GROUP}/grants/{{group_grant}}", None, "    204 204 204 204 403 404 404 403 403 403 403 404 401"),
     (f"GET {GROUP}/offsets", None, "                      200 200 200 200 200 404 404 403 403 200 403 404 401"),
     (f"POST {GROUP}/offsets", {"offset": 1}, "            200 200 200 200 403 404 404 403 403 403 403 404 401"),
     (f"POST {GROUP}/seek", {"to": "latest"}, "            200 200 200 200 403 404 404 403 403 403 403 404 401"),
@@ -117,6 +140,9 @@ ROLES = {
     "mate": [Role.CONSUMER],
     "strange": [Role.PRODUCER],
     "nobody": [],
+    # These two ask for nothing: something is granted to them.
+    "friend": [Role.CONSUMER],
+    "helper": [Role.CONSUMER],
 }
 
 
@@ -138,6 +164,7 @@ class Cast:
     def __init__(self) -> None:
         self.users = Made(lambda name: make_user(*ROLES[name], email=f"{name}@example.com"))
         self.clients = Made(self._client)
+        self._known: dict[tuple[str, bool], dict[str, str]] = {}
 
     def _client(self, actor: str) -> ApiClient:
         if actor in ROLES:
@@ -154,31 +181,38 @@ class Cast:
         method, path = line.split(" ", 1)
         # Reading and what is refused leave all as it was.
         purpose = "reading" if method == "GET" or is_refused else actor
-        objects = self._objects(purpose, is_hidden=actor == "hidden")
+        wanted = (purpose, actor == "hidden")
+        if wanted not in self._known:
+            self._known[wanted] = self.make_objects(purpose, is_hidden=wanted[1])
+        objects = self._known[wanted]
         names = objects | {"new": f"new-{actor}"}
         return self.send(actor, method, path, body, names)
 
     def send(self, actor: str, method: str, path: str, body: Any, names: dict[str, str]) -> Any:
         client = self.clients[actor]
         path = _filled(path, names)
-        if method in ("GET", "DELETE"):
-            return {"GET": client.get, "DELETE": client.delete}[method](path)
+        if method in ("GET", "DELETE", "PUT"):
+            return {"GET": client.get, "DELETE": client.delete, "PUT": client.put}[method](path)
         return {"POST": client.post, "PATCH": client.patch}[method](path, _filled(body, names))
 
     def victim_key(self, user: str) -> str:
         return create_api_key(user=self.users[user], name="victim", scopes=[Right.CONSUME]).key.key_id
 
-    @functools.cache  # noqa: B019 (lives as long as its test)
-    def _objects(self, purpose: str, *, is_hidden: bool) -> dict[str, str]:
+    def make_objects(self, purpose: str, *, is_hidden: bool) -> dict[str, str]:
         owner, visibility = self.users["owner"], "restricted" if is_hidden else "internal"
         stream = make_stream(f"orders-{purpose}-{visibility}", owner=owner, visibility=visibility)
         group = make_group(stream, "billing", owner=self.users["maker"])
         assert self.clients["owner"].post("/events", {"stream": stream.name, "payload": 1}).status_code == 202
+        friend, helper = self.users["friend"], self.users["helper"]
         leasing = make_group(stream, "shipping", mode="lease", owner=self.users["maker"])
         return {
             "stream": stream.name,
             "group": group.name,
             "key": self.victim_key("owner"),
+            "grant": str(stream.grants.create(user=helper, rights=["consume"]).pk),
+            "group_grant": str(group.grants.create(user=helper, rights=["use"]).pk),
+            "team": make_team(f"team-{purpose}-{visibility}", friend).name,
+            "friend": friend.email,
             "leasing": leasing.name,
             "letter": str(make_dead_letter(leasing).pk),
             "bulk": str(make_bulk_action(owner).pk),
@@ -196,15 +230,21 @@ def _filled(value: Any, names: dict[str, str]) -> Any:
     return value
 
 
-def _template(line: str) -> tuple[str, str]:
+def template_of(line: str) -> tuple[str, str]:
     method, path = line.split(" ")
     path = path.partition("?")[0].replace("{key}", "{key_id}").replace("/events/0/1", "/events/{partition}/{offset}")
-    path = path.replace("{leasing}", "{group}").replace("{letter}", "{dead_letter_id}").replace("{bulk}", "{action_id}")
+    path = (
+        path.replace("{leasing}", "{group}")
+        .replace("{friend}", "{user}")
+        .replace("{letter}", "{dead_letter_id}")
+        .replace("{bulk}", "{action_id}")
+    )
+    path = path.replace("{grant}", "{grant_id}").replace("{group_grant}", "{grant_id}")
     return method, path
 
 
 ROWS = {
-    _template(line): (line, body, dict(zip(ACTORS, statuses.split(), strict=True))) for line, body, statuses in TABLE
+    template_of(line): (line, body, dict(zip(ACTORS, statuses.split(), strict=True))) for line, body, statuses in TABLE
 }
 
 

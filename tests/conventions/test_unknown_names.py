@@ -26,24 +26,29 @@ def assert_unknown(answer, pointer: str) -> None:
     assert len(problem["detail"]) < 400
 
 
+def who_may(expected: dict[str, str]) -> str:
+    """Who gets as far as to be told."""
+    return "owner" if expected["owner"] != "403" else "admin"
+
+
 @pytest.mark.parametrize("row", ROWS, ids=" ".join)
 def test_every_route_refuses_a_parameter_that_it_does_not_have(row):
-    line, body, _ = ROWS[row]
+    line, body, expected = ROWS[row]
     separator = "&" if "?" in line else "?"
-    answer = Cast().ask("owner", f"{line}{separator}no_such=1", body)
+    answer = Cast().ask(who_may(expected), f"{line}{separator}no_such=1", body)
     assert_unknown(answer, "?no_such")
     assert answer.json()["code"] == "unknown_field"
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if ROWS[row][1] is not None], ids=" ".join)
 def test_every_route_refuses_a_field_that_it_does_not_have(row):
-    line, body, _ = ROWS[row]
+    line, body, expected = ROWS[row]
     cast = Cast()
     for name in INJECTED:
         if row[1].endswith("/events") and name == "id":
             continue
         pointer = name[:60].replace("~", "~0").replace("/", "~1")
-        answer = cast.ask("owner", line, {**body, name: 1})
+        answer = cast.ask(who_may(expected), line, {**body, name: 1})
         if "~" in name and row[1].endswith(("/events", "/lease", "/ack", "/nack", "/extend", "/release")):
             assert answer.status_code == 422
             continue

@@ -19,7 +19,7 @@ from accounts.services.sign_in import issue_tokens
 from consumers.models import ConsumerGroup, GroupMember
 from streams.models import Stream
 from tests.client import ApiClient
-from tests.factories import make_bulk_action, make_dead_letter, make_group, make_key, make_stream, make_user
+from tests.factories import make_bulk_action, make_dead_letter, make_group, make_key, make_stream, make_team, make_user
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
@@ -231,8 +231,13 @@ def test_a_stream_is_made_changed_paused_and_deleted(browser: Client, root: User
     stream = Stream.objects.get()
     assert stream.partitions.count() == 2
     change = reverse("admin:streams_stream_change", args=[stream.pk])
+    readers = make_team("readers")
     fields = {"owner": root.pk, "visibility": "restricted", "labels": "{}", "description": "mine"}
-    assert browser.post(change, fields).status_code == 302
+    shared = {"grants-TOTAL_FORMS": "1", "grants-INITIAL_FORMS": "0", "grants-0-rights": "consume"}
+    assert browser.post(change, {**fields, **shared}).status_code == 200
+    assert not stream.grants.exists()
+    assert browser.post(change, {**fields, **shared, "grants-0-team": readers.pk}).status_code == 302
+    assert (stream.grants.get().rights, stream.grants.get().granted_by) == (["consume"], root.email)
     stream.refresh_from_db()
     assert (stream.visibility, stream.description, stream.name) == ("restricted", "mine", "orders")
     many = reverse("admin:streams_stream_changelist")
@@ -316,5 +321,7 @@ def test_a_group_form_that_makes_no_sense_says_what_is_wrong(browser: Client, ro
 
 
 NO_INLINES = {
-    f"{inline}-{field}": "0" for inline in ("offsets", "members") for field in ("TOTAL_FORMS", "INITIAL_FORMS")
+    f"{inline}-{field}": "0"
+    for inline in ("offsets", "members", "grants")
+    for field in ("TOTAL_FORMS", "INITIAL_FORMS")
 }

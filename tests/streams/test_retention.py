@@ -110,6 +110,7 @@ def test_age_may_take_everything_and_the_next_event_has_the_next_offset():
 
 
 def read_all_kept(stream: Stream) -> list[dict[str, int]]:
+    assert stream.owner is not None
     api = ApiClient(key=make_key(stream.owner))
     found: list[dict[str, int]] = api.get(f"/streams/{stream.name}/events", last_offset=0).json()
     return found

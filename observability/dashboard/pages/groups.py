@@ -20,6 +20,7 @@ from observability.dashboard.forms import Form, number_or_text, refused_form
 from observability.dashboard.listing import PAGE_ROWS, cursor_of, listing_of, text_filter
 from observability.dashboard.once import once
 from observability.dashboard.page import Page, Toast
+from observability.dashboard.pages.access import access_context
 from observability.dashboard.problems import problem_of
 from observability.dashboard.queries.group_pages import describe_group, list_delivery_rows, list_group_rows
 from observability.dashboard.queries.stream_pages import describe_stream
@@ -101,8 +102,8 @@ class NewGroup(Page):
         values = request.POST.dict()
         try:
             given = _given(values) | {name: values.get(name, "") for name in ("name", "mode", "start")}
-            name, settings = read_new_group(given)
-            group, _ = create_group(stream=info, name=name, settings=settings, owner_id=self.caller.user_id)
+            name, settings, _ = read_new_group(given)
+            group, _ = create_group(stream=info, name=name, settings=settings, owner=self.caller.principal)
         except (DomainError, ValidationError) as error:
             form = refused_form(values, problem_of(error, request), FIELDS, whole="name")
             heading = describe_stream(self.caller, stream, Right.CONSUME)
@@ -144,7 +145,7 @@ class GroupSettingsPage(Page):
         found = _managed(self, require_stream(self.caller, stream, Right.CONSUME), group)
         values = request.POST.dict()
         try:
-            changes = read_group_changes(_given(values) | {"paused": values.get("paused") == "on"})
+            changes, _ = read_group_changes(_given(values) | {"paused": values.get("paused") == "on"})
             change_group(group=found, changes=changes)
         except (DomainError, ValidationError) as error:
             return self._page(stream, group, refused_form(values, problem_of(error, request), FIELDS))
@@ -159,6 +160,7 @@ class GroupSettingsPage(Page):
             "tab": "settings",
             "form": form or Form(_values(found)),
             **CHOICES,
+            **access_context(self, found),
         }
         if form is not None:
             return self.form_again("dashboard/_group_form.html", self.template, **context)

@@ -16,6 +16,7 @@ from observability.dashboard.forms import Form, number_or_text, refused_form
 from observability.dashboard.listing import PAGE_ROWS, cursor_of, listing_of, text_filter
 from observability.dashboard.once import once
 from observability.dashboard.page import Page, Toast
+from observability.dashboard.pages.access import access_context
 from observability.dashboard.problems import problem_of
 from observability.dashboard.queries.stream_pages import describe_stream, list_stream_rows
 from streams.bodies import read_new_stream, read_stream_changes
@@ -92,7 +93,14 @@ class StreamSettingsPage(Page):
     def get(self, request: HttpRequest, stream: str) -> HttpResponse:
         row = get_stream(self.caller, stream, Right.MANAGE)
         heading = describe_stream(self.caller, stream)
-        return self.whole(self.template, stream=heading, tab="settings", form=Form(_values_of(row)), **CHOICES)
+        return self.whole(
+            self.template,
+            stream=heading,
+            tab="settings",
+            form=Form(_values_of(row)),
+            **CHOICES,
+            **access_context(self, row),
+        )
 
     def post(self, request: HttpRequest, stream: str) -> HttpResponse:
         row = get_stream(self.caller, stream, Right.MANAGE)
@@ -100,11 +108,12 @@ class StreamSettingsPage(Page):
         try:
             given = _given(values)
             given.pop("name", None)
-            changes = read_stream_changes(given | {"paused": values.get("paused") == "on"})
+            changes, _ = read_stream_changes(given | {"paused": values.get("paused") == "on"})
             change_stream(stream=row, changes=changes)
         except (DomainError, ValidationError) as error:
             form = refused_form(values, problem_of(error, request), FIELDS)
             context = {"stream": describe_stream(self.caller, stream), "tab": "settings", "form": form, **CHOICES}
+            context |= access_context(self, row)
             return self.form_again("dashboard/_stream_form.html", self.template, **context)
         return self.done(Toast("good", "Settings saved"), to=reverse("stream-settings", args=[row.name]))
 

@@ -89,7 +89,7 @@ def describe_group(caller: Caller, stream: StreamInfo, group: ConsumerGroup, *, 
     members = GroupMember.objects.filter(group=group).order_by("-last_seen_at")[:50]
     return GroupPage(
         name=group.name,
-        owner=group.owner.email,
+        owner=group.owner_name,
         rights=rights_on(caller, stream, group),
         mode=group.mode,
         start=group.start,

@@ -88,7 +88,7 @@ def list_stream_rows(
         StreamRow(
             name=row.name,
             description=row.description,
-            owner=row.owner.email,
+            owner=row.owner_name,
             partition_count=row.partition_count,
             is_paused=row.is_paused,
             is_internal=row.visibility == Visibility.INTERNAL,
@@ -112,7 +112,7 @@ def describe_stream(caller: Caller, name: str, right: Right | None = None) -> St
     return StreamHeading(
         name=row.name,
         description=row.description,
-        owner=row.owner.email,
+        owner=row.owner_name,
         partition_count=row.partition_count,
         is_paused=row.is_paused,
         is_internal=row.visibility == Visibility.INTERNAL,

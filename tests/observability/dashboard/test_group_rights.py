@@ -10,7 +10,15 @@ from tests.factories import make_dead_letter, make_group, make_owner, make_strea
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
 COMMANDS = ["seek", "settings", "delete", "consume"]
-FORMS = ["seek", "pause", "settings", "delete", *(f"consume/{verb}" for verb in ("commit", "park", "lease", "end"))]
+SHARING = ["access", "access/owner", "access/1/end"]
+FORMS = [
+    "seek",
+    "pause",
+    "settings",
+    "delete",
+    *SHARING,
+    *(f"consume/{verb}" for verb in ("commit", "park", "lease", "end")),
+]
 
 
 @pytest.fixture
