@@ -285,6 +285,8 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     # Fields of one name with different words need names of their own.
     "ENUM_NAME_OVERRIDES": {
+        "GroupRightEnum": ["use", "manage"],
+        "StreamRightEnum": ["produce", "consume", "manage"],
         "CommitStatusEnum": ["committed", "outdated"],
         "DeadLetterStatusEnum": ["open", "redriven", "resolved", "discarded"],
         "LeaseOutcomeEnum": ["acked", "nacked", "expired", "released", "lost", "skipped"],
