@@ -11,10 +11,9 @@ LAST_USED_INTERVAL_SECONDS: Final = 60
 MAX_ROTATION_OVERLAP_SECONDS: Final = 30 * 86_400
 MAX_PASSWORD_LENGTH: Final = 256
 
-# Tries to sign in, good or bad, in a window that begins with the first; a good one takes its count back.
+# Passwords that were looked at, in a window that begins with the first; a good one takes its count back.
 SIGN_IN_WINDOW_SECONDS: Final = 300
 SIGN_IN_LIMIT_ACCOUNT_AND_ADDRESS: Final = 10
-SIGN_IN_LIMIT_ACCOUNT: Final = 100
 SIGN_IN_LIMIT_ADDRESS: Final = 100
 
 IDEMPOTENCY_TTL_SECONDS: Final = 24 * 3600

@@ -60,9 +60,10 @@ class AmbiguousCredentials(DomainError):
 
 
 class LoginThrottled(DomainError):
-    """Too many sign-ins failed for this account from this address.
+    """Too many sign-ins failed from this address, for this account or for several.
 
-    Wait as long as `Retry-After` says. A right password is refused as well until then.
+    Wait as long as `Retry-After` says. A right password is refused as well until then, but only from this address (of
+    IPv6: from its /64). What is tried meanwhile does not count.
     """
 
     code = "login_throttled"

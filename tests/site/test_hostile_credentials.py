@@ -377,10 +377,12 @@ def test_an_unknown_user_costs_as_much_work_as_a_known_one(user, monkeypatch):
     monkeypatch.setattr(PBKDF2PasswordHasher, "encode", lambda *args, **kw: hashed.append(1) or encode(*args, **kw))
     work = {}
     make_user(email="keys-only@example.com")
-    for email in ("ada@example.com", "nobody@example.com", "keys-only@example.com"):
-        hashed.clear()
-        assert login(email, "wrong").status_code == 401
-        work[email] = len(hashed)
+    make_user(email="gone@example.com", password=PASSWORD, is_active=False)
+    for email in ("ada@example.com", "nobody@example.com", "keys-only@example.com", "gone@example.com"):
+        for password in ("wrong", "wrong" if email == "ada@example.com" else PASSWORD):
+            hashed.clear()
+            assert login(email, password).status_code == 401
+            work[email, password] = len(hashed)
     assert set(work.values()) == {1}
 
 
@@ -442,12 +444,58 @@ def test_one_password_tried_on_many_accounts_ends_at_the_limit_of_the_address(us
     assert login("ada@example.com", PASSWORD, "198.51.100.7").status_code == 200
 
 
-def test_one_account_tried_from_many_addresses_ends_at_the_limit_of_the_account(user, monkeypatch):
+def test_nobody_can_lock_a_user_out_from_elsewhere(user, monkeypatch):
     from accounts.services import sign_in_limit
 
-    monkeypatch.setattr(sign_in_limit, "SIGN_IN_LIMIT_ACCOUNT", 12)
-    answers = [login("ada@example.com", "guess", f"192.0.2.{number}") for number in range(15)]
-    assert [answer.status_code for answer in answers] == [401] * 12 + [429] * 3
+    monkeypatch.setattr(sign_in_limit, "SIGN_IN_LIMIT_ADDRESS", 3)
+    for number in range(120):
+        login("ada@example.com", "guess", f"203.0.113.{number}")
+        login("ada@example.com", "guess", "192.0.2.1")
+    assert_refused(login("ada@example.com", PASSWORD, "192.0.2.1"), 429, "login_throttled")
+    assert login("ada@example.com", PASSWORD, "198.51.100.7").status_code == 200
+
+
+def test_a_try_that_is_refused_counts_nowhere_and_writes_nothing(user):
+    for _ in range(10):
+        assert login("ada@example.com", "guess").status_code == 401
+    before = list(SignInAttempts.objects.order_by("subject").values_list())
+    for _ in range(20):
+        assert login("ada@example.com", "guess").status_code == 429
+    assert list(SignInAttempts.objects.order_by("subject").values_list()) == before
+    # The address has 90 tries left for other accounts: those 20 were none.
+    assert sorted(tries for _, tries, _ in before) == [10, 10]
+
+
+def test_the_limit_of_an_address_leaves_no_rows_for_accounts_that_were_not_tried(user, monkeypatch):
+    from accounts.services import sign_in_limit
+
+    monkeypatch.setattr(sign_in_limit, "SIGN_IN_LIMIT_ADDRESS", 5)
+    for number in range(40):
+        login(f"user{number}@example.com", "Summer2026")
+    assert SignInAttempts.objects.count() == 5 + 1
+
+
+def test_guesses_at_many_accounts_at_the_same_moment_do_not_pass_the_limit_of_the_address(user, monkeypatch):
+    from accounts.services import sign_in_limit
+
+    monkeypatch.setattr(sign_in_limit, "SIGN_IN_LIMIT_ADDRESS", 6)
+    answers = at_once(*[lambda n=number: login(f"user{n}@example.com", "guess") for number in range(20)])
+    assert sorted(answer.status_code for answer in answers) == [401] * 6 + [429] * 14
+    assert SignInAttempts.objects.count() == 6 + 1
+
+
+def test_all_addresses_of_one_ipv6_subscriber_are_one(user):
+    answers = [login("ada@example.com", "guess", f"2001:db8:1:2::{number:x}") for number in range(12)]
+    assert [answer.status_code for answer in answers] == [401] * 10 + [429] * 2
+    assert login("ada@example.com", "guess", "2001:db8:1:2:ffff::1").status_code == 429
+    assert login("ada@example.com", PASSWORD, "2001:db8:1:3::1").status_code == 200
+
+
+def test_an_address_is_the_same_however_it_is_written(user, settings):
+    settings.TRUSTED_PROXY_COUNT = 1
+    for forwarded in ["192.0.2.9", "::ffff:192.0.2.9", "192.0.2.9:4711", "[::ffff:192.0.2.9]:4711"] * 3:
+        last = login("ada@example.com", "guess", X_Forwarded_For=forwarded)
+    assert last.status_code == 429
 
 
 def test_signing_in_well_is_never_throttled(user, monkeypatch):
