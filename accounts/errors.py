@@ -74,6 +74,39 @@ class LoginThrottled(DomainError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class SessionNotFound(DomainError):
+    """There is no such session, it has ended, or it is somebody else's.
+
+    `GET /auth/sessions` lists your own.
+    """
+
+    code = "session_not_found"
+    title = "Session not found"
+
+
+class WrongPassword(DomainError):
+    """The current password, which a change of it asks for, is another one.
+
+    Try again; tries are limited as they are when signing in.
+    """
+
+    code = "wrong_password"
+    title = "Wrong password"
+
+
+class WeakPassword(DomainError):
+    """The new password is too short, too common or too much like the name or the address.
+
+    Choose another one; `detail` says what is wrong with it.
+    """
+
+    code = "weak_password"
+    title = "Weak password"
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__(" ".join(faults))
+
+
 class ScopeMissing(DomainError):
     """The caller is known, but may not do this: by role, by what they are to the stream, or by scope.
 

@@ -97,8 +97,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     def has_module_perms(self, app_label: str) -> bool:
         return self.is_active and self.is_admin
 
-    def as_caller(self) -> Caller:
-        return Caller(user_id=self.pk, email=self.email, roles=self.roles, team_ids=self.team_ids)
+    def as_caller(self, *, session_id: str | None = None) -> Caller:
+        return Caller(
+            user_id=self.pk, email=self.email, roles=self.roles, team_ids=self.team_ids, session_id=session_id
+        )
 
     def get_full_name(self) -> str:
         return self.name or self.email
@@ -190,3 +192,45 @@ class IdempotencyRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.caller} {self.key}"
+
+
+class UserSession(models.Model):
+    """One sign-in of a person: a browser, or a family of tokens of which each refresh token replaces the one before.
+
+    Refresh, reuse and the end of a session lock its row, so that none of them overtakes another. No token is kept:
+    the newest pair is made again from `generation` and `renewed_at`.
+    """
+
+    class Kind(models.TextChoices):
+        TOKENS = "tokens"
+        BROWSER = "browser"
+
+    id = models.CharField(max_length=32, primary_key=True, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    # How often the tokens were renewed; the refresh token that counts has this number.
+    generation = models.PositiveIntegerField(default=0)
+    renewed_at = models.DateTimeField()
+    # The key of Django's session, whose row is the truth about a browser.
+    browser_key = models.CharField(max_length=40, blank=True)
+    address = models.CharField(max_length=64)
+    user_agent = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = (
+            models.Index(fields=["user", "-last_seen_at"], name="usersession_user_seen"),
+            models.Index(fields=["expires_at"], name="usersession_expires"),
+        )
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(kind="tokens", browser_key="") | (Q(kind="browser", generation=0) & ~Q(browser_key="")),
+                name="usersession_only_a_browser_has_a_key",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"

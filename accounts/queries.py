@@ -1,10 +1,13 @@
-"""Questions about users and keys."""
+"""Questions about users, their sessions and keys."""
 
-from django.db.models import QuerySet
+from datetime import datetime
+
+from django.contrib.sessions.models import Session
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.caller import Caller
 from accounts.errors import ApiKeyNotFound, ScopeMissing, TeamNotFound, UnknownTeam, UserNotFound
-from accounts.models import ApiKey, Team, User
+from accounts.models import ApiKey, Team, User, UserSession
 from accounts.principals import Principal
 
 
@@ -24,6 +27,18 @@ def get_api_key(caller: Caller, key_id: str) -> ApiKey:
     if key is None:
         raise ApiKeyNotFound("There is no such API key, or you may not see it.")
     return key
+
+
+def list_sessions(user_id: int, *, now: datetime) -> QuerySet[UserSession]:
+    """The sessions of a user that have not ended; of a browser's, Django's own row is the truth."""
+    browsers = Session.objects.filter(session_key=OuterRef("browser_key"), expire_date__gt=now)
+    is_open = Q(kind=UserSession.Kind.TOKENS, expires_at__gt=now) | Q(Exists(browsers), kind=UserSession.Kind.BROWSER)
+    return UserSession.objects.filter(is_open, user_id=user_id, ended_at__isnull=True)
+
+
+def list_newest_sessions(user_id: int, *, now: datetime, limit: int = 100) -> list[UserSession]:
+    """Return the open sessions of a user that were seen last."""
+    return list(list_sessions(user_id, now=now).order_by("-last_seen_at", "pk")[:limit])
 
 
 def get_user_of(caller: Caller) -> User:

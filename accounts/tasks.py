@@ -1,7 +1,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from accounts.services import sign_in
+from accounts.services import sessions
 from accounts.services.idempotency import delete_expired_idempotency_keys as delete_expired
 
 
@@ -11,7 +11,7 @@ def delete_expired_idempotency_keys() -> int:
     return delete_expired(now=timezone.now())
 
 
-@shared_task(name="accounts.delete_expired_tokens")
-def delete_expired_tokens() -> int:
-    """Forget refresh tokens that nobody can use any more; returns how many went."""
-    return sign_in.delete_expired_tokens(now=timezone.now())
+@shared_task(name="accounts.delete_expired_sessions")
+def delete_expired_sessions() -> int:
+    """Forget sessions that nobody can use any more; returns how many went."""
+    return sessions.delete_expired_sessions(now=timezone.now())

@@ -43,6 +43,10 @@ class EventFlowAdminSite(AdminSite):
             raise PermissionDenied("This needs the admin role.")
         return HttpResponseRedirect(f"{reverse('sign-in')}?{urlencode({REDIRECT_FIELD_NAME: wanted})}")
 
+    def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:  # type: ignore[override]
+        """Lead to the one page for that: it limits guesses, and ends the other sessions."""
+        return HttpResponseRedirect(reverse("account"))
+
 
 def _check_chosen(model_admin: Any, chosen: list[str]) -> None:
     """Refuse rows that are chosen by what cannot be their key: the database would be asked for them."""

@@ -51,7 +51,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "rest_framework_simplejwt",
-    "rest_framework_simplejwt.token_blacklist",
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -167,8 +166,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
-    "delete-expired-tokens": {
-        "task": "accounts.delete_expired_tokens",
+    "delete-expired-sessions": {
+        "task": "accounts.delete_expired_sessions",
         "schedule": 600.0,
         "options": {"expires": 600},
     },
@@ -240,15 +239,11 @@ JWT_SIGNING_KEY = required("JWT_SIGNING_KEY", "the key that signs access tokens,
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=14),
-    "ROTATE_REFRESH_TOKENS": True,
-    "BLACKLIST_AFTER_ROTATION": True,
     "ALGORITHM": "HS256",
     "SIGNING_KEY": JWT_SIGNING_KEY,
     "ISSUER": "eventflow",
     "AUDIENCE": "eventflow-api",
     "USER_ID_CLAIM": "sub",
-    "CHECK_REVOKE_TOKEN": True,
-    "UPDATE_LAST_LOGIN": False,
 }
 
 # --- API ----------------------------------------------------------------------------------------------

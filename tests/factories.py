@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.utils import timezone
-from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import Team, User
 from accounts.principals import Principal
 from accounts.roles import Right, Role
 from accounts.services.api_keys import create_api_key
-from accounts.services.sign_in import issue_tokens
+from accounts.services.sessions import Visitor
 from accounts.services.teams import add_member, create_team
+from accounts.services.tokens import TokenPair, issue_tokens
 from consumers.models import BulkAction, ConsumerGroup, DeadLetter
 from consumers.services.groups import GroupSettings, create_group
 from streams.lookup import load_stream
@@ -38,7 +38,12 @@ def make_key(user: User, *scopes: Right, streams: Sequence[str] | None = None, *
 
 def make_token(user: User) -> str:
     """Return an access token of the user's."""
-    return str(AccessToken(issue_tokens(user, family="test").access))  # type: ignore[arg-type]
+    return make_tokens(user).access
+
+
+def make_tokens(user: User) -> TokenPair:
+    """Return the first pair of tokens of a new session."""
+    return issue_tokens(user, visitor=Visitor(address="192.0.2.1", user_agent="tests"))
 
 
 def make_stream(name: str | None = None, *, owner: User | None = None, **settings: Any) -> Stream:

@@ -8,12 +8,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.caller import caller_of
-from accounts.http.client_address import client_address
+from accounts.http.client_address import visitor_of
 from accounts.http.fields import StrictCharField, StrictSerializer
 from accounts.http.views import StrictView
 from accounts.permissions import AnyCaller, Anyone
 from accounts.queries import get_user_of
-from accounts.services.sign_in import TokenPair, refresh_tokens, sign_in, sign_out
+from accounts.services.sign_in import sign_in
+from accounts.services.tokens import TokenPair, refresh_tokens, sign_out
 
 
 class LoginSerializer(StrictSerializer):
@@ -57,7 +58,7 @@ WhoAmISerializer = inline_serializer(
 )
 
 
-def _tokens(pair: TokenPair) -> dict[str, object]:
+def shown_tokens(pair: TokenPair) -> dict[str, object]:
     return {"access": pair.access, "refresh": pair.refresh, "expires_in": pair.expires_in}
 
 
@@ -74,9 +75,9 @@ class LoginView(_OpenView):
     def post(self, request: Request) -> Response:
         """Exchange an e-mail address and a password for an access and a refresh token."""
         body = LoginSerializer.checked(request.data)
-        user, pair = sign_in(**body.validated_data, client_address=client_address(request))
+        user, pair = sign_in(**body.validated_data, visitor=visitor_of(request))
         profile = {"id": user.pk, "email": user.email, "name": user.name, "roles": sorted(user.roles)}
-        return Response({**_tokens(pair), "user": profile})
+        return Response({**shown_tokens(pair), "user": profile})
 
 
 class RefreshView(_OpenView):
@@ -84,15 +85,18 @@ class RefreshView(_OpenView):
         operation_id="refresh", tags=["Authentication"], request=RefreshSerializer, responses={200: TokensSerializer}
     )
     def post(self, request: Request) -> Response:
-        """Exchange a refresh token for a new pair, once; using it again revokes the whole family."""
+        """Exchange a refresh token for a new pair, once; using it again later ends the whole session.
+
+        Within ten seconds the same token gets the same new pair: two tabs may refresh in the same moment.
+        """
         body = RefreshSerializer.checked(request.data)
-        return Response(_tokens(refresh_tokens(**body.validated_data)))
+        return Response(shown_tokens(refresh_tokens(**body.validated_data, visitor=visitor_of(request))))
 
 
 class LogoutView(_OpenView):
     @extend_schema(operation_id="logout", tags=["Authentication"], request=RefreshSerializer, responses={204: None})
     def post(self, request: Request) -> Response:
-        """Revoke a refresh token and all that came of the same sign-in."""
+        """End the session of a refresh token: all that came of the same sign-in, access tokens included."""
         body = RefreshSerializer.checked(request.data)
         sign_out(**body.validated_data)
         return Response(status=204)

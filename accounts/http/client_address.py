@@ -1,9 +1,12 @@
-"""From where a request comes, as far as that can be believed."""
+"""From where a request comes and with what, as far as that can be believed."""
 
 from django.conf import settings
 from django.http import HttpRequest
 
+from accounts.services.sessions import Visitor
+
 MAX_CHARACTERS = 64
+MAX_AGENT_CHARACTERS = 200
 
 
 def client_address(request: HttpRequest) -> str:
@@ -17,3 +20,14 @@ def client_address(request: HttpRequest) -> str:
     forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "") if trusted else ""
     entries = [entry.strip() for entry in forwarded.split(",") if entry.strip()]
     return (entries[-trusted] if trusted and len(entries) >= trusted else peer)[:MAX_CHARACTERS]
+
+
+def user_agent(request: HttpRequest) -> str:
+    """Return what the client calls itself; only for people to read."""
+    text = str(request.META.get("HTTP_USER_AGENT") or "")[:MAX_AGENT_CHARACTERS]
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def visitor_of(request: HttpRequest) -> Visitor:
+    """Return from where a person comes and with what."""
+    return Visitor(client_address(request), user_agent(request))

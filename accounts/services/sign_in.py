@@ -1,52 +1,27 @@
-"""Signing in for a token, keeping it fresh, signing out."""
+"""Who is it? Passwords are looked at here and nowhere else, whichever door they come by."""
 
-import secrets
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
-
-import jwt
 from django.contrib.auth import authenticate
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
 from django.db import transaction
-from rest_framework_simplejwt.exceptions import TokenError
-from rest_framework_simplejwt.settings import api_settings
-from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
-from rest_framework_simplejwt.tokens import RefreshToken
-from rest_framework_simplejwt.utils import get_md5_hash_password
+from django.utils import timezone
 
 from accounts.conf import MAX_PASSWORD_LENGTH
-from accounts.errors import InvalidCredentials
-from accounts.models import User
+from accounts.errors import InvalidCredentials, WeakPassword, WrongPassword
+from accounts.models import User, UserSession
+from accounts.services.sessions import Visitor, end_sessions
 from accounts.services.sign_in_limit import count_sign_in, forgive_sign_in
-
-FAMILY_CLAIM = "family"
-_REFUSED_REFRESH = "The refresh token is not valid, has expired or was used before. Sign in again."
+from accounts.services.tokens import TokenPair, issue_tokens, renew
 
 
-@dataclass(frozen=True, slots=True)
-class TokenPair:
-    """An access token, and the refresh token that replaces it once."""
-
-    access: str
-    refresh: str
-    expires_in: int
-
-
-class _RotatingRefreshToken(RefreshToken):
-    """A refresh token whose use is judged by us: one that was used before gives its family away."""
-
-    def check_blacklist(self) -> None:
-        """Not here: `refresh_tokens` looks, and acts on what it finds."""
-
-
-def sign_in(*, email: str, password: str, client_address: str) -> tuple[User, TokenPair]:
+def sign_in(*, email: str, password: str, visitor: Visitor) -> tuple[User, TokenPair]:
     """Check an e-mail address and a password, and issue tokens to their user.
 
     Raises:
         InvalidCredentials, LoginThrottled
     """
-    user = check_password(email=email, password=password, client_address=client_address)
-    return user, issue_tokens(user, family=secrets.token_hex(8))
+    user = check_password(email=email, password=password, client_address=visitor.address)
+    return user, issue_tokens(user, visitor=visitor)
 
 
 def check_password(*, email: str, password: str, client_address: str) -> User:
@@ -54,7 +29,7 @@ def check_password(*, email: str, password: str, client_address: str) -> User:
 
     Raises:
         InvalidCredentials: they do not belong together, or the user is disabled.
-        LoginThrottled: too many tries for this account or from this address; the password was not looked at.
+        LoginThrottled: too many tries from this address; the password was not looked at.
     """
     email = email.strip().lower()
     # The cap comes before hashing: a long password must not buy a long computation.
@@ -68,75 +43,39 @@ def check_password(*, email: str, password: str, client_address: str) -> User:
     return user
 
 
-def issue_tokens(user: User, *, family: str) -> TokenPair:
-    """Make a pair of tokens; all that descend from one sign-in share its family."""
-    refresh = _RotatingRefreshToken.for_user(user)
-    refresh[FAMILY_CLAIM] = family
-    # The outstanding row was written before the claim was added.
-    OutstandingToken.objects.filter(jti=refresh["jti"]).update(token=str(refresh))
-    access = refresh.access_token
-    return TokenPair(str(access), str(refresh), int(api_settings.ACCESS_TOKEN_LIFETIME.total_seconds()))
+def change_password(
+    *, user: User, current_password: str, new_password: str, session_id: str | None, visitor: Visitor
+) -> TokenPair | None:
+    """Give a user another password, and end all their sessions but the one in which they do it.
 
-
-def refresh_tokens(*, refresh: str) -> TokenPair:
-    """Exchange a refresh token for a new pair, once; a second use revokes all that came of its sign-in.
+    Returns:
+        new tokens of that session, if it has tokens: those from before end with the old password.
 
     Raises:
-        InvalidCredentials
+        WrongPassword, WeakPassword
+        LoginThrottled: guessing the current one is limited as signing in is.
     """
-    token = _parse(refresh)
-    with transaction.atomic():
-        if _use_up(token):
-            return issue_tokens(_user_of(token), family=str(token.get(FAMILY_CLAIM, "")))
-    _revoke_family(token)
-    raise InvalidCredentials(_REFUSED_REFRESH)
-
-
-def sign_out(*, refresh: str) -> None:
-    """Revoke a refresh token and its family; harmless when that has happened already."""
-    token = _parse(refresh)
-    _use_up(token)
-    _revoke_family(token)
-
-
-def _parse(text: str) -> RefreshToken:
     try:
-        return _RotatingRefreshToken(text)  # type: ignore[arg-type]
-    except (TokenError, ValueError, OverflowError) as error:
-        raise InvalidCredentials(_REFUSED_REFRESH) from error
+        user = check_password(email=user.email, password=current_password, client_address=visitor.address)
+    except InvalidCredentials as error:
+        raise WrongPassword("That is not your current password.") from error
+    _check_new(new_password, user)
+    now = timezone.now()
+    with transaction.atomic():
+        user.set_password(new_password)
+        user.save(update_fields=["password"])
+        end_sessions(user_id=user.pk, now=now, except_id=session_id)
+        own = UserSession.objects.select_for_update().filter(pk=session_id, ended_at__isnull=True).first()
+        if own is None or own.kind != UserSession.Kind.TOKENS:
+            return None
+        own.user = user
+        return renew(own, visitor=visitor, now=now)
 
 
-def _use_up(token: RefreshToken) -> bool:
-    """Blacklist a token; false if it was already, however many try at once."""
-    jti = token["jti"]
-    is_plain = isinstance(jti, str) and "\x00" not in jti
-    outstanding = OutstandingToken.objects.filter(jti=jti).first() if is_plain else None
-    if outstanding is None:
-        raise InvalidCredentials(_REFUSED_REFRESH)
-    _, is_first_use = BlacklistedToken.objects.get_or_create(token=outstanding)
-    return is_first_use
-
-
-def _user_of(token: RefreshToken) -> User:
-    user = User.objects.filter(pk=token.get(api_settings.USER_ID_CLAIM), is_active=True).first()
-    if user is None or token.get(api_settings.REVOKE_TOKEN_CLAIM) != get_md5_hash_password(user.password):
-        raise InvalidCredentials(_REFUSED_REFRESH)
-    return user
-
-
-def _revoke_family(token: RefreshToken) -> None:
-    family = token.get(FAMILY_CLAIM)
-    for outstanding in OutstandingToken.objects.filter(
-        user_id=token.get(api_settings.USER_ID_CLAIM), blacklistedtoken__isnull=True
-    ):
-        claims: dict[str, Any] = jwt.decode(outstanding.token, options={"verify_signature": False})
-        if claims.get(FAMILY_CLAIM) == family:
-            BlacklistedToken.objects.get_or_create(token=outstanding)
-
-
-def delete_expired_tokens(*, now: datetime, limit: int = 5_000) -> int:
-    """Forget up to `limit` refresh tokens whose time is up; return how many went."""
-    expired = OutstandingToken.objects.filter(expires_at__lte=now).values_list("pk", flat=True)[:limit]
-    pks = list(expired)
-    OutstandingToken.objects.filter(pk__in=pks).delete()
-    return len(pks)
+def _check_new(password: str, user: User) -> None:
+    if len(password) > MAX_PASSWORD_LENGTH or "\x00" in password:
+        raise WeakPassword([f"It may have at most {MAX_PASSWORD_LENGTH} characters, and no NUL."])
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise WeakPassword(list(error.messages)) from error

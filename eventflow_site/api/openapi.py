@@ -35,6 +35,7 @@ _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     "stream": {"type": "string", "pattern": NAME_PATTERN},
     "group": {"type": "string", "pattern": NAME_PATTERN},
     "key_id": {"type": "string", "pattern": "^[0-9A-Za-z]{1,64}$"},
+    "session_id": {"type": "string", "pattern": "^[0-9a-f]{1,32}$"},
     "dead_letter_id": {"type": "integer", "format": "int64", "minimum": 1},
     "action_id": {"type": "integer", "format": "int64", "minimum": 1},
     "partition": {"type": "integer", "format": "int64", "minimum": 0, "maximum": MAX_OFFSET},

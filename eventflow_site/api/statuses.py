@@ -12,6 +12,9 @@ STATUS_OF: dict[type[DomainError], int] = {
     accounts.CredentialsMissing: 401,
     accounts.AmbiguousCredentials: 400,
     accounts.LoginThrottled: 429,
+    accounts.SessionNotFound: 404,
+    accounts.WrongPassword: 422,
+    accounts.WeakPassword: 422,
     accounts.ScopeMissing: 403,
     # Named in a body, by an admin: the address exists.
     accounts.UserNotFound: 422,

@@ -12,18 +12,27 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.views import View
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.caller import Caller
+from accounts.conf import SESSION_SEEN_INTERVAL_SECONDS
+from accounts.http.client_address import visitor_of
 from accounts.http.idempotent import check_idempotency_key
 from accounts.models import User
 from accounts.permissions import AnyCaller
+from accounts.services.sessions import note_browser_seen
+from accounts.short_memory import ShortMemory
 from observability.dashboard.frame import frame_for
 from observability.dashboard.problems import PageProblem, problem_of
 
 VERSION_HEADER = "EventFlow-Version"
+# Where Django's session keeps which of a user's sessions it is.
+SESSION_ID = "session_id"
+# Browsers that were noted as seen a moment ago need not be noted again.
+_seen: ShortMemory[str, None] = ShortMemory(seconds=SESSION_SEEN_INTERVAL_SECONDS, size=10_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +75,7 @@ class Page(View):
         self.user = request.user
         try:
             self.caller = self.user.as_caller()
+            _note_seen(request)
             for permission in self.permission_classes:
                 permission().has_permission(_Asking(self.caller, str(request.method)), self)
             response = super().dispatch(request, *args, **kwargs)
@@ -160,6 +170,12 @@ def form_key(request: HttpRequest) -> str | None:
     """
     key = request.headers.get("Idempotency-Key") or request.POST.get("idempotency_key")
     return check_idempotency_key(key) if key else None
+
+
+def _note_seen(request: HttpRequest) -> None:
+    session_id = request.session.get(SESSION_ID)
+    if session_id:
+        _seen.get(session_id, lambda: note_browser_seen(session_id, visitor=visitor_of(request), now=timezone.now()))
 
 
 def _htmx(request: HttpRequest) -> Any:

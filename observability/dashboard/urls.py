@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from observability.dashboard.pages import (
     access,
+    account,
     consume,
     dead_letters,
     events,
@@ -40,6 +41,10 @@ urlpatterns = [
     path("pulse", overview.Pulse.as_view(), name="pulse"),
     path("sign-in", sign_in.SignIn.as_view(), name="sign-in"),
     path("sign-out", sign_in.SignOut.as_view(), name="sign-out"),
+    path("account", account.Account.as_view(), name="account"),
+    path("account/password", account.ChangePassword.as_view(), name="account-password"),
+    path("account/sessions/end", account.EndOtherSessions.as_view(), name="sessions-end"),
+    path("account/sessions/<str:session_id>/end", account.EndSession.as_view(), name="session-end"),
     path("send", send.SendEvents.as_view(), name="send-events"),
     path("keys", keys.Keys.as_view(), name="keys"),
     path("keys/new", keys.NewKeyPage.as_view(), name="key-new"),

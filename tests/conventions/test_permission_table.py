@@ -18,6 +18,7 @@ anon       no credentials
 from collections.abc import Callable
 from typing import Any
 
+import jwt
 import pytest
 
 from accounts.roles import Right, Role
@@ -59,6 +60,8 @@ LEASING = "/streams/{stream}/consumer-groups/{leasing}"
 LEASES = {"deliveries": [{"delivery_id": 1, "lease_token": "01a2058e-b606-7094-8c31-55e4ce2d8688"}]}
 NEW = {"name": "{new}"}
 NEW_KEY = {"name": "n", "scopes": ["produce"]}
+# Nobody in the cast has a password: whoever gets so far is told that it is another one.
+NEW_PASSWORD = {"current_password": "a guess", "new_password": "a long new password"}
 CHANGED = {"description": "d"}
 GRANT = {"user": "friend@example.com", "rights": ["consume"]}
 USE = {"user": "friend@example.com", "rights": ["use"]}
@@ -68,6 +71,11 @@ BULK = {"filter": {"stream": "{stream}"}, "dry_run": True}
 TABLE: list[tuple[str, Any, str]] = [
     #                                                     adm own mak wor mat hid str nob pro con man oth ano
     ("GET /auth/me", None, "                              200 200 200 200 200 200 200 200 200 200 200 200 401"),
+    ("GET /auth/sessions", None, "                        200 200 200 403 200 200 200 200 403 403 403 403 401"),
+    ("DELETE /auth/sessions", None, "                     200 200 200 403 200 200 200 200 403 403 403 403 401"),
+    # The session is the stream owner's.
+    ("DELETE /auth/sessions/{session}", None, "           404 204 404 403 404 404 404 404 403 403 403 403 401"),
+    ("POST /auth/password", NEW_PASSWORD, "               422 422 422 403 422 422 422 422 403 403 403 403 401"),
     ("GET /api-keys", None, "                             200 200 200 200 200 200 200 200 200 200 200 200 401"),
     ("POST /api-keys", NEW_KEY, "                         201 201 201 403 201 201 201 201 403 403 403 403 401"),
     ("POST /api-keys/{key}/rotate", {}, "                 201 201 404 403 404 404 404 404 403 403 403 403 401"),
@@ -146,6 +154,10 @@ ROLES = {
 }
 
 
+def claims_of(token: str) -> dict[str, Any]:
+    return jwt.decode(token, options={"verify_signature": False})
+
+
 class Made(dict[str, Any]):
     """Makes what is asked for, once."""
 
@@ -213,6 +225,7 @@ class Cast:
             "group_grant": str(group.grants.create(user=helper, rights=["use"]).pk),
             "team": make_team(f"team-{purpose}-{visibility}", friend).name,
             "friend": friend.email,
+            "session": str(claims_of(make_token(owner))["session"]),
             "leasing": leasing.name,
             "letter": str(make_dead_letter(leasing).pk),
             "bulk": str(make_bulk_action(owner).pk),
@@ -235,6 +248,7 @@ def template_of(line: str) -> tuple[str, str]:
     path = path.partition("?")[0].replace("{key}", "{key_id}").replace("/events/0/1", "/events/{partition}/{offset}")
     path = (
         path.replace("{leasing}", "{group}")
+        .replace("{session}", "{session_id}")
         .replace("{friend}", "{user}")
         .replace("{letter}", "{dead_letter_id}")
         .replace("{bulk}", "{action_id}")

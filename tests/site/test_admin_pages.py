@@ -15,11 +15,19 @@ from django.utils import timezone
 from accounts.models import ApiKey, User
 from accounts.roles import Right, Role
 from accounts.services.api_keys import create_api_key
-from accounts.services.sign_in import issue_tokens
 from consumers.models import ConsumerGroup, GroupMember
 from streams.models import Stream
 from tests.client import ApiClient
-from tests.factories import make_bulk_action, make_dead_letter, make_group, make_key, make_stream, make_team, make_user
+from tests.factories import (
+    make_bulk_action,
+    make_dead_letter,
+    make_group,
+    make_key,
+    make_stream,
+    make_team,
+    make_tokens,
+    make_user,
+)
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
@@ -105,7 +113,7 @@ def test_no_page_shows_a_token_with_which_one_could_act_as_somebody_else(browser
     """Keys stand there without their secrets, refresh tokens not at all."""
     user = make_user(Role.PRODUCER)
     secret = make_key(user)
-    refresh = issue_tokens(user, family="a-family").refresh
+    refresh = make_tokens(user).refresh
     pages = [reverse("admin:index"), *list_pages()]
     for model in admin.site._registry:
         names = f"admin:{model._meta.app_label}_{model._meta.model_name}"

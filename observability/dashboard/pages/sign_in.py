@@ -6,6 +6,7 @@ from django.contrib.auth import login, logout
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views import View
@@ -13,8 +14,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 
 from accounts.errors import InvalidCredentials, LoginThrottled
-from accounts.http.client_address import client_address
+from accounts.http.client_address import visitor_of
+from accounts.services.sessions import open_browser_session
 from accounts.services.sign_in import check_password
+from observability.dashboard.page import SESSION_ID
 from observability.dashboard.problems import problem_of
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -31,8 +34,9 @@ class SignIn(View):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         email, password = request.POST.get("email", ""), request.POST.get("password", "")
+        visitor = visitor_of(request)
         try:
-            user = check_password(email=email, password=password, client_address=client_address(request))
+            user = check_password(email=email, password=password, client_address=visitor.address)
         except (InvalidCredentials, LoginThrottled) as error:
             problem = problem_of(error, request)
             response = self._form(request, status=problem.status, problem=problem, email=email[:254])
@@ -40,6 +44,16 @@ class SignIn(View):
                 response["Retry-After"] = problem.retry_after
             return response
         login(request, user, backend=BACKEND)
+        # It has a key only when it is saved.
+        request.session.save()
+        session = open_browser_session(
+            user,
+            browser_key=str(request.session.session_key),
+            expires_at=request.session.get_expiry_date(),
+            visitor=visitor,
+            now=timezone.now(),
+        )
+        request.session[SESSION_ID] = session.pk
         return HttpResponseRedirect(_destination(request))
 
     def _form(self, request: HttpRequest, *, status: int = 200, **context: Any) -> HttpResponse:

@@ -17,6 +17,7 @@ EXAMPLES = {
     "letter_id": "1",
     "run_id": "1",
     "grant_id": "1",
+    "session_id": "0123456789abcdef",
 }
 OPEN = {"/sign-in"}
 

@@ -39,6 +39,7 @@ MOST = {
     "/dead-letters": 11,
     "/dead-letters/{letter}": 9,
     "/dead-letters/redrive?stream=orders": 7,
+    "/account": 5,
     "/send": 7,
     "/simulations": 8,
     "/keys": 11,

@@ -1,0 +1,84 @@
+"""A person's own account: where they are signed in, and their password."""
+
+from django.contrib.auth import update_session_auth_hash
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.errors import DomainError
+from accounts.http.client_address import visitor_of
+from accounts.permissions import PersonOnly
+from accounts.queries import list_newest_sessions
+from accounts.services.sessions import end_session, end_sessions, keep_browser_session
+from accounts.services.sign_in import change_password
+from observability.dashboard.forms import Form, refused_form
+from observability.dashboard.page import SESSION_ID, Page, Toast
+from observability.dashboard.problems import problem_of
+
+FIELD_OF = {"wrong_password": "current_password", "weak_password": "new_password"}
+
+
+class Account(Page):
+    """The sessions of whoever looks at it, and the form of another password."""
+
+    section = "account"
+    permission_classes = (PersonOnly,)
+    template = "dashboard/account.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return self.answer(Form())
+
+    def answer(self, form: Form, *, status: int = 200) -> HttpResponse:
+        return self.whole(
+            self.template,
+            status=status,
+            form=form,
+            sessions=list_newest_sessions(self.user.pk, now=timezone.now()),
+            current=self.request.session.get(SESSION_ID),
+        )
+
+
+class ChangePassword(Account):
+    """Another password; this browser stays signed in, and nothing else does."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        # Whoever reloads the page of a refused form.
+        return self.answer(Form())
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        given = {name: request.POST.get(name, "") for name in ("current_password", "new_password")}
+        if request.POST.get("repeated") != given["new_password"]:
+            return self.answer(Form(faults={"repeated": "The two are not the same."}), status=422)
+        session_id = request.session.get(SESSION_ID)
+        try:
+            change_password(user=self.user, **given, session_id=session_id, visitor=visitor_of(request))
+        except DomainError as error:
+            problem = problem_of(error, request)
+            field = FIELD_OF.get(problem.code, "")
+            # Without the values: passwords are not shown again.
+            return self.answer(refused_form({}, problem, {}, whole=field), status=problem.status)
+        self.user.refresh_from_db(fields=["password"])
+        update_session_auth_hash(request, self.user)
+        if session_id:
+            keep_browser_session(session_id, browser_key=str(request.session.session_key))
+        return self.done(Toast("good", "Your password is changed, and all other sessions have ended"), to=_here())
+
+
+class EndSession(Page):
+    permission_classes = (PersonOnly,)
+
+    def post(self, request: HttpRequest, session_id: str) -> HttpResponse:
+        end_session(user_id=self.user.pk, session_id=session_id, now=timezone.now())
+        return self.done(Toast("good", "The session has ended"), to=_here())
+
+
+class EndOtherSessions(Page):
+    permission_classes = (PersonOnly,)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        ended = end_sessions(user_id=self.user.pk, now=timezone.now(), except_id=request.session.get(SESSION_ID))
+        return self.done(Toast("good", f"Other sessions that have ended: {ended}"), to=_here())
+
+
+def _here() -> str:
+    return reverse("account")
