@@ -244,6 +244,12 @@ def test_every_variable_that_is_set_is_documented():
     assert variables_in_deploy() <= known
 
 
+def test_compose_trusts_no_proxy_since_it_starts_none():
+    example = (DEPLOY / "compose.env.example").read_text()
+    assert not any("nginx" in str(service.get("image")) for service in COMPOSE["services"].values())
+    assert re.findall(r"^EVENTFLOW_TRUSTED_PROXIES=(.*)$", example, re.MULTILINE) == ["0"]
+
+
 def test_what_compose_asks_for_is_in_its_example():
     asked = set(re.findall(r"\$\{([A-Z_]+):\?", (DEPLOY / "compose.yaml").read_text()))
     offered = set(re.findall(r"^([A-Z_]+)=", (DEPLOY / "compose.env.example").read_text(), re.MULTILINE))

@@ -609,6 +609,28 @@ def test_the_pages_that_sign_in_have_the_same_limit(user):
 
 
 @pytest.mark.processes
+def test_a_header_with_an_underscore_does_not_beat_the_proxys(user):
+    from tests.web_server import WebServer, exchange
+
+    body = json.dumps({"email": "ada@example.com", "password": "guess"})
+    with WebServer(EVENTFLOW_TRUSTED_PROXIES="1") as web:
+        statuses = []
+        for number in range(12):
+            names = [
+                "X_Forwarded_For: 203.0.113.{0}",
+                "X-Forwarded-For: 198.51.100.7",
+                "X_forwarded-For: 203.0.113.{0}",
+            ]
+            lines = "\r\n".join(names).format(number)
+            request = (
+                f"POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n"
+                f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+            )
+            statuses.append(exchange(web, request.encode()).status_code)
+    assert statuses == [401] * 10 + [429] * 2
+
+
+@pytest.mark.processes
 def test_a_revoked_key_is_refused_by_another_worker_within_a_second(user):
     from tests.web_server import WebServer, exchange
 
