@@ -10,8 +10,11 @@ from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.cache import add_never_cache_headers
 
+from accounts.addresses import read_network
 from accounts.models import ApiKey, Team, User
 from accounts.names import is_well_formed
 from accounts.roles import Right
@@ -122,7 +125,7 @@ class ApiKeyForm(forms.ModelForm):
 
     class Meta:
         model = ApiKey
-        fields = ("user", "name", "scopes", "stream_names", "expires_at")
+        fields = ("user", "name", "scopes", "stream_names", "addresses", "expires_at")
 
     def clean_stream_names(self) -> list[str] | None:
         names = self.cleaned_data["stream_names"] or []
@@ -131,11 +134,20 @@ class ApiKeyForm(forms.ModelForm):
         # None is every stream; no stream at all would be a key that can do nothing.
         return names or None
 
+    def clean_addresses(self) -> list[str] | None:
+        texts = self.cleaned_data["addresses"] or []
+        if wrong := [text for text in texts if read_network(text) is None]:
+            raise forms.ValidationError(f"Not an address, nor a network whose mask fits: {wrong[0][:60]}")
+        return [str(read_network(text)) for text in texts] or None
+
     def clean_expires_at(self) -> datetime | None:
         expires_at: datetime | None = self.cleaned_data["expires_at"]
         if expires_at is not None and expires_at <= timezone.now():
             raise forms.ValidationError("Must be in the future.")
         return expires_at
+
+
+USE_FIELDS = ("last_used_at", "last_used_address", "last_used_agent", "touched_lately")
 
 
 @admin.register(ApiKey)
@@ -151,18 +163,24 @@ class ApiKeyAdmin(admin.ModelAdmin):
         "name",
         "scopes",
         "stream_names",
+        "addresses",
         "expires_at",
         "prefix",
         "created_at",
-        "last_used_at",
+        *USE_FIELDS,
         "revoked_at",
     )
-    readonly_fields = ("prefix", "created_at", "last_used_at", "revoked_at")
+    readonly_fields = ("prefix", "created_at", *USE_FIELDS, "revoked_at")
     actions = ("revoke",)
 
     @admin.display(description="scopes")
     def scope_names(self, key: ApiKey) -> str:
         return ", ".join(key.scopes)
+
+    @admin.display(description="touched lately")
+    def touched_lately(self, key: ApiKey) -> str:
+        places = (f"{each['stream']}/{each['group']}" if each["group"] else each["stream"] for each in key.touched)
+        return ", ".join(places) or "nothing"
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # What a key may do is fixed when it is made; afterwards it is rotated or revoked.
@@ -178,9 +196,17 @@ class ApiKeyAdmin(admin.ModelAdmin):
             scopes=[Right(scope) for scope in key.scopes],
             stream_names=key.stream_names,
             expires_at=key.expires_at,
+            addresses=key.addresses,
         )
         key.key_id, key.prefix = new.key.key_id, new.key.prefix
-        self.message_user(request, f"The key, shown this once: {new.secret}", messages.WARNING)
+        key.secret = new.secret  # type: ignore[attr-defined]
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        # In the answer itself, and nowhere else: a message would travel in a cookie, and stay there until it is shown.
+        context = {**self.admin_site.each_context(request), "title": "The key was made", "key": obj, "opts": self.opts}
+        response = TemplateResponse(request, "admin/api_key_made.html", context)
+        add_never_cache_headers(response)
+        return response
 
     @admin.action(description="Revoke: refuse within a second")
     def revoke(self, request: HttpRequest, keys: QuerySet[ApiKey]) -> None:

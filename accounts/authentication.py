@@ -11,10 +11,13 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import InvalidToken
 
+from accounts.addresses import is_within
 from accounts.caller import Caller
 from accounts.database_threads import in_database_thread
-from accounts.errors import AmbiguousCredentials, InvalidCredentials
+from accounts.errors import AddressNotAllowed, AmbiguousCredentials, InvalidCredentials
+from accounts.http.client_address import client_address, visitor_of
 from accounts.services.authenticate_key import authenticate_key, authenticate_key_async
+from accounts.services.key_uses import note_key_use
 from accounts.services.tokens import load_session_of
 
 MAX_CREDENTIAL_LENGTH = 4096
@@ -27,12 +30,13 @@ class CallerAuthentication(BaseAuthentication):
     Raises:
         AmbiguousCredentials: both are there, so it is unclear who asks.
         InvalidCredentials: the credential is malformed, unknown, expired or revoked.
+        AddressNotAllowed: the key may be used from elsewhere only.
     """
 
     def authenticate(self, request: HttpRequest) -> tuple[Caller, None] | None:
         key, bearer = _credentials_of(request)
         if key is not None:
-            return authenticate_key(key), None
+            return _admitted(authenticate_key(key), request), None
         return None if bearer is None else (caller_of_token(bearer), None)
 
     def authenticate_header(self, request: HttpRequest) -> str:
@@ -43,11 +47,11 @@ async def find_caller(request: HttpRequest) -> Caller | None:
     """Return who sent a request, or None if it does not say; the event loop goes on meanwhile.
 
     Raises:
-        AmbiguousCredentials, InvalidCredentials: as above.
+        AmbiguousCredentials, InvalidCredentials, AddressNotAllowed: as above.
     """
     key, bearer = _credentials_of(request)
     if key is not None:
-        return await authenticate_key_async(key)
+        return _admitted(await authenticate_key_async(key), request)
     return None if bearer is None else await in_database_thread(lambda: caller_of_token(bearer))
 
 
@@ -59,7 +63,8 @@ async def find_sender(request: HttpRequest) -> str | None:
     key, bearer = request.META.get("HTTP_X_API_KEY"), request.META.get("HTTP_AUTHORIZATION")
     try:
         if key is not None:
-            return (await authenticate_key_async(key)).reference
+            caller = await authenticate_key_async(key)
+            return caller.reference if _may_come_from(caller, request) else None
         if bearer is not None and bearer.isascii() and len(bearer) <= MAX_CREDENTIAL_LENGTH:
             token = JWTAuthentication().get_validated_token(bearer.removeprefix(SCHEME).encode("ascii"))
             return f"user:{token['sub']}"
@@ -75,6 +80,22 @@ def _credentials_of(request: HttpRequest) -> tuple[str | None, str | None]:
     if key is not None and bearer is not None:
         raise AmbiguousCredentials("Send either Authorization or X-API-Key, not both.")
     return key, bearer
+
+
+def _admitted(caller: Caller, request: HttpRequest) -> Caller:
+    """Return the caller of a key that may be used from where the request comes, and note the use.
+
+    Raises:
+        AddressNotAllowed
+    """
+    if not _may_come_from(caller, request):
+        raise AddressNotAllowed(f"This key may not be used from {client_address(request)}.")
+    note_key_use(str(caller.key_id), lambda: visitor_of(request))
+    return caller
+
+
+def _may_come_from(caller: Caller, request: HttpRequest) -> bool:
+    return caller.addresses is None or is_within(client_address(request), caller.addresses)
 
 
 def caller_of_token(header: str) -> Caller:

@@ -5,7 +5,8 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
-from accounts.conf import MAX_ROTATION_OVERLAP_SECONDS
+from accounts.addresses import read_network
+from accounts.conf import MAX_KEY_ADDRESSES, MAX_ROTATION_OVERLAP_SECONDS
 from accounts.http.fields import (
     NameField,
     StrictCharField,
@@ -26,6 +27,17 @@ class CreateApiKeySerializer(StrictSerializer):
     )
     streams = StrictListField(child=NameField(), min_length=1, max_length=100, allow_null=True, default=None)
     expires_at = StrictDateTimeField(allow_null=True, default=None)
+    addresses = StrictListField(
+        child=StrictCharField(max_length=49), min_length=1, max_length=MAX_KEY_ADDRESSES, allow_null=True, default=None
+    )
+
+    def validate_addresses(self, texts: list[str] | None) -> list[str] | None:
+        networks = [read_network(text) for text in texts or ()]
+        if None in networks:
+            raise serializers.ValidationError(
+                "Give addresses (192.0.2.7) and networks whose mask fits (192.0.2.0/24, 2001:db8::/32).", code="invalid"
+            )
+        return texts and [network for network in networks if network]
 
     def validate_streams(self, names: list[str] | None) -> list[str] | None:
         if not all(map(is_well_formed, names or ())):

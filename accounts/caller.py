@@ -18,6 +18,7 @@ class Caller:
         scopes: what the key was allowed to do; all rights for a person.
         stream_names: the streams that the key is limited to, or None for no limit.
         team_ids: the teams that the user is a member of.
+        addresses: the networks that the key may be used from, or None for no limit.
         session_id: the session whose token a person has sent.
     """
 
@@ -28,6 +29,7 @@ class Caller:
     scopes: frozenset[Right] = ALL_RIGHTS
     stream_names: frozenset[str] | None = None
     team_ids: frozenset[int] = frozenset()
+    addresses: tuple[str, ...] | None = None
     session_id: str | None = None
     rights: frozenset[Right] = field(init=False)
 

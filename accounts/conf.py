@@ -8,6 +8,13 @@ KEY_CACHE_SIZE: Final = 10_000
 # How long to wait for a look-up that somebody else makes; a connection is waited for two seconds.
 LOOK_UP_PATIENCE_SECONDS: Final = 3.0
 LAST_USED_INTERVAL_SECONDS: Final = 60
+# How often a process looks for uses of keys to write down.
+KEY_USE_ROUND_SECONDS: Final = 2.0
+# So many streams and groups are kept of what a key touched last.
+TOUCHED_KEPT: Final = 20
+# Whoever owns a key that expires is warned for so long before.
+EXPIRY_WARNING_SECONDS: Final = 7 * 86_400
+MAX_KEY_ADDRESSES: Final = 50
 MAX_ROTATION_OVERLAP_SECONDS: Final = 30 * 86_400
 MAX_PASSWORD_LENGTH: Final = 256
 

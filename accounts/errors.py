@@ -49,8 +49,19 @@ class CredentialsMissing(DomainError):
     title = "Credentials missing"
 
 
+class AddressNotAllowed(DomainError):
+    """The API key is right, but may not be used from the address that the request came from.
+
+    Send the request from one of the key's addresses, or make a key for this one. Behind a proxy: the operator must
+    have said that it is trusted, or every request has the proxy's address.
+    """
+
+    code = "address_not_allowed"
+    title = "Not from this address"
+
+
 class AmbiguousCredentials(DomainError):
-    """The request carries both an access token and an API key.
+    """The request carries both an access token and an API key, or one of them twice.
 
     Send one of them.
     """

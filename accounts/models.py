@@ -1,6 +1,7 @@
 """Users, API keys, and the memory of requests that were already answered."""
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 
 from accounts.caller import Caller
+from accounts.conf import EXPIRY_WARNING_SECONDS
 from accounts.ownership import Grant, Owned, Team, constraints_of_grant
 from accounts.roles import Right, Role
 
@@ -24,6 +26,7 @@ __all__ = [
     "Team",
     "User",
     "UserManager",
+    "UserSession",
     "constraints_of_grant",
 ]
 
@@ -126,7 +129,21 @@ class ApiKey(models.Model):
         models.CharField(max_length=128), null=True, blank=True, help_text="Leave empty for every stream of the owner."
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    addresses = ArrayField(
+        models.CharField(max_length=49),
+        null=True,
+        blank=True,
+        help_text="Addresses and networks (192.0.2.0/24) from which it may be used. Leave empty for everywhere.",
+    )
     last_used_at = models.DateTimeField(null=True, editable=False)
+    # The database's defaults are for servers of the release before, which make keys without these.
+    last_used_address = models.CharField(max_length=64, blank=True, editable=False, default="", db_default="")
+    last_used_agent = models.CharField(max_length=200, blank=True, editable=False, default="", db_default="")
+    # Streams and groups, the one touched last first: [{"stream", "group", "at"}].
+    touched = models.JSONField(
+        default=list, db_default=models.Value([], models.JSONField()), blank=True, editable=False
+    )
+    use_written_at = models.DateTimeField(null=True, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, editable=False)
 
@@ -144,10 +161,20 @@ class ApiKey(models.Model):
                 condition=Q(stream_names__isnull=True) | Q(stream_names__len__gt=0),
                 name="apikey_stream_list_is_absent_or_not_empty",
             ),
+            models.CheckConstraint(
+                condition=Q(addresses__isnull=True) | Q(addresses__len__gt=0),
+                name="apikey_address_list_is_absent_or_not_empty",
+            ),
         )
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix})"
+
+    def expires_soon(self, now: datetime) -> bool:
+        """Whether it works now and will not in a week."""
+        if self.revoked_at is not None or self.expires_at is None:
+            return False
+        return now < self.expires_at <= now + timedelta(seconds=EXPIRY_WARNING_SECONDS)
 
 
 class SignInAttempts(models.Model):

@@ -12,6 +12,7 @@ from django.db.models.functions import Greatest, Now
 
 from accounts.caller import Caller
 from accounts.roles import Right
+from accounts.services.key_uses import note_touch
 from accounts.short_memory import ShortMemory
 from consumers.access import GroupRight, check_group_right, rights_on_group
 from consumers.conf import GROUP_CACHE_SECONDS, GROUP_CACHE_SIZE
@@ -88,8 +89,17 @@ def require_group(caller: Caller, stream: StreamInfo, name: str, right: GroupRig
         ConsumerGroupNotFound, StreamNotFound: as `get_group`.
         ScopeMissing: the caller may look at it, and no more.
     """
-    group = get_group(stream, name)
+    return checked_group(caller, stream, get_group(stream, name), right)
+
+
+def checked_group(caller: Caller, stream: StreamInfo, group: ConsumerGroup, right: GroupRight) -> ConsumerGroup:
+    """Return a group of this stream, if the caller may do with it what they are about to.
+
+    Raises:
+        ScopeMissing
+    """
     check_group_right(rights_on(caller, stream, group), right, name=group.name)
+    note_touch(caller.key_id, stream.name, group.name)
     return group
 
 

@@ -10,6 +10,7 @@ from accounts.caller import Caller
 from accounts.errors import ScopeMissing
 from accounts.principals import Access
 from accounts.roles import Right
+from accounts.services.key_uses import note_touch
 from accounts.short_memory import ShortMemory
 from streams.access import rights_on_stream
 from streams.conf import STREAM_CACHE_SECONDS, STREAM_CACHE_SIZE
@@ -68,6 +69,7 @@ def _checked(caller: Caller, stream: StreamInfo | None, right: Right | None) -> 
         raise StreamNotFound
     if right is not None and right not in rights:
         raise ScopeMissing(f"You may {' and '.join(sorted(rights))} {stream.name}, but not {right}.")
+    note_touch(caller.key_id, stream.name)
     return stream
 
 

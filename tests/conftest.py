@@ -15,6 +15,7 @@ from django.test.utils import setup_databases, teardown_databases
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from accounts.services.authenticate_key import forget_keys
+from accounts.services.key_uses import forget_key_uses
 from consumers.queries import forget_groups
 from streams.log import close_log
 from streams.lookup import forget_streams
@@ -119,6 +120,7 @@ def emptied_in_the_end() -> Iterator[None]:
     finally:
         delete_everything()
         forget_keys()
+        forget_key_uses()
         forget_streams()
         forget_groups()
         connection.close()

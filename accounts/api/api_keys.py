@@ -19,6 +19,12 @@ from accounts.queries import get_api_key, get_user_of, list_api_keys
 from accounts.services.api_keys import create_api_key, revoke_api_key, rotate_api_key
 
 
+class TouchedSerializer(serializers.Serializer):
+    stream = serializers.CharField()
+    group = serializers.CharField(allow_null=True)
+    at = serializers.DateTimeField()
+
+
 class ApiKeySerializer(serializers.Serializer):
     """What may be shown of a key."""
 
@@ -29,9 +35,17 @@ class ApiKeySerializer(serializers.Serializer):
     scopes = serializers.ListField(child=serializers.CharField())
     streams = serializers.ListField(child=serializers.CharField(), source="stream_names", allow_null=True)
     created_at = serializers.DateTimeField()
+    addresses = serializers.ListField(child=serializers.CharField(), allow_null=True)
     last_used_at = serializers.DateTimeField(allow_null=True)
+    last_used_address = serializers.CharField(help_text="From where it was used last; empty if never.")
+    last_used_agent = serializers.CharField(help_text="What its program called itself then.")
+    touched = TouchedSerializer(many=True, help_text="Streams and groups that it touched, the last one first.")
     expires_at = serializers.DateTimeField(allow_null=True)
+    expires_soon = serializers.SerializerMethodField(help_text="It works now, and will not in a week.")
     revoked_at = serializers.DateTimeField(allow_null=True)
+
+    def get_expires_soon(self, key: ApiKey) -> bool:
+        return key.expires_soon(timezone.now())
 
 
 class NewApiKeySerializer(ApiKeySerializer):

@@ -3,8 +3,8 @@ from rest_framework.routers import SimpleRouter
 
 from accounts.api.api_keys import ApiKeyViewSet
 from accounts.api.auth import LoginView, LogoutView, MeView, RefreshView
-from accounts.api.teams import TeamMemberView, TeamViewSet
 from accounts.api.sessions import PasswordView, SessionsView, SessionView
+from accounts.api.teams import TeamMemberView, TeamViewSet
 
 router = SimpleRouter(trailing_slash=False)
 router.register("api-keys", ApiKeyViewSet, basename="api-keys")

@@ -29,6 +29,7 @@ def create_api_key(
     scopes: Sequence[Right],
     stream_names: Sequence[str] | None = None,
     expires_at: datetime | None = None,
+    addresses: Sequence[str] | None = None,
 ) -> NewKey:
     """Make a key for `user`; what it may really do is cut down by the user's own rights at each use."""
     secret, material = make_key()
@@ -41,6 +42,7 @@ def create_api_key(
         scopes=sorted({str(Right(scope)) for scope in scopes}),
         stream_names=sorted(set(stream_names)) if stream_names else None,
         expires_at=expires_at,
+        addresses=list(dict.fromkeys(addresses)) if addresses else None,
     )
     return NewKey(key, secret)
 
@@ -71,6 +73,7 @@ def rotate_api_key(*, key: ApiKey, overlap_seconds: int, now: datetime) -> NewKe
         scopes=[Right(scope) for scope in key.scopes],
         stream_names=key.stream_names,
         expires_at=successor_expires_at,
+        addresses=key.addresses,
     )
 
 

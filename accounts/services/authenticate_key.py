@@ -1,12 +1,11 @@
 """Which caller an API key stands for."""
 
 import hmac
-from datetime import timedelta
 
 from django.utils import timezone
 
 from accounts.caller import Caller
-from accounts.conf import KEY_CACHE_SECONDS, KEY_CACHE_SIZE, LAST_USED_INTERVAL_SECONDS
+from accounts.conf import KEY_CACHE_SECONDS, KEY_CACHE_SIZE
 from accounts.errors import InvalidCredentials
 from accounts.key_material import KeyMaterial, parse_key
 from accounts.models import ApiKey
@@ -61,8 +60,6 @@ def _load_caller(material: KeyMaterial) -> Caller:
         or (key.expires_at and key.expires_at <= now)
     ):
         raise InvalidCredentials(_REFUSED)
-    if key.last_used_at is None or key.last_used_at < now - timedelta(seconds=LAST_USED_INTERVAL_SECONDS):
-        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
     return Caller(
         user_id=key.user_id,
         email=key.user.email,
@@ -71,4 +68,5 @@ def _load_caller(material: KeyMaterial) -> Caller:
         scopes=frozenset(Right(scope) for scope in key.scopes),
         stream_names=None if key.stream_names is None else frozenset(key.stream_names),
         team_ids=key.user.team_ids,
+        addresses=None if key.addresses is None else tuple(key.addresses),
     )

@@ -8,10 +8,10 @@ from accounts.caller import Caller, caller_of
 from accounts.http.hang_up import calling_on_hang_up, check_still_there
 from accounts.http.lean import LeanView
 from accounts.roles import Right
-from consumers.access import GroupRight, check_group_right
+from consumers.access import GroupRight
 from consumers.errors import ConsumerGroupNotFound
 from consumers.models import ConsumerGroup
-from consumers.queries import get_group_for_hot_verb, rights_on
+from consumers.queries import checked_group, get_group_for_hot_verb
 from consumers.services.standing import Standing
 from streams.errors import StreamNotFound
 from streams.lookup import StreamInfo, require_stream_async
@@ -29,9 +29,7 @@ async def find_stream_and_group(request: HttpRequest, stream: str, group: str) -
 
 
 async def _require_group(caller: Caller, stream: StreamInfo, name: str) -> ConsumerGroup:
-    group = await get_group_for_hot_verb(stream, name)
-    check_group_right(rights_on(caller, stream, group), GroupRight.USE, name=group.name)
-    return group
+    return checked_group(caller, stream, await get_group_for_hot_verb(stream, name), GroupRight.USE)
 
 
 def standing_of(view: LeanView, request: HttpRequest, stream: StreamInfo, group: ConsumerGroup | None) -> Standing:

@@ -11,6 +11,7 @@ STATUS_OF: dict[type[DomainError], int] = {
     accounts.InvalidCredentials: 401,
     accounts.CredentialsMissing: 401,
     accounts.AmbiguousCredentials: 400,
+    accounts.AddressNotAllowed: 403,
     accounts.LoginThrottled: 429,
     accounts.SessionNotFound: 404,
     accounts.WrongPassword: 422,

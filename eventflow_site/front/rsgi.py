@@ -19,6 +19,7 @@ from django.core.wsgi import get_wsgi_application  # noqa: E402
 _django = get_wsgi_application()
 
 # Only once Django is set up: its views need the models.
+from accounts.services.key_uses import keep_writing_key_uses  # noqa: E402
 from eventflow_site.front.door import Door  # noqa: E402
 from eventflow_site.front.exchange import Answer  # noqa: E402
 from eventflow_site.front.stopping import call_at_stop  # noqa: E402
@@ -73,6 +74,7 @@ class Application:
 
     async def _open(self) -> None:
         self._door = Door(handler=_django)
+        keep_writing_key_uses()
         # The last thing: all that the worker needs is loaded.
         collect_less_garbage()
 

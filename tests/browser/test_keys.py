@@ -24,7 +24,7 @@ def make_key(page, name: str) -> str:
     page.get_by_role("link", name="New key").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Name").fill(name)
-    dialog.get_by_label("Only these streams").fill("orders")
+    dialog.get_by_label("Only these streams").select_option("orders")
     dialog.get_by_role("button", name="Make the key").click()
     return page.locator("#secret").inner_text()
 

@@ -199,9 +199,14 @@ def test_a_key_is_made_shown_once_and_revoked(browser: Client) -> None:
     owner = make_user(Role.PRODUCER, Role.CONSUMER, email="owner@example.com")
     make_stream("orders", owner=owner)
     fields = {"user": owner.pk, "name": "made here", "scopes": ["produce"], "stream_names": ""}
-    answer = browser.post(reverse("admin:accounts_apikey_add"), fields, follow=True)
+    answer = browser.post(reverse("admin:accounts_apikey_add"), fields)
     key = ApiKey.objects.get()
     assert key.stream_names is None
+    # In the answer itself: a message would travel in a cookie.
+    assert answer.status_code == 200
+    assert "no-store" in answer["Cache-Control"]
+    assert not any(key.prefix in morsel.value for morsel in [*answer.cookies.values(), *browser.cookies.values()])
+    assert "messages" not in answer.cookies
     secret = next(word for word in answer.content.decode().split() if word.startswith(key.prefix)).split("<")[0]
     assert ApiClient(key=secret).post("/events", {"stream": "orders", "payload": 1}).status_code == 202
     assert secret.encode() not in browser.get(reverse("admin:accounts_apikey_changelist")).content

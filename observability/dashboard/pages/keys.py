@@ -18,9 +18,22 @@ from observability.dashboard.forms import Form, refused_form
 from observability.dashboard.once import once
 from observability.dashboard.page import Page, Toast, is_htmx
 from observability.dashboard.problems import problem_of
-from observability.dashboard.queries.key_pages import list_key_rows, list_producer_rows, view_key
+from observability.dashboard.queries.key_pages import (
+    list_key_rows,
+    list_names_of_streams,
+    list_producer_rows,
+    view_key,
+)
+from streams.errors import StreamNotFound
+from streams.lookup import require_stream
 
-FIELDS = {"/name": "name", "/scopes": "scopes", "/streams": "streams", "/expires_at": "expires"}
+FIELDS = {
+    "/name": "name",
+    "/scopes": "scopes",
+    "/streams": "streams",
+    "/expires_at": "expires",
+    "/addresses": "addresses",
+}
 LIFETIMES = {"": "never", "30": "in 30 days", "90": "in 90 days", "365": "in a year"}
 OVERLAPS = {"0": "now", "3600": "in an hour", "86400": "in a day", "604800": "in a week"}
 
@@ -34,8 +47,10 @@ class Keys(Page):
     region = "dashboard/_keys.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
+        keys = list_key_rows(self.caller, now=timezone.now())
         return self.show(
-            keys=list_key_rows(self.caller, now=timezone.now()),
+            keys=keys,
+            expiring=[key for key in keys if key.expires_soon],
             producers=list_producer_rows(self.caller),
             is_admin=self.caller.is_admin,
             may_create=bool(self.caller.rights),
@@ -49,18 +64,19 @@ class NewKeyPage(Page):
     permission_classes = (PersonOnly,)
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        context = self._context(Form({"expires": "90"}), self._scopes())
+        context = self._context(Form({"expires": "90"}), self._scopes(), ())
         return self.dialog("dashboard/_key_form.html", question="New key", **context)
 
     @once(kept_part="dashboard/_key_made.html")
     def post(self, request: HttpRequest) -> HttpResponse:
         values = request.POST.dict()
-        chosen = request.POST.getlist("scopes")
+        chosen, streams = request.POST.getlist("scopes"), request.POST.getlist("streams")
         try:
-            new = create_api_key(user=self.user, **read_new_api_key(self._given(values, chosen)))
+            new = create_api_key(user=self.user, **read_new_api_key(self._given(values, chosen, streams)))
         except (DomainError, ValidationError) as error:
-            form = refused_form(values, problem_of(error, request), FIELDS, whole="name")
-            context = self._context(form, tuple(chosen))
+            whole = "streams" if isinstance(error, StreamNotFound) else "name"
+            form = refused_form(values, problem_of(error, request), FIELDS, whole=whole)
+            context = self._context(form, tuple(chosen), tuple(streams))
             if is_htmx(request):
                 return self.part("dashboard/_key_form.html", status=422, **context)
             return self.whole(
@@ -72,16 +88,27 @@ class NewKeyPage(Page):
         usual = (Right.PRODUCE, Right.CONSUME)
         return tuple(right.value for right in usual if self.caller.has_right(right))
 
-    def _context(self, form: Form, chosen: tuple[str, ...]) -> dict[str, Any]:
+    def _context(self, form: Form, chosen: tuple[str, ...], streams: tuple[str, ...]) -> dict[str, Any]:
         rights = [right.value for right in Right if self.caller.has_right(right)]
-        return {"form": form, "rights": rights, "chosen": chosen, "lifetimes": LIFETIMES.items()}
+        return {
+            "form": form,
+            "rights": rights,
+            "chosen": chosen,
+            "streams": list_names_of_streams(self.caller),
+            "chosen_streams": streams,
+            "lifetimes": LIFETIMES.items(),
+        }
 
-    def _given(self, values: dict[str, str], scopes: list[str]) -> dict[str, Any]:
+    def _given(self, values: dict[str, str], scopes: list[str], streams: list[str]) -> dict[str, Any]:
         days = values.get("expires", "")
+        for name in streams:
+            # One that is mistyped would make a key that can do nothing, and nobody would know why.
+            require_stream(self.caller, name)
         return {
             "name": values.get("name", "").strip(),
             "scopes": scopes,
-            "streams": values.get("streams", "").replace(",", " ").split() or None,
+            "streams": streams or None,
+            "addresses": values.get("addresses", "").replace(",", " ").split() or None,
             "expires_at": (timezone.now() + timedelta(days=int(days))).isoformat()
             if days in LIFETIMES and days
             else None,

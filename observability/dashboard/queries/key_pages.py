@@ -4,11 +4,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils.dateparse import parse_datetime
+
 from accounts.caller import Caller
 from accounts.models import ApiKey, User
 from accounts.queries import list_api_keys
-from streams.queries import describe_producers, list_producers
+from streams.queries import describe_producers, list_producers, list_streams
 from streams.totals import StreamTotals
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """A stream, or a group of it, that a key touched."""
+
+    stream: str
+    group: str | None
+    at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +33,15 @@ class KeyRow:
     scopes: tuple[str, ...]
     stream_names: tuple[str, ...]
     created_at: datetime
+    addresses: tuple[str, ...]
     last_used_at: datetime | None
+    last_used_address: str
+    last_used_agent: str
+    touched: tuple[Touched, ...]
     expires_at: datetime | None
     revoked_at: datetime | None
     is_expired: bool
+    expires_soon: bool
 
     @property
     def is_usable(self) -> bool:
@@ -59,11 +75,21 @@ def view_key(key: ApiKey, now: datetime) -> KeyRow:
         scopes=tuple(key.scopes),
         stream_names=tuple(key.stream_names or ()),
         created_at=key.created_at,
+        addresses=tuple(key.addresses or ()),
         last_used_at=key.last_used_at,
+        last_used_address=key.last_used_address,
+        last_used_agent=key.last_used_agent,
+        touched=tuple(Touched(each["stream"], each["group"], parse_datetime(each["at"])) for each in key.touched),
         expires_at=key.expires_at,
         revoked_at=key.revoked_at,
         is_expired=key.expires_at is not None and key.expires_at <= now,
+        expires_soon=key.expires_soon(now),
     )
+
+
+def list_names_of_streams(caller: Caller, *, limit: int = 500) -> list[str]:
+    """Return the names of the streams that a key of the caller's could be for."""
+    return list(list_streams(caller).order_by("name").values_list("name", flat=True)[:limit])
 
 
 def list_producer_rows(caller: Caller, *, limit: int = 50) -> list[ProducerRow]:
