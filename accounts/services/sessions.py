@@ -39,9 +39,14 @@ def open_token_session(user: User, *, visitor: Visitor, now: datetime) -> UserSe
 
 
 def open_browser_session(
-    user: User, *, browser_key: str, expires_at: datetime, visitor: Visitor, now: datetime
+    user: User, *, browser_key: str, expires_at: datetime, visitor: Visitor, now: datetime, replaces: str | None = None
 ) -> UserSession:
-    """Note that a browser has signed in."""
+    """Note that a browser has signed in.
+
+    Args:
+        replaces: the session that it had, if its user signs in again: Django goes on with the same key.
+    """
+    UserSession.objects.filter(pk=replaces, user=user).delete()
     return UserSession.objects.create(
         id=secrets.token_hex(8),
         user=user,

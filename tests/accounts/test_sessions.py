@@ -1,9 +1,11 @@
 """People see where they are signed in, end what they do not know, and change their password."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import UserSession
 from accounts.roles import Role
@@ -110,6 +112,27 @@ def test_a_browser_that_signed_out_or_is_gone_is_not_listed(user):
     page.post("/sign-out")
     gone.session.delete()
     assert [each["kind"] for each in listed(mine)] == ["tokens"]
+
+
+def test_a_browser_that_signs_in_again_is_still_one(user):
+    mine, page = signed_in(), browser()
+    assert page.post("/sign-in", {"email": "ada@example.com", "password": PASSWORD}).status_code == 302
+    assert sorted(each["kind"] for each in listed(mine)) == ["browser", "tokens"]
+    make_user(email="bob@example.com", password=PASSWORD)
+    assert page.post("/sign-in", {"email": "bob@example.com", "password": PASSWORD}).status_code == 302
+    assert [each["kind"] for each in listed(mine)] == ["tokens"]
+
+
+def test_a_browser_is_seen_where_it_is_and_no_more_than_once_a_minute(user):
+    mine, page = signed_in(), browser(REMOTE_ADDR="198.51.100.4")
+    UserSession.objects.filter(kind="browser").update(last_seen_at=timezone.now() - timedelta(seconds=30))
+    page.get("/keys", REMOTE_ADDR="203.0.113.5")
+    (session,) = [each for each in listed(mine) if each["kind"] == "browser"]
+    assert session["address"] == "198.51.100.4"
+    again = browser(REMOTE_ADDR="198.51.100.4")
+    UserSession.objects.filter(kind="browser").update(last_seen_at=timezone.now() - timedelta(seconds=61))
+    again.get("/keys", REMOTE_ADDR="203.0.113.6")
+    assert "203.0.113.6" in [each["address"] for each in listed(mine)]
 
 
 def test_keys_neither_list_nor_end_sessions_nor_change_a_password(user):

@@ -52,6 +52,7 @@ class SignIn(View):
             expires_at=request.session.get_expiry_date(),
             visitor=visitor,
             now=timezone.now(),
+            replaces=request.session.get(SESSION_ID),
         )
         request.session[SESSION_ID] = session.pk
         return HttpResponseRedirect(_destination(request))
