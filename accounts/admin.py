@@ -17,8 +17,8 @@ from django.utils.cache import add_never_cache_headers
 from accounts.addresses import read_network
 from accounts.models import ApiKey, Team, User
 from accounts.names import is_well_formed
-from accounts.roles import Right
-from accounts.services.api_keys import create_api_key, revoke_api_key
+from accounts.roles import MEANING_OF_ROLE, MEANING_OF_SCOPE, Scope
+from accounts.services.api_keys import create_api_key, find_key_faults, revoke_api_key
 from accounts.services.authenticate_key import forget_keys
 from accounts.services.sessions import end_sessions
 from accounts.services.users import disable_users
@@ -64,7 +64,7 @@ class UserAdmin(DjangoUserAdmin):
         field = super().formfield_for_manytomany(db_field, request, **kwargs)
         if db_field.name == "groups" and field is not None:
             field.label = "Roles"
-            field.help_text = "admin: everything · producer: own streams · consumer: reads internal streams"
+            field.help_text = " · ".join(f"{role}: {meaning}" for role, meaning in MEANING_OF_ROLE.items())
         return field
 
     @admin.display(description="roles")
@@ -120,7 +120,8 @@ class TeamAdmin(admin.ModelAdmin):
 
 class ApiKeyForm(forms.ModelForm):
     scopes = forms.MultipleChoiceField(
-        choices=[(right.value, right.value) for right in Right], widget=forms.CheckboxSelectMultiple
+        choices=[(scope.value, f"{scope}: {meaning}") for scope, meaning in MEANING_OF_SCOPE.items()],
+        widget=forms.CheckboxSelectMultiple,
     )
 
     class Meta:
@@ -145,6 +146,18 @@ class ApiKeyForm(forms.ModelForm):
         if expires_at is not None and expires_at <= timezone.now():
             raise forms.ValidationError("Must be in the future.")
         return expires_at
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if {"user", "scopes"} <= cleaned.keys():
+            faults = find_key_faults(
+                user=cleaned["user"],
+                scopes=[Scope(scope) for scope in cleaned["scopes"]],
+                stream_names=cleaned.get("stream_names") or (),
+            )
+            for fault in faults:
+                self.add_error("scopes" if fault.pointer.startswith("/scopes/") else "stream_names", fault.detail)
+        return cleaned
 
 
 USE_FIELDS = ("last_used_at", "last_used_address", "last_used_agent", "touched_lately")
@@ -173,9 +186,12 @@ class ApiKeyAdmin(admin.ModelAdmin):
     readonly_fields = ("prefix", "created_at", *USE_FIELDS, "revoked_at")
     actions = ("revoke",)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ApiKey]:
+        return super().get_queryset(request).prefetch_related("user__groups")
+
     @admin.display(description="scopes")
     def scope_names(self, key: ApiKey) -> str:
-        return ", ".join(key.scopes)
+        return ", ".join(key.usable_scopes) or "none that its user's roles allow"
 
     @admin.display(description="touched lately")
     def touched_lately(self, key: ApiKey) -> str:
@@ -193,7 +209,7 @@ class ApiKeyAdmin(admin.ModelAdmin):
         new = create_api_key(
             user=key.user,
             name=key.name,
-            scopes=[Right(scope) for scope in key.scopes],
+            scopes=[Scope(scope) for scope in key.scopes],
             stream_names=key.stream_names,
             expires_at=key.expires_at,
             addresses=key.addresses,

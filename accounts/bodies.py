@@ -17,13 +17,16 @@ from accounts.http.fields import (
     StrictSerializer,
 )
 from accounts.names import NAME_PATTERN, is_well_formed
-from accounts.roles import Right
+from accounts.roles import MEANING_OF_SCOPE, Scope
 
 
 class CreateApiKeySerializer(StrictSerializer):
     name = StrictCharField(max_length=120)
     scopes = StrictListField(
-        child=StrictChoiceField(choices=[right.value for right in Right]), min_length=1, max_length=3
+        child=StrictChoiceField(choices=[scope.value for scope in Scope]),
+        min_length=1,
+        max_length=len(Scope),
+        help_text="; ".join(f"`{scope}`: {meaning}" for scope, meaning in MEANING_OF_SCOPE.items()) + ".",
     )
     streams = StrictListField(child=NameField(), min_length=1, max_length=100, allow_null=True, default=None)
     expires_at = StrictDateTimeField(allow_null=True, default=None)

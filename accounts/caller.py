@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from accounts.principals import Principal
-from accounts.roles import ALL_RIGHTS, Right, Role, rights_of
+from accounts.roles import ALL_SCOPES, Right, Role, Scope, rights_of, roles_within
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +14,9 @@ class Caller:
     A person signed in with a token or a session has no key: every scope, every stream.
 
     Attributes:
+        roles: those that the caller acts in. An admin's key without the scope `admin` is a producer's and a consumer's.
         key_id: public id of the API key, or None for a person.
-        scopes: what the key was allowed to do; all rights for a person.
+        scopes: what the key was allowed to do; all for a person.
         stream_names: the streams that the key is limited to, or None for no limit.
         team_ids: the teams that the user is a member of.
         addresses: the networks that the key may be used from, or None for no limit.
@@ -26,7 +27,7 @@ class Caller:
     email: str
     roles: frozenset[Role]
     key_id: str | None = None
-    scopes: frozenset[Right] = ALL_RIGHTS
+    scopes: frozenset[Scope] = ALL_SCOPES
     stream_names: frozenset[str] | None = None
     team_ids: frozenset[int] = frozenset()
     addresses: tuple[str, ...] | None = None
@@ -37,11 +38,19 @@ class Caller:
     is_anonymous = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rights", rights_of(self.roles) & self.scopes)
+        object.__setattr__(self, "roles", roles_within(self.roles, self.scopes))
+        rights = frozenset(right for right in rights_of(self.roles) if Scope(right.value) in self.scopes)
+        object.__setattr__(self, "rights", rights)
 
     @property
     def is_admin(self) -> bool:
+        """Whether every stream that the caller may touch is theirs to use."""
         return Role.ADMIN in self.roles
+
+    @property
+    def sees_everybody(self) -> bool:
+        """Whether other people and their keys are the caller's to see: a key limited to streams is for these alone."""
+        return self.is_admin and self.stream_names is None
 
     @property
     def pk(self) -> int:

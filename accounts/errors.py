@@ -1,6 +1,6 @@
 """What can go wrong by the rules. Which HTTP status each is, eventflow_site/api/errors.py says."""
 
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
 from accounts.conf import MAX_FIELD_VALUES
 
@@ -235,7 +235,7 @@ class ApiKeyNotFound(DomainError):
 
 
 class ApiKeyRevoked(DomainError):
-    """A key that was revoked or has expired cannot be rotated.
+    """A key that was revoked or has expired cannot be rotated, nor one whose scopes its user's roles no longer allow.
 
     Create a new one.
     """
@@ -302,6 +302,28 @@ class InvalidParameter(DomainError):
         super().__init__(f"{parameter}: {detail}")
         self.parameter = parameter
         self.parameter_code = code or self.code
+
+
+class FieldFault(NamedTuple):
+    """One value of a body that a rule refuses: a JSON pointer, a stable code, and what to do."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class UnusableFields(DomainError):
+    """The body is well formed, but some of its values are of no use to whom it is about.
+
+    Correct the values that `errors` points to.
+    """
+
+    code = "invalid_request"
+    title = "Invalid request"
+
+    def __init__(self, faults: list[FieldFault]) -> None:
+        super().__init__(f"Some fields cannot be accepted. {faults[0].detail}")
+        self.faults = faults
 
 
 class TooManyValues(DomainError):

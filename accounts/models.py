@@ -15,7 +15,7 @@ from django.db.models.functions import Lower
 from accounts.caller import Caller
 from accounts.conf import EXPIRY_WARNING_SECONDS
 from accounts.ownership import Grant, Owned, Team, constraints_of_grant
-from accounts.roles import Right, Role
+from accounts.roles import Role, Scope, scopes_of
 
 __all__ = [
     "ApiKey",
@@ -123,7 +123,7 @@ class ApiKey(models.Model):
     name = models.CharField(max_length=120)
     prefix = models.CharField(max_length=24, editable=False)
     secret_hash = models.BinaryField(max_length=32, editable=False)
-    scopes = ArrayField(models.CharField(max_length=16, choices=[(right.value, right.value) for right in Right]))
+    scopes = ArrayField(models.CharField(max_length=16, choices=[(scope.value, scope.value) for scope in Scope]))
     # Names, not foreign keys: a stream's name is its id, and accounts knows nothing of streams.
     stream_names = ArrayField(
         models.CharField(max_length=128), null=True, blank=True, help_text="Leave empty for every stream of the owner."
@@ -154,7 +154,7 @@ class ApiKey(models.Model):
         indexes = (models.Index(fields=["user", "-created_at"], name="apikey_user_created"),)
         constraints = (
             models.CheckConstraint(
-                condition=Q(scopes__contained_by=[right.value for right in Right]) & Q(scopes__len__gt=0),
+                condition=Q(scopes__contained_by=[scope.value for scope in Scope]) & Q(scopes__len__gt=0),
                 name="apikey_scopes_are_known_and_some",
             ),
             models.CheckConstraint(
@@ -175,6 +175,12 @@ class ApiKey(models.Model):
         if self.revoked_at is not None or self.expires_at is None:
             return False
         return now < self.expires_at <= now + timedelta(seconds=EXPIRY_WARNING_SECONDS)
+
+    @property
+    def usable_scopes(self) -> list[Scope]:
+        """The scopes that its user's roles still allow: with a role, a user's keys lose what came with it."""
+        allowed = scopes_of(self.user.roles)
+        return [scope for scope in map(Scope, self.scopes) if scope in allowed]
 
 
 class SignInAttempts(models.Model):

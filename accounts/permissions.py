@@ -32,12 +32,12 @@ class AnyCaller(BasePermission):
 
 
 class AdminOnly(AnyCaller):
-    """People and keys of the admin role; for the rest it is forbidden, not hidden: the route is documented."""
+    """Admins, and keys with the scope `admin`; for the rest it is forbidden, not hidden: the route is documented."""
 
     def has_permission(self, request: Any, view: Any) -> bool:
         super().has_permission(request, view)
-        if not request.user.is_admin:
-            raise ScopeMissing("This needs the admin role.")
+        if not request.user.sees_everybody:
+            raise ScopeMissing("This needs the admin role, and if a key is used its scope `admin` on every stream.")
         return True
 
 

@@ -12,9 +12,11 @@ from accounts.principals import Principal
 
 
 def list_api_keys(caller: Caller) -> QuerySet[ApiKey]:
-    """The keys that a caller may see: their own, or all for an admin."""
-    keys = ApiKey.objects.select_related("user")
-    return keys if caller.is_admin else keys.filter(user_id=caller.user_id)
+    """The keys that a caller may see: their own, or all for an admin; a key sees itself."""
+    keys = ApiKey.objects.select_related("user").prefetch_related("user__groups")
+    if caller.sees_everybody:
+        return keys
+    return keys.filter(user_id=caller.user_id) if caller.key_id is None else keys.filter(pk=caller.key_id)
 
 
 def get_api_key(caller: Caller, key_id: str) -> ApiKey:
@@ -54,7 +56,7 @@ def get_user_by_email(caller: Caller, email: str) -> User:
         UserNotFound
     """
     email = email.strip().lower()
-    if email != caller.email and not caller.is_admin:
+    if email != caller.email and not caller.sees_everybody:
         raise ScopeMissing("Only an admin can name somebody else.")
     user = User.objects.filter(email=email, is_active=True).first()
     if user is None:
@@ -65,7 +67,7 @@ def get_user_by_email(caller: Caller, email: str) -> User:
 def list_teams(caller: Caller) -> QuerySet[Team]:
     """The teams that a caller may see: their own, or all for an admin."""
     teams = Team.objects.prefetch_related("members")
-    return teams if caller.is_admin else teams.filter(pk__in=caller.team_ids)
+    return teams if caller.sees_everybody else teams.filter(pk__in=caller.team_ids)
 
 
 def get_team(caller: Caller, name: str) -> Team:

@@ -16,14 +16,37 @@ class Role(StrEnum):
 
 
 class Right(StrEnum):
-    """What can be done with a stream; an API key's scopes are the same three words."""
+    """What can be done with a stream."""
 
     PRODUCE = "produce"
     CONSUME = "consume"
     MANAGE = "manage"
 
 
+class Scope(StrEnum):
+    """What an API key may be used for: the rights, and being an admin, which no key is by itself."""
+
+    PRODUCE = "produce"
+    CONSUME = "consume"
+    MANAGE = "manage"
+    ADMIN = "admin"
+
+
 ALL_RIGHTS = frozenset(Right)
+ALL_SCOPES = frozenset(Scope)
+
+# In the words of whoever gives a role or makes a key.
+MEANING_OF_ROLE: dict[Role, str] = {
+    Role.ADMIN: "everything, with everybody's streams, groups, keys and users",
+    Role.PRODUCER: "own streams: make and manage them, append to them, read them",
+    Role.CONSUMER: "read internal streams, and make groups of their own on them",
+}
+MEANING_OF_SCOPE: dict[Scope, str] = {
+    Scope.PRODUCE: "append events",
+    Scope.CONSUME: "read events, and work with its user's consumer groups",
+    Scope.MANAGE: "make, change and delete streams; with consume, manage all groups on them",
+    Scope.ADMIN: "do what its other scopes say with everybody's streams, and list all keys; for admins only",
+}
 
 # A producer may read the streams that are theirs or granted to them, but an `internal` stream of
 # somebody else is readable by the consumer role alone.
@@ -37,3 +60,16 @@ RIGHTS_OF_ROLE: dict[Role, frozenset[Right]] = {
 def rights_of(roles: frozenset[Role]) -> frozenset[Right]:
     """The rights that a holder of these roles can have at most, on any stream."""
     return frozenset().union(*(RIGHTS_OF_ROLE[role] for role in roles))
+
+
+def scopes_of(roles: frozenset[Role]) -> frozenset[Scope]:
+    """The scopes that are of any use to a key of somebody with these roles."""
+    own = {Scope(right.value) for right in rights_of(roles)}
+    return frozenset(own | {Scope.ADMIN} if Role.ADMIN in roles else own)
+
+
+def roles_within(roles: frozenset[Role], scopes: frozenset[Scope]) -> frozenset[Role]:
+    """The roles that somebody acts in: without the scope `admin`, an admin is a producer and a consumer."""
+    if Role.ADMIN not in roles or Scope.ADMIN in scopes:
+        return roles
+    return roles - {Role.ADMIN} | {Role.PRODUCER, Role.CONSUMER}

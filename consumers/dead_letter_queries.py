@@ -156,7 +156,7 @@ def get_bulk_action(caller: Caller, action_id: str) -> BulkAction:
     if not _ID.fullmatch(action_id):
         raise BulkActionNotFound
     actions = BulkAction.objects.filter(pk=action_id)
-    found = (actions if caller.is_admin else actions.filter(requested_by=caller.reference)).first()
+    found = (actions if caller.sees_everybody else actions.filter(requested_by=caller.reference)).first()
     if found is None:
         raise BulkActionNotFound
     return found

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from accounts.models import ApiKey, User
 from accounts.principals import Principal
-from accounts.roles import Right, Role
+from accounts.roles import Role, Scope
 from accounts.services.api_keys import create_api_key
 from consumers.services.groups import GroupSettings, create_group
 from streams.lookup import load_stream
@@ -53,7 +53,7 @@ def prepare_first_start() -> FirstStart:
         create_group(stream=stream, name=GROUP, settings=GroupSettings(), owner=Principal(user_id=admin.pk))
     secret = None
     if not ApiKey.objects.filter(user=admin, name=KEY_NAME).exists():
-        scopes = [Right.PRODUCE, Right.CONSUME]
+        scopes = [Scope.PRODUCE, Scope.CONSUME]
         secret = create_api_key(user=admin, name=KEY_NAME, scopes=scopes, stream_names=[STREAM]).secret
     return FirstStart(admin.email, STREAM, GROUP, secret)
 

@@ -1,5 +1,6 @@
 """Questions about streams."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from accounts.caller import Caller
 from accounts.errors import ScopeMissing
 from accounts.models import ApiKey, User
+from accounts.queries import list_api_keys
 from accounts.roles import Right, Role
 from streams.access import rights_on_stream
 from streams.errors import EventExpired, EventNotFound, StreamNotFound
@@ -15,6 +17,7 @@ from streams.log import get_log
 from streams.log.protocol import Bounds, PartitionRef
 from streams.lookup import StreamInfo, info_of
 from streams.models import Stream, StreamGrant, Visibility
+from streams.names import is_well_formed
 from streams.totals import StreamTotals, add_up
 
 
@@ -34,6 +37,12 @@ def list_streams(caller: Caller, right: Right | None = None) -> QuerySet[Stream]
     if Role.CONSUMER in caller.roles and Right.CONSUME in rights:
         visible |= Q(visibility=Visibility.INTERNAL)
     return streams.filter(visible)
+
+
+def find_unknown_streams(caller: Caller, names: Collection[str]) -> set[str]:
+    """Return those of the names that belong to no stream that the caller may see."""
+    plain = [name for name in names if is_well_formed(name)]
+    return set(names) - set(list_streams(caller).filter(name__in=plain).values_list("name", flat=True))
 
 
 def get_stream(caller: Caller, name: str, right: Right | None = None) -> Stream:
@@ -84,7 +93,7 @@ class Producer:
 
 def list_producers(caller: Caller) -> QuerySet[User]:
     """The users whose keys and streams the caller may see: themselves, or for an admin all that produce."""
-    if not caller.is_admin:
+    if not caller.sees_everybody:
         return User.objects.filter(pk=caller.user_id)
     produces = Q(groups__name__in=[Role.PRODUCER, Role.ADMIN]) | Q(streams__isnull=False) | Q(api_keys__isnull=False)
     return User.objects.filter(pk__in=User.objects.filter(produces).values("pk"))
@@ -93,7 +102,7 @@ def list_producers(caller: Caller) -> QuerySet[User]:
 def describe_producers(caller: Caller, users: list[User]) -> list[Producer]:
     """Return the keys and the streams' totals of each user, in a constant number of queries."""
     keys: dict[int, list[ApiKey]] = {}
-    for key in ApiKey.objects.filter(user__in=users).order_by("-created_at"):
+    for key in list_api_keys(caller).filter(user__in=users).order_by("-created_at"):
         keys.setdefault(key.user_id, []).append(key)
     owned: dict[int, list[StreamInfo]] = {}
     for stream in list_streams(caller).filter(owner__in=users):

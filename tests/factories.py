@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from accounts.models import Team, User
 from accounts.principals import Principal
-from accounts.roles import Right, Role
-from accounts.services.api_keys import create_api_key
+from accounts.roles import Right, Role, Scope
+from accounts.services.api_keys import issue_api_key
 from accounts.services.sessions import Visitor
 from accounts.services.teams import add_member, create_team
 from accounts.services.tokens import TokenPair, issue_tokens
@@ -31,9 +31,9 @@ def make_owner() -> User:
     return make_user(Role.PRODUCER, Role.CONSUMER)
 
 
-def make_key(user: User, *scopes: Right, streams: Sequence[str] | None = None, **fields: Any) -> str:
-    """Return the text of a new key; without scopes it has them all."""
-    return create_api_key(user=user, name="test", scopes=scopes or list(Right), stream_names=streams, **fields).secret
+def make_key(user: User, *scopes: Right | Scope, streams: Sequence[str] | None = None, **fields: Any) -> str:
+    """Return the text of a new key, of use to its user or not; without scopes it has all but `admin`."""
+    return issue_api_key(user=user, name="test", scopes=scopes or list(Right), stream_names=streams, **fields).secret
 
 
 def make_token(user: User) -> str:

@@ -32,7 +32,9 @@ class ApiKeySerializer(serializers.Serializer):
     name = serializers.CharField()
     prefix = serializers.CharField()
     user = serializers.CharField(source="user.email")
-    scopes = serializers.ListField(child=serializers.CharField())
+    scopes = serializers.ListField(
+        child=serializers.CharField(), source="usable_scopes", help_text="Those that its user's roles allow."
+    )
     streams = serializers.ListField(child=serializers.CharField(), source="stream_names", allow_null=True)
     created_at = serializers.DateTimeField()
     addresses = serializers.ListField(child=serializers.CharField(), allow_null=True)
@@ -54,7 +56,7 @@ class NewApiKeySerializer(ApiKeySerializer):
 
 @extend_schema(tags=["API keys"])
 class ApiKeyViewSet(StrictViewSet):
-    """Keys of the caller; an admin sees everybody's."""
+    """Keys of the caller; an admin sees everybody's. A key sees itself."""
 
     permission_classes = (PersonOnly,)
     serializer_class = ApiKeySerializer
@@ -68,7 +70,7 @@ class ApiKeyViewSet(StrictViewSet):
 
     @extend_schema(operation_id="list_api_keys")
     def list(self, request: Request) -> Response:
-        """List keys, newest first; never their secrets."""
+        """List keys, newest first; never their secrets. A key sees itself alone, unless it has the scope `admin`."""
         page = self.paginate_queryset(list_api_keys(caller_of(request)))
         return self.get_paginated_response(ApiKeySerializer(page, many=True).data)
 

@@ -1,17 +1,22 @@
 """Making, rotating and revoking API keys."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from django.db import transaction
 from django.db.models import Q
 
-from accounts.errors import ApiKeyRevoked
+from accounts.caller import Caller
+from accounts.errors import ApiKeyRevoked, FieldFault, UnusableFields
 from accounts.key_material import make_key
 from accounts.models import ApiKey, User
-from accounts.roles import Right
+from accounts.roles import Right, Scope, scopes_of
 from accounts.services.authenticate_key import forget_keys
+
+# Each returns those of the names that are no stream that the caller may see: accounts itself knows of no streams.
+unknown_streams: Final[list[Callable[[Caller, Collection[str]], set[str]]]] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +31,55 @@ def create_api_key(
     *,
     user: User,
     name: str,
-    scopes: Sequence[Right],
+    scopes: Sequence[Right | Scope],
     stream_names: Sequence[str] | None = None,
     expires_at: datetime | None = None,
     addresses: Sequence[str] | None = None,
 ) -> NewKey:
-    """Make a key for `user`; what it may really do is cut down by the user's own rights at each use."""
+    """Make a key for `user`, of scopes and streams that are of use to them.
+
+    Raises:
+        UnusableFields
+    """
+    if faults := find_key_faults(user=user, scopes=scopes, stream_names=stream_names or ()):
+        raise UnusableFields(faults)
+    return issue_api_key(
+        user=user, name=name, scopes=scopes, stream_names=stream_names, expires_at=expires_at, addresses=addresses
+    )
+
+
+def find_key_faults(
+    *, user: User, scopes: Sequence[Right | Scope], stream_names: Sequence[str] = ()
+) -> list[FieldFault]:
+    """Return what of a key would be of no use to `user`: scopes beyond their roles, streams that they cannot see.
+
+    A stream that is hidden from them and one that does not exist look the same.
+    """
+    allowed = scopes_of(user.roles)
+    caller = user.as_caller()
+    unknown = {name for find in unknown_streams for name in find(caller, stream_names)} if stream_names else set()
+    faults = [
+        FieldFault(f"/scopes/{index}", "scope_beyond_role", f"{user.email} has no role that may use the scope {scope}.")
+        for index, scope in enumerate(scopes)
+        if Scope(scope) not in allowed
+    ]
+    return faults + [
+        FieldFault(f"/streams/{index}", "stream_not_found", f"There is no stream {name} that {user.email} may see.")
+        for index, name in enumerate(stream_names)
+        if name in unknown
+    ]
+
+
+def issue_api_key(
+    *,
+    user: User,
+    name: str,
+    scopes: Sequence[Right | Scope],
+    stream_names: Sequence[str] | None = None,
+    expires_at: datetime | None = None,
+    addresses: Sequence[str] | None = None,
+) -> NewKey:
+    """Make a key without asking whether it is of use; what it may do is cut down by its user's rights at each use."""
     secret, material = make_key()
     key = ApiKey.objects.create(
         key_id=material.key_id,
@@ -39,7 +87,7 @@ def create_api_key(
         name=name,
         prefix=material.prefix,
         secret_hash=material.secret_hash,
-        scopes=sorted({str(Right(scope)) for scope in scopes}),
+        scopes=sorted({str(Scope(scope)) for scope in scopes}),
         stream_names=sorted(set(stream_names)) if stream_names else None,
         expires_at=expires_at,
         addresses=list(dict.fromkeys(addresses)) if addresses else None,
@@ -51,9 +99,14 @@ def create_api_key(
 def rotate_api_key(*, key: ApiKey, overlap_seconds: int, now: datetime) -> NewKey:
     """Make a successor with the same rights; the old key goes on working for the overlap, then ends.
 
+    Scopes that the user's roles no longer allow are not handed on: they do not come back with the role.
+
     Raises:
-        ApiKeyRevoked: it was revoked or has expired, so there is nothing to hand over.
+        ApiKeyRevoked: it was revoked, has expired or may do nothing any more, so there is nothing to hand over.
     """
+    scopes = key.usable_scopes
+    if not scopes:
+        raise ApiKeyRevoked("The roles of the key's user allow none of its scopes any more: create a new one.")
     end = now + timedelta(seconds=overlap_seconds)
     still_valid = ApiKey.objects.filter(
         Q(expires_at__isnull=True) | Q(expires_at__gt=now), pk=key.pk, revoked_at__isnull=True
@@ -67,10 +120,10 @@ def rotate_api_key(*, key: ApiKey, overlap_seconds: int, now: datetime) -> NewKe
     if not ended:
         raise ApiKeyRevoked("A key that was revoked or has expired cannot be rotated: create a new one.")
     transaction.on_commit(forget_keys)
-    return create_api_key(
+    return issue_api_key(
         user=key.user,
         name=key.name,
-        scopes=[Right(scope) for scope in key.scopes],
+        scopes=scopes,
         stream_names=key.stream_names,
         expires_at=successor_expires_at,
         addresses=key.addresses,

@@ -9,7 +9,6 @@ from accounts.conf import KEY_CACHE_SECONDS, KEY_CACHE_SIZE
 from accounts.errors import InvalidCredentials
 from accounts.key_material import KeyMaterial, parse_key
 from accounts.models import ApiKey
-from accounts.roles import Right
 from accounts.short_memory import ShortMemory
 
 _REFUSED = "The API key is not valid, has expired or was revoked."
@@ -65,7 +64,7 @@ def _load_caller(material: KeyMaterial) -> Caller:
         email=key.user.email,
         roles=key.user.roles,
         key_id=key.key_id,
-        scopes=frozenset(Right(scope) for scope in key.scopes),
+        scopes=frozenset(key.usable_scopes),
         stream_names=None if key.stream_names is None else frozenset(key.stream_names),
         team_ids=key.user.team_ids,
         addresses=None if key.addresses is None else tuple(key.addresses),

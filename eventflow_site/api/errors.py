@@ -18,6 +18,7 @@ from accounts.errors import (
     LoginThrottled,
     TooManyValues,
     UnknownField,
+    UnusableFields,
 )
 from accounts.http.parsers import has_no_body
 from consumers.errors import LeaseLost
@@ -107,7 +108,7 @@ def _of_domain_error(error: DomainError) -> Problem:
         headers["Connection"] = "close"
     if isinstance(error, LoginThrottled):
         headers["Retry-After"] = str(error.retry_after_seconds)
-    if isinstance(error, InvalidEvents):
+    if isinstance(error, InvalidEvents | UnusableFields):
         faults = [{"pointer": f.pointer, "code": f.code, "detail": f.detail} for f in error.faults[:MAX_FAULTS]]
     elif isinstance(error, UnknownField):
         faults = [

@@ -35,6 +35,7 @@ STATUS_OF: dict[type[DomainError], int] = {
     accounts.IdempotencyInProgress: 409,
     accounts.UnknownField: 422,
     accounts.TooManyValues: 422,
+    accounts.UnusableFields: 422,
     accounts.InvalidParameter: 422,
     accounts.InvalidJson: 400,
     accounts.InvalidUtf8: 400,

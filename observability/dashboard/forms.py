@@ -22,12 +22,12 @@ def refused_form(values: Mapping[str, str], problem: PageProblem, fields: Mappin
     """Return the form that was refused, each fault at its field.
 
     Args:
-        fields: JSON pointer of the API's problem → field of the form.
+        fields: JSON pointer of the API's problem → field of the form, which also has the faults of its items.
         whole: the field that a fault without a pointer belongs to.
     """
     faults: dict[str, str] = {}
     for pointer, detail in problem.faults:
-        faults.setdefault(fields.get(pointer, whole), detail)
+        faults.setdefault(fields.get(pointer) or fields.get(pointer.rpartition("/")[0], whole), detail)
     return Form(values, faults or {whole: problem.detail})
 
 

@@ -18,7 +18,7 @@ class ProducerKeySerializer(serializers.Serializer):
     id = serializers.CharField(source="key_id")
     name = serializers.CharField()
     prefix = serializers.CharField()
-    scopes = serializers.ListField(child=serializers.CharField())
+    scopes = serializers.ListField(child=serializers.CharField(), source="usable_scopes")
     streams = serializers.ListField(child=serializers.CharField(), source="stream_names", allow_null=True)
     last_used_at = serializers.DateTimeField(allow_null=True)
     expires_at = serializers.DateTimeField(allow_null=True)
@@ -49,7 +49,7 @@ class ProducerViewSet(StrictViewSet):
 
     @extend_schema(operation_id="list_producers")
     def list(self, request: Request) -> Response:
-        """List producers with their API keys and streams: yourself; an admin sees all."""
+        """List producers with their API keys and streams: yourself; an admin sees all. A key sees itself alone."""
         page = self.paginate_queryset(list_producers(caller_of(request)))
         producers = describe_producers(caller_of(request), page or [])
         return self.get_paginated_response(ProducerSerializer(producers, many=True).data)

@@ -59,7 +59,7 @@ LEASING = "/streams/{stream}/consumer-groups/{leasing}"
 # A lease that nobody has.
 LEASES = {"deliveries": [{"delivery_id": 1, "lease_token": "01a2058e-b606-7094-8c31-55e4ce2d8688"}]}
 NEW = {"name": "{new}"}
-NEW_KEY = {"name": "n", "scopes": ["produce"]}
+NEW_KEY = {"name": "n", "scopes": ["consume"]}
 # Nobody in the cast has a password: whoever gets so far is told that it is another one.
 NEW_PASSWORD = {"current_password": "a guess", "new_password": "a long new password"}
 CHANGED = {"description": "d"}
@@ -77,7 +77,7 @@ TABLE: list[tuple[str, Any, str]] = [
     ("DELETE /auth/sessions/{session}", None, "           404 204 404 403 404 404 404 404 403 403 403 403 401"),
     ("POST /auth/password", NEW_PASSWORD, "               422 422 422 403 422 422 422 422 403 403 403 403 401"),
     ("GET /api-keys", None, "                             200 200 200 200 200 200 200 200 200 200 200 200 401"),
-    ("POST /api-keys", NEW_KEY, "                         201 201 201 403 201 201 201 201 403 403 403 403 401"),
+    ("POST /api-keys", NEW_KEY, "                         201 201 201 403 201 201 201 422 403 403 403 403 401"),
     ("POST /api-keys/{key}/rotate", {}, "                 201 201 404 403 404 404 404 404 403 403 403 403 401"),
     ("DELETE /api-keys/{key}", None, "                    204 204 404 403 404 404 404 404 403 403 403 403 401"),
     ("GET /teams", None, "                                200 200 200 200 200 200 200 200 200 200 200 200 401"),

@@ -338,3 +338,23 @@ NO_INLINES = {
     for inline in ("offsets", "members", "grants")
     for field in ("TOTAL_FORMS", "INITIAL_FORMS")
 }
+
+
+def test_a_key_made_in_the_admin_is_of_use_to_its_user(browser: Client) -> None:
+    user = make_user(Role.CONSUMER)
+    make_stream("salaries", visibility="restricted")
+    fields = {"user": user.pk, "name": "n", "expires_at_0": "", "expires_at_1": ""}
+    for wrong, told in (
+        ({"scopes": ["produce"], "stream_names": ""}, "no role that may use the scope produce"),
+        ({"scopes": ["admin", "consume"], "stream_names": ""}, "no role that may use the scope admin"),
+        ({"scopes": ["consume"], "stream_names": "salaries"}, "There is no stream salaries"),
+    ):
+        answer = browser.post(reverse("admin:accounts_apikey_add"), {**fields, **wrong})
+        assert answer.status_code == 200
+        assert told in answer.content.decode(), wrong
+    assert not ApiKey.objects.exists()
+    shown = browser.get(reverse("admin:accounts_apikey_add")).content.decode()
+    assert "do what its other scopes say with everybody&#x27;s streams" in shown
+    assert (
+        "read internal streams" in browser.get(reverse("admin:accounts_user_change", args=[user.pk])).content.decode()
+    )

@@ -145,7 +145,7 @@ def test_the_scopes_of_a_key_are_known(client):
         [None],
         [["produce"]],
         {"produce": 1},
-        ["produce"] * 4,
+        ["produce"] * 5,
         None,
     ):
         assert_refused(client.post("/api-keys", {"name": "n", "scopes": scopes}), 422, "invalid_request")

@@ -12,7 +12,7 @@ from accounts.bodies import read_new_api_key, read_overlap_seconds
 from accounts.errors import DomainError
 from accounts.permissions import PersonOnly
 from accounts.queries import get_api_key
-from accounts.roles import Right
+from accounts.roles import MEANING_OF_SCOPE, Right, Scope, scopes_of
 from accounts.services.api_keys import NewKey, create_api_key, revoke_api_key, rotate_api_key
 from observability.dashboard.forms import Form, refused_form
 from observability.dashboard.once import once
@@ -24,8 +24,6 @@ from observability.dashboard.queries.key_pages import (
     list_producer_rows,
     view_key,
 )
-from streams.errors import StreamNotFound
-from streams.lookup import require_stream
 
 FIELDS = {
     "/name": "name",
@@ -74,8 +72,7 @@ class NewKeyPage(Page):
         try:
             new = create_api_key(user=self.user, **read_new_api_key(self._given(values, chosen, streams)))
         except (DomainError, ValidationError) as error:
-            whole = "streams" if isinstance(error, StreamNotFound) else "name"
-            form = refused_form(values, problem_of(error, request), FIELDS, whole=whole)
+            form = refused_form(values, problem_of(error, request), FIELDS, whole="name")
             context = self._context(form, tuple(chosen), tuple(streams))
             if is_htmx(request):
                 return self.part("dashboard/_key_form.html", status=422, **context)
@@ -89,10 +86,10 @@ class NewKeyPage(Page):
         return tuple(right.value for right in usual if self.caller.has_right(right))
 
     def _context(self, form: Form, chosen: tuple[str, ...], streams: tuple[str, ...]) -> dict[str, Any]:
-        rights = [right.value for right in Right if self.caller.has_right(right)]
+        allowed = scopes_of(self.caller.roles)
         return {
             "form": form,
-            "rights": rights,
+            "scopes": [(scope.value, MEANING_OF_SCOPE[scope]) for scope in Scope if scope in allowed],
             "chosen": chosen,
             "streams": list_names_of_streams(self.caller),
             "chosen_streams": streams,
@@ -101,9 +98,6 @@ class NewKeyPage(Page):
 
     def _given(self, values: dict[str, str], scopes: list[str], streams: list[str]) -> dict[str, Any]:
         days = values.get("expires", "")
-        for name in streams:
-            # One that is mistyped would make a key that can do nothing, and nobody would know why.
-            require_stream(self.caller, name)
         return {
             "name": values.get("name", "").strip(),
             "scopes": scopes,

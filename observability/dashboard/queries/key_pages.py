@@ -72,7 +72,7 @@ def view_key(key: ApiKey, now: datetime) -> KeyRow:
         name=key.name,
         prefix=key.prefix,
         owner=key.user.email,
-        scopes=tuple(key.scopes),
+        scopes=tuple(key.usable_scopes),
         stream_names=tuple(key.stream_names or ()),
         created_at=key.created_at,
         addresses=tuple(key.addresses or ()),

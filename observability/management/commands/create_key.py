@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
-from accounts.roles import Right
+from accounts.roles import MEANING_OF_SCOPE, Scope
 from accounts.services.api_keys import create_api_key
 from observability.operations.command import OperatorCommand, console, find_user
 
@@ -15,9 +15,13 @@ class Command(OperatorCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email")
         parser.add_argument("--name", required=True)
-        scopes = [right.value for right in Right]
+        meanings = "; ".join(f"{scope}: {meaning}" for scope, meaning in MEANING_OF_SCOPE.items())
         parser.add_argument(
-            "--scope", action="append", choices=scopes, required=True, help="may be given more than once"
+            "--scope",
+            action="append",
+            choices=[scope.value for scope in Scope],
+            required=True,
+            help=f"may be given more than once. {meanings}",
         )
         parser.add_argument("--stream", action="append", help="limit it to these streams; may be given more than once")
         parser.add_argument("--expires-in-days", type=int)
@@ -29,7 +33,7 @@ class Command(OperatorCommand):
         made = create_api_key(
             user=find_user(options["email"]),
             name=options["name"],
-            scopes=[Right(scope) for scope in options["scope"]],
+            scopes=[Scope(scope) for scope in options["scope"]],
             stream_names=options["stream"],
             expires_at=timezone.now() + timedelta(days=days) if days else None,
         )

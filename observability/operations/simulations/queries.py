@@ -44,7 +44,7 @@ class SimulationRow:
 def list_visible_simulations(caller: Caller) -> QuerySet[SimulationRun]:
     """The caller's own simulations; an admin sees everybody's."""
     runs = SimulationRun.objects.select_related("stream", "requested_by")
-    return runs if caller.is_admin else runs.filter(requested_by_id=caller.user_id)
+    return runs if caller.sees_everybody else runs.filter(requested_by_id=caller.user_id)
 
 
 def get_simulation(caller: Caller, run_id: int) -> SimulationRun:

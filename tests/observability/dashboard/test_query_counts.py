@@ -42,9 +42,9 @@ MOST = {
     "/account": 5,
     "/send": 7,
     "/simulations": 8,
-    "/keys": 11,
+    "/keys": 13,
     "/keys/new": 4,
-    "/keys/{key}/revoke": 5,
+    "/keys/{key}/revoke": 6,
     "/users": 6,
 }
 
