@@ -18,6 +18,9 @@ class GroupRight(StrEnum):
 ALL_GROUP_RIGHTS = frozenset(GroupRight)
 NO_GROUP_RIGHTS: frozenset[GroupRight] = frozenset()
 
+# Either puts words into a producer's mouth by right.
+_EDITING = frozenset({Right.PRODUCE, Right.MANAGE})
+
 _DETAILS = {
     GroupRight.USE: "You may see {name}, but not read, lease, commit or ack as this group: its owner can, "
     "who was granted the use of it, and who manages its stream. Make a group of your own, or ask for a grant.",
@@ -48,3 +51,20 @@ def check_group_right(rights: frozenset[GroupRight], right: GroupRight, *, name:
     """
     if right not in rights:
         raise ScopeMissing(_DETAILS[right].format(name=name))
+
+
+def may_edit_payloads(stream_rights: frozenset[Right]) -> bool:
+    """Whether who manages a group may also send it events with payloads that no producer sent."""
+    return not stream_rights.isdisjoint(_EDITING)
+
+
+def check_may_edit_payloads(stream_rights: frozenset[Right], *, stream: str) -> None:
+    """Refuse a redrive with another payload to who could not have appended it.
+
+    Raises:
+        ScopeMissing
+    """
+    if not may_edit_payloads(stream_rights):
+        raise ScopeMissing(
+            f"Another payload takes the right to produce to {stream}, or to manage it. You may send it again as it is."
+        )

@@ -9,11 +9,12 @@ from django.db.models import Count, QuerySet
 
 from accounts.caller import Caller
 from accounts.errors import ScopeMissing
-from consumers.access import GroupRight, check_group_right
+from consumers.access import GroupRight, check_group_right, check_may_edit_payloads
 from consumers.errors import BulkActionNotFound, DeadLetterNotFound
 from consumers.models import BulkAction, ConsumerGroup, DeadLetter
 from consumers.queries import GroupIds, list_visible_groups, rights_on_loaded
 from consumers.states import DeadLetterStatus
+from streams.queries import rights_on_row
 
 # Shorter than the largest bigint, so that PostgreSQL never meets a number that it cannot hold.
 _ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
@@ -137,13 +138,25 @@ def get_dead_letter(caller: Caller, dead_letter_id: str, right: GroupRight | Non
     found = (
         DeadLetter.objects.filter(pk=dead_letter_id, group__in=list_visible_groups(caller).prefetch_related(None))
         .select_related("group__stream", "partition")
-        .prefetch_related("attempts", "redrives")
+        .prefetch_related("attempts", "redrives", "group__stream__grants")
         .first()
     )
     if found is None:
         raise DeadLetterNotFound
     if right is not None:
         check_group_right(rights_on_loaded(caller, found.group), right, name=found.group.name)
+    return found
+
+
+def get_editable_dead_letter(caller: Caller, dead_letter_id: str) -> DeadLetter:
+    """Return a dead letter for a caller who may send it again with another payload.
+
+    Raises:
+        DeadLetterNotFound, ScopeMissing: as `get_dead_letter`; or they may neither produce to the stream nor manage it.
+    """
+    found = get_dead_letter(caller, dead_letter_id, GroupRight.MANAGE)
+    stream = found.group.stream
+    check_may_edit_payloads(rights_on_row(caller, stream), stream=stream.name)
     return found
 
 

@@ -2,11 +2,13 @@
 
 The log gives out an event as its record, as the producer's envelope became it, with its place in front:
 `{"partition":…,"offset":…,"recorded_at":…,"id":…,"type":…,"key":…,"occurred_at":…,"headers":…,"payload":…}`.
-Consumers get it as it is. Whoever goes through many events looks for single fields without decoding the others.
+Consumers get it as it is; a redrive with another payload also says `"edited":…`, at its end. Whoever goes through
+many events looks for single fields without decoding the others.
 """
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from hashlib import sha256
 from typing import Final, NamedTuple
 
 import msgspec
@@ -26,6 +28,14 @@ class NotAnEvent(ValueError):
     """These bytes are no event; the words say why."""
 
 
+class Edit(msgspec.Struct, gc=False):
+    """Who replaced an event's payload, and when; and what tells whether somebody else's copy is the first payload."""
+
+    by: str
+    at: str
+    original_payload_sha256: str
+
+
 class StoredEvent(msgspec.Struct, gc=False):
     """An event, decoded for people. `payload` is what was sent, byte by byte."""
 
@@ -38,6 +48,8 @@ class StoredEvent(msgspec.Struct, gc=False):
     occurred_at: datetime | None
     headers: dict[str, str]
     payload: Raw
+    # Of a redrive alone: the log has none.
+    edited: Edit | None = None
 
     @property
     def payload_text(self) -> str:
@@ -65,6 +77,11 @@ class Outline(msgspec.Struct, gc=False):
     payload: Raw = Raw(b"null")
 
 
+class _Edited(msgspec.Struct, gc=False):
+    payload: Raw
+    edited: Edit | None = None
+
+
 class _Type(msgspec.Struct, gc=False):
     type: str
 
@@ -78,6 +95,7 @@ class Count(NamedTuple):
 
 _event: Final = msgspec.json.Decoder(StoredEvent)
 _exported: Final = msgspec.json.Decoder(ExportedEvent)
+_edited: Final = msgspec.json.Decoder(_Edited)
 _type: Final = msgspec.json.Decoder(_Type)
 _outline: Final = msgspec.json.Decoder(Outline)
 _fields: Final = msgspec.json.Decoder(dict[str, Raw])
@@ -128,6 +146,19 @@ def replace_payload(event: bytes, payload: bytes) -> tuple[bytes, bytes]:
     before = bytes(fields["payload"])
     fields["payload"] = Raw(payload)
     return msgspec.json.encode(fields), before
+
+
+def mark_edited(event: bytes, *, original: bytes, by: str, at: datetime) -> bytes:
+    """Return an event whose payload somebody replaced, and at its end who and when: `"edited":{…}`.
+
+    Args:
+        original: the event as it was. If that was an edited one too, what is told of the first payload stays true.
+    """
+    fields = _fields.decode(event)
+    before = _edited.decode(original)
+    first = before.edited.original_payload_sha256 if before.edited else sha256(bytes(before.payload)).hexdigest()
+    fields["edited"] = Raw(msgspec.json.encode(Edit(by=by, at=format_time(at).decode(), original_payload_sha256=first)))
+    return msgspec.json.encode(fields)
 
 
 # --- single fields, for who goes through many -----------------------------------------------------------

@@ -18,7 +18,7 @@ from consumers.access import GroupRight
 from consumers.api.payload_parser import RawPayloadParser
 from consumers.api.schemas import DeadLetterDetailSerializer, DeadLetterSerializer
 from consumers.bodies.dead_letters import NoteSerializer, ReportSerializer, read_filter, read_note, split_payload
-from consumers.dead_letter_queries import get_dead_letter, list_dead_letters
+from consumers.dead_letter_queries import get_dead_letter, get_editable_dead_letter, list_dead_letters
 from consumers.models import DeadLetter
 from consumers.queries import require_group
 from consumers.services.dead_letters.close import discard_dead_letter, resolve_dead_letter
@@ -98,10 +98,12 @@ class RedriveView(StrictView):
     def post(self, request: Request, dead_letter_id: str) -> Response:
         """Send it to its group again, and to no other; 409 `not_open` if that was done before.
 
-        With a `payload`, that is sent instead of the event's own; the original stays, and what changed is recorded.
+        With a `payload`, that is sent instead of the event's own, and the event says that it was `edited`; the original
+        stays, and what changed is recorded. That takes the right to produce to the stream, or to manage it.
         """
         payload, note = split_payload(request.data)
-        found = _managed(request, dead_letter_id)
+        get = _managed if payload is None else _editable
+        found = get(request, dead_letter_id)
         redrive_dead_letter(dead_letter=found, requested_by=caller_of(request).reference, payload=payload, note=note)
         return Response(_summary(found), status=202)
 
@@ -168,6 +170,10 @@ class ReportView(StrictView):
 
 def _managed(request: Request, dead_letter_id: str) -> DeadLetter:
     return get_dead_letter(caller_of(request), dead_letter_id, GroupRight.MANAGE)
+
+
+def _editable(request: Request, dead_letter_id: str) -> DeadLetter:
+    return get_editable_dead_letter(caller_of(request), dead_letter_id)
 
 
 def _summary(dead_letter: DeadLetter) -> Any:

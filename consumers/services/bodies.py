@@ -10,6 +10,7 @@ from consumers.conf import MAX_LEASE_BYTES, MAX_LEASE_EVENTS
 from consumers.models import Redrive
 from streams.log import get_log
 from streams.log.protocol import PartitionRef
+from streams.stored_event import mark_edited
 
 
 class Range(Protocol):
@@ -92,15 +93,17 @@ def read_bodies(
 
 
 def _copies(rows: Sequence[Range], budgets: Mapping[int, _Budget]) -> dict[int, Body]:
-    """A redrive gives what its dead letter kept, as edited for this round."""
+    """A redrive gives what its dead letter kept, as edited for this round, and then marked as edited."""
     if not rows:
         return {}
     redrives = Redrive.objects.filter(dead_letter_id__in=[row.dead_letter_id for row in rows]).order_by("round")
     # The last round of each dead letter is the one under way.
     kept = {
-        dead_letter_id: edited if edited is not None else event
-        for dead_letter_id, edited, event in redrives.values_list(
-            "dead_letter_id", "edited_event", "dead_letter__event"
+        dead_letter_id: event
+        if edited is None
+        else mark_edited(bytes(edited), original=bytes(event or b""), by=by, at=at)
+        for dead_letter_id, edited, event, by, at in redrives.values_list(
+            "dead_letter_id", "edited_event", "dead_letter__event", "requested_by", "requested_at"
         )
     }
     bodies = {}

@@ -85,6 +85,14 @@ APPENDED = PolymorphicProxySerializer(
 )
 
 
+class EditSerializer(serializers.Serializer):
+    """Who replaced an event's payload, and when."""
+
+    by = serializers.CharField(help_text="`user:…` or `key:…`")
+    at = serializers.DateTimeField()
+    original_payload_sha256 = serializers.CharField(help_text="Of the first payload's bytes, in hexadecimal.")
+
+
 class EventSerializer(serializers.Serializer):
     """One event as every consumer reads it."""
 
@@ -97,3 +105,4 @@ class EventSerializer(serializers.Serializer):
     occurred_at = serializers.DateTimeField(allow_null=True)
     headers = serializers.DictField(child=serializers.CharField())
     payload = serializers.JSONField()
+    edited = EditSerializer(required=False, help_text="There only if a redrive sends it with another payload.")

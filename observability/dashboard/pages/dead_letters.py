@@ -15,6 +15,7 @@ from consumers.dead_letter_queries import (
     DeadLetterFilter,
     get_bulk_action,
     get_dead_letter,
+    get_editable_dead_letter,
     list_managed_dead_letters,
     list_managed_groups,
 )
@@ -104,17 +105,19 @@ class RedriveOne(Page):
     def post(self, request: HttpRequest, letter_id: str) -> HttpResponse:
         found = get_dead_letter(self.caller, letter_id, GroupRight.MANAGE)
         page = describe_dead_letter(self.caller, letter_id)
-        typed = request.POST.get("payload", "")
+        # Who may not edit it has no field for it.
+        typed = request.POST.get("payload", page.event.payload if page.event else "")
         try:
             payload = None
             # A text area turns line ends into CR LF; what was not touched is sent as it was.
             if page.event is not None and typed.replace("\r\n", "\n") != page.event.payload.replace("\r\n", "\n"):
+                found = get_editable_dead_letter(self.caller, letter_id)
                 payload = parse_payload(typed)
             note = _note(request)
             redrive_dead_letter(dead_letter=found, requested_by=self.caller.reference, payload=payload, note=note)
         except DomainError as error:
             problem = problem_of(error, request)
-            if problem.status == 409:
+            if problem.status in (403, 409):
                 raise
             form = Form({"payload": typed, "note": request.POST.get("note", "")}, {"payload": problem.detail})
             context: dict[str, Any] = {"letter": page, "form": form}

@@ -9,13 +9,14 @@ from django.db.models import Count, Max, QuerySet
 
 from accounts.caller import Caller
 from accounts.models import ApiKey, User
-from consumers.access import GroupRight
+from consumers.access import GroupRight, may_edit_payloads
 from consumers.dead_letter_queries import DeadLetterFilter, get_dead_letter, list_dead_letters
 from consumers.models import BulkAction, DeadLetter, Mode
 from consumers.queries import rights_on_loaded
 from consumers.services.dead_letters.selection import is_redrivable
 from consumers.states import DeadLetterStatus
 from observability.dashboard.queries.event_view import EventView, view_event
+from streams.queries import rights_on_row
 
 REASONS = {
     "max_failures": "failed too often",
@@ -87,6 +88,7 @@ class RedriveView:
     requested_by: str
     requested_at: datetime
     note: str
+    is_edited: bool
     changes: Sequence[Change]
     outcome: str
     ended_at: datetime | None
@@ -107,6 +109,8 @@ class DeadLetterPage:
     attempts: Sequence[Attempt]
     redrives: Sequence[RedriveView]
     may_redrive: bool
+    may_edit: bool
+    edited_by: str
     is_lease_mode: bool
 
 
@@ -148,10 +152,12 @@ def describe_dead_letter(caller: Caller, dead_letter_id: str) -> DeadLetterPage:
     found = get_dead_letter(caller, dead_letter_id)
     may_manage = _may_manage(caller, found)
     redrives = list(found.redrives.all())
-    names = _names_of([found.closed_by, found.reported_by, *(each.requested_by for each in redrives)])
+    event = view_event(bytes(found.event)) if found.event is not None else None
+    editor = event.edited.by if event and event.edited else ""
+    names = _names_of([found.closed_by, found.reported_by, editor, *(each.requested_by for each in redrives)])
     return DeadLetterPage(
         row=_row(found, may_manage=may_manage),
-        event=view_event(bytes(found.event)) if found.event is not None else None,
+        event=event,
         delivery_count=found.delivery_count,
         reported_by=names.get(found.reported_by, ""),
         closed_at=found.closed_at,
@@ -167,6 +173,7 @@ def describe_dead_letter(caller: Caller, dead_letter_id: str) -> DeadLetterPage:
                 requested_by=names.get(each.requested_by, ""),
                 requested_at=each.requested_at,
                 note=each.note,
+                is_edited=each.edited_event is not None,
                 changes=[Change(**change) for change in orjson.loads(each.difference)] if each.difference else [],
                 outcome=each.outcome,
                 ended_at=each.ended_at,
@@ -174,6 +181,8 @@ def describe_dead_letter(caller: Caller, dead_letter_id: str) -> DeadLetterPage:
             for each in redrives
         ],
         may_redrive=may_manage and is_redrivable(found),
+        may_edit=may_edit_payloads(rights_on_row(caller, found.group.stream)),
+        edited_by=names.get(editor, ""),
         is_lease_mode=found.group.mode == Mode.LEASE,
     )
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from observability.operations.simulations.headers import SIMULATION_HEADER
-from streams.stored_event import decode_event
+from streams.stored_event import Edit, decode_event
 
 PREVIEW_CHARACTERS = 240
 
@@ -23,6 +23,7 @@ class EventView:
     headers: tuple[tuple[str, str], ...]
     payload: str
     raw: str
+    edited: Edit | None
 
     @property
     def preview(self) -> str:
@@ -52,4 +53,5 @@ def view_event(raw: bytes) -> EventView:
         headers=tuple(event.headers.items()),
         payload=event.payload_text,
         raw=raw.decode(),
+        edited=event.edited,
     )

@@ -61,7 +61,14 @@ def _story(told: GroupTimeline) -> GroupStory:
     for letter in told.dead_letters:
         steps.append(Step("became a dead letter", "bad", letter.created_at, "", letter.last_error[:300], letter.pk))
         steps += [
-            Step(f"sent again: {each.outcome.replace('_', ' ')}", "warn", each.requested_at, "", each.note)
+            Step(
+                f"sent again{' with an edited payload' if each.edited_event is not None else ''}: "
+                f"{each.outcome.replace('_', ' ')}",
+                "warn",
+                each.requested_at,
+                "",
+                each.note,
+            )
             for each in letter.redrives.all()
         ]
     steps.sort(key=lambda step: (step.at is not None, step.at))
