@@ -15,12 +15,15 @@ from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 
 from accounts.addresses import read_network
-from accounts.models import ApiKey, Team, User
+from accounts.audit_actions import AuditAction
+from accounts.models import ApiKey, AuditEntry, Team, User
 from accounts.names import is_well_formed
 from accounts.roles import MEANING_OF_ROLE, MEANING_OF_SCOPE, Scope
 from accounts.services.api_keys import create_api_key, find_key_faults, revoke_api_key
+from accounts.services.audit import record
 from accounts.services.authenticate_key import forget_keys
 from accounts.services.sessions import end_sessions
+from accounts.services.teams import delete_team
 from accounts.services.users import disable_users
 
 admin.site.unregister(Group)
@@ -76,7 +79,17 @@ class UserAdmin(DjangoUserAdmin):
         return False
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: Any) -> None:
+        user: User = form.instance
+        # As the database has it: the form's own instance may remember its roles.
+        before = _told(User.objects.get(pk=user.pk)) if change else None
         super().save_related(request, form, formsets, change)
+        after = _told(User.objects.get(pk=user.pk)) | {"changed": form.changed_data}
+        record(
+            AuditAction.USER_CHANGED if change else AuditAction.USER_CREATED,
+            target=user.email,
+            before=before,
+            after=after,
+        )
         forget_keys()
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002 (Django's)
@@ -90,6 +103,29 @@ class UserAdmin(DjangoUserAdmin):
     def disable(self, request: HttpRequest, users: QuerySet[User]) -> None:
         disabled = disable_users(users.exclude(pk=str(request.user.pk)))
         self.message_user(request, f"{disabled} users disabled.", messages.SUCCESS)
+
+
+def _told(user: User) -> dict[str, Any]:
+    """What the trail says of a user; that the password was changed, its form names."""
+    return {"roles": sorted(user.roles), "is_active": user.is_active, "name": user.name}
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(admin.ModelAdmin):
+    list_display = ("at", "action", "actor_email", "actor", "address", "stream", "group", "target", "was_refused")
+    list_filter = ("action", "was_refused")
+    search_fields = ("actor_email", "actor", "stream", "group", "target", "request_id")
+    date_hierarchy = "at"
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 @admin.register(Team)
@@ -110,12 +146,23 @@ class TeamAdmin(admin.ModelAdmin):
         return int(team.member_count)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: Any) -> None:
+        team: Team = form.instance
+        before = _members(team) if change else None
         super().save_related(request, form, formsets, change)
+        action = AuditAction.TEAM_CHANGED if change else AuditAction.TEAM_CREATED
+        record(action, target=team.name, before=before, after=_members(team))
         forget_keys()
 
     def delete_model(self, request: HttpRequest, team: Team) -> None:
-        super().delete_model(request, team)
-        forget_keys()
+        delete_team(team=team)
+
+    def delete_queryset(self, request: HttpRequest, teams: QuerySet[Team]) -> None:
+        for team in teams:
+            delete_team(team=team)
+
+
+def _members(team: Team) -> dict[str, Any]:
+    return {"members": sorted(Team.objects.get(pk=team.pk).members.values_list("email", flat=True))}
 
 
 class ApiKeyForm(forms.ModelForm):

@@ -5,7 +5,9 @@ from typing import Any, cast
 from django.contrib import admin
 from django.http import HttpRequest
 
+from accounts.audit_actions import AuditAction
 from accounts.models import Grant, User
+from accounts.services.audit import record
 
 
 class GrantInline(admin.TabularInline):
@@ -17,11 +19,26 @@ class GrantInline(admin.TabularInline):
     readonly_fields = ("granted_by", "created_at")
 
 
-def save_grants(request: HttpRequest, formset: Any) -> None:
-    """Save what an inline of grants holds, and note who gave them."""
+def save_grants(
+    request: HttpRequest,
+    formset: Any,
+    *,
+    shared: AuditAction,
+    unshared: AuditAction,
+    stream: tuple[int, str],
+    group: tuple[int, str] | None = None,
+) -> None:
+    """Save what an inline of grants holds, and note who gave them.
+
+    Args:
+        shared, unshared: what the audit trail calls it.
+        stream, group: what is shared, or where it is, as `record` takes it.
+    """
     for grant in formset.save(commit=False):
         if isinstance(grant, Grant):
             grant.granted_by = cast("User", request.user).email
         grant.save()
+        record(shared, target=str(grant), stream=stream, group=group)
     for gone in formset.deleted_objects:
+        record(unshared, target=str(gone), stream=stream, group=group)
         gone.delete()

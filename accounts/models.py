@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 
+from accounts.audit import AuditEntry
 from accounts.caller import Caller
 from accounts.conf import EXPIRY_WARNING_SECONDS
 from accounts.ownership import Grant, Owned, Team, constraints_of_grant
@@ -19,6 +20,7 @@ from accounts.roles import Role, Scope, scopes_of
 
 __all__ = [
     "ApiKey",
+    "AuditEntry",
     "Grant",
     "IdempotencyRecord",
     "Owned",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
-from django.db.models import Case, F, Prefetch, QuerySet, Sum, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Prefetch, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Greatest, Now
 
 from accounts.caller import Caller
@@ -17,7 +17,7 @@ from accounts.short_memory import ShortMemory
 from consumers.access import GroupRight, check_group_right, rights_on_group
 from consumers.conf import GROUP_CACHE_SECONDS, GROUP_CACHE_SIZE
 from consumers.errors import ConsumerGroupNotFound, WrongMode
-from consumers.models import ConsumerGroup, Delivery, GroupOffset, Mode
+from consumers.models import ConsumerGroup, Delivery, GroupGrant, GroupOffset, Mode
 from consumers.progress import PartitionProgress, count_lag
 from consumers.states import DeliveryState
 from streams.errors import StreamNotFound
@@ -235,3 +235,14 @@ def count_in_hand(group_ids: GroupIds) -> dict[int, InHand]:
         )
         for group_id, by_state in counts.items()
     }
+
+
+def list_managed_groups(caller: Caller) -> QuerySet[ConsumerGroup]:
+    """The groups that the caller may manage, on all streams that they may consume."""
+    streams = list_streams(caller, Right.CONSUME).prefetch_related(None).select_related(None)
+    theirs = Q(user_id=caller.user_id) | Q(team_id__in=caller.team_ids)
+    granted = GroupGrant.objects.filter(theirs, group=OuterRef("pk"), rights__contains=[GroupRight.MANAGE])
+    own: Any = Q(owner_id=caller.user_id) | Q(owner_team_id__in=caller.team_ids) | Exists(granted)
+    managed = list_streams(caller, Right.MANAGE).prefetch_related(None).select_related(None)
+    groups = ConsumerGroup.objects.filter(stream__in=streams.values("pk"))
+    return groups.filter(own | Q(stream__in=managed.values("pk")))

@@ -70,6 +70,7 @@ MIDDLEWARE = [
     "eventflow_site.request_id.RequestIdMiddleware",
     "observability.telemetry.access_log.AccessLogMiddleware",
     "eventflow_site.transport.TransportMiddleware",
+    "accounts.http.acting.ActingMiddleware",
     # From here to the exit is for browsers only.
     "eventflow_site.machine_lane.MachineLaneEntrance",
     "django.middleware.security.SecurityMiddleware",

@@ -11,6 +11,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from accounts.audit_actions import AuditAction
 from accounts.grant_forms import GrantInline, save_grants
 from accounts.models import User
 from accounts.roles import Right
@@ -163,7 +164,14 @@ class StreamAdmin(admin.ModelAdmin):
         stream.pk = created.pk
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: Any) -> None:
-        save_grants(request, formset)
+        stream: Stream = form.instance
+        save_grants(
+            request,
+            formset,
+            shared=AuditAction.STREAM_SHARED,
+            unshared=AuditAction.STREAM_UNSHARED,
+            stream=(stream.pk, stream.name),
+        )
         forget_streams()
 
     def delete_model(self, request: HttpRequest, stream: Stream) -> None:

@@ -8,11 +8,13 @@ from typing import Final
 from django.db import transaction
 from django.db.models import Q
 
+from accounts.audit_actions import AuditAction
 from accounts.caller import Caller
 from accounts.errors import ApiKeyRevoked, FieldFault, UnusableFields
 from accounts.key_material import make_key
 from accounts.models import ApiKey, User
 from accounts.roles import Right, Scope, scopes_of
+from accounts.services.audit import record
 from accounts.services.authenticate_key import forget_keys
 
 # Each returns those of the names that are no stream that the caller may see: accounts itself knows of no streams.
@@ -43,9 +45,24 @@ def create_api_key(
     """
     if faults := find_key_faults(user=user, scopes=scopes, stream_names=stream_names or ()):
         raise UnusableFields(faults)
-    return issue_api_key(
-        user=user, name=name, scopes=scopes, stream_names=stream_names, expires_at=expires_at, addresses=addresses
-    )
+    with transaction.atomic():
+        new = issue_api_key(
+            user=user, name=name, scopes=scopes, stream_names=stream_names, expires_at=expires_at, addresses=addresses
+        )
+        record(AuditAction.KEY_CREATED, target=str(new.key), after=_told(new.key))
+    return new
+
+
+def _told(key: ApiKey) -> dict[str, object]:
+    """What the audit trail says of a key."""
+    return {
+        "id": key.key_id,
+        "user": key.user.email,
+        "scopes": key.scopes,
+        "streams": key.stream_names,
+        "addresses": key.addresses,
+        "expires_at": key.expires_at,
+    }
 
 
 def find_key_faults(
@@ -120,7 +137,7 @@ def rotate_api_key(*, key: ApiKey, overlap_seconds: int, now: datetime) -> NewKe
     if not ended:
         raise ApiKeyRevoked("A key that was revoked or has expired cannot be rotated: create a new one.")
     transaction.on_commit(forget_keys)
-    return issue_api_key(
+    new = issue_api_key(
         user=key.user,
         name=key.name,
         scopes=scopes,
@@ -128,9 +145,13 @@ def rotate_api_key(*, key: ApiKey, overlap_seconds: int, now: datetime) -> NewKe
         expires_at=successor_expires_at,
         addresses=key.addresses,
     )
+    record(AuditAction.KEY_ROTATED, target=str(key), before={"id": key.key_id}, after=_told(new.key))
+    return new
 
 
+@transaction.atomic
 def revoke_api_key(*, key: ApiKey, now: datetime) -> None:
     """Refuse a key from now on, within a second on every worker; revoking twice is harmless."""
-    ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=now)
+    if ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=now):
+        record(AuditAction.KEY_REVOKED, target=str(key), before=_told(key))
     transaction.on_commit(forget_keys)

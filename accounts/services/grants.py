@@ -32,12 +32,15 @@ def give_rights(grants: Any, *, to: User | Team, rights: Collection[str], caller
     return given
 
 
-def take_rights(grants: Any, grant_id: str) -> None:
-    """Take back what one grant gave.
+def take_rights(grants: Any, grant_id: str) -> Any:
+    """Take back what one grant gave, and return that grant.
 
     Raises:
         GrantNotFound: there is none of that id on this thing.
     """
     is_id = grant_id.isascii() and grant_id.isdecimal() and len(grant_id) <= 18
-    if not is_id or not grants.filter(pk=int(grant_id)).delete()[0]:
+    taken = grants.select_for_update(of=("self",)).filter(pk=int(grant_id)).first() if is_id else None
+    if taken is None:
         raise GrantNotFound
+    grants.filter(pk=taken.pk).delete()
+    return taken

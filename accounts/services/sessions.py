@@ -9,10 +9,12 @@ from django.db import transaction
 from django.db.models import QuerySet
 from rest_framework_simplejwt.settings import api_settings
 
+from accounts.audit_actions import AuditAction
 from accounts.conf import SESSION_SEEN_INTERVAL_SECONDS
 from accounts.errors import SessionNotFound
 from accounts.models import User, UserSession
 from accounts.queries import list_sessions
+from accounts.services.audit import record
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class Visitor:
 
 def open_token_session(user: User, *, visitor: Visitor, now: datetime) -> UserSession:
     """Begin a family of tokens."""
+    record(AuditAction.SIGNED_IN, target=user.email, by=user, after={"with": "tokens", "agent": visitor.user_agent})
     return UserSession.objects.create(
         id=secrets.token_hex(8),
         user=user,
@@ -47,6 +50,7 @@ def open_browser_session(
         replaces: the session that it had, if its user signs in again: Django goes on with the same key.
     """
     UserSession.objects.filter(pk=replaces, user=user).delete()
+    record(AuditAction.SIGNED_IN, target=user.email, by=user, after={"with": "a browser", "agent": visitor.user_agent})
     return UserSession.objects.create(
         id=secrets.token_hex(8),
         user=user,
@@ -73,6 +77,7 @@ def keep_browser_session(session_id: str, *, browser_key: str) -> None:
     UserSession.objects.filter(pk=session_id).update(browser_key=browser_key)
 
 
+@transaction.atomic
 def end_session(*, user_id: int, session_id: str, now: datetime) -> None:
     """End one of a user's sessions: its browser is signed out, its tokens are refused at once, everywhere.
 
@@ -81,6 +86,7 @@ def end_session(*, user_id: int, session_id: str, now: datetime) -> None:
     """
     if "\x00" in session_id or not _end(list_sessions(user_id, now=now).filter(pk=session_id), now):
         raise SessionNotFound("There is no such session, or it has ended.")
+    record(AuditAction.SESSIONS_ENDED, after={"sessions": 1})
 
 
 def end_sessions(*, user_id: int, now: datetime, except_id: str | None = None) -> int:

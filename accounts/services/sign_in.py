@@ -6,9 +6,11 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.audit_actions import AuditAction
 from accounts.conf import MAX_PASSWORD_LENGTH
 from accounts.errors import InvalidCredentials, WeakPassword, WrongPassword
 from accounts.models import User, UserSession
+from accounts.services.audit import record
 from accounts.services.sessions import Visitor, end_sessions
 from accounts.services.sign_in_limit import count_sign_in, forgive_sign_in
 from accounts.services.tokens import TokenPair, issue_tokens, renew
@@ -38,6 +40,7 @@ def check_password(*, email: str, password: str, client_address: str) -> User:
     count_sign_in(email=email, address=client_address)
     user = authenticate(None, username=email, password=password)
     if not isinstance(user, User):
+        record(AuditAction.SIGN_IN_REFUSED, target=email, was_refused=True)
         raise InvalidCredentials("E-mail address or password is wrong.")
     forgive_sign_in(email=email, address=client_address)
     return user
@@ -64,6 +67,7 @@ def change_password(
     with transaction.atomic():
         user.set_password(new_password)
         user.save(update_fields=["password"])
+        record(AuditAction.PASSWORD_CHANGED, target=user.email, by=user)
         end_sessions(user_id=user.pk, now=now, except_id=session_id)
         own = UserSession.objects.select_for_update().filter(pk=session_id, ended_at__isnull=True).first()
         if own is None or own.kind != UserSession.Kind.TOKENS:

@@ -6,8 +6,10 @@ from django.contrib.auth.password_validation import validate_password
 from django.db import transaction
 from django.db.models import QuerySet
 
+from accounts.audit_actions import AuditAction
 from accounts.models import User
 from accounts.roles import Role
+from accounts.services.audit import record
 from accounts.services.authenticate_key import forget_keys
 
 
@@ -20,11 +22,17 @@ def create_user(*, email: str, password: str | None, roles: Iterable[Role], name
     """
     if password is not None:
         validate_password(password, User(email=email, name=name))
-    return User.objects.create_user(email, password, roles=roles, name=name)
+    user = User.objects.create_user(email, password, roles=roles, name=name)
+    record(AuditAction.USER_CREATED, target=user.email, after={"roles": sorted(user.roles)})
+    return user
 
 
 def disable_users(users: QuerySet[User]) -> int:
     """Shut users out, with all their keys and tokens; return how many."""
-    disabled = users.update(is_active=False)
+    with transaction.atomic():
+        emails = list(users.filter(is_active=True).values_list("email", flat=True))
+        disabled = users.update(is_active=False)
+        for email in emails:
+            record(AuditAction.USER_DISABLED, target=email)
     forget_keys()
     return disabled

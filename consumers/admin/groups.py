@@ -8,6 +8,7 @@ from django.contrib.postgres.forms import SimpleArrayField
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from accounts.audit_actions import AuditAction
 from accounts.grant_forms import GrantInline, save_grants
 from consumers.access import GroupRight
 from consumers.conf import (
@@ -135,7 +136,15 @@ class ConsumerGroupAdmin(admin.ModelAdmin):
         group.pk = created.pk
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: Any) -> None:
-        save_grants(request, formset)
+        group: ConsumerGroup = form.instance
+        save_grants(
+            request,
+            formset,
+            shared=AuditAction.GROUP_SHARED,
+            unshared=AuditAction.GROUP_UNSHARED,
+            stream=(group.stream_id, group.stream.name),
+            group=(group.pk, group.name),
+        )
         forget_groups()
 
     def delete_model(self, request: HttpRequest, group: ConsumerGroup) -> None:

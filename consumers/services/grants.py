@@ -4,10 +4,12 @@ from collections.abc import Collection
 
 from django.db import transaction
 
+from accounts.audit_actions import AuditAction
 from accounts.caller import Caller
 from accounts.errors import GrantUseless
 from accounts.models import Grant, Team, User
 from accounts.roles import Right, Role
+from accounts.services.audit import record
 from accounts.services.grants import give_rights, take_rights
 from consumers.access import GroupRight
 from consumers.models import ConsumerGroup
@@ -27,18 +29,35 @@ def grant_group(
     if Right.CONSUME not in stream.rights_of(_as_caller(to)):
         raise GrantUseless(f"{to} may not consume {stream.name}, and so can do nothing with its groups.")
     with transaction.atomic():
+        before = group.grants.filter(**{"user" if isinstance(to, User) else "team": to}).first()
         given = give_rights(group.grants, to=to, rights=rights, caller=caller)
+        record(
+            AuditAction.GROUP_SHARED,
+            stream=(stream.id, stream.name),
+            group=(group.pk, group.name),
+            target=given[0].grantee,
+            before={"rights": before.rights} if before else None,
+            after={"rights": sorted(rights)},
+        )
         transaction.on_commit(forget_groups)
     return given
 
 
+@transaction.atomic
 def revoke_group_grant(*, group: ConsumerGroup, grant_id: str) -> None:
     """Take back what one grant gave, within a second everywhere, also from who waits.
 
     Raises:
         GrantNotFound
     """
-    take_rights(group.grants, grant_id)
+    taken = take_rights(group.grants, grant_id)
+    record(
+        AuditAction.GROUP_UNSHARED,
+        stream=(group.stream_id, group.stream.name),
+        group=(group.pk, group.name),
+        target=taken.grantee,
+        before={"rights": taken.rights},
+    )
     transaction.on_commit(forget_groups)
 
 

@@ -7,7 +7,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
+from accounts.audit_actions import AuditAction
 from accounts.principals import Principal
+from accounts.services.audit import changed, record
 from consumers.conf import (
     DEFAULT_ACK_WAIT_SECONDS,
     DEFAULT_BACKOFF_SECONDS,
@@ -75,6 +77,12 @@ def create_group(
                 GroupOffset(group=group, partition_id=partition_id, committed_offset=offset, start_offset=offset)
                 for partition_id, offset in starts.items()
             )
+            record(
+                AuditAction.GROUP_CREATED,
+                stream=(stream.id, stream.name),
+                group=(group.pk, name),
+                after={**fields, "owner": group.owner_name},
+            )
         return group, True
     except IntegrityError:
         existing = ConsumerGroup.objects.filter(stream_id=stream.id, name=name).first()
@@ -89,14 +97,24 @@ def create_group(
         return group, False
 
 
+@transaction.atomic
 def change_group(*, group: ConsumerGroup, changes: dict[str, Any]) -> ConsumerGroup:
     """Change some of a group's settings (fields of the model, already checked); its mode and start stay.
 
     Raises:
         ConsumerGroupNotFound: it was deleted meanwhile.
     """
+    before, after = changed(group, changes)
     if not ConsumerGroup.objects.filter(pk=group.pk).update(**changes, updated_at=Now()):
         raise ConsumerGroupNotFound
+    if after:
+        record(
+            AuditAction.GROUP_CHANGED,
+            stream=(group.stream_id, group.stream.name),
+            group=(group.pk, group.name),
+            before=before,
+            after=after,
+        )
     for name, value in changes.items():
         setattr(group, name, value)
     transaction.on_commit(forget_groups)
@@ -109,6 +127,17 @@ def delete_group(*, group: ConsumerGroup) -> None:
     """Delete a group with its offsets, deliveries and dead letters; the stream's events stay."""
     with transaction.atomic():
         _hold(ConsumerGroup.objects.filter(pk=group.pk))
+        record(
+            AuditAction.GROUP_DELETED,
+            stream=(group.stream_id, group.stream.name),
+            group=(group.pk, group.name),
+            before={
+                "committed_offsets": {
+                    str(number): offset
+                    for number, offset in group.offsets.values_list("partition__number", "committed_offset")
+                }
+            },
+        )
         group.delete()
         transaction.on_commit(forget_groups)
 

@@ -9,6 +9,8 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
+from accounts.audit_actions import AuditAction
+from accounts.services.audit import record
 from consumers.errors import OffsetBeyondHead
 from consumers.models import ConsumerGroup, DeadLetter, Delivery, DeliveryHistory, GroupOffset, Mode
 from consumers.services.dead_letters.fate import end_redrives
@@ -85,11 +87,24 @@ def seek_group(
             run("lock_offsets", group_id=group.pk, partition_ids=sorted(each.id for each in goals))
         standings = GroupOffset.objects.filter(group=group, partition_id__in=[each.id for each in goals])
         by_partition = {standing.partition_id: standing for standing in standings}
-        return [
+        results = [
             _seek(group, each, by_partition[each.id], goal, bounds, is_dry_run=is_dry_run)
             for each, goal in goals.items()
             if each.id in by_partition
         ]
+        if not is_dry_run:
+            record(
+                AuditAction.GROUP_SOUGHT,
+                stream=(stream.id, stream.name),
+                group=(group.pk, group.name),
+                before={"committed_offsets": {str(each.partition): each.from_offset for each in results}},
+                after={
+                    "to": target.to,
+                    "committed_offsets": {str(each.partition): each.to_offset for each in results},
+                    "events_affected": total_affected(results),
+                },
+            )
+        return results
 
 
 def _goal(partition: PartitionRef, target: SeekTarget, ends: Bounds) -> int:

@@ -57,7 +57,13 @@ _ENTRIES: tuple[tuple[str, tuple[tuple[str, str, str, str, str, Right | None], .
             ("simulations", "Simulations", "simulations", "beaker", "m", Right.PRODUCE),
         ),
     ),
-    ("Access", (("keys", "Keys and producers", "keys", "key", "k", None),)),
+    (
+        "Access",
+        (
+            ("keys", "Keys and producers", "keys", "key", "k", None),
+            ("audit", "Audit trail", "audit", "clipboard-document-list", "a", None),
+        ),
+    ),
 )
 _FOR_ADMINS = (("users", "Users", "users", "user-group", "u", None),)
 

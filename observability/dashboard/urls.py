@@ -5,6 +5,7 @@ from django.urls import include, path
 from observability.dashboard.pages import (
     access,
     account,
+    audit,
     consume,
     dead_letters,
     events,
@@ -59,6 +60,8 @@ urlpatterns = [
     path("dead-letters/<str:letter_id>/resolve", dead_letters.ResolveOne.as_view(), name="dead-letter-resolve"),
     path("simulations", simulations.Simulations.as_view(), name="simulations"),
     path("simulations/<int:run_id>/stop", simulations.StopSimulation.as_view(), name="simulation-stop"),
+    path("audit", audit.Audit.as_view(), name="audit"),
+    path("audit/export", audit.AuditFile.as_view(), name="audit-file"),
     path("users", users.Users.as_view(), name="users"),
     path("consumer-groups", groups.Groups.as_view(), name="consumer-groups"),
     path("streams", streams.Streams.as_view(), name="streams"),

@@ -4,10 +4,12 @@ from collections.abc import Collection
 
 from django.db import transaction
 
+from accounts.audit_actions import AuditAction
 from accounts.caller import Caller
 from accounts.errors import GrantUseless
 from accounts.models import Grant, Team, User
 from accounts.roles import Right, rights_of
+from accounts.services.audit import record
 from accounts.services.grants import give_rights, take_rights
 from streams.lookup import forget_streams
 from streams.models import Stream
@@ -24,16 +26,31 @@ def grant_stream(*, stream: Stream, to: User | Team, rights: Collection[Right], 
         roles = " and ".join(sorted(to.roles)) or "no role"
         raise GrantUseless(f"{to.email} is {roles}, which does not allow to {' or '.join(sorted(beyond))}.")
     with transaction.atomic():
+        before = stream.grants.filter(**{"user" if isinstance(to, User) else "team": to}).first()
         given = give_rights(stream.grants, to=to, rights=rights, caller=caller)
+        record(
+            AuditAction.STREAM_SHARED,
+            stream=(stream.pk, stream.name),
+            target=given[0].grantee,
+            before={"rights": before.rights} if before else None,
+            after={"rights": sorted(rights)},
+        )
         transaction.on_commit(forget_streams)
     return given
 
 
+@transaction.atomic
 def revoke_stream_grant(*, stream: Stream, grant_id: str) -> None:
     """Take back what one grant gave, within a second everywhere, also from who waits.
 
     Raises:
         GrantNotFound
     """
-    take_rights(stream.grants, grant_id)
+    taken = take_rights(stream.grants, grant_id)
+    record(
+        AuditAction.STREAM_UNSHARED,
+        stream=(stream.pk, stream.name),
+        target=taken.grantee,
+        before={"rights": taken.rights},
+    )
     transaction.on_commit(forget_streams)

@@ -1,14 +1,16 @@
 """Creating, changing and deleting streams."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from django.db import IntegrityError, transaction
 
+from accounts.audit_actions import AuditAction
 from accounts.caller import Caller
 from accounts.errors import ScopeMissing
 from accounts.principals import Principal
+from accounts.services.audit import changed, record
 from streams.conf import MAX_PARTITIONS
 from streams.errors import ConfirmationMissing, InvalidName, ReservedName, StreamExists
 from streams.log import get_log
@@ -81,6 +83,11 @@ def create_stream(*, caller: Caller, name: str, settings: StreamSettings, owner:
         raise StreamExists(f"A stream named {name} exists already.") from error
     Partition.objects.bulk_create(Partition(stream=stream, number=number) for number in range(settings.partitions))
     get_log().ensure(info_of(stream).partitions)
+    record(
+        AuditAction.STREAM_CREATED,
+        stream=(stream.pk, stream.name),
+        after={**asdict(settings), "owner": stream.owner_name},
+    )
     transaction.on_commit(forget_streams)
     return stream
 
@@ -88,8 +95,11 @@ def create_stream(*, caller: Caller, name: str, settings: StreamSettings, owner:
 @transaction.atomic
 def change_stream(*, stream: Stream, changes: dict[str, Any]) -> Stream:
     """Change some of a stream's settings (fields of the model, already checked); its name and partitions stay."""
+    before, after = changed(stream, changes)
     for name, value in changes.items():
         setattr(stream, name, value)
+    if after:
+        record(AuditAction.STREAM_CHANGED, stream=(stream.pk, stream.name), before=before, after=after)
     stream.save(update_fields=[*changes, "updated_at"])
     transaction.on_commit(forget_streams)
     return stream
@@ -109,5 +119,7 @@ def delete_stream(*, stream: Stream, confirm: str | None) -> None:
             hold(stream)
         # The counter rows go first: an append that comes later finds no partition and stores nothing.
         get_log().drop(info.partitions)
+        heads = {str(each.number): each.head_offset for each in stream.partitions.all()}
+        record(AuditAction.STREAM_DELETED, stream=(stream.pk, stream.name), before={"head_offsets": heads})
         stream.delete()
         transaction.on_commit(forget_streams)

@@ -12,6 +12,7 @@ from accounts.request_ids import current_request_id, on_behalf_of
 from consumers.conf import BULK_INLINE_DEAD_LETTERS, BULK_STEP_DEAD_LETTERS
 from consumers.dead_letter_queries import DeadLetterFilter, filter_dead_letters
 from consumers.models import BulkAction, BulkKind, ConsumerGroup, DeadLetter
+from consumers.services.dead_letters.audit import record_bulk_action
 from consumers.services.dead_letters.close import close_dead_letters
 from consumers.services.dead_letters.redrive import redrive_dead_letters
 from consumers.states import DeadLetterStatus
@@ -50,18 +51,20 @@ def start_bulk_action(
         groups: those that the caller may act on.
     """
     preview = preview_bulk_action(kind=kind, groups=groups, wanted=wanted)
-    action = BulkAction.objects.create(
-        kind=kind,
-        group_ids=[group.pk for group in groups],
-        filter=wanted.as_json(),
-        note=note,
-        requested_by=requested_by,
-        request_id=current_request_id(),
-        total_count=preview.count,
-        max_id=preview.last_id or 0,
-        created_at=Now(),
-        finished_at=None if preview.count else Now(),
-    )
+    with transaction.atomic():
+        action = BulkAction.objects.create(
+            kind=kind,
+            group_ids=[group.pk for group in groups],
+            filter=wanted.as_json(),
+            note=note,
+            requested_by=requested_by,
+            request_id=current_request_id(),
+            total_count=preview.count,
+            max_id=preview.last_id or 0,
+            created_at=Now(),
+            finished_at=None if preview.count else Now(),
+        )
+        record_bulk_action(action, groups)
     if 0 < preview.count <= BULK_INLINE_DEAD_LETTERS:
         while continue_bulk_action(action_id=action.pk):
             pass

@@ -5,11 +5,18 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.db.models.functions import Now
 
+from accounts.audit_actions import AuditAction
 from consumers import metrics
 from consumers.models import ConsumerGroup, DeadLetter
+from consumers.services.dead_letters.audit import record_dead_letters
 from consumers.services.dead_letters.redrive import not_open
 from consumers.statements import run
 from consumers.states import DeadLetterStatus
+
+_ACTIONS = {
+    DeadLetterStatus.DISCARDED: AuditAction.DEAD_LETTERS_DISCARDED,
+    DeadLetterStatus.RESOLVED: AuditAction.DEAD_LETTERS_RESOLVED,
+}
 
 
 def discard_dead_letter(*, dead_letter: DeadLetter, requested_by: str, note: str = "") -> None:
@@ -51,7 +58,9 @@ def close_dead_letters(
 
 def _close(dead_letter: DeadLetter, status: DeadLetterStatus, requested_by: str, note: str) -> None:
     group: ConsumerGroup = dead_letter.group
-    if not close_dead_letters(
-        group=group, dead_letters=[dead_letter], status=status, requested_by=requested_by, note=note
-    ):
-        raise not_open(dead_letter)
+    with transaction.atomic():
+        if not close_dead_letters(
+            group=group, dead_letters=[dead_letter], status=status, requested_by=requested_by, note=note
+        ):
+            raise not_open(dead_letter)
+        record_dead_letters(_ACTIONS[status], group, [dead_letter], note=note)

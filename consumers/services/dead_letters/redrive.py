@@ -6,11 +6,13 @@ from typing import NamedTuple
 import orjson
 from django.db import transaction
 
+from accounts.audit_actions import AuditAction
 from accounts.errors import PayloadTooLarge
 from consumers import metrics
 from consumers.errors import DeadLetterNotOpen, DeadLetterWithoutEvent
 from consumers.models import ConsumerGroup, DeadLetter, Mode
 from consumers.payload_difference import payload_difference
+from consumers.services.dead_letters.audit import record_dead_letters
 from consumers.services.offsets import require_mode
 from consumers.services.wakeup import wake_consumers
 from consumers.statements import run
@@ -76,6 +78,10 @@ def redrive_dead_letters(
             bulk_action_id=bulk_action_id,
         )
         wake_consumers(partition_ids if rows else ())
+        if rows and bulk_action_id is None:
+            record_dead_letters(
+                AuditAction.DEAD_LETTERS_REDRIVEN, group, dead_letters, note=note, was_edited=edited is not None
+            )
     metrics.count_dead_letter_act(group.stream.name, group.name, "redriven", len(rows))
     return dict(rows)
 

@@ -6,7 +6,9 @@ from operator import attrgetter
 
 from django.db import transaction
 
+from accounts.audit_actions import AuditAction
 from consumers.models import DeadLetter, Mode
+from consumers.services.dead_letters.audit import record_dead_letters
 from consumers.services.dead_letters.close import close_dead_letters
 from consumers.services.dead_letters.redrive import redrive_dead_letters
 from consumers.states import DeadLetterStatus
@@ -39,10 +41,13 @@ def discard_selection(*, dead_letters: Sequence[DeadLetter], requested_by: str) 
     done = 0
     for _, own in groupby(chosen, key=attrgetter("group_id")):
         letters = list(own)
-        done += close_dead_letters(
+        closed = close_dead_letters(
             group=letters[0].group,
             dead_letters=letters,
             status=DeadLetterStatus.DISCARDED,
             requested_by=requested_by,
         )
+        if closed:
+            record_dead_letters(AuditAction.DEAD_LETTERS_DISCARDED, letters[0].group, letters)
+        done += closed
     return done

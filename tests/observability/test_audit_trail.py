@@ -1,0 +1,266 @@
+"""The audit trail: who did what, with what before and after, from where; and nobody changes it."""
+
+import csv
+import io
+
+import pytest
+from django.db import InternalError, ProgrammingError, connection, transaction
+from django.test import Client
+
+from accounts.audit_actions import AuditAction
+from accounts.models import AuditEntry, User
+from accounts.roles import Right, Role
+from accounts.services.users import create_user, disable_users
+from streams.models import Stream
+from tests.client import ApiClient
+from tests.factories import (
+    make_dead_letter,
+    make_group,
+    make_key,
+    make_owner,
+    make_stream,
+    make_token,
+    make_user,
+)
+
+pytestmark = pytest.mark.usefixtures("db_with_commits")
+GROUP = "/streams/orders/consumer-groups/shipping"
+
+
+@pytest.fixture
+def owner() -> User:
+    return make_owner()
+
+
+@pytest.fixture
+def client(owner: User) -> ApiClient:
+    return ApiClient(token=make_token(owner))
+
+
+@pytest.fixture
+def admin() -> ApiClient:
+    return ApiClient(token=make_token(make_user(Role.ADMIN)))
+
+
+def trail(client: ApiClient, **wanted: str) -> list[dict]:
+    answer = client.get("/audit-log", **wanted)
+    assert answer.status_code == 200, answer.content
+    return answer.json()["data"]
+
+
+def test_who_sought_this_group(owner, client):
+    """The story that the trail is for: events were skipped, and somebody wants to know by whom."""
+    make_group(make_stream("orders", owner=owner), "shipping", mode="lease")
+    for number in range(5):
+        client.post("/events", {"stream": "orders", "payload": number})
+    deputy = make_owner()
+    client.post("/streams/orders/grants", {"user": deputy.email, "rights": ["consume", "manage"]})
+    key = make_key(deputy, Right.CONSUME, Right.MANAGE)
+    sought = ApiClient(key=key).post(f"{GROUP}/seek", {"to": "latest"}, X_Request_Id="the-request")
+    assert sought.status_code == 200
+    # A dry run does nothing, and so leaves no trace.
+    assert client.post(f"{GROUP}/seek", {"to": "earliest", "dry_run": True}).status_code == 200
+
+    (entry,) = trail(client, stream="orders", group="shipping", action="group.sought")
+    assert entry["actor"].startswith("key:")
+    assert entry["actor_email"] == deputy.email
+    assert entry["address"] == "127.0.0.1"
+    assert entry["request_id"] == sought.headers["X-Request-Id"]
+    assert entry["before"] == {"committed_offsets": {"0": 0}}
+    assert entry["after"] == {"to": "latest", "committed_offsets": {"0": 5}, "events_affected": 5}
+
+
+def test_a_change_says_what_it_replaced_and_what_is_equal_is_no_change(owner, client):
+    make_stream("orders", owner=owner, description="old")
+    client.patch("/streams/orders", {"description": "new", "retention": {"max_events": 10}})
+    client.patch("/streams/orders", {"description": "new"})
+
+    (entry,) = trail(client, action="stream.changed")
+    assert entry["before"] == {"description": "old", "retention_max_events": None}
+    assert entry["after"] == {"description": "new", "retention_max_events": 10}
+
+
+def test_every_kind_of_act_leaves_its_entry(owner, client, admin):
+    reader = make_user(Role.CONSUMER)
+    client.post("/streams", {"name": "orders"})
+    client.patch("/streams/orders", {"paused": True})
+    client.patch("/streams/orders", {"paused": False})
+    client.post("/events", {"stream": "orders", "payload": 1})
+    shared = client.post("/streams/orders/grants", {"user": reader.email, "rights": ["consume"]})
+    client.delete(f"/streams/orders/grants/{shared.json()['id']}")
+    client.post("/streams/orders/consumer-groups", {"name": "shipping", "mode": "lease"})
+    client.patch(GROUP, {"paused": True})
+    shared = client.post(f"{GROUP}/grants", {"user": reader.email, "rights": ["use"]})
+    client.delete(f"{GROUP}/grants/{shared.json()['id']}")
+    client.post(f"{GROUP}/seek", {"to": "latest"})
+    group = Stream.objects.get().consumer_groups.get()
+    letters = [make_dead_letter(group, offset).pk for offset in (1, 2, 3, 4, 5)]
+    client.post(f"/dead-letters/{letters[0]}/redrive", {"note": "again"})
+    client.post(f"/dead-letters/{letters[1]}/resolve", {})
+    client.post(f"/dead-letters/{letters[2]}/discard", {})
+    client.post("/dead-letters/discard", {"filter": {"stream": "orders"}})
+    client.delete(GROUP)
+    made = client.post("/api-keys", {"name": "k", "scopes": ["produce"]}).json()
+    rotated = client.post(f"/api-keys/{made['id']}/rotate", {"overlap_seconds": 60}).json()
+    client.delete(f"/api-keys/{rotated['id']}")
+    client.delete(f"/api-keys/{rotated['id']}")
+    admin.post("/teams", {"name": "t"})
+    admin.patch("/teams/t", {"description": "d"})
+    admin.put(f"/teams/t/members/{reader.email}")
+    admin.put(f"/teams/t/members/{reader.email}")
+    admin.delete(f"/teams/t/members/{reader.email}")
+    admin.delete("/teams/t")
+    client.delete("/streams/orders?confirm=orders")
+    create_user(email="new@example.com", password=None, roles=[Role.CONSUMER])
+    disable_users(User.objects.filter(email="new@example.com"))
+
+    told = [entry.action for entry in AuditEntry.objects.order_by("pk")]
+    assert told == [
+        "stream.created",
+        "stream.changed",
+        "stream.changed",
+        "stream.shared",
+        "stream.unshared",
+        "group.created",
+        "group.changed",
+        "group.shared",
+        "group.unshared",
+        "group.sought",
+        "dead_letters.redriven",
+        "dead_letters.resolved",
+        "dead_letters.discarded",
+        "dead_letters.discarded",
+        "group.deleted",
+        "key.created",
+        "key.rotated",
+        "key.revoked",
+        "team.created",
+        "team.changed",
+        "team.member_added",
+        "team.member_removed",
+        "team.deleted",
+        "stream.deleted",
+        "user.created",
+        "user.disabled",
+    ]
+    # Whoever asked is known, and no secret is told.
+    by = {entry.action: entry.actor for entry in AuditEntry.objects.all()}
+    assert by["stream.created"] == by["group.deleted"] == by["key.revoked"] == f"user:{owner.pk}"
+    assert by["user.created"] == "system"
+    everything = str(list(AuditEntry.objects.values()))
+    assert made["secret"] not in everything
+
+
+def test_what_was_not_done_is_not_told(owner, client):
+    make_stream("orders", owner=owner)
+    known = AuditEntry.objects.count()
+    assert client.post("/streams", {"name": "orders"}).status_code == 409
+    assert client.delete("/streams/orders").status_code == 422
+    assert ApiClient(token=make_token(make_owner())).patch("/streams/orders", {}).status_code == 403
+    assert AuditEntry.objects.count() == known
+
+
+def test_nobody_changes_an_entry_or_takes_it_away(owner):
+    make_stream(owner=owner)
+    assert AuditEntry.objects.count() == 1
+    for statement in (
+        "UPDATE accounts_auditentry SET actor = 'user:0'",
+        "DELETE FROM accounts_auditentry",
+        "TRUNCATE accounts_auditentry",
+    ):
+        with pytest.raises((InternalError, ProgrammingError)), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(statement)
+    assert AuditEntry.objects.get().actor == "system"
+
+
+# --- who sees what ---------------------------------------------------------------------------------------
+
+
+def test_everybody_sees_what_they_manage_and_what_they_did_and_an_admin_sees_all(owner, client, admin):
+    client.post("/streams", {"name": "orders"})
+    reader = make_user(Role.CONSUMER)
+    reading = ApiClient(token=make_token(reader))
+    reading.post("/streams/orders/consumer-groups", {"name": "theirs"})
+    stranger = ApiClient(token=make_token(make_owner()))
+
+    assert {each["action"] for each in trail(client)} == {"stream.created", "group.created"}
+    assert [each["action"] for each in trail(reading)] == ["group.created"]
+    client.patch("/streams/orders/consumer-groups/theirs", {"paused": True})
+    assert [each["action"] for each in trail(reading)] == ["group.changed", "group.created"]
+    assert trail(stranger) == []
+    assert len(trail(admin)) >= 3
+
+
+def test_a_stream_of_the_same_name_has_a_past_of_its_own(owner, client):
+    client.post("/streams", {"name": "orders"})
+    client.delete("/streams/orders?confirm=orders")
+    heir = ApiClient(token=make_token(make_owner()))
+    heir.post("/streams", {"name": "orders"})
+    assert [each["action"] for each in trail(heir, stream="orders")] == ["stream.created"]
+    assert len(trail(client, stream="orders")) == 2
+
+
+def test_a_key_sees_what_it_may_manage_and_no_more(owner, client):
+    for name in ("orders", "secret"):
+        client.post("/streams", {"name": name})
+    managing = ApiClient(key=make_key(owner, Right.MANAGE, streams=["orders"]))
+    assert {each["stream"] for each in trail(managing)} == {"orders"}
+    assert trail(ApiClient(key=make_key(owner, Right.PRODUCE))) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status"),
+    [
+        ({"action": "group.sought"}, 200),
+        ({"action": "nothing"}, 422),
+        ({"since": "2026-01-01T00:00:00Z", "until": "2100-01-01T00:00:00Z"}, 200),
+        ({"since": "yesterday"}, 422),
+        ({"no_such": "1"}, 422),
+    ],
+)
+def test_a_filter_that_makes_no_sense_is_refused(client, wanted, status):
+    assert client.get("/audit-log", **wanted).status_code == status
+
+
+# --- the dashboard and the admin -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def browser(owner: User) -> Client:
+    signed_in = Client()
+    signed_in.force_login(owner, "django.contrib.auth.backends.ModelBackend")
+    return signed_in
+
+
+def test_the_page_shows_the_person_behind_a_form_and_filters(owner, browser):
+    make_group(make_stream("orders", owner=owner), "shipping", mode="lease")
+    browser.post(f"{GROUP}/pause", {"paused": "on"})
+    page = browser.get("/audit", {"stream": "orders", "group": "shipping", "action": "group.changed"}).content.decode()
+    assert owner.email in page
+    assert "is_paused" in page
+    assert "group.created</span>" not in page
+    assert "Nothing matches" in browser.get("/audit", {"actor": "nobody@example.com"}).content.decode()
+    assert "/audit?stream=orders" in browser.get(GROUP).content.decode()
+
+
+def test_the_file_holds_the_same_and_no_formula(owner, browser):
+    make_stream("orders", owner=owner)
+    AuditEntry.objects.create(
+        action=AuditAction.STREAM_CHANGED, actor="user:1", actor_email=owner.email, target="=HYPERLINK(1)"
+    )
+    answer = browser.get("/audit/export", {"since": "2026-01-01T00:00"})
+    rows = list(csv.DictReader(io.StringIO(answer.getvalue().decode())))
+    assert [row["action"] for row in rows] == ["stream.changed", "stream.created"]
+    assert rows[0]["target"] == "'=HYPERLINK(1)"
+
+
+def test_the_admin_shows_it_and_lets_nobody_write(owner):
+    root = make_user(Role.ADMIN, password="correct horse battery staple")
+    make_stream(owner=owner)
+    browser = Client()
+    browser.force_login(root, "django.contrib.auth.backends.ModelBackend")
+    entry = AuditEntry.objects.get()
+    assert browser.get("/admin/accounts/auditentry/").status_code == 200
+    assert browser.get(f"/admin/accounts/auditentry/{entry.pk}/change/").status_code == 200
+    assert browser.post(f"/admin/accounts/auditentry/{entry.pk}/change/", {"actor": "x"}).status_code == 403
+    assert browser.post(f"/admin/accounts/auditentry/{entry.pk}/delete/", {"post": "yes"}).status_code == 403
