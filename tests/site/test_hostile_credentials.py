@@ -269,9 +269,9 @@ def test_signing_out_ends_the_session_access_tokens_included(user):
 
 
 def test_a_token_costs_no_more_queries_for_its_session_to_be_looked_at(user, django_assert_num_queries):
-    # User and session together, the roles; and the user once more, whom this answer shows.
+    # User and session together, roles, teams; and the user with roles once more, whom this answer shows.
     token = make_token(user)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         assert bearer(token).status_code == 200
 
 

@@ -43,7 +43,7 @@ MOST = {
     "/send": 7,
     "/simulations": 8,
     "/keys": 13,
-    "/keys/new": 4,
+    "/keys/new": 5,
     "/keys/{key}/revoke": 6,
     "/users": 6,
 }
