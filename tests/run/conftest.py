@@ -10,7 +10,7 @@ import pytest
 from eventflow_site.embedded.postgres import DURABLE, postgres_in
 from eventflow_site.supervisor.home import open_home
 from tests import migrated_cluster
-from tests.run.instance import Instance
+from tests.run.instance import Instance, wait_for
 
 
 def new_home() -> Path:
@@ -26,6 +26,14 @@ def prepared_home() -> Path:
         migrated_cluster.copy_to(server)
         (server.data.parent / "database-created").touch(mode=0o600)
     return home.path
+
+
+def home_of_an_earlier_start() -> Path:
+    """A home whose first start is over: what it takes from there to the greeting is left out."""
+    instance = Instance(prepared_home())
+    wait_for("the end of the preparations", (instance.home / "postgres" / "migrated").exists)
+    assert instance.stop() == 0
+    return instance.home
 
 
 @pytest.fixture

@@ -27,8 +27,8 @@ pytestmark = [pytest.mark.processes, pytest.mark.skipif(sys.platform != "linux",
 CHILDREN_COUNT = 5
 
 
-def test_killing_the_supervisor_leaves_nothing_and_the_next_start_works(home: Path) -> None:
-    first = Instance(home).wait_until_greeted()
+def test_killing_the_supervisor_leaves_nothing_and_the_next_start_works(prepared_home: Path) -> None:
+    first = Instance(prepared_home).wait_until_greeted()
     family = family_of(first.process.pid)
     assert len(family) > CHILDREN_COUNT
 
@@ -38,14 +38,14 @@ def test_killing_the_supervisor_leaves_nothing_and_the_next_start_works(home: Pa
     wait_for("the family to end", lambda: not any(is_alive(pid) for pid in family))
     assert not is_listening(first.port)
 
-    second = Instance(home).wait_until_greeted()
+    second = Instance(prepared_home).wait_until_greeted()
     family = family_of(second.process.pid)
     assert second.answers()
     assert "shown this once" not in second.terminal
     assert second.stop() == 0
     assert not any(is_alive(pid) for pid in family)
     assert not is_listening(second.port)
-    assert not (home / "run.env").exists()
+    assert not (prepared_home / "run.env").exists()
 
 
 def test_a_password_that_the_first_start_was_given_is_not_looked_for_elsewhere(prepared_home: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_closed_terminal_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
         os.close(keyboard)
 
 
-def test_killing_what_started_it_leaves_nothing(home: Path) -> None:
+def test_killing_what_started_it_leaves_nothing(prepared_home: Path) -> None:
     # As `make run` does: make, and below it the supervisor.
     port = free_port()
     make = subprocess.Popen(
@@ -141,7 +141,7 @@ def test_killing_what_started_it_leaves_nothing(home: Path) -> None:
             *(sys.executable, "manage.py", "up", "--stop-with-parent"),
         ],
         cwd=PROJECT,
-        env=clean_environment(EVENTFLOW_HOME=str(home), PORT=str(port)),
+        env=clean_environment(EVENTFLOW_HOME=str(prepared_home), PORT=str(port)),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
     )

@@ -13,6 +13,7 @@ from eventflow_site.embedded import postgres, valkey
 from eventflow_site.embedded.errors import CannotStart
 from eventflow_site.environment import one_of, seconds, whole_number, yes_or_no
 from eventflow_site.supervisor.configuration import check_address, read_configuration
+from tests.run.conftest import home_of_an_earlier_start, prepared_home
 from tests.run.instance import Instance
 
 KEYS = {"SECRET_KEY": "s" * 60, "JWT_SIGNING_KEY": "j" * 60, "ALLOWED_HOSTS": "127.0.0.1"}
@@ -59,6 +60,12 @@ def old_postgres() -> Iterator[str]:
     threading.Thread(target=serve, daemon=True).start()
     yield f"postgresql://me@127.0.0.1:{listener.getsockname()[1]}/mine"
     listener.close()
+
+
+@pytest.fixture(scope="module", name="prepared_home")
+def prepared_home_for_all() -> Path:
+    """It stays one: whoever is refused puts nothing into its database."""
+    return prepared_home()
 
 
 @pytest.mark.processes
@@ -109,13 +116,13 @@ def test_a_database_that_is_too_old(home: Path, old_postgres: str) -> None:
 
 
 @pytest.mark.processes
-def test_a_redis_that_cannot_be_reached(home: Path) -> None:
-    assert "REDIS_URL cannot be reached" in refusal(home, REDIS_URL="redis://127.0.0.1:9/0")
+def test_a_redis_that_cannot_be_reached(prepared_home: Path) -> None:
+    assert "REDIS_URL cannot be reached" in refusal(prepared_home, REDIS_URL="redis://127.0.0.1:9/0")
 
 
 @pytest.mark.processes
-def test_a_redis_address_that_is_none(home: Path) -> None:
-    assert "REDIS_URL is no Redis address" in refusal(home, REDIS_URL="http://127.0.0.1")
+def test_a_redis_address_that_is_none(prepared_home: Path) -> None:
+    assert "REDIS_URL is no Redis address" in refusal(prepared_home, REDIS_URL="http://127.0.0.1")
 
 
 @pytest.mark.processes
@@ -134,18 +141,18 @@ def test_a_home_that_cannot_be_written(home: Path) -> None:
 
 
 @pytest.mark.processes
-def test_a_setting_that_is_of_no_use_on_a_first_start(home: Path) -> None:
-    said = refusal(home, 3, EVENTFLOW_ADMIN_EMAIL="nobody")
+def test_a_setting_that_is_of_no_use_on_a_first_start(prepared_home: Path) -> None:
+    said = refusal(prepared_home, 3, EVENTFLOW_ADMIN_EMAIL="nobody")
 
     assert "EVENTFLOW_ADMIN_EMAIL is 'nobody', which is no e-mail address" in said
 
 
 @pytest.mark.processes
-def test_a_setting_that_is_of_no_use_on_a_later_start(prepared_home: Path) -> None:
-    Instance(prepared_home).wait_until_greeted().stop()
+def test_a_setting_that_is_of_no_use_on_a_later_start() -> None:
+    home = home_of_an_earlier_start()
 
-    assert "DATABASE_POOL_SIZE is 'many'. It takes a whole number" in refusal(prepared_home, DATABASE_POOL_SIZE="many")
-    assert "ALLOWED_HOSTS is '*'" in refusal(prepared_home, ALLOWED_HOSTS="*")
+    assert "DATABASE_POOL_SIZE is 'many'. It takes a whole number" in refusal(home, DATABASE_POOL_SIZE="many")
+    assert "ALLOWED_HOSTS is '*'" in refusal(home, ALLOWED_HOSTS="*")
 
 
 @pytest.mark.parametrize("text", ["-1", "1.5", "1e3", "ten", " 5", "٣", "9" * 5000])
