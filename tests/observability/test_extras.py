@@ -20,7 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from observability.telemetry.error_reports import clean
 from tests.factories import make_key, make_owner, make_stream
 from tests.run.conftest import prepared_home
-from tests.run.instance import PROJECT, Instance, clean_environment, free_port, wait_for
+from tests.run.instance import PROJECT, Instance, free_port, wait_for
 from tests.web_server import WebServer
 
 pytestmark = [
@@ -111,20 +111,6 @@ class Watched:
         except urllib.error.HTTPError as error:
             return error.code
 
-    def manage(self, *arguments: str, stdin: str = "") -> str:
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=PROJECT,
-            env=clean_environment(EVENTFLOW_HOME=str(self.instance.home)),
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
     def span(self, **wanted: object) -> dict:
         def matching() -> list[dict]:
             return [span for span in self.receiver.spans() if wanted.items() <= span.items()]
@@ -183,14 +169,13 @@ def test_the_workers_tasks_are_spans_too(watched):
 
 def test_an_unexpected_error_is_reported_with_its_request_id_and_without_secrets(watched):
     assert watched.receiver.reports() == [], "nothing was wrong so far"
-    rename = "from django.db import connection as c; c.cursor().execute('ALTER TABLE {} RENAME TO {}')"
     table, hidden = "observability_streamminute", "observability_hidden"
-    watched.manage("shell", "-c", rename.format(table, hidden))
+    watched.instance.rename_table(table, hidden)
     try:
         path = f"/streams/demo/stats?window=1h&key={watched.key}"
         assert watched.ask("GET", path.partition("&")[0], **{"X-Request-Id": "request-that-broke"}) == 500
     finally:
-        watched.manage("shell", "-c", rename.format(hidden, table))
+        watched.instance.rename_table(hidden, table)
 
     wait_for("the report", lambda: any(of_request(r, "request-that-broke") for r in watched.receiver.reports()))
     (report,) = [each for each in watched.receiver.reports() if of_request(each, "request-that-broke")]

@@ -265,18 +265,17 @@ def test_the_id_of_a_request_runs_through_to_what_the_worker_does_for_it(outside
 
 
 def test_ticks_that_succeed_leave_no_lines_and_tasks_that_fail_say_which_they_were(outside):
-    rename = "from django.db import connection as c; c.cursor().execute('ALTER TABLE {} RENAME TO {}')"
     table, hidden = "observability_heartbeat", "observability_hidden"
 
     def failures() -> list[dict]:
         log = (outside.instance.home / "logs" / "worker.log").read_text().splitlines()
         return [line for line in map(json.loads, (line for line in log if line[:1] == "{")) if line["level"] == "error"]
 
-    outside.manage("shell", "-c", rename.format(table, hidden))
+    outside.instance.rename_table(table, hidden)
     try:
         wait_for("a failed tick", failures)
     finally:
-        outside.manage("shell", "-c", rename.format(hidden, table))
+        outside.instance.rename_table(hidden, table)
     assert failures()[0]["event"] == "task_failed"
     assert failures()[0]["task"] == "observability.record_tick"
     for name in ("worker", "beat"):

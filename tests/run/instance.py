@@ -12,6 +12,10 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
+
+from eventflow_site.supervisor.home import read_env_file
+
 PROJECT = Path(__file__).resolve().parent.parent.parent
 # Generous: the machine may be busy with other tests.
 PATIENCE_SECONDS = 60
@@ -91,6 +95,11 @@ class Instance:
             if words in command_line(pid):
                 return pid
         return None
+
+    def rename_table(self, old: str, new: str) -> None:
+        """Break what needs the table, or mend it again."""
+        with psycopg.connect(read_env_file(self.home / "run.env")["DATABASE_URL"]) as connection:
+            connection.execute(f"ALTER TABLE {old} RENAME TO {new}")
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
