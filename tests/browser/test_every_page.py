@@ -15,7 +15,7 @@ from tests.browser.accessibility import assert_accessible, assert_legible
 from tests.browser.conftest import PASSWORD, Site
 from tests.browser.story import HOSTILE, Story, append, tell_story
 
-FOR_ALL = ["/", "/streams", "/keys", "/account"]
+FOR_ALL = ["/", "/streams", "/keys", "/audit", "/account"]
 FOR_CONSUMERS = [
     "/consumer-groups",
     "/dead-letters",

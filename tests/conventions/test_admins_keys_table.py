@@ -21,6 +21,11 @@ ACTORS = ["narrow", "plain", "root"]
 TABLE = """
 nar pla roo
 200 200 200  GET /auth/me
+403 403 403  GET /auth/sessions
+403 403 403  DELETE /auth/sessions
+403 403 403  DELETE /auth/sessions/{session}
+403 403 403  POST /auth/password
+200 200 200  GET /audit-log
 200 200 200  GET /api-keys
 403 403 403  POST /api-keys
 403 403 403  POST /api-keys/{key}/rotate

@@ -71,6 +71,7 @@ BULK = {"filter": {"stream": "{stream}"}, "dry_run": True}
 TABLE: list[tuple[str, Any, str]] = [
     #                                                     adm own mak wor mat hid str nob pro con man oth ano
     ("GET /auth/me", None, "                              200 200 200 200 200 200 200 200 200 200 200 200 401"),
+    ("GET /audit-log", None, "                            200 200 200 200 200 200 200 200 200 200 200 200 401"),
     ("GET /auth/sessions", None, "                        200 200 200 403 200 200 200 200 403 403 403 403 401"),
     ("DELETE /auth/sessions", None, "                     200 200 200 403 200 200 200 200 403 403 403 403 401"),
     # The session is the stream owner's.

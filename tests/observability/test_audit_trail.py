@@ -43,9 +43,10 @@ def admin() -> ApiClient:
 
 
 def trail(client: ApiClient, **wanted: str) -> list[dict]:
+    """What they are told of, but for their signing in."""
     answer = client.get("/audit-log", **wanted)
     assert answer.status_code == 200, answer.content
-    return answer.json()["data"]
+    return [each for each in answer.json()["data"] if each["action"] != "user.signed_in"]
 
 
 def test_who_sought_this_group(owner, client):
@@ -114,7 +115,7 @@ def test_every_kind_of_act_leaves_its_entry(owner, client, admin):
     create_user(email="new@example.com", password=None, roles=[Role.CONSUMER])
     disable_users(User.objects.filter(email="new@example.com"))
 
-    told = [entry.action for entry in AuditEntry.objects.order_by("pk")]
+    told = [entry.action for entry in AuditEntry.objects.exclude(action="user.signed_in").order_by("pk")]
     assert told == [
         "stream.created",
         "stream.changed",
@@ -153,10 +154,12 @@ def test_every_kind_of_act_leaves_its_entry(owner, client, admin):
 
 def test_what_was_not_done_is_not_told(owner, client):
     make_stream("orders", owner=owner)
+    stranger = ApiClient(token=make_token(make_owner()))
+    client.get("/streams")
     known = AuditEntry.objects.count()
     assert client.post("/streams", {"name": "orders"}).status_code == 409
     assert client.delete("/streams/orders").status_code == 422
-    assert ApiClient(token=make_token(make_owner())).patch("/streams/orders", {}).status_code == 403
+    assert stranger.patch("/streams/orders", {}).status_code == 403
     assert AuditEntry.objects.count() == known
 
 
@@ -264,3 +267,35 @@ def test_the_admin_shows_it_and_lets_nobody_write(owner):
     assert browser.get(f"/admin/accounts/auditentry/{entry.pk}/change/").status_code == 200
     assert browser.post(f"/admin/accounts/auditentry/{entry.pk}/change/", {"actor": "x"}).status_code == 403
     assert browser.post(f"/admin/accounts/auditentry/{entry.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+# --- signing in ------------------------------------------------------------------------------------------
+
+
+def test_who_signs_in_and_who_tries_to_is_told_with_where_from():
+    user = make_user(Role.CONSUMER, email="cy@example.com", password="correct horse battery staple")
+    assert ApiClient().post("/auth/login", {"email": "cy@example.com", "password": "wrong"}).status_code == 401
+    assert ApiClient().post("/auth/login", {"email": "no@example.com", "password": "wrong"}).status_code == 401
+    answer = ApiClient().post("/auth/login", {"email": user.email, "password": "correct horse battery staple"})
+    assert answer.status_code == 200
+
+    told = [(each.action, each.target, each.actor, each.was_refused) for each in AuditEntry.objects.order_by("pk")]
+    assert told == [
+        ("user.sign_in_refused", "cy@example.com", "anonymous", True),
+        ("user.sign_in_refused", "no@example.com", "anonymous", True),
+        ("user.signed_in", "cy@example.com", f"user:{user.pk}", False),
+    ]
+    assert {each.address for each in AuditEntry.objects.all()} == {"127.0.0.1"}
+    assert "correct horse" not in str(list(AuditEntry.objects.values()))
+
+
+def test_a_changed_password_and_an_ended_session_are_told():
+    user = make_user(Role.CONSUMER, password="correct horse battery staple")
+    client = ApiClient(token=make_token(user))
+    make_token(user)
+    other = next(each for each in client.get("/auth/sessions").json()["data"] if not each["current"])
+    assert client.delete(f"/auth/sessions/{other['id']}").status_code == 204
+    body = {"current_password": "correct horse battery staple", "new_password": "another horse battery staple"}
+    assert client.post("/auth/password", body).status_code == 200
+    told = [each.action for each in AuditEntry.objects.exclude(action="user.signed_in").order_by("pk")]
+    assert told == ["user.sessions_ended", "user.password_changed"]

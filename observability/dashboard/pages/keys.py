@@ -68,7 +68,7 @@ class NewKeyPage(Page):
     @once(kept_part="dashboard/_key_made.html")
     def post(self, request: HttpRequest) -> HttpResponse:
         values = request.POST.dict()
-        chosen, streams = request.POST.getlist("scopes"), request.POST.getlist("streams")
+        chosen, streams = request.POST.getlist("scopes"), [name for name in request.POST.getlist("streams") if name]
         try:
             new = create_api_key(user=self.user, **read_new_api_key(self._given(values, chosen, streams)))
         except (DomainError, ValidationError) as error:

@@ -29,6 +29,7 @@ def test_it_offers_the_scopes_of_the_role_and_says_what_they_are(role, offered):
 
 def test_what_is_of_no_use_is_refused_at_its_field():
     make_stream("salaries", visibility="restricted")
+    make_stream("orders")
     browser = browser_of(make_user(Role.CONSUMER))
     for wrong, told in (
         ({"scopes": ["consume", "admin"]}, "no role that may use the scope admin"),
@@ -39,6 +40,5 @@ def test_what_is_of_no_use_is_refused_at_its_field():
         _, _, after = answer.content.decode().partition("Only these streams" if "streams" in wrong else "<legend>May")
         assert told in after.split("field-error")[1], wrong
     assert not ApiKey.objects.exists()
-    make_stream("orders")
     assert browser.post("/keys/new", {"name": "n", "scopes": ["consume"], "streams": "orders"}).status_code == 200
     assert ApiKey.objects.get().stream_names == ["orders"]
