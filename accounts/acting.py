@@ -1,8 +1,7 @@
 """Who does what is being done now, for the audit trail: services do not pass it down."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
 
 
@@ -19,14 +18,13 @@ class Actor:
 _who: ContextVar[Callable[[], Actor]] = ContextVar("acting", default=Actor)
 
 
-@contextmanager
-def acting(who: Callable[[], Actor]) -> Iterator[None]:
-    """Let whoever `who` returns have done what is done meanwhile."""
-    token = _who.set(who)
-    try:
-        yield
-    finally:
-        _who.reset(token)
+def begin_acting(who: Callable[[], Actor]) -> Token[Callable[[], Actor]]:
+    """Let whoever `who` returns have done what is done from now on, until `end_acting`."""
+    return _who.set(who)
+
+
+def end_acting(token: Token[Callable[[], Actor]]) -> None:
+    _who.reset(token)
 
 
 def current_actor() -> Actor:

@@ -1,28 +1,34 @@
 """Every request has somebody who acts, for the audit trail."""
 
-from collections.abc import Callable
+import weakref
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 
-from accounts.acting import Actor, acting
+from accounts.acting import Actor, begin_acting, end_acting
 from accounts.caller import Caller
+from accounts.http.both_doors import BothDoors, Passage
 from accounts.http.client_address import client_address
 
 
-class ActingMiddleware:
+class ActingMiddleware(BothDoors):
     """Knows who asks, for as long as the request is answered."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
+    def passage(self, request: HttpRequest) -> Passage:
+        # Contexts are copied for threads and tasks, and what they hold lives as long as the last copy.
+        asked = weakref.ref(request)
+        token = begin_acting(lambda: actor_of(asked()))
+        try:
+            response = yield
+        finally:
+            end_acting(token)
+        return response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        with acting(lambda: actor_of(request)):
-            return self.get_response(request)
 
-
-def actor_of(request: HttpRequest) -> Actor:
+def actor_of(request: HttpRequest | None) -> Actor:
     """Return who sent a request: REST framework puts its caller there, a session its user, and both may be nobody."""
+    if request is None:
+        return Actor()
     user: Any = getattr(request, "user", None)
     address = client_address(request)
     if isinstance(user, Caller):
