@@ -52,12 +52,16 @@ faults: setup-dev ## Break everything under load for three minutes, and hold eve
 fuzz: setup $(VENV)/fuzz.stamp ## Fuzz a server of its own with its OpenAPI document as the law
 	SCHEMATHESIS=$(VENV)/fuzz/bin/schemathesis $(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
 
-lint-fast: setup-dev
+lint-fast: setup-dev $(VENV)/templates.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(CHECK_ENV) $(BIN)/mypy .
+
+# It has no cache of its own, and takes longer than all the other linters together.
+$(VENV)/templates.stamp: $(VENV)/dev.stamp pyproject.toml $(shell find templates -name '*.html')
 	$(BIN)/djlint templates --check --lint --quiet
+	@touch $@
 
 lint: lint-fast ## Check style, types, import directions, templates, unused code and security
 	@$(WORDS_OF_PAGES) >$(VENV)/words_of_pages.py
