@@ -224,6 +224,24 @@ class TooManyGrants(DomainError):
     title = "Too many grants"
 
 
+class QuotaExceeded(DomainError):
+    """Whoever owns it would have more streams, partitions, groups, keys or stored bytes than this installation allows.
+
+    `quota` names which. Delete what is not needed, shorten the retention, or ask the operator for more
+    (`EVENTFLOW_QUOTA_…`).
+    """
+
+    code = "quota_exceeded"
+    title = "Quota exceeded"
+
+    def __init__(self, quota: str, detail: str) -> None:
+        super().__init__(detail)
+        self.quota = quota
+
+    def __copy__(self) -> Self:
+        return type(self)(self.quota, self.detail)
+
+
 class ApiKeyNotFound(DomainError):
     """There is no such API key, or it is somebody else's.
 

@@ -307,6 +307,17 @@ LOGGING = {"level": LOG_LEVEL, "format": LOG_FORMAT}
 SLOW_REQUEST_SECONDS = seconds("EVENTFLOW_SLOW_REQUEST_SECONDS", default=1.0)
 SLOW_SQL_SECONDS = seconds("EVENTFLOW_SLOW_SQL_SECONDS", default=0.5)
 # /metrics: who has the token; without one, this machine alone.
+# How much one owner (a user or a team) may have; 0: as much as they like.
+QUOTAS = {
+    "streams": whole_number("EVENTFLOW_QUOTA_STREAMS", default=0),
+    "partitions": whole_number("EVENTFLOW_QUOTA_PARTITIONS", default=0),
+    "groups": whole_number("EVENTFLOW_QUOTA_GROUPS", default=0),
+    "keys": whole_number("EVENTFLOW_QUOTA_KEYS", default=0),
+    "stored_mib": whole_number("EVENTFLOW_QUOTA_STORED_MIB", default=0),
+}
+# The retention by age of a stream that is made without any; 0: none.
+DEFAULT_RETENTION_DAYS = whole_number("EVENTFLOW_DEFAULT_RETENTION_DAYS", default=0)
+
 METRICS_TOKEN = env.str("EVENTFLOW_METRICS_TOKEN", default="")
 # Two extras (requirements-extras.txt), off unless asked for: traces to an OpenTelemetry collector, errors to Sentry.
 TRACES_ENABLED = yes_or_no("EVENTFLOW_TRACES", default=False)

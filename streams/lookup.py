@@ -6,9 +6,12 @@ changed elsewhere is seen within the second.
 
 from dataclasses import dataclass
 
+from django.db.models import Sum
+
 from accounts.caller import Caller
 from accounts.errors import ScopeMissing
 from accounts.principals import Access
+from accounts.quotas import STORED_MIB, quota_of
 from accounts.roles import Right
 from accounts.services.key_uses import note_touch
 from accounts.short_memory import ShortMemory
@@ -16,7 +19,7 @@ from streams.access import rights_on_stream
 from streams.conf import STREAM_CACHE_SECONDS, STREAM_CACHE_SIZE
 from streams.errors import PartitionNotFound, StreamNotFound
 from streams.log.protocol import PartitionRef
-from streams.models import Stream, Visibility
+from streams.models import Partition, Stream, Visibility
 from streams.names import is_well_formed
 
 
@@ -29,6 +32,8 @@ class StreamInfo:
     access: Access
     is_internal: bool
     is_paused: bool
+    # Its owner has stored as much as they may.
+    is_full: bool
     partitions: tuple[PartitionRef, ...]
 
     def partition(self, number: int) -> PartitionRef:
@@ -104,11 +109,15 @@ def load_stream(name: str) -> StreamInfo | None:
     if not is_well_formed(name):
         return None
     row = Stream.objects.prefetch_related("partitions", "grants").filter(name=name).first()
-    return info_of(row) if row else None
+    return info_of(row, is_full=_is_full(row)) if row else None
 
 
-def info_of(row: Stream) -> StreamInfo:
-    """Return what the hot verbs need of a stream's row (with its partitions and grants)."""
+def info_of(row: Stream, *, is_full: bool = False) -> StreamInfo:
+    """Return what the hot verbs need of a stream's row (with its partitions and grants).
+
+    Args:
+        is_full: only appending asks, through `load_stream`.
+    """
     partitions = sorted(row.partitions.all(), key=lambda partition: partition.number)
     return StreamInfo(
         id=row.pk,
@@ -116,8 +125,17 @@ def info_of(row: Stream) -> StreamInfo:
         access=row.access,
         is_internal=row.visibility == Visibility.INTERNAL,
         is_paused=row.is_paused,
+        is_full=is_full,
         partitions=tuple(PartitionRef(partition.pk, row.name, partition.number) for partition in partitions),
     )
+
+
+def _is_full(row: Stream) -> bool:
+    most = quota_of(STORED_MIB)
+    if most is None:
+        return False
+    stored = Partition.objects.filter(stream__owner_id=row.owner_id, stream__owner_team_id=row.owner_team_id)
+    return (stored.aggregate(total=Sum("stored_bytes"))["total"] or 0) >= most * 2**20
 
 
 def forget_streams() -> None:

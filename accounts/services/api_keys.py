@@ -7,12 +7,14 @@ from typing import Final
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils import timezone
 
 from accounts.audit_actions import AuditAction
 from accounts.caller import Caller
 from accounts.errors import ApiKeyRevoked, FieldFault, UnusableFields
 from accounts.key_material import make_key
 from accounts.models import ApiKey, User
+from accounts.quotas import KEYS, check_quota, quota_of
 from accounts.roles import Right, Scope, scopes_of
 from accounts.services.audit import record
 from accounts.services.authenticate_key import forget_keys
@@ -41,10 +43,13 @@ def create_api_key(
     """Make a key for `user`, of scopes and streams that are of use to them.
 
     Raises:
-        UnusableFields
+        UnusableFields, QuotaExceeded
     """
     if faults := find_key_faults(user=user, scopes=scopes, stream_names=stream_names or ()):
         raise UnusableFields(faults)
+    if quota_of(KEYS) is not None:
+        working = Q(revoked_at__isnull=True) & (Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now()))
+        check_quota(KEYS, owner=user.email, used=user.api_keys.filter(working).count())
     with transaction.atomic():
         new = issue_api_key(
             user=user, name=name, scopes=scopes, stream_names=stream_names, expires_at=expires_at, addresses=addresses

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 
 from accounts.audit_actions import AuditAction
 from accounts.principals import Principal
+from accounts.quotas import GROUPS, check_quota, quota_of
 from accounts.services.audit import changed, record
 from consumers.conf import (
     DEFAULT_ACK_WAIT_SECONDS,
@@ -52,11 +53,14 @@ def create_group(
     Its committed offset is set in every partition from the first moment, so its lag is defined.
 
     Raises:
-        InvalidName, ReservedName
+        InvalidName, ReservedName, QuotaExceeded
         ConsumerGroupExists: one of that name exists with other settings.
         StreamNotFound: it was deleted meanwhile.
     """
     check_name(name)
+    if quota_of(GROUPS) is not None:
+        others = ConsumerGroup.objects.filter(owner_id=owner.user_id, owner_team_id=owner.team_id)
+        check_quota(GROUPS, owner="The owner", used=others.exclude(stream_id=stream.id, name=name).count())
     fields: dict[str, Any] = {**asdict(settings), "backoff_seconds": list(settings.backoff_seconds)}
     fields["max_deliveries"] = settings.max_deliveries or max(DEFAULT_MAX_DELIVERIES, settings.max_failures)
     try:

@@ -16,6 +16,7 @@ from accounts.errors import (
     EmptyBody,
     InvalidParameter,
     LoginThrottled,
+    QuotaExceeded,
     TooManyValues,
     UnknownField,
     UnusableFields,
@@ -129,7 +130,8 @@ def _of_domain_error(error: DomainError) -> Problem:
     elif isinstance(error, InvalidParameter):
         faults = [{"pointer": f"?{error.parameter}", "code": error.parameter_code, "detail": error.detail}]
     retryable = status in RETRYABLE_STATUSES or isinstance(error, RETRYABLE_ERRORS)
-    return Problem(status, error.code, error.title, error.detail, retryable, faults, headers)
+    members = {"quota": error.quota} if isinstance(error, QuotaExceeded) else {}
+    return Problem(status, error.code, error.title, error.detail, retryable, faults, headers, members)
 
 
 def _of_database_error(error: Exception) -> Problem:

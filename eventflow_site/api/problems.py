@@ -18,6 +18,7 @@ class Problem:
     Attributes:
         code: stable snake_case name; the `type` URI leads to its explanation.
         retryable: sending the same again may succeed.
+        members: what else a program may want to know, by name.
         errors: items `{pointer, code, detail}`, where single parts of the request are at fault.
     """
 
@@ -28,6 +29,7 @@ class Problem:
     retryable: bool = False
     errors: list[dict[str, str]] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
+    members: dict[str, str] = field(default_factory=dict)
 
     def as_response(self, request_id: str) -> HttpResponse:
         document: dict[str, Any] = {
@@ -38,6 +40,7 @@ class Problem:
             "code": self.code,
             "request_id": request_id,
             "retryable": self.retryable,
+            **self.members,
         }
         if self.errors:
             document["errors"] = self.errors

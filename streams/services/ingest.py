@@ -9,8 +9,9 @@ from msgspec import UNSET
 
 from accounts.caller import Caller
 from accounts.database_threads import in_database_thread
-from accounts.errors import ScopeMissing
+from accounts.errors import QuotaExceeded, ScopeMissing
 from accounts.long_work import off_the_loop_if_long
+from accounts.quotas import STORED_MIB, quota_of
 from accounts.roles import Right
 from accounts.services.idempotency import find_answer
 from accounts.waits import run_blocking
@@ -192,6 +193,11 @@ async def _open_stream(caller: Caller, name: str) -> StreamInfo:
     stream = await require_stream_async(caller, name, Right.PRODUCE)
     if stream.is_paused:
         raise StreamPaused(f"{stream.name} is paused: its owner or an admin can resume it. Nothing was stored.")
+    if stream.is_full:
+        raise QuotaExceeded(
+            STORED_MIB,
+            f"The owner of {stream.name} has stored {quota_of(STORED_MIB)} MiB, which is the most. Nothing was stored.",
+        )
     return stream
 
 

@@ -4,12 +4,15 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+from django.conf import settings as installation
 from django.db import IntegrityError, transaction
+from django.db.models import Sum
 
 from accounts.audit_actions import AuditAction
 from accounts.caller import Caller
 from accounts.errors import ScopeMissing
 from accounts.principals import Principal
+from accounts.quotas import PARTITIONS, STREAMS, check_quota, quota_of
 from accounts.services.audit import changed, record
 from streams.conf import MAX_PARTITIONS
 from streams.errors import ConfirmationMissing, InvalidName, ReservedName, StreamExists
@@ -23,6 +26,11 @@ from streams.names import NAME_PATTERN, is_reserved, is_well_formed
 before_deletion: Final[list[Callable[[Stream], None]]] = []
 
 
+def default_max_age_seconds() -> int | None:
+    """Return the retention by age of a stream that is made without any; None: its events stay."""
+    return installation.DEFAULT_RETENTION_DAYS * 86_400 or None
+
+
 @dataclass(frozen=True, slots=True)
 class StreamSettings:
     """What may be said of a stream when it is created. Durations in seconds, sizes in bytes; None: no limit."""
@@ -30,7 +38,7 @@ class StreamSettings:
     description: str = ""
     partitions: int = 1
     visibility: str = "internal"
-    retention_max_age_seconds: int | None = None
+    retention_max_age_seconds: int | None = field(default_factory=default_max_age_seconds)
     retention_max_bytes: int | None = None
     retention_max_events: int | None = None
     is_paused: bool = False
@@ -54,7 +62,7 @@ def create_stream(*, caller: Caller, name: str, settings: StreamSettings, owner:
     """Create a stream with its partitions; the caller owns it, or a team of theirs, or whom an admin names.
 
     Raises:
-        InvalidName, ReservedName, StreamExists, ScopeMissing
+        InvalidName, ReservedName, StreamExists, ScopeMissing, QuotaExceeded
     """
     check_name(name)
     if not caller.may_touch(name):
@@ -62,6 +70,7 @@ def create_stream(*, caller: Caller, name: str, settings: StreamSettings, owner:
     owner = owner or Principal(user_id=caller.user_id)
     if not owner.includes(caller) and not caller.is_admin:
         raise ScopeMissing("Only an admin can create a stream for somebody else.")
+    _check_quotas(owner, caller, settings.partitions)
     if not 1 <= settings.partitions <= MAX_PARTITIONS:
         raise ValueError(settings.partitions)
     try:
@@ -90,6 +99,16 @@ def create_stream(*, caller: Caller, name: str, settings: StreamSettings, owner:
     )
     transaction.on_commit(forget_streams)
     return stream
+
+
+def _check_quotas(owner: Principal, caller: Caller, partitions: int) -> None:
+    if quota_of(STREAMS) is None and quota_of(PARTITIONS) is None:
+        return
+    owned = Stream.objects.filter(owner_id=owner.user_id, owner_team_id=owner.team_id)
+    name = caller.email if owner == caller.principal else "The owner"
+    check_quota(STREAMS, owner=name, used=owned.count())
+    used = owned.aggregate(total=Sum("partition_count"))["total"] or 0
+    check_quota(PARTITIONS, owner=name, used=used, more=partitions)
 
 
 @transaction.atomic

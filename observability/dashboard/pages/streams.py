@@ -22,7 +22,7 @@ from observability.dashboard.queries.stream_pages import describe_stream, list_s
 from streams.bodies import read_new_stream, read_stream_changes
 from streams.models import Stream, Visibility
 from streams.queries import get_stream, totals_of
-from streams.services.lifecycle import change_stream, create_stream, delete_stream
+from streams.services.lifecycle import change_stream, create_stream, default_max_age_seconds, delete_stream
 
 AGE_UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
 SIZE_UNITS = {"bytes": 1, "MiB": 2**20, "GiB": 2**30}
@@ -67,7 +67,14 @@ class NewStream(Page):
     template = "dashboard/stream_new.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        values = {"partitions": "1", "visibility": Visibility.INTERNAL, "age_unit": "days", "size_unit": "GiB"}
+        age, age_unit = _in_unit(default_max_age_seconds(), AGE_UNITS)
+        values = {
+            "partitions": "1",
+            "visibility": Visibility.INTERNAL,
+            "max_age": age,
+            "age_unit": age_unit,
+            "size_unit": "GiB",
+        }
         return self.whole(self.template, form=Form(values), **CHOICES)
 
     @once()
