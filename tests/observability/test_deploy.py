@@ -277,6 +277,73 @@ def test_containers_are_in_order():
         assert weak not in (DEPLOY / "compose.yaml").read_text()
 
 
+OURS = ("web", "worker", "beat", "migrate")
+
+
+def networks_of(name: str) -> set[str]:
+    return set(COMPOSE["services"][name]["networks"])
+
+
+def test_no_role_that_eventflow_has_is_a_superuser():
+    """What the script makes of it is tested in test_deployed_role.py."""
+    server = COMPOSE["services"]["postgres"]
+    url = COMPOSE["x-eventflow"]["environment"]["DATABASE_URL"]
+    role, password = re.match(r"postgresql://(\w+):(\$\{.+?\})@postgres", url).groups()
+    assert role != server["environment"]["POSTGRES_USER"]
+    assert (
+        password == server["environment"]["EVENTFLOW_DATABASE_PASSWORD"] != server["environment"]["POSTGRES_PASSWORD"]
+    )
+    assert "./postgres:/docker-entrypoint-initdb.d:ro" in server["volumes"]
+    assert [path.name for path in (DEPLOY / "postgres").iterdir()] == ["create_role.sh"]
+    # Until the script has run, there is a server on the socket alone.
+    assert "-h 127.0.0.1" in server["healthcheck"]["test"][1]
+    assert not any("POSTGRES_SUPERUSER" in str(COMPOSE["services"][name]) for name in OURS)
+
+
+def test_no_container_takes_all_memory_or_processes_of_the_machine():
+    for name, service in COMPOSE["services"].items():
+        assert re.fullmatch(r"\d+[mg]", service["mem_limit"]), name
+        assert service["pids_limit"] <= 512, name
+
+
+def test_no_container_has_a_capability_that_it_does_not_need_or_can_gain_one():
+    for name, service in COMPOSE["services"].items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert not service.get("privileged"), name
+        # Those that begin as root to become somebody else.
+        begins_as_root = name in ("postgres", "valkey")
+        gained = {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"} if begins_as_root else set()
+        assert set(service.get("cap_add", ())) == gained, name
+        assert not any("docker.sock" in volume for volume in service.get("volumes", ())), name
+
+
+def test_databases_are_reached_by_those_who_work_with_them_alone():
+    assert COMPOSE["networks"]["data"] == {"internal": True}
+    for database in ("postgres", "valkey"):
+        assert networks_of(database) == {"data"}
+        assert "ports" not in COMPOSE["services"][database]
+    assert {name for name in COMPOSE["services"] if "data" in networks_of(name)} == {*OURS, "postgres", "valkey"}
+    assert {name for name in COMPOSE["services"] if "edge" in networks_of(name)} == {"web"}
+    assert set().union(*map(networks_of, COMPOSE["services"])) == COMPOSE["networks"].keys()
+
+
+def test_ports_are_open_to_this_machine_alone_unless_somebody_says_otherwise():
+    opened = [port for service in COMPOSE["services"].values() for port in service.get("ports", ())]
+    assert len(opened) == 3
+    assert all(port.startswith(("127.0.0.1:", "${PUBLISH:-127.0.0.1:")) for port in opened)
+
+
+def test_images_are_pinned_to_a_version_that_does_not_move():
+    images = [service["image"] for service in COMPOSE["services"].values() if "image" in service]
+    images += re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
+    for image in set(images) - {COMPOSE["x-eventflow"]["image"]}:
+        # PostgreSQL's versions have two numbers, others three.
+        numbers = 2 if image.startswith("postgres:") else 3
+        assert re.search(rf":v?\d+(\.\d+){{{numbers - 1}}}(-[a-z-]+)?(@sha256:[0-9a-f]{{64}})?$", image), image
+    assert len(set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE))) == 1, "built on what it runs on"
+
+
 def test_the_image_has_what_it_copies_and_nobody_is_root_in_it():
     allowed = {line[1:] for line in (PROJECT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     copied = [words.split()[:-1] for words in re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.MULTILINE)]
