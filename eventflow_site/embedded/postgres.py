@@ -1,7 +1,8 @@
 """An embedded PostgreSQL server: found, initialised, started, its address known.
 
 It listens on a Unix socket in a directory that only its user may enter, and on no port: nothing
-to collide with, nobody else to come in, and no password to keep.
+to collide with, nobody else to come in, and no password to keep. Started by root it runs as `nobody`,
+as others may; then the system's word is asked for who comes, and only root is let in.
 """
 
 import os
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
+from eventflow_site.embedded.admission import admit_ourselves_alone
 from eventflow_site.embedded.errors import CannotStart
 from eventflow_site.embedded.places import (
     can_reach,
@@ -123,6 +125,8 @@ class PostgresServer:
         self._clear_stale_pid_file()
         # PostgreSQL refuses a directory that a `chmod -R` in the checkout has opened to others.
         make_private(self.data, self.run_as)
+        if self.run_as is not None:
+            admit_ourselves_alone(self.data, role=ROLE)
         settings = {**_TUNING, **self.durability}
         return self._start(
             [
