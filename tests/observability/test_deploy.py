@@ -256,6 +256,12 @@ def test_what_compose_asks_for_is_in_its_example():
     assert asked <= offered
 
 
+def test_what_the_example_offers_reaches_a_container():
+    offered = set(re.findall(r"^([A-Z_]+)=", (DEPLOY / "compose.env.example").read_text(), re.MULTILINE))
+    used = set(re.findall(r"\$\{([A-Z_]+)[:}]", (DEPLOY / "compose.yaml").read_text()))
+    assert offered <= used
+
+
 def test_containers_are_in_order():
     services = COMPOSE["services"]
     assert services.keys() == {"web", "worker", "beat", "migrate", "postgres", "valkey", "prometheus", "grafana"}
