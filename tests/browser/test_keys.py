@@ -45,7 +45,7 @@ def test_a_name_that_is_refused_stays_to_be_mended(page, owner, complaints):
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Name").fill("checkout")
     for scope in ("consume", "produce"):
-        dialog.get_by_label(scope).uncheck()
+        dialog.get_by_role("checkbox", name=re.compile(rf"^{scope}\b")).uncheck()
     dialog.get_by_role("button", name="Make the key").click()
 
     expect(page.get_by_role("dialog").locator(".field-error")).to_be_visible()
