@@ -62,9 +62,9 @@ class ReservedName(DomainError):
 
 
 class ConfirmationMissing(DomainError):
-    """Deleting a stream deletes all its events, so the request has to name it twice.
+    """Deleting a stream or a consumer group cannot be undone, so the request has to name it twice.
 
-    Add `?confirm=` with the stream's name.
+    Add `?confirm=` with the name of what is deleted.
     """
 
     code = "confirmation_missing"

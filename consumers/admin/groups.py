@@ -19,6 +19,7 @@ from consumers.conf import (
     MAX_MAX_FAILURES,
     MAX_MAX_IN_FLIGHT,
 )
+from consumers.dead_letter_queries import count_open_dead_letters
 from consumers.models import ConsumerGroup, GroupGrant, GroupMember, GroupOffset
 from consumers.queries import forget_groups, lag_of, with_offsets
 from consumers.services.groups import GroupSettings, change_group, create_group, delete_group
@@ -148,15 +149,20 @@ class ConsumerGroupAdmin(admin.ModelAdmin):
         forget_groups()
 
     def delete_model(self, request: HttpRequest, group: ConsumerGroup) -> None:
-        delete_group(group=group)
+        delete_group(group=group, confirm=group.name)
 
     def delete_queryset(self, request: HttpRequest, groups: QuerySet[ConsumerGroup]) -> None:
         for group in groups:
-            delete_group(group=group)
+            delete_group(group=group, confirm=group.name)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Name what goes without loading it: a group may have many deliveries and dead letters."""
-        names = [f"{group.stream.name}: {group.name}, its offsets, deliveries and dead letters" for group in objs]
+        counts = count_open_dead_letters([group.pk for group in objs])
+        names = [
+            f"{group.stream.name}: {group.name}, its offsets, deliveries and dead letters "
+            f"({counts.get(group.pk, 0)} open)"
+            for group in objs
+        ]
         return names, {"consumer groups": len(names)}, set(), []
 
     @admin.action(description="Pause")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,6 +11,7 @@ from accounts.caller import caller_of
 from accounts.http.idempotent import idempotent
 from accounts.http.parsers import require_body
 from accounts.http.views import StrictViewSet
+from accounts.names import NAME_PATTERN
 from accounts.permissions import MayConsume
 from accounts.queries import find_owner
 from accounts.roles import Right
@@ -61,6 +62,7 @@ class GroupViewSet(StrictViewSet):
     serializer_class = GroupSerializer
     queryset = ConsumerGroup.objects.none()
     keyset = ("name",)
+    query_parameters = {"destroy": ("confirm",)}
 
     @extend_schema(operation_id="list_stream_groups")
     def list(self, request: Request, stream: str) -> Response:
@@ -99,10 +101,21 @@ class GroupViewSet(StrictViewSet):
             changes |= new_owner_of(found, name=owner, caller=caller_of(request))
         return Response(GroupSerializer(change_group(group=found, changes=changes)).data)
 
-    @extend_schema(operation_id="delete_group", responses={204: None})
+    @extend_schema(
+        operation_id="delete_group",
+        parameters=[
+            OpenApiParameter(
+                "confirm",
+                {"type": "string", "pattern": NAME_PATTERN},
+                required=True,
+                description="The group's name once more; without it you are told what goes.",
+            )
+        ],
+        responses={204: None},
+    )
     def destroy(self, request: Request, stream: str, group: str) -> Response:
-        """Delete a group that you manage, with its offsets; the events stay."""
-        delete_group(group=_managed(request, stream, group))
+        """Delete a group that you manage, with its offsets and dead letters; the events stay."""
+        delete_group(group=_managed(request, stream, group), confirm=self.query.get("confirm"))
         return Response(status=204)
 
 

@@ -18,11 +18,12 @@ from consumers.conf import (
     DEFAULT_MAX_FAILURES,
     DEFAULT_MAX_IN_FLIGHT,
 )
+from consumers.dead_letter_queries import count_open_dead_letters
 from consumers.errors import ConsumerGroupExists, ConsumerGroupNotFound
 from consumers.models import ConsumerGroup, GroupOffset, Mode, Ordering, Start
 from consumers.queries import forget_groups
 from consumers.services.wakeup import wake_consumers
-from streams.errors import StreamNotFound
+from streams.errors import ConfirmationMissing, StreamNotFound
 from streams.log import get_log
 from streams.lookup import StreamInfo
 from streams.models import Stream
@@ -127,8 +128,16 @@ def change_group(*, group: ConsumerGroup, changes: dict[str, Any]) -> ConsumerGr
     return group
 
 
-def delete_group(*, group: ConsumerGroup) -> None:
-    """Delete a group with its offsets, deliveries and dead letters; the stream's events stay."""
+def delete_group(*, group: ConsumerGroup, confirm: str | None) -> None:
+    """Delete a group with its offsets, deliveries and dead letters; the stream's events stay.
+
+    Raises:
+        ConfirmationMissing: `confirm` is not the group's name.
+    """
+    if confirm != group.name:
+        count = count_open_dead_letters([group.pk]).get(group.pk, 0)
+        letters = "1 open dead letter" if count == 1 else f"{count} open dead letters"
+        raise ConfirmationMissing(f"This deletes its offsets and {letters}. Confirm with ?confirm={group.name}.")
     with transaction.atomic():
         _hold(ConsumerGroup.objects.filter(pk=group.pk))
         record(

@@ -116,7 +116,7 @@ def test_a_committed_offset_never_goes_back_and_never_beyond_what_was_committed(
 def test_a_commit_for_a_group_that_is_being_deleted_finds_no_group(key: str) -> None:
     group = ConsumerGroup.objects.select_related("stream").get(name="billing")
     info = info_of(group.stream)
-    delete_group(group=ConsumerGroup.objects.get(pk=group.pk))
+    delete_group(group=ConsumerGroup.objects.get(pk=group.pk), confirm=group.name)
     with pytest.raises(ConsumerGroupNotFound):
         commit_offsets(stream=info, group=group, offsets={0: 1})
 

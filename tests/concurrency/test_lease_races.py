@@ -340,7 +340,7 @@ def test_a_range_that_is_being_cut_is_not_left_behind_in_part(what, alone):
         if what == "seek":
             seek_group(stream=info(group), group=group, target=SeekTarget(SeekTo.EARLIEST))
         else:
-            delete_group(group=group)
+            delete_group(group=group, confirm=group.name)
 
     with transaction.atomic():
         assert offsets(lease(group, 3).deliveries) == [1, 2, 3]

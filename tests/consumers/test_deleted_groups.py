@@ -21,7 +21,7 @@ def deleted():
     produce(group, 3)
     delivery = lease_one(group)
     stream = info(group)
-    delete_group(group=ConsumerGroup.objects.get(pk=group.pk))
+    delete_group(group=ConsumerGroup.objects.get(pk=group.pk), confirm=group.name)
     return group, stream, delivery
 
 

@@ -80,7 +80,7 @@ def test_a_neighbour_looks_at_the_group_and_makes_one_of_their_own(neighbour, bi
     assert neighbour.post("/streams/orders/consumer-groups", {"name": "own"}).status_code == 201
     own = "/streams/orders/consumer-groups/own"
     assert neighbour.post(f"{own}/seek", {"to": "latest"}).status_code == 200
-    assert neighbour.delete(own).status_code == 204
+    assert neighbour.delete(f"{own}?confirm=own").status_code == 204
 
 
 def test_making_an_equal_group_takes_nothing_over(neighbour, billing):
@@ -94,7 +94,7 @@ def test_its_owner_does_everything_with_a_key_that_may_consume(maker, shipping):
     assert client.post(f"{LEASING}/lease", {}).status_code == 200
     assert client.post(f"/dead-letters/{make_dead_letter(shipping).pk}/redrive", {}).status_code == 202
     assert client.patch(LEASING, {"paused": True}).status_code == 200
-    assert client.delete(LEASING).status_code == 204
+    assert client.delete(f"{LEASING}?confirm=shipping").status_code == 204
 
 
 def test_the_streams_owner_needs_the_scope_to_manage_for_the_groups_of_others(owner, billing):
@@ -106,7 +106,7 @@ def test_the_streams_owner_needs_the_scope_to_manage_for_the_groups_of_others(ow
 def test_an_admins_narrow_key_commands_no_group_of_others(billing):
     admin = make_user(*Role)
     assert_refused(ApiClient(key=make_key(admin, Right.PRODUCE, Right.CONSUME)).delete(GROUP))
-    assert ApiClient(token=make_token(admin)).delete(GROUP).status_code == 204
+    assert ApiClient(token=make_token(admin)).delete(f"{GROUP}?confirm={GROUP.rsplit('/', 1)[1]}").status_code == 204
 
 
 def test_a_bulk_act_touches_the_groups_that_the_caller_manages(neighbour, maker, stream, shipping):

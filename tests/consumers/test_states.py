@@ -183,7 +183,9 @@ PLAYS: dict[str, list[Callable[[Scene], Any]]] = {
     "take_exhausted": [take_exhausted(5), take_exhausted(3)],
     "redrive_dead_letters": [redrive_dead_letters],
     "consumers/services/seek.py: _seek": [seek(0), seek(3)],
-    "consumers/services/groups.py: delete_group": [lambda scene: delete_group(group=scene.group)],
+    "consumers/services/groups.py: delete_group": [
+        lambda scene: delete_group(group=scene.group, confirm=scene.group.name)
+    ],
 }
 # What these insert is not a part of another delivery: it comes from nothing.
 FROM_NOTHING = {"lease_fresh", "deal_fresh", "redrive_dead_letters"}

@@ -107,7 +107,7 @@ TABLE: list[tuple[str, Any, str]] = [
     ("POST /streams/{stream}/consumer-groups", NEW, "     201 201 201 201 201 404 404 403 403 201 403 404 401"),
     (f"GET {GROUP}", None, "                              200 200 200 200 200 404 404 403 403 200 403 404 401"),
     (f"PATCH {GROUP}", {"paused": False}, "               200 200 200 200 403 404 404 403 403 403 403 404 401"),
-    (f"DELETE {GROUP}", None, "                           204 204 204 204 403 404 404 403 403 403 403 404 401"),
+    (f"DELETE {GROUP}?confirm={{group}}", None, "           204 204 204 204 403 404 404 403 403 403 403 404 401"),
     (f"GET {GROUP}/grants", None, "                       200 200 200 200 403 404 404 403 403 403 403 404 401"),
     (f"POST {GROUP}/grants", USE, "                       201 201 201 201 403 404 404 403 403 403 403 404 401"),
     (f"DELETE {GROUP}/grants/{{group_grant}}", None, "    204 204 204 204 403 404 404 403 403 403 403 404 401"),

@@ -51,7 +51,7 @@ TABLE = {
     "POST /streams/{stream}/consumer-groups": "     201 201 201 403 201 201 403 404",
     f"GET {GROUP}": "                               200 200 200 403 200 200 403 404",
     f"PATCH {GROUP}": "                             200 200 403 403 403 200 403 404",
-    f"DELETE {GROUP}": "                            204 204 403 403 403 204 403 404",
+    f"DELETE {GROUP}?confirm={{group}}": "            204 204 403 403 403 204 403 404",
     f"GET {GROUP}/grants": "                        200 200 403 403 403 200 403 404",
     f"POST {GROUP}/grants": "                       201 201 403 403 403 201 403 404",
     f"DELETE {GROUP}/grants/{{group_grant}}": "     204 204 403 403 403 204 403 404",

@@ -100,7 +100,7 @@ def test_every_kind_of_act_leaves_its_entry(owner, client, admin):
     client.post(f"/dead-letters/{letters[1]}/resolve", {})
     client.post(f"/dead-letters/{letters[2]}/discard", {})
     client.post("/dead-letters/discard", {"filter": {"stream": "orders"}})
-    client.delete(GROUP)
+    client.delete(f"{GROUP}?confirm=shipping")
     made = client.post("/api-keys", {"name": "k", "scopes": ["produce"]}).json()
     rotated = client.post(f"/api-keys/{made['id']}/rotate", {"overlap_seconds": 60}).json()
     client.delete(f"/api-keys/{rotated['id']}")

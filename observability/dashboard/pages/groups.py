@@ -196,7 +196,8 @@ class DeleteGroup(Page):
         )
 
     def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
-        delete_group(group=_managed(self, require_stream(self.caller, stream, Right.CONSUME), group))
+        found = _managed(self, require_stream(self.caller, stream, Right.CONSUME), group)
+        delete_group(group=found, confirm=request.POST.get("confirm"))
         return self.done(Toast("good", f"{group} is deleted"), to=reverse("stream-groups", args=[stream]))
 
 
