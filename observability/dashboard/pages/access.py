@@ -12,7 +12,7 @@ from accounts.queries import find_grantee
 from accounts.roles import Right
 from accounts.services.owners import new_owner_of
 from consumers.access import GroupRight
-from consumers.bodies.groups import read_group_grant
+from consumers.bodies.groups import read_group_changes, read_group_grant
 from consumers.models import ConsumerGroup
 from consumers.queries import require_group
 from consumers.services.grants import grant_group, revoke_group_grant
@@ -21,14 +21,14 @@ from observability.dashboard.forms import refused_form
 from observability.dashboard.page import Page, Toast, is_htmx
 from observability.dashboard.problems import problem_of
 from observability.dashboard.queries.access_cards import AccessCard, group_access, stream_access
-from streams.bodies import read_stream_grant
+from streams.bodies import read_stream_changes, read_stream_grant
 from streams.lookup import StreamInfo, require_stream
 from streams.models import Stream
 from streams.queries import get_stream
 from streams.services.grants import grant_stream, revoke_stream_grant
 from streams.services.lifecycle import change_stream
 
-FIELDS = {"/user": "whom", "/team": "whom", "/rights": "rights", "/rights/0": "rights"}
+FIELDS = {"/user": "whom", "/team": "whom", "/owner": "owner", "/rights": "rights", "/rights/0": "rights"}
 
 
 class _Sharing(Page):
@@ -82,8 +82,9 @@ class StreamOwner(_Sharing):
     def post(self, request: HttpRequest, stream: str) -> HttpResponse:
         row = get_stream(self.caller, stream, Right.MANAGE)
         try:
-            owner = new_owner_of(row, name=request.POST.get("owner", "").strip(), caller=self.caller)
-        except DomainError as error:
+            _, name = read_stream_changes({"owner": request.POST.get("owner", "").strip()})
+            owner = new_owner_of(row, name=str(name), caller=self.caller)
+        except (DomainError, ValidationError) as error:
             return self.card_again(error, stream_access(self.caller, row), "owner")
         changed = change_stream(stream=row, changes=owner)
         return self.done(
@@ -122,8 +123,9 @@ class GroupOwner(_Sharing):
     def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
         info, found = _managed(self, stream, group)
         try:
-            owner = new_owner_of(found, name=request.POST.get("owner", "").strip(), caller=self.caller)
-        except DomainError as error:
+            _, name = read_group_changes({"owner": request.POST.get("owner", "").strip()})
+            owner = new_owner_of(found, name=str(name), caller=self.caller)
+        except (DomainError, ValidationError) as error:
             return self.card_again(error, group_access(self.caller, found), "owner")
         changed = change_group(group=found, changes=owner)
         toast = Toast("good", f"{changed.name} belongs to {changed.owner_name}")

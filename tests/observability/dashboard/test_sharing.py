@@ -101,3 +101,13 @@ def test_who_only_manages_it_is_not_offered_to_give_it_away(owner, things, base)
     assert f"{base}/access/owner" not in client.get(f"{base}/settings").content.decode()
     assert client.post(f"{base}/access/owner", {"owner": deputy.email}).status_code == 403
     assert f"{base}/access/owner" in browser(owner).get(f"{base}/settings").content.decode()
+
+
+@pytest.mark.parametrize("base", [STREAM, GROUP])
+@pytest.mark.parametrize("name", ["", "pay\x00ments", "a\x00@b.c", "nowhere", "x" * 300])
+def test_a_new_owner_that_is_none_is_said_at_its_field(owner, things, base, name):
+    answer = browser(owner).post(f"{base}/access/owner", {"owner": name}, headers={"HX-Request": "true"})
+    assert answer.status_code == 422
+    assert 'class="field-error" id="h-owner"' in answer.content.decode()
+    things[base].refresh_from_db()
+    assert things[base].owner == owner
