@@ -16,9 +16,15 @@ LOCK_FILES = ("requirements.txt", "requirements-embedded.txt", "requirements-ext
 PATIENCE_SECONDS = 300
 
 
+def tool() -> str:
+    """Where pip-audit is; `PIP_AUDIT` names it from where this was started, and it runs in another directory."""
+    named = os.environ.get("PIP_AUDIT", "pip-audit")
+    return str(Path(named).absolute()) if os.sep in named else named
+
+
 def main() -> int:
     command = [
-        *(os.environ.get("PIP_AUDIT", "pip-audit"), "--require-hashes", "--disable-pip"),
+        *(tool(), "--require-hashes", "--disable-pip"),
         *("--format", "json", "--progress-spinner", "off", "--timeout", "15"),
         *(word for name in LOCK_FILES for word in ("--requirement", str(PROJECT / name))),
     ]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.advisories.__main__ import LOCK_FILES
+from tests.advisories.__main__ import LOCK_FILES, tool
 from tests.advisories.outcome import BROKEN, FINE, FOUND, outcome_of
 from tests.conventions.test_committed_files import PROJECT
 
@@ -17,6 +17,14 @@ FAULTY = {"name": "jinja2", "version": "3.0", "vulns": [ADVISORY]}
 def told(*packages: object, errors: str = "") -> tuple[int, list[str]]:
     outcome = outcome_of(output=json.dumps({"dependencies": packages, "fixes": []}), errors=errors)
     return outcome.exit_code, outcome.lines
+
+
+def test_the_tool_is_found_from_another_directory_too(monkeypatch):
+    """The Makefile names it from the project's directory, and it runs in one without a pyproject.toml."""
+    monkeypatch.setenv("PIP_AUDIT", ".venv/audit/bin/pip-audit")
+    assert tool() == str(PROJECT / ".venv/audit/bin/pip-audit")
+    monkeypatch.delenv("PIP_AUDIT")
+    assert tool() == "pip-audit", "one that stands in the PATH is left to it"
 
 
 def test_nothing_found_is_fine():
