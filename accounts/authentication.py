@@ -16,9 +16,11 @@ from accounts.caller import Caller
 from accounts.database_threads import in_database_thread
 from accounts.errors import AddressNotAllowed, AmbiguousCredentials, InvalidCredentials
 from accounts.http.client_address import client_address, visitor_of
+from accounts.limits.rates import REQUESTS, get_rates
 from accounts.services.authenticate_key import authenticate_key, authenticate_key_async
 from accounts.services.key_uses import note_key_use
 from accounts.services.tokens import load_session_of
+from accounts.turns import Names
 
 MAX_CREDENTIAL_LENGTH = 4096
 SCHEME = "Bearer "
@@ -31,13 +33,16 @@ class CallerAuthentication(BaseAuthentication):
         AmbiguousCredentials: both are there, so it is unclear who asks.
         InvalidCredentials: the credential is malformed, unknown, expired or revoked.
         AddressNotAllowed: the key may be used from elsewhere only.
+        RateLimited: it sends too many requests.
     """
 
     def authenticate(self, request: HttpRequest) -> tuple[Caller, None] | None:
         key, bearer = _credentials_of(request)
-        if key is not None:
-            return _admitted(authenticate_key(key), request), None
-        return None if bearer is None else (caller_of_token(bearer), None)
+        if key is None and bearer is None:
+            return None
+        caller = caller_of_token(bearer or "") if key is None else _admitted(authenticate_key(key), request)
+        take_request(caller)
+        return caller, None
 
     def authenticate_header(self, request: HttpRequest) -> str:
         return 'Bearer realm="eventflow"'
@@ -55,7 +60,18 @@ async def find_caller(request: HttpRequest) -> Caller | None:
     return None if bearer is None else await in_database_thread(lambda: caller_of_token(bearer))
 
 
-async def find_sender(request: HttpRequest) -> str | None:
+def take_request(caller: Caller) -> None:
+    """Count a request of somebody who may send one.
+
+    Raises:
+        RateLimited
+    """
+    rates = get_rates()
+    rates.admit(caller, REQUESTS)
+    rates.spend(caller, REQUESTS, 1)
+
+
+async def find_sender(request: HttpRequest) -> Names | None:
     """Return who a request is certainly from, as far as that can be told for next to nothing; None: anybody.
 
     For bounds on what is not looked at yet. A token is not looked up: a user who was disabled may still send slowly.
@@ -64,10 +80,10 @@ async def find_sender(request: HttpRequest) -> str | None:
     try:
         if key is not None:
             caller = await authenticate_key_async(key)
-            return caller.reference if _may_come_from(caller, request) else None
+            return caller.names_in_turn if _may_come_from(caller, request) else None
         if bearer is not None and bearer.isascii() and len(bearer) <= MAX_CREDENTIAL_LENGTH:
             token = JWTAuthentication().get_validated_token(bearer.removeprefix(SCHEME).encode("ascii"))
-            return f"user:{token['sub']}"
+            return (f"owner:{token['sub']}", f"user:{token['sub']}")
     except (DatabaseError, PoolTimeout, InvalidCredentials, InvalidToken, ValueError, OverflowError, KeyError):
         return None
     return None

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from accounts.principals import Principal
 from accounts.roles import ALL_SCOPES, Right, Role, Scope, rights_of, roles_within
+from accounts.turns import Names
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,11 @@ class Caller:
     def reference(self) -> str:
         """A stable name for logs, idempotency keys and the audit trail: `key:…` or `user:…`."""
         return f"key:{self.key_id}" if self.key_id else f"user:{self.user_id}"
+
+    @property
+    def names_in_turn(self) -> Names:
+        """Whose turn it is when this caller's comes, from the outside in."""
+        return (f"owner:{self.user_id}", self.reference)
 
     @property
     def principal(self) -> Principal:

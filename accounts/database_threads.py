@@ -24,13 +24,18 @@ class NoDatabaseThread(PoolTimeout):
     """None came free in time: as if there had been no connection, so nothing was done."""
 
 
-def lend_database_threads(size: int) -> LentThreads:
-    """Give the running loop threads to ask the database with, one for each connection that it may have."""
+def lend_database_threads(size: int, *, check_line: Callable[[list[int]], None] | None = None) -> LentThreads:
+    """Give the running loop threads to ask the database with, one for each connection that it may have.
+
+    Args:
+        check_line: may refuse a caller who has many requests waiting for one already.
+    """
     threads = LentThreads(
         "database",
         size=size,
         patience_seconds=PATIENCE_SECONDS,
         refusal=lambda: NoDatabaseThread("no thread came free to ask the database with"),
+        check_line=check_line,
     )
     _threads[asyncio.get_running_loop()] = threads
     return threads

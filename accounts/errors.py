@@ -224,6 +224,28 @@ class TooManyGrants(DomainError):
     title = "Too many grants"
 
 
+class RateLimited(DomainError):
+    """The key, or its owner with all keys together, asks for more than this installation lets one caller have.
+    Nothing was done.
+
+    `bucket` names of what: `requests`, `events` or `bytes` in the long run; `waiting` requests and `reads` at a time.
+    Wait as long as `Retry-After` says, then go on more slowly: a batch is one request, and a lease or a poll can take
+    many events. The operator sets the rates (`EVENTFLOW_LIMIT_…`).
+    """
+
+    code = "rate_limited"
+    title = "Too much at once"
+
+    def __init__(self, bucket: str, whose: str, retry_after_seconds: int) -> None:
+        super().__init__(f"The limit of {bucket} for this {whose} is reached. Retry in {retry_after_seconds} s.")
+        self.bucket = bucket
+        self.whose = whose
+        self.retry_after_seconds = retry_after_seconds
+
+    def __copy__(self) -> Self:
+        return type(self)(self.bucket, self.whose, self.retry_after_seconds)
+
+
 class QuotaExceeded(DomainError):
     """Whoever owns it would have more streams, partitions, groups, keys or stored bytes than this installation allows.
 

@@ -1,4 +1,4 @@
-"""Threads that an event loop lends work to: never more than so many at once, the others wait in order.
+"""Threads that an event loop lends work to: never more than so many at once, the others wait for their turn.
 
 Who waits for a thread waits on the loop and costs next to nothing, but not for ever. So a database that is stuck
 holds these threads, and neither the loop nor anybody who does not ask the database.
@@ -7,10 +7,11 @@ holds these threads, and neither the loop nor anybody who does not ask the datab
 import asyncio
 import contextvars
 import threading
-from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
+
+from accounts.turns import Turns, current_names
 
 Returned = TypeVar("Returned")
 
@@ -52,16 +53,26 @@ class LentThreads:
     Args:
         patience_seconds: how long to wait for a thread.
         refusal: makes the error for whom none came free in time.
+        check_line: called with how many wait already for each of the names that more work is for; it may refuse it.
     """
 
-    def __init__(self, name: str, *, size: int, patience_seconds: float, refusal: Callable[[], Exception]) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        size: int,
+        patience_seconds: float,
+        refusal: Callable[[], Exception],
+        check_line: Callable[[list[int]], None] | None = None,
+    ) -> None:
         self._name = name
         self._size = size
         self._patience_seconds = patience_seconds
         self._refusal = refusal
+        self._check_line = check_line
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[_Errand[Any] | None] = SimpleQueue()
-        self._waiting: deque[_Errand[Any]] = deque()
+        self._waiting: Turns[_Errand[Any]] = Turns()
         self._threads: list[threading.Thread] = []
         self._busy = 0
 
@@ -78,8 +89,11 @@ class LentThreads:
                 self._start_thread()
             self._queue.put(errand)
         else:
+            names = current_names.get()
+            if self._check_line is not None and names:
+                self._check_line(self._waiting.lengths(names))
             errand.patience = self._loop.call_later(self._patience_seconds, self._give_up, errand)
-            self._waiting.append(errand)
+            self._waiting.put(errand, names)
         try:
             return await errand.future
         finally:
@@ -115,7 +129,7 @@ class LentThreads:
     def _settle(self, errand: _Errand[Any]) -> None:
         errand.settle()
         while self._waiting:
-            following = self._waiting.popleft()
+            following = self._waiting.take()
             if following.patience is not None:
                 following.patience.cancel()
             # Those who gave up or went away are passed by.

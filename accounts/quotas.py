@@ -9,6 +9,7 @@ PARTITIONS = "partitions"
 GROUPS = "groups"
 KEYS = "keys"
 STORED_MIB = "stored_mib"
+SIMULATIONS = "simulations"
 
 
 def quota_of(quota: str) -> int | None:

@@ -20,6 +20,7 @@ request = function()
   turn = turn %% #bodies + 1
   return wrk.format("POST", nil, headers, bodies[turn])
 end
+%(delay)s
 """
 
 
@@ -38,14 +39,17 @@ def require_wrk() -> None:
         raise SystemExit("The benchmarks need wrk: apt-get install wrk, brew install wrk, …")
 
 
-def post(url: str, bodies: list[bytes], *, connections: int, seconds: int, headers: dict[str, str]) -> Load:
-    """Send the bodies in turn, over and over."""
+def post(
+    url: str, bodies: list[bytes], *, connections: int, seconds: int, headers: dict[str, str], pause_ms: int = 0
+) -> Load:
+    """Send the bodies in turn, over and over, each connection with a pause between."""
     with tempfile.TemporaryDirectory() as folder:
         for index, body in enumerate(bodies, 1):
             Path(folder, f"body-{index}").write_bytes(body)
         lines = ", ".join(f'["{name}"] = "{value}"' for name, value in headers.items())
+        delay = f"delay = function() return {pause_ms} end" if pause_ms else ""
         script = Path(folder, "post.lua")
-        script.write_text(_SCRIPT % {"count": len(bodies), "folder": folder, "headers": lines})
+        script.write_text(_SCRIPT % {"count": len(bodies), "folder": folder, "headers": lines, "delay": delay})
         return _run(url, ["-s", str(script)], connections=connections, seconds=seconds)
 
 

@@ -314,7 +314,23 @@ QUOTAS = {
     "groups": whole_number("EVENTFLOW_QUOTA_GROUPS", default=0),
     "keys": whole_number("EVENTFLOW_QUOTA_KEYS", default=0),
     "stored_mib": whole_number("EVENTFLOW_QUOTA_STORED_MIB", default=0),
+    "simulations": whole_number("EVENTFLOW_QUOTA_SIMULATIONS", default=0),
 }
+# What a key, and an owner with all keys together, may do a second in the long run, and for so many seconds at once;
+# 0: as much as they like.
+RATE_LIMITS = {
+    "key": {
+        "requests": whole_number("EVENTFLOW_LIMIT_KEY_REQUESTS", default=0),
+        "events": whole_number("EVENTFLOW_LIMIT_KEY_EVENTS", default=0),
+        "bytes": whole_number("EVENTFLOW_LIMIT_KEY_KIB", default=0) * 1024,
+    },
+    "owner": {
+        "requests": whole_number("EVENTFLOW_LIMIT_OWNER_REQUESTS", default=0),
+        "events": whole_number("EVENTFLOW_LIMIT_OWNER_EVENTS", default=0),
+        "bytes": whole_number("EVENTFLOW_LIMIT_OWNER_KIB", default=0) * 1024,
+    },
+}
+RATE_LIMIT_BURST_SECONDS = whole_number("EVENTFLOW_LIMIT_BURST_SECONDS", default=10)
 # The retention by age of a stream that is made without any; 0: none.
 DEFAULT_RETENTION_DAYS = whole_number("EVENTFLOW_DEFAULT_RETENTION_DAYS", default=0)
 

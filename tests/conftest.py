@@ -14,6 +14,7 @@ from django.db import connection
 from django.test.utils import setup_databases, teardown_databases
 from whitenoise.middleware import WhiteNoiseMiddleware
 
+from accounts.limits.rates import forget_rates
 from accounts.services.authenticate_key import forget_keys
 from accounts.services.key_uses import forget_key_uses
 from consumers.queries import forget_groups
@@ -121,6 +122,7 @@ def emptied_in_the_end() -> Iterator[None]:
         delete_everything()
         forget_keys()
         forget_key_uses()
+        forget_rates()
         forget_streams()
         forget_groups()
         connection.close()

@@ -7,11 +7,13 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.views import APIView
 
-from accounts.authentication import find_caller
+from accounts.authentication import find_caller, take_request
+from accounts.caller import caller_of
 from accounts.http.hang_up import STATUS as HUNG_UP
 from accounts.http.hang_up import HungUp
 from accounts.http.parameters import known_parameters
 from accounts.http.views import NO_PARAMETERS
+from accounts.turns import current_names
 
 
 class LeanView(APIView):
@@ -49,6 +51,8 @@ class LeanView(APIView):
             if handler is None:
                 raise MethodNotAllowed(request.method or "")  # noqa: TRY301 (the handler below answers it)
             await self.admit(request)
+            if request.user is not None:
+                take_request(caller_of(request))
             self.query = known_parameters(request, self.query_parameters.get("get" if method == "head" else method, ()))
             return await handler(request, *args, **kwargs)
         except HungUp:
@@ -63,5 +67,7 @@ class LeanView(APIView):
             AmbiguousCredentials, InvalidCredentials, CredentialsMissing, ScopeMissing
         """
         request.user = await find_caller(request)  # type: ignore[assignment]
+        if request.user is not None:
+            current_names.set(caller_of(request).names_in_turn)
         for permission in self.permission_classes:
             permission().has_permission(request, self)  # type: ignore[arg-type]

@@ -37,7 +37,7 @@ class LeaseView(LeanView):
         found, wanted = await find_stream_and_group(request, stream, group)
         consumer = body.consumer or caller_of(request).reference
         check_name(consumer, "consumer")
-        with waiting_place(body.wait):
+        with waiting_place(caller_of(request), body.wait):
             leased = await lease_deliveries_async(
                 stream=found,
                 group=wanted,

@@ -111,7 +111,7 @@ class StreamEventsView(AppendView):
         partitions = _partitions(query, found)
         group, committed = await _group(query, found, request)
         positions = await _positions(query, found, partitions, committed)
-        with waiting_place(wait):
+        with waiting_place(caller_of(request), wait):
             reading = await read_events_async(
                 positions=positions,
                 limit=limit,

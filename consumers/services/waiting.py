@@ -1,6 +1,5 @@
 """Waiting: how a request does it, and how many may at once."""
 
-import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -8,7 +7,9 @@ from dataclasses import dataclass
 from math import inf
 from typing import Generic, TypeVar
 
+from accounts.caller import Caller
 from accounts.database_threads import let_go_of_connection
+from accounts.limits.places import Places
 from consumers.conf import MAX_WAITING_REQUESTS
 from consumers.errors import TooManyWaiting
 from consumers.services.standing import Standing
@@ -18,27 +19,26 @@ from streams.stopping import is_stopping
 
 Found = TypeVar("Found")
 
-_places = threading.BoundedSemaphore(MAX_WAITING_REQUESTS)
+_places = Places("waiting", MAX_WAITING_REQUESTS, lambda: TooManyWaiting(MAX_WAITING_REQUESTS))
 
 
 @contextmanager
-def waiting_place(wait_seconds: float) -> Iterator[None]:
+def waiting_place(caller: Caller, wait_seconds: float) -> Iterator[None]:
     """Hold a place while waiting; a request that does not wait needs none.
 
     Raises:
+        RateLimited: the caller has its share of them.
         TooManyWaiting
     """
     if not wait_seconds:
         yield
         return
-    if not _places.acquire(blocking=False):
-        raise TooManyWaiting(MAX_WAITING_REQUESTS)
-    count_waiting(1)
-    try:
-        yield
-    finally:
-        count_waiting(-1)
-        _places.release()
+    with _places.hold(caller):
+        count_waiting(1)
+        try:
+            yield
+        finally:
+            count_waiting(-1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from accounts.errors import (
     InvalidParameter,
     LoginThrottled,
     QuotaExceeded,
+    RateLimited,
     TooManyValues,
     UnknownField,
     UnusableFields,
@@ -61,9 +62,6 @@ def problem_of(error: Exception, request: HttpRequest) -> Problem:
         return Problem(401, "credentials_missing", "Credentials missing", "Send an access token or an API key.")
     if isinstance(error, drf.PermissionDenied | PermissionDenied):
         return Problem(403, "scope_missing", "Right missing", "You may not do this.")
-    if isinstance(error, drf.Throttled):
-        wait = {"Retry-After": str(int(getattr(error, "wait", None) or 1))}
-        return Problem(429, "rate_limited", "Too many requests", str(error.detail), retryable=True, headers=wait)
     if isinstance(error, SuspiciousOperation):
         return Problem(400, "bad_request", "Bad request", "The request is not acceptable.")
     if isinstance(error, OperationalError | InterfaceError | PoolTimeout):
@@ -107,7 +105,7 @@ def _of_domain_error(error: DomainError) -> Problem:
     if isinstance(error, BodyTooSlow):
         # What is left of the body would be taken for the next request.
         headers["Connection"] = "close"
-    if isinstance(error, LoginThrottled):
+    if isinstance(error, LoginThrottled | RateLimited):
         headers["Retry-After"] = str(error.retry_after_seconds)
     if isinstance(error, InvalidEvents | UnusableFields):
         faults = [{"pointer": f.pointer, "code": f.code, "detail": f.detail} for f in error.faults[:MAX_FAULTS]]
@@ -130,7 +128,11 @@ def _of_domain_error(error: DomainError) -> Problem:
     elif isinstance(error, InvalidParameter):
         faults = [{"pointer": f"?{error.parameter}", "code": error.parameter_code, "detail": error.detail}]
     retryable = status in RETRYABLE_STATUSES or isinstance(error, RETRYABLE_ERRORS)
-    members = {"quota": error.quota} if isinstance(error, QuotaExceeded) else {}
+    members: dict[str, str] = {}
+    if isinstance(error, QuotaExceeded):
+        members = {"quota": error.quota}
+    elif isinstance(error, RateLimited):
+        members = {"bucket": error.bucket}
     return Problem(status, error.code, error.title, error.detail, retryable, faults, headers, members)
 
 

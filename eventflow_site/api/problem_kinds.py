@@ -82,13 +82,6 @@ SITE_KINDS = (
         "`errors` names each field by a JSON pointer, with a code and words of its own.",
     ),
     _site(
-        429,
-        "rate_limited",
-        "Too many requests",
-        "The caller sends more than it may.",
-        "Wait as long as `Retry-After` says, then go on more slowly; batches cost less than single events.",
-    ),
-    _site(
         500,
         "internal_error",
         "Internal error",

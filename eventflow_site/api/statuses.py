@@ -27,6 +27,7 @@ STATUS_OF: dict[type[DomainError], int] = {
     accounts.GrantNotFound: 404,
     accounts.GrantUseless: 422,
     accounts.TooManyGrants: 409,
+    accounts.RateLimited: 429,
     accounts.QuotaExceeded: 507,
     accounts.ApiKeyNotFound: 404,
     accounts.ApiKeyRevoked: 409,

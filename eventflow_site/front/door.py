@@ -12,7 +12,9 @@ from accounts.database_threads import lend_database_threads
 from accounts.errors import BodyTruncated, LengthRequired
 from accounts.http.bodies import JSON, is_chunked
 from accounts.http.client_address import client_address
+from accounts.limits.places import check_reads_in_line
 from accounts.long_work import lend_threads_for_long_work
+from accounts.turns import current_names
 from eventflow_site.front import limits
 from eventflow_site.front.bodies import Bodies, Sender
 from eventflow_site.front.django_lane import DjangoLane
@@ -32,7 +34,7 @@ class Door:
 
     def __init__(self, *, hot_lane: Callable[[], HotLane] = HotLane, handler: WSGIHandler) -> None:
         database_threads, django_threads = share_of_connections(settings.DATABASE_POOL_SIZE)
-        self._threads = lend_database_threads(database_threads)
+        self._threads = lend_database_threads(database_threads, check_line=check_reads_in_line)
         self._long_work = lend_threads_for_long_work(limits.LONG_WORK_THREADS, refusal=AppendNotStored)
         self._bodies = Bodies()
         self._hot_lane = hot_lane()
@@ -49,7 +51,11 @@ class Door:
 
     async def _ask_django(self, request: FrontRequest) -> Answer:
         try:
-            body = await self._collect(request)
+            found = await find_sender(request)
+            names = found or (client_address(request),)
+            # Before anybody has looked closer: so that they wait for a thread in turn.
+            current_names.set(names)
+            body = await self._collect(request, Sender(names[-1], is_proven=found is not None))
             return await self._django_lane.answer(wsgi_environ_of(request.environ, body))
         except Exception as error:  # noqa: BLE001 - every error becomes a problem, as in a view
             request.refusal = error
@@ -59,7 +65,7 @@ class Door:
             # It knows this frame, and the frame the request: a circle, in which the connection would stay open.
             request.refusal = None
 
-    async def _collect(self, request: FrontRequest) -> bytes:
+    async def _collect(self, request: FrontRequest, sender: Sender) -> bytes:
         """Return the whole body, or nothing of one that Django refuses by its length alone.
 
         Raises:
@@ -76,8 +82,6 @@ class Door:
             return b""
         if declared is None and not is_api and request.META.get("CONTENT_TYPE") != JSON:
             raise LengthRequired("A form needs a Content-Length.")
-        found = await find_sender(request)
-        sender = Sender(found or client_address(request), is_proven=found is not None)
         body = await request.collect_body(limit=limit, sender=sender)
         if declared is not None and len(body) < declared:
             raise BodyTruncated(f"Content-Length says {declared} bytes, {len(body)} came. Nothing was stored.")

@@ -14,6 +14,7 @@ from accounts.caller import caller_of
 from accounts.http.bodies import JSON, read_body_async
 from accounts.http.idempotent import IDEMPOTENCY_KEY_SCHEMA, hash_request, idempotency_key_of
 from accounts.http.lean import LeanView
+from accounts.limits.rates import BYTES, EVENTS, get_rates
 from accounts.long_work import off_the_loop_if_long
 from accounts.permissions import MayProduce
 from streams.api.schemas import APPENDED, EVENTS_IN
@@ -56,11 +57,16 @@ class AppendView(LeanView):
     async def post(self, request: HttpRequest, stream: str | None = None) -> HttpResponse:
         """Append one event, an array of events, or NDJSON: all or nothing. 202 means durable."""
         started = time.perf_counter()
+        caller, rates = caller_of(request), get_rates()
+        # Decided before the body is read: whoever has gone too far need not send it.
+        rates.admit(caller, EVENTS, BYTES)
         key = idempotency_key_of(request)
         media_type, body = await read_body_async(request, limit=MAX_REQUEST_BYTES, media_types=MEDIA_TYPES)
+        rates.spend(caller, BYTES, len(body))
         is_minimal = _prefers_minimal(request)
         decode = partial(decode_events, body, is_ndjson=media_type == NDJSON)
         events, is_single = await off_the_loop_if_long(decode, size=len(body))
+        rates.spend(caller, EVENTS, len(events))
 
         def render(placement: Placement, ranges: Sequence[AppendedRange]) -> bytes:
             if is_minimal and not is_single:
@@ -72,7 +78,7 @@ class AppendView(LeanView):
             hash_it = partial(hash_request, "POST", request.path, b"%d" % is_minimal + body)
             idempotency = Idempotency(key, await off_the_loop_if_long(hash_it, size=len(body)))
         appended, answer = await append_events_async(
-            caller=caller_of(request),
+            caller=caller,
             events=events,
             is_single=is_single,
             stream_name=stream,

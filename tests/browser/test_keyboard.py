@@ -31,6 +31,8 @@ def test_two_keys_lead_to_a_page_and_a_slash_to_its_filter(page, story):
     page.keyboard.press("g")
     page.keyboard.press("s")
     expect(page.get_by_role("heading", name="Streams", level=1)).to_be_visible()
+    # The page is shown before its scripts are there.
+    page.wait_for_load_state()
     page.keyboard.press("/")
 
     expect(page.get_by_placeholder("Filter by name")).to_be_focused()

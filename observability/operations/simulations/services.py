@@ -8,11 +8,13 @@ from random import Random
 
 import msgspec
 import orjson
+from django.db.models import F
 from msgspec import Raw
 
 from accounts.caller import Caller
 from accounts.errors import DomainError, InvalidParameter, ScopeMissing
 from accounts.models import User
+from accounts.quotas import SIMULATIONS, check_quota, quota_of
 from accounts.request_ids import current_request_id, on_behalf_of
 from accounts.roles import Right
 from observability.models import SimulationRun, SimulationState
@@ -32,6 +34,7 @@ MAX_DURATION_SECONDS = 3_600
 STEP_EVENTS = 250
 # Of one run, in one tick: what a pause of the worker left behind is made up over several.
 MAX_STEPS = 8
+MAX_RUNS_AT_ONCE = 50
 _REQUEST_HASH = b"simulation".ljust(32, b"\0")
 
 
@@ -54,6 +57,7 @@ def start_simulation(*, caller: Caller, plan: SimulationPlan, now: datetime) -> 
     Raises:
         StreamNotFound, ScopeMissing: not for this caller.
         InvalidTemplate, InvalidParameter, InvalidEvents: it could not send a single event.
+        QuotaExceeded: as many of theirs are running as may.
     """
     stream = require_stream(caller, plan.stream, Right.PRODUCE)
     for name, value, low, high in (
@@ -77,6 +81,9 @@ def start_simulation(*, caller: Caller, plan: SimulationPlan, now: datetime) -> 
     )
     events, _ = _make_events(run, 0, 1, now)
     make_records(events, is_single=True)
+    running = SimulationRun.objects.filter(requested_by_id=caller.user_id, state=SimulationState.RUNNING)
+    if quota_of(SIMULATIONS) is not None:
+        check_quota(SIMULATIONS, owner=caller.email, used=running.count())
     run.save()
     return run
 
@@ -95,7 +102,8 @@ def drive_simulations(*, now: datetime) -> int:
     """
     running = SimulationRun.objects.filter(state=SimulationState.RUNNING).select_related("requested_by", "stream")
     sent = 0
-    for run in running[:50]:
+    # Those that have waited for longest first: with more than one tick can drive, each has its turn.
+    for run in running.order_by(F("last_sent_at").asc(nulls_first=True), "id")[:MAX_RUNS_AT_ONCE]:
         with on_behalf_of(run.request_id):
             sent += _drive(run, now)
     return sent

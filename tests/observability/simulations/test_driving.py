@@ -9,10 +9,11 @@ from django.db import connection
 from django.utils import timezone
 from structlog.contextvars import bound_contextvars, get_contextvars
 
-from accounts.errors import InvalidParameter, ScopeMissing
+from accounts.errors import InvalidParameter, QuotaExceeded, ScopeMissing
 from accounts.roles import Role
 from observability.errors import InvalidTemplate
 from observability.models import SimulationRun
+from observability.operations.simulations import services
 from observability.operations.simulations.services import (
     SimulationPlan,
     drive_simulations,
@@ -101,6 +102,26 @@ def test_two_workers_at_once_send_each_event_once(stream):
 
     numbers = [event["payload"]["n"] for event in events_of(stream)]
     assert len(numbers) == len(set(numbers))
+
+
+def test_with_more_running_than_one_tick_can_drive_each_has_its_turn(stream, monkeypatch):
+    monkeypatch.setattr(services, "MAX_RUNS_AT_ONCE", 2)
+    runs = [start(stream) for _ in range(5)]
+    for second in (1, 2, 3):
+        drive_simulations(now=runs[-1].started_at + timedelta(seconds=second))
+    sent = [SimulationRun.objects.get(pk=run.pk).sent_count for run in runs]
+    assert min(sent) >= 10, "in three ticks of two each of the five has come once"
+
+
+def test_one_user_has_no_more_running_than_the_quota_says(stream, settings):
+    settings.QUOTAS = {**settings.QUOTAS, "simulations": 2}
+    running = [start(stream) for _ in range(2)]
+    with pytest.raises(QuotaExceeded) as refused:
+        start(stream)
+    assert refused.value.quota == "simulations"
+    start(stream, by=make_user(Role.ADMIN))
+    stop_simulation(run=running[0], now=timezone.now())
+    start(stream)
 
 
 def test_it_ends_when_all_is_sent(stream):
