@@ -21,6 +21,7 @@ from eventflow_site.front.django_lane import DjangoLane
 from eventflow_site.front.exchange import Answer, Exchange
 from eventflow_site.front.hot_lane import HotLane, find_hot_view
 from eventflow_site.front.requests import FrontRequest, wsgi_environ_of
+from eventflow_site.front.shedding import Shedding
 from eventflow_site.transport import API_PREFIX
 from streams.errors import AppendNotStored
 
@@ -37,11 +38,20 @@ class Door:
         self._threads = lend_database_threads(database_threads, check_line=check_reads_in_line)
         self._long_work = lend_threads_for_long_work(limits.LONG_WORK_THREADS, refusal=AppendNotStored)
         self._bodies = Bodies()
+        self._shedding = Shedding()
         self._hot_lane = hot_lane()
         self._django_lane = DjangoLane(handler, threads=django_threads)
 
     async def answer(self, exchange: Exchange) -> Answer:
         """Answer one request."""
+        repeated = self._shedding.repeat_refusal(exchange)
+        if repeated is not None:
+            return repeated
+        answer = await self._answer(exchange)
+        self._shedding.note_answer(exchange, answer)
+        return answer
+
+    async def _answer(self, exchange: Exchange) -> Answer:
         request = FrontRequest(exchange, self._bodies)
         if request.refusal is None:
             request.resolver_match = find_hot_view(exchange.method, request.path)

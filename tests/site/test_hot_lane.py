@@ -6,12 +6,16 @@ import weakref
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
+import orjson
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
 from django.http.response import HttpResponseBase
 
 from accounts.http.both_doors import BothDoors, Passage
+from accounts.limits import rates
+from accounts.limits.buckets import Rate
+from accounts.limits.rates import Rates
 from eventflow_site.front.bodies import Bodies
 from eventflow_site.front.door import Door
 from eventflow_site.front.hot_lane import HotLane, find_hot_view
@@ -285,3 +289,27 @@ def test_a_defect_is_a_problem_with_a_request_id_and_no_page(key, monkeypatch):
 
     assert answer.status == 500
     assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+# --- beyond a limit ---------------------------------------------------------------------------------------
+
+
+def test_a_key_over_its_limit_is_refused_by_the_door_as_by_the_view(monkeypatch):
+    """The second refusal is the first one repeated, and tells the same; another key of the same owner is answered."""
+    owner = make_owner()
+    make_stream("orders", owner=owner)
+    limits = Rates(key={"requests": Rate(1, 1)}, owner={}, clock=lambda: 0.0)
+    monkeypatch.setattr(rates, "_rates", limits)
+    key, other = make_key(owner), make_key(owner)
+    target = "/api/v1/streams/orders/events"
+    first = Exchange("POST", target, EVENT, x_api_key=key)
+    assert ask_lane(first).status == 202
+    refused = ask_lane(Exchange("POST", target, EVENT, x_api_key=key))
+    again = ask_lane(*[Exchange("POST", target, EVENT, x_api_key=key) for _ in range(2)])
+    assert (refused.status, again.status) == (429, 429)
+    assert again.headers == refused.headers
+    documents = [orjson.loads(told.body) for told in (refused, again)]
+    assert [document.pop("request_id") != "" for document in documents] == [True, True]
+    assert documents[0] == documents[1]
+    assert documents[0]["bucket"] == "requests"
+    assert ask_lane(*[Exchange("POST", target, EVENT, x_api_key=each) for each in (key, other)]).status == 202

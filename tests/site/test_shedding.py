@@ -1,0 +1,102 @@
+"""A key that goes on asking although it was refused is refused again for next to nothing, and loses nothing by it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from eventflow_site.front.exchange import Answer
+from eventflow_site.front.shedding import REPEAT_SECONDS, Shedding
+from tests.site.test_hot_lane import Exchange
+
+KEY = "evf_live_one"
+PATH = "/api/v1/streams/orders/events"
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def asked(path: str = PATH, **headers: str) -> Any:
+    return Exchange("POST", path, b"{}", **headers)
+
+
+def refusal(bucket: str = "requests", status: int = 429) -> Answer:
+    body = json.dumps({"code": "rate_limited", "bucket": bucket, "request_id": "the-first"}, separators=(",", ":"))
+    return Answer(status, [("Retry-After", "1"), ("X-Request-Id", "the-first")], body.encode())
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def shedding(clock) -> Shedding:
+    return Shedding(clock)
+
+
+def test_the_refusal_is_repeated_with_an_id_of_its_own(shedding):
+    assert shedding.repeat_refusal(asked(x_api_key=KEY)) is None
+    shedding.note_answer(asked(x_api_key=KEY), refusal())
+    ids = set()
+    for path in (PATH, PATH, "/api/v1/streams"):
+        repeated = shedding.repeat_refusal(asked(path, x_api_key=KEY))
+        assert repeated is not None
+        headers = dict(repeated.headers)
+        assert (repeated.status, headers["Retry-After"]) == (429, "1")
+        assert json.loads(repeated.content)["request_id"] == headers["X-Request-Id"]
+        ids.add(headers["X-Request-Id"])
+    assert len(ids) == 3
+    assert "the-first" not in ids
+
+
+def test_soon_its_requests_are_looked_at_again(shedding, clock):
+    shedding.note_answer(asked(x_api_key=KEY), refusal())
+    clock.now = REPEAT_SECONDS
+    assert shedding.repeat_refusal(asked(x_api_key=KEY)) is None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        asked(x_api_key="evf_live_two"),
+        asked(),
+        asked("/healthz", x_api_key=KEY),
+        asked(x_api_key=KEY, authorization="Bearer x"),
+        asked(authorization=KEY),
+    ],
+    ids=["another key", "no key", "no API", "ambiguous", "no key but a token"],
+)
+def test_nobody_else_is_refused(shedding, other):
+    shedding.note_answer(asked(x_api_key=KEY), refusal())
+    assert shedding.repeat_refusal(other) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (refusal("waiting"), "what may be had again at any moment"),
+        (refusal("events"), "it may read as before"),
+        (refusal(status=422), "another problem"),
+        (Answer(429, [], b'{"bucket":"requests"}'), "nothing tells it from the next"),
+    ],
+)
+def test_no_other_answer_is_repeated(shedding, answer, why):
+    shedding.note_answer(asked(x_api_key=KEY), answer)
+    assert shedding.repeat_refusal(asked(x_api_key=KEY)) is None, why
+
+
+def test_what_was_refused_unlooked_at_is_counted_and_logged_as_one(shedding, clock, caplog):
+    caplog.set_level("INFO", "eventflow.limits")
+    shedding.note_answer(asked(x_api_key=KEY), refusal())
+    for _ in range(5):
+        shedding.repeat_refusal(asked(x_api_key=KEY))
+    clock.now = REPEAT_SECONDS
+    shedding.repeat_refusal(asked(x_api_key=KEY))
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "eventflow.limits"]
+    assert line.startswith("5 more requests")
+    assert KEY not in line
