@@ -26,7 +26,7 @@ WORDS_OF_PAGES := grep -rohE '[a-z][a-z_0-9]+' --include='*.html' --include='*.j
 	| sort -u | sed 's/^/"/; s/$$/"/' | sed 's/.*/getattr(page, &)/'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-fast faults fuzz audit lint lint-fast format check check-fast deploy-check docs bench lock clean
+.PHONY: help setup setup-dev run test test-fast long-tests faults fuzz audit lint lint-fast format check check-fast deploy-check docs bench lock clean
 
 help: ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -42,8 +42,13 @@ run: setup ## Start everything: http://127.0.0.1:8000 (HOST, PORT, DATABASE_URL,
 test: setup-dev ## Run the tests, with servers of their own
 	$(BIN)/python -m pytest -n 3 $(PYTEST_ARGS)
 
+# Two: each imports everything, which costs more than a third would save.
+FAST := -n 2 $(foreach folder,browser scenarios concurrency,--ignore=tests/$(folder)) -m "not (processes or browser or slow or exhaustive
 test-fast: setup-dev
-	$(BIN)/python -m pytest -n 3 $(foreach slow,browser scenarios concurrency,--ignore=tests/$(slow)) -m "not processes and not browser and not slow and not exhaustive" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(FAST) or long)" $(PYTEST_ARGS)
+
+long-tests: setup-dev ## Renew the list of tests that check-fast leaves to the others because of their length
+	$(BIN)/python -m pytest $(FAST))" --record-long $(PYTEST_ARGS)
 
 faults: setup-dev ## Break everything under load for three minutes, and hold every promise to what came of it
 	FAULTS_SECONDS=$(FAULTS_SECONDS) FAULTS_SEED=$(FAULTS_SEED) $(BIN)/python -m tests.faults
