@@ -32,6 +32,8 @@ MAX_OUTCOME_DELIVERIES: Final = 1_000
 MAX_CONSUMER_CHARACTERS: Final = 128
 MAX_ERROR_CHARACTERS: Final = 2_000
 MAX_NOTE_CHARACTERS: Final = 1_000
+# Why an event was erased; the audit trail has room for it in full.
+MAX_REASON_CHARACTERS: Final = 500
 # How long a lease that ended is remembered, so that the same request again is answered as the first was.
 ENDED_LEASE_SECONDS: Final = 3600
 # A waiting lease looks again at least this often: a hint from another process may be lost.

@@ -123,6 +123,16 @@ class DeadLetterWithoutEvent(DomainError):
     title = "Dead letter has no copy of its event"
 
 
+class EventErased(DomainError):
+    """The event's payload was erased, and no other may be put in its place. Nothing was changed.
+
+    Redrive it without a `payload`, and its consumer gets it as it is now; or resolve or discard the dead letter.
+    """
+
+    code = "event_erased"
+    title = "Event was erased"
+
+
 class BulkActionNotFound(DomainError):
     """There is no bulk redrive or discard with this id, or somebody else asked for it.
 

@@ -38,7 +38,7 @@ class EventPage:
 def describe_event(event: bytes) -> EventRow:
     """Return what a list shows of an event."""
     decoded = decode_event(event)
-    payload = decoded.payload_text
+    payload = "erased" if decoded.erased else decoded.payload_text
     is_long = len(payload) > MAX_PREVIEW_CHARACTERS
     return EventRow(
         partition=decoded.partition,

@@ -83,9 +83,12 @@ class Partition(models.Model):
     earliest_offset = models.BigIntegerField(default=1)
     # Of the kept events: their stored (compressed) size, so that retention by bytes needs no scan.
     stored_bytes = models.BigIntegerField(default=0)
-    # Of all events ever appended: their uncompressed size, for rates and billing-like questions.
+    # Of all events ever appended: their uncompressed size, for rates and billing-like questions. An erasure leaves it.
     appended_bytes = models.BigIntegerField(default=0)
     last_recorded_at = models.DateTimeField(null=True)
+    # Another random number after each erasure: batches that were remembered before are not served any more. Not a
+    # count, which an erasure that is rolled back would give to the next one.
+    erasure_mark = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         ordering = ("stream_id", "number")
@@ -103,7 +106,7 @@ class Partition(models.Model):
 
 
 class EventBatch(models.Model):
-    """What one append stored: one row holding many events, never updated.
+    """What one append stored: one row holding many events, updated by nothing but an erasure.
 
     `records` is newline-delimited event JSON, compressed as `codec` says. Offsets are not stored: event
     i of the batch (from 0) has offset `last_offset - event_count + 1 + i`.

@@ -2,10 +2,12 @@
 
 The log gives out an event as its record, as the producer's envelope became it, with its place in front:
 `{"partition":…,"offset":…,"recorded_at":…,"id":…,"type":…,"key":…,"occurred_at":…,"headers":…,"payload":…}`.
-Consumers get it as it is; a redrive with another payload also says `"edited":…`, at its end. Whoever goes through
-many events looks for single fields without decoding the others.
+Consumers get it as it is; a redrive with another payload also says `"edited":…`, at its end. One whose payload was
+erased has neither payload nor headers, and says so at its end: `…,"headers":{},"payload":null,"erased":{…}}`. Whoever
+goes through many events looks for single fields without decoding the others.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from hashlib import sha256
@@ -22,6 +24,14 @@ _MINUTE_LENGTH: Final = len("2026-11-22T10:00")
 _TIME_END: Final = len('"recorded_at":"2026-11-22T10:00:00.123456Z",')
 # A quote inside an id is escaped, so this stands nowhere before the type. A type has neither quotes nor escapes.
 _TYPE_NAME: Final = b'","type":"'
+# The end of an erased event, and of no other: with its quotes and braces closed, nothing in a payload can look so.
+_ERASED: Final = re.compile(
+    rb',"payload":null,"erased":\{(?:"bytes":(\d{1,10}),)?"at":"[-0-9T:.]{26}Z"\}\}\Z', re.ASCII
+)
+_ERASED_LENGTH: Final = len(',"payload":null,"erased":{"bytes":1234567890,"at":"2026-11-22T10:00:00.123456Z"}}')
+# Few events that were not erased have this there, so that looking costs next to nothing.
+_ERASED_HINT: Final = b'"at":"'
+_ERASED_HINT_AT: Final = slice(-len('"at":"2026-11-22T10:00:00.123456Z"}}'), -len('2026-11-22T10:00:00.123456Z"}}'))
 
 
 class NotAnEvent(ValueError):
@@ -34,6 +44,16 @@ class Edit(msgspec.Struct, gc=False):
     by: str
     at: str
     original_payload_sha256: str
+
+
+class Erasure(msgspec.Struct, gc=False):
+    """When an event's payload and headers were erased, and how large its record had been.
+
+    An event that came out of an export was erased elsewhere: of what size it was there, nobody knows here.
+    """
+
+    at: datetime
+    bytes: int | None = None
 
 
 class StoredEvent(msgspec.Struct, gc=False):
@@ -50,6 +70,7 @@ class StoredEvent(msgspec.Struct, gc=False):
     payload: Raw
     # Of a redrive alone: the log has none.
     edited: Edit | None = None
+    erased: Erasure | None = None
 
     @property
     def payload_text(self) -> str:
@@ -66,6 +87,7 @@ class ExportedEvent(msgspec.Struct, gc=False):
     key: str | None = None
     occurred_at: datetime | None = None
     headers: dict[str, str] | None = None
+    erased: Erasure | None = None
 
 
 class Outline(msgspec.Struct, gc=False):
@@ -151,14 +173,51 @@ def replace_payload(event: bytes, payload: bytes) -> tuple[bytes, bytes]:
 def mark_edited(event: bytes, *, original: bytes, by: str, at: datetime) -> bytes:
     """Return an event whose payload somebody replaced, and at its end who and when: `"edited":{…}`.
 
+    Of an erased event there is nothing to tell: no payload is left, and a hash could give away what it was.
+
     Args:
         original: the event as it was. If that was an edited one too, what is told of the first payload stays true.
     """
+    if is_erased(event):
+        return event
     fields = _fields.decode(event)
     before = _edited.decode(original)
     first = before.edited.original_payload_sha256 if before.edited else sha256(bytes(before.payload)).hexdigest()
     fields["edited"] = Raw(msgspec.json.encode(Edit(by=by, at=format_time(at).decode(), original_payload_sha256=first)))
     return msgspec.json.encode(fields)
+
+
+# --- erasure ----------------------------------------------------------------------------------------------
+
+
+def erase_record(record: bytes, *, at: datetime, size: int | None) -> bytes:
+    """Return a record, or an event, without its payload and headers, and at its end that they were erased.
+
+    Everything else keeps its bytes. An edit goes too: its hash could give away what the payload was.
+
+    Args:
+        size: what the record took when it was appended here; None: that was elsewhere.
+    """
+    fields = _fields.decode(record)
+    for name in ("payload", "edited"):
+        fields.pop(name, None)
+    if "headers" in fields:
+        fields["headers"] = Raw(b"{}")
+    before = b"" if size is None else b'"bytes":%d,' % size
+    fields["payload"] = Raw(b"null")
+    fields["erased"] = Raw(b'{%b"at":"%b"}' % (before, format_time(at)))
+    return msgspec.json.encode(fields)
+
+
+def is_erased(event: bytes) -> bool:
+    """Whether the payload of an event, or of a record, was erased; nothing is decoded."""
+    return _erasure_of(event) is not None
+
+
+def _erasure_of(event: bytes) -> re.Match[bytes] | None:
+    if event[_ERASED_HINT_AT] != _ERASED_HINT:
+        return None
+    return _ERASED.search(event, max(0, len(event) - _ERASED_LENGTH))
 
 
 # --- single fields, for who goes through many -----------------------------------------------------------
@@ -181,7 +240,13 @@ def recorded_at_of(event: bytes) -> datetime:
 
 
 def record_size(event: bytes) -> int:
-    """Return the size of the record that was appended, without what the log put in front."""
+    """Return the size of the record that was appended, without what the log put in front.
+
+    What was erased since counts as large as it was: bytes that were appended stay appended.
+    """
+    erasure = _erasure_of(event)
+    if erasure is not None and erasure[1] is not None:
+        return int(erasure[1])
     # The record's opening brace gave way to that.
     return len(event) - event.index(_TIME_NAME) - _TIME_END + 1
 
@@ -196,6 +261,8 @@ def count_by_minute_and_type(events: Iterable[bytes]) -> dict[tuple[bytes, bytes
         start = event.index(_TIME_NAME)
         minute_start = start + len(_TIME_NAME)
         size = len(event) - start - _TIME_END + 1
+        if event[_ERASED_HINT_AT] == _ERASED_HINT:
+            size = record_size(event)
         type_start = event.find(_TYPE_NAME, minute_start) + len(_TYPE_NAME)
         key = (
             event[minute_start : minute_start + _MINUTE_LENGTH],

@@ -3,6 +3,7 @@ from django.urls import path
 from consumers.api.bulk import BulkActionView, BulkDiscardView, BulkRedriveView
 from consumers.api.dead_letters import DeadLettersViewSet, DiscardView, RedriveView, ReportView, ResolveView
 from consumers.api.deliveries import DeliveriesViewSet
+from consumers.api.erasure import EraseView
 from consumers.api.grants import GroupGrantViewSet
 from consumers.api.groups import AllGroupsViewSet, GroupViewSet
 from consumers.api.lease import LeaseView
@@ -42,6 +43,7 @@ urlpatterns = [
     path(f"{GROUPS}/<str:group>/deliveries", DeliveriesViewSet.as_view({"get": "list"}), name="deliveries"),
     path(f"{GROUPS}/<str:group>/dead-letters", ReportView.as_view(), name="report-dead-letter"),
     path("streams/<str:stream>/events/<str:partition>/<str:offset>/timeline", TimelineView.as_view(), name="timeline"),
+    path("streams/<str:stream>/events/<str:partition>/<str:offset>/erase", EraseView.as_view(), name="erase-event"),
     path("dead-letters", DeadLettersViewSet.as_view({"get": "list"}), name="dead-letters"),
     path("dead-letters/redrive", BulkRedriveView.as_view(), name="redrive-dead-letters"),
     path("dead-letters/discard", BulkDiscardView.as_view(), name="discard-dead-letters"),

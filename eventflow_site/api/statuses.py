@@ -80,6 +80,7 @@ STATUS_OF: dict[type[DomainError], int] = {
     consumers.DeadLetterNotFound: 404,
     consumers.DeadLetterNotOpen: 409,
     consumers.DeadLetterWithoutEvent: 410,
+    consumers.EventErased: 409,
     consumers.BulkActionNotFound: 404,
     # simulations
     observability.InvalidTemplate: 422,

@@ -10,7 +10,7 @@ from streams.log.protocol import PartitionAppend
 from streams.lookup import StreamInfo
 from streams.partitioning import partition_for_key
 from streams.queries import totals_of
-from streams.stored_event import ExportedEvent, NotAnEvent, decode_exported
+from streams.stored_event import ExportedEvent, NotAnEvent, decode_exported, erase_record
 
 
 class NotAnExport(Exception):
@@ -82,14 +82,27 @@ def _portions(lines: Iterable[bytes]) -> Iterator[tuple[int, list[bytes]]]:
 
 
 def _append(stream: StreamInfo, lines: Sequence[bytes], first_line: int, partitions: int) -> int:
-    by_partition: dict[int, list[Envelope]] = {}
+    by_partition: dict[int, list[ExportedEvent]] = {}
     for number, line in enumerate(lines, start=first_line):
         try:
             check_text(line)
             event = decode_exported(line)
         except NotAnEvent as error:
             raise NotAnExport(number, str(error)) from error
-        by_partition.setdefault(_place(event, stream, partitions), []).append(
+        by_partition.setdefault(_place(event, stream, partitions), []).append(event)
+    get_log().append(
+        [
+            PartitionAppend(stream.partitions[number], _records_of(events))
+            for number, events in sorted(by_partition.items())
+        ]
+    )
+    return len(lines)
+
+
+def _records_of(events: Sequence[ExportedEvent]) -> Sequence[bytes]:
+    """Return the events as records; those whose payload was erased stay marked so."""
+    records, _ = make_records(
+        [
             Envelope(
                 payload=event.payload,
                 type=event.type,
@@ -98,14 +111,16 @@ def _append(stream: StreamInfo, lines: Sequence[bytes], first_line: int, partiti
                 occurred_at=event.occurred_at,
                 headers=event.headers,
             )
-        )
-    get_log().append(
-        [
-            PartitionAppend(stream.partitions[number], make_records(events, is_single=False)[0])
-            for number, events in sorted(by_partition.items())
-        ]
+            for event in events
+        ],
+        is_single=False,
     )
-    return len(lines)
+    if not any(event.erased for event in events):
+        return records
+    return [
+        record if event.erased is None else erase_record(record, at=event.erased.at, size=None)
+        for event, record in zip(events, records, strict=True)
+    ]
 
 
 def _place(event: ExportedEvent, stream: StreamInfo, partitions: int) -> int:

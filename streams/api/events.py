@@ -24,4 +24,5 @@ class EventView(LeanView):
         found = await require_stream_async(caller_of(request), stream, Right.CONSUME)
         numbers = whole_number(partition, "partition"), whole_number(offset, "offset", low=1)
         event = await in_database_thread(lambda: get_event(found, *numbers))
-        return HttpResponse(event, content_type=JSON)
+        # It may be erased at any moment: no cache on the way keeps it.
+        return HttpResponse(event, content_type=JSON, headers={"Cache-Control": "no-store"})

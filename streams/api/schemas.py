@@ -93,6 +93,15 @@ class EditSerializer(serializers.Serializer):
     original_payload_sha256 = serializers.CharField(help_text="Of the first payload's bytes, in hexadecimal.")
 
 
+class ErasureSerializer(serializers.Serializer):
+    """When an event's payload and headers were erased, for good."""
+
+    at = serializers.DateTimeField()
+    bytes = serializers.IntegerField(
+        required=False, help_text="What its record took before. Missing if it was imported when it was erased already."
+    )
+
+
 class EventSerializer(serializers.Serializer):
     """One event as every consumer reads it."""
 
@@ -106,3 +115,6 @@ class EventSerializer(serializers.Serializer):
     headers = serializers.DictField(child=serializers.CharField())
     payload = serializers.JSONField()
     edited = EditSerializer(required=False, help_text="There only if a redrive sends it with another payload.")
+    erased = ErasureSerializer(
+        required=False, help_text="There only if its payload was erased, which is null then, and its headers empty."
+    )

@@ -42,6 +42,15 @@ def pack(records: Sequence[bytes]) -> list[PackedBatch]:
     return [_pack_one(part) for part in _cut(records)]
 
 
+def pack_again(records: Sequence[bytes]) -> PackedBatch:
+    """Return the records of a stored batch as one batch again, whatever their size is now.
+
+    Raises:
+        ValueError: a record is not a JSON object on one line.
+    """
+    return _pack_one(records)
+
+
 def _cut(records: Iterable[bytes]) -> Iterable[list[bytes]]:
     part: list[bytes] = []
     size = 0

@@ -1,7 +1,8 @@
 """Decompressed batches, kept because many readers ask for the same ones.
 
-A stored batch never changes and a partition's id is never used again, so nothing here is ever stale.
-What retention took may still be here: whoever reads compares with the partition's ends, as of now.
+A stored batch changes only when one of its events is erased, and a partition's id is never used again. Every batch
+here carries its partition's erasure mark, as it was when the batch was read: whoever reads compares it with the mark as
+of now, and with the ends, for what retention took may still be here as well.
 """
 
 import threading
@@ -24,11 +25,13 @@ class CachedBatch:
     """The events of one batch, each spliced with its partition, offset and time; immutable.
 
     `ends[i]` is the size of the events up to and including i, so that a cut by bytes is a bisection.
+    `mark` is the partition's erasure mark in the snapshot that this was read from.
     """
 
-    __slots__ = ("ends", "events", "first_offset", "last_offset", "size")
+    __slots__ = ("ends", "events", "first_offset", "last_offset", "mark", "size")
 
-    def __init__(self, *, last_offset: int, events: tuple[bytes, ...]) -> None:
+    def __init__(self, *, last_offset: int, events: tuple[bytes, ...], mark: int = 0) -> None:
+        self.mark = mark
         self.last_offset = last_offset
         self.first_offset = last_offset - len(events) + 1
         self.events = events
@@ -49,7 +52,9 @@ class CachedBatch:
         return (self.ends[stop - 1] if stop else 0) - (self.ends[start - 1] if start else 0)
 
 
-def splice(*, number: int, last_offset: int, event_count: int, recorded_at: datetime, records: bytes) -> CachedBatch:
+def splice(
+    *, number: int, last_offset: int, event_count: int, recorded_at: datetime, records: bytes, mark: int = 0
+) -> CachedBatch:
     """Put its place in front of each record, without decoding any.
 
     Raises:
@@ -61,11 +66,14 @@ def splice(*, number: int, last_offset: int, event_count: int, recorded_at: date
         raise CorruptBatch(f"{len(pieces)} records instead of {event_count}")
     first_offset = last_offset - event_count + 1
     events = place_records(pieces, partition=number, first_offset=first_offset, recorded_at=recorded_at)
-    return CachedBatch(last_offset=last_offset, events=tuple(events))
+    return CachedBatch(last_offset=last_offset, events=tuple(events), mark=mark)
 
 
 class BatchCache:
-    """The batches used last, up to a number of bytes; safe to use from any thread."""
+    """The batches used last, up to a number of bytes; safe to use from any thread.
+
+    Those of one partition all have the same mark.
+    """
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -96,8 +104,11 @@ class BatchCache:
         return found
 
     def add(self, partition_id: int, batches: Sequence[CachedBatch]) -> None:
-        """Keep these; the ones used longest ago make room."""
+        """Keep these, which have the same mark; the ones used longest ago make room, and those with another mark."""
         with self._lock:
+            kept = self._last_offsets.get(partition_id)
+            if kept and batches and self._batches[partition_id, kept[0]].mark != batches[0].mark:
+                self._discard(partition_id)
             for batch in batches:
                 key = (partition_id, batch.last_offset)
                 if key in self._batches or batch.size > self._max_bytes:
@@ -111,10 +122,13 @@ class BatchCache:
                 self._forget(*key)
 
     def discard(self, partition_id: int) -> None:
-        """Let go of a dropped partition's batches before their time."""
+        """Let go of a partition's batches before their time: it was dropped, or some event of it erased."""
         with self._lock:
-            for last_offset in self._last_offsets.pop(partition_id, []):
-                self._bytes -= self._batches.pop((partition_id, last_offset)).size
+            self._discard(partition_id)
+
+    def _discard(self, partition_id: int) -> None:
+        for last_offset in self._last_offsets.pop(partition_id, []):
+            self._bytes -= self._batches.pop((partition_id, last_offset)).size
 
     def _forget(self, partition_id: int, last_offset: int) -> None:
         last_offsets = self._last_offsets[partition_id]

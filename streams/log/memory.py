@@ -13,6 +13,7 @@ from streams.log.protocol import (
     Appended,
     AppendedRange,
     Bounds,
+    ErasedEvent,
     Gap,
     LogHealth,
     PartitionAppend,
@@ -20,7 +21,7 @@ from streams.log.protocol import (
     ReadResult,
     Receipt,
 )
-from streams.stored_event import place_records
+from streams.stored_event import erase_record, is_erased, place_records
 
 
 class _StoredEvent(NamedTuple):
@@ -54,6 +55,13 @@ def _append(partition: _Partition, append: PartitionAppend) -> AppendedRange:
     partition.head_offset += len(append.records)
     partition.last_recorded_at = recorded_at
     return AppendedRange(append.partition, first_offset, partition.head_offset, recorded_at)
+
+
+def _placed(partition: PartitionRef, event: _StoredEvent) -> bytes:
+    (text,) = place_records(
+        [event.record[1:]], partition=partition.number, first_offset=event.offset, recorded_at=event.recorded_at
+    )
+    return text
 
 
 class MemoryLog:
@@ -106,12 +114,7 @@ class MemoryLog:
             for event in stored.events:
                 if event.offset <= after:
                     continue
-                (text,) = place_records(
-                    [event.record[1:]],
-                    partition=partition.number,
-                    first_offset=event.offset,
-                    recorded_at=event.recorded_at,
-                )
+                text = _placed(partition, event)
                 max_bytes -= len(text)
                 if events and (max_bytes < 0 or len(events) == max_events):
                     break
@@ -175,6 +178,22 @@ class MemoryLog:
                 stored.batches = rest
                 deleted += len(oldest)
             return deleted
+
+    def erase(self, partition: PartitionRef, offset: int, *, at: datetime) -> ErasedEvent | None:
+        with self._lock:
+            for batch in self._partition(partition).batches:
+                for index, event in enumerate(batch):
+                    if event.offset != offset:
+                        continue
+                    is_new = not is_erased(event.record)
+                    if is_new:
+                        record = erase_record(event.record, at=at, size=len(event.record))
+                        batch[index] = event._replace(record=record)
+                    return ErasedEvent(_placed(partition, batch[index]), is_new)
+            return None
+
+    def hold(self, partitions: Sequence[PartitionRef]) -> None:
+        """Nothing to hold: there are no transactions."""
 
     def drop(self, partitions: Sequence[PartitionRef]) -> None:
         with self._lock:

@@ -9,10 +9,12 @@ from django.db import Error, transaction
 from accounts.waits import running_loop
 from streams.conf import BATCH_CACHE_BYTES
 from streams.errors import PartitionGone
+from streams.log.erasing import erase_in_batch
 from streams.log.group_commit import GroupCommitter
 from streams.log.protocol import (
     Appended,
     Bounds,
+    ErasedEvent,
     LogHealth,
     PartitionAppend,
     PartitionRef,
@@ -101,6 +103,16 @@ class PostgresLog:
             max_batches=max_batches,
         )
         return rows[0][0] if rows else 0
+
+    def erase(self, partition: PartitionRef, offset: int, *, at: datetime) -> ErasedEvent | None:
+        with transaction.atomic():
+            erased = erase_in_batch(partition, offset, at=at)
+            # What processes remember, they let go of when they next see the partition's mark; this one need not wait.
+            transaction.on_commit(lambda: self._reader.cache.discard(partition.id))
+        return erased
+
+    def hold(self, partitions: Sequence[PartitionRef]) -> None:
+        run("hold", partition_ids=[partition.id for partition in partitions])
 
     def drop(self, partitions: Sequence[PartitionRef]) -> None:
         ids = sorted(partition.id for partition in partitions)

@@ -88,6 +88,13 @@ class Bounds(NamedTuple):
         return self.head_offset - self.earliest_offset + 1
 
 
+class ErasedEvent(NamedTuple):
+    """An event without its payload and headers, as it is read from now on; `is_new`: it had them until now."""
+
+    event: bytes
+    is_new: bool
+
+
 class CorruptBatch(Exception):
     """A stored batch does not unpack to what its row says."""
 
@@ -189,6 +196,27 @@ class Log(Protocol):
         """Delete whole batches from the front that any of the limits allows to go; return how many events went.
 
         At most `max_batches` go in one call, so that no transaction is long: call again until it returns 0.
+        """
+        ...
+
+    def erase(self, partition: PartitionRef, offset: int, *, at: datetime) -> ErasedEvent | None:
+        """Take the payload and headers from the event at an offset, for good; None if no event is kept there.
+
+        All else stays: its place, its neighbours, the ends. It belongs to the caller's transaction, if there is one;
+        from its commit on no read returns what was erased, in no process, whatever that remembers. Harmless when
+        repeated.
+
+        Raises:
+            PartitionGone: there is no such partition (any more).
+            CorruptBatch: what is stored there is damaged.
+        """
+        ...
+
+    def hold(self, partitions: Sequence[PartitionRef]) -> None:
+        """Let nothing be erased there before the caller's transaction ends.
+
+        Whoever keeps a copy of an event holds its partition first, then reads: so an erasure either comes before the
+        read, or finds the copy. Appends and other holders go on.
         """
         ...
 

@@ -1,7 +1,7 @@
 """Reading a partition: what the cache has, then one statement for the ends and for what it has not."""
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from streams.errors import PartitionGone
 from streams.log.batches import unpack
@@ -48,6 +48,14 @@ class _Selection:
             self.take(batch)
 
 
+class _Look(NamedTuple):
+    """What one statement saw: the partition's ends, its erasure mark, and the rows of batches."""
+
+    bounds: Bounds
+    mark: int
+    rows: list[tuple[Any, ...]]
+
+
 class BatchReader:
     """Reads partitions; one for each process, shared by its threads."""
 
@@ -60,8 +68,9 @@ class BatchReader:
     def read(self, partition: PartitionRef, *, after: int, max_events: int, max_bytes: int) -> ReadResult:
         """Return events as `Log.read` promises.
 
-        The ends of the partition and the batches beyond the cache come from one statement, so from one
-        snapshot. What a cached batch holds was committed when it was read, and never changes.
+        The ends of the partition, its erasure mark and the batches beyond the cache come from one statement, so from
+        one snapshot. What a cached batch holds was committed when it was read, and as long as the mark is still the
+        same, nothing of it was erased since.
 
         Raises:
             PartitionGone: there is no such partition (any more).
@@ -72,7 +81,13 @@ class BatchReader:
         cached = self.cache.run(partition.id, after=after, max_events=max_events, max_bytes=max_bytes)
         selection.take_while_it_continues(cached)
         position = cached[-1].last_offset if cached else after
-        bounds, rows = self._fetch(partition, after=position, selection=selection)
+        look = self._look(partition, after=position, selection=selection)
+        if cached and cached[0].mark != look.mark:
+            self.cache.discard(partition.id)
+            cached, position = [], after
+            selection = _Selection(after=after, max_events=max_events, max_bytes=max_bytes)
+            look = self._look(partition, after=position, selection=selection)
+        bounds = look.bounds
         if bounds.earliest_offset > after + 1 or position > bounds.head_offset > 0:
             # Retention came by, or an old snapshot looks at a newer cache: choose again, by these ends.
             selection = _Selection(
@@ -81,18 +96,16 @@ class BatchReader:
             selection.take_while_it_continues(
                 batch for batch in cached if bounds.earliest_offset <= batch.first_offset <= bounds.head_offset
             )
-        self._take_rows(partition, selection, rows)
-        while not selection.is_full and rows and selection.next_offset < bounds.head_offset:
+        self._take_rows(partition, selection, look)
+        while not selection.is_full and look.rows and selection.next_offset < look.bounds.head_offset:
             before = selection.next_offset
-            bounds, rows = self._fetch(partition, after=before, selection=selection)
-            self._take_rows(partition, selection, rows)
+            look = self._look(partition, after=before, selection=selection)
+            self._take_rows(partition, selection, look)
             if selection.next_offset == before:
                 break
-        return _result(after, selection, bounds)
+        return _result(after, selection, look.bounds)
 
-    def _fetch(
-        self, partition: PartitionRef, *, after: int, selection: _Selection
-    ) -> tuple[Bounds, list[tuple[Any, ...]]]:
+    def _look(self, partition: PartitionRef, *, after: int, selection: _Selection) -> _Look:
         max_batches = 0
         if not selection.is_full:
             per_batch = self._events_per_batch.get(partition.id)
@@ -107,17 +120,17 @@ class BatchReader:
         )
         if not rows:
             raise PartitionGone
-        bounds = Bounds(*rows[0][:3])
-        batches = [row[3:] for row in rows if row[3] is not None]
+        bounds, mark = Bounds(*rows[0][:3]), rows[0][3]
+        batches = [row[4:] for row in rows if row[4] is not None]
         if batches:
             if len(self._events_per_batch) > _REMEMBERED_PARTITIONS:
                 self._events_per_batch.clear()
             self._events_per_batch[partition.id] = sum(row[1] for row in batches) / len(batches)
-        return bounds, batches
+        return _Look(bounds, mark, batches)
 
-    def _take_rows(self, partition: PartitionRef, selection: _Selection, rows: list[tuple[Any, ...]]) -> None:
+    def _take_rows(self, partition: PartitionRef, selection: _Selection, look: _Look) -> None:
         fresh = []
-        for last_offset, event_count, recorded_at, codec, stored in rows:
+        for last_offset, event_count, recorded_at, codec, stored in look.rows:
             if selection.is_full or last_offset <= selection.next_offset:
                 continue
             batch = splice(
@@ -126,6 +139,7 @@ class BatchReader:
                 event_count=event_count,
                 recorded_at=recorded_at,
                 records=unpack(codec, stored),
+                mark=look.mark,
             )
             if not selection.continues_with(batch):
                 if selection.events:

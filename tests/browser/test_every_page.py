@@ -47,6 +47,7 @@ FOR_PRODUCERS = [
     "/streams/new",
     "/streams/orders/settings",
     "/streams/orders/delete",
+    "/streams/orders/events/0/30/erase",
     "/keys/new",
     "/keys/{key}/rotate",
     "/keys/{key}/revoke",

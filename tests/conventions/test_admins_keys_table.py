@@ -51,6 +51,7 @@ nar pla roo
 404 403 202  POST /streams/{stream}/events
 404 200 200  GET /streams/{stream}/events
 404 200 200  GET /streams/{stream}/events/0/1
+403 403 200  POST /streams/{stream}/events/0/1/erase
 200 200 200  GET /consumer-groups
 404 200 200  GET /streams/{stream}/consumer-groups
 404 201 201  POST /streams/{stream}/consumer-groups

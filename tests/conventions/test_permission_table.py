@@ -65,6 +65,7 @@ NEW_PASSWORD = {"current_password": "a guess", "new_password": "a long new passw
 CHANGED = {"description": "d"}
 GRANT = {"user": "friend@example.com", "rights": ["consume"]}
 USE = {"user": "friend@example.com", "rights": ["use"]}
+WHY = {"reason": "asked for"}
 BULK = {"filter": {"stream": "{stream}"}, "dry_run": True}
 
 # Method and route, a valid body, and the status for each actor in the order of ACTORS.
@@ -102,6 +103,7 @@ TABLE: list[tuple[str, Any, str]] = [
     ("POST /streams/{stream}/events", {"payload": 1}, "   202 202 403 403 403 403 404 403 202 403 403 404 401"),
     ("GET /streams/{stream}/events", None, "              200 200 200 200 200 404 404 403 403 200 403 404 401"),
     ("GET /streams/{stream}/events/0/1", None, "          200 200 200 200 200 404 404 403 403 200 403 404 401"),
+    ("POST /streams/{stream}/events/0/1/erase", WHY, "    200 200 403 403 403 403 404 403 403 403 200 404 401"),
     ("GET /consumer-groups", None, "                      200 200 200 200 200 200 200 403 403 200 403 200 401"),
     ("GET /streams/{stream}/consumer-groups", None, "     200 200 200 200 200 404 404 403 403 200 403 404 401"),
     ("POST /streams/{stream}/consumer-groups", NEW, "     201 201 201 201 201 404 404 403 403 201 403 404 401"),

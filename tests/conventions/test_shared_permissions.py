@@ -47,6 +47,7 @@ TABLE = {
     "GET /streams/{stream}/events": "               200 200 200 403 200 200 403 404",
     "GET /streams/{stream}/events/0/1": "           200 200 200 403 200 200 403 404",
     "GET /streams/{stream}/events/0/1/timeline": "  200 200 200 403 200 200 403 404",
+    "POST /streams/{stream}/events/0/1/erase": "    200 200 403 403 403 403 403 404",
     "GET /streams/{stream}/consumer-groups": "      200 200 200 403 200 200 403 404",
     "POST /streams/{stream}/consumer-groups": "     201 201 201 403 201 201 403 404",
     f"GET {GROUP}": "                               200 200 200 403 200 200 403 404",

@@ -190,6 +190,33 @@ def test_what_is_exported_comes_back_byte_by_byte_with_its_offsets(tmp_path):
     run("verify_log")
 
 
+def test_what_was_erased_is_exported_and_imported_as_erased(tmp_path):
+    owner = make_owner()
+    make_stream("orders", owner=owner)
+    make_stream("copy", owner=owner)
+    shop = ApiClient(key=make_key(owner))
+    for number in (1, 2, 3):
+        event = {"stream": "orders", "id": f"id-{number}", "payload": "secret", "headers": {"h": "secret"}}
+        assert shop.post("/events", event).status_code == 202
+    erased = shop.post("/streams/orders/events/0/2/erase", {"reason": "asked for"}).json()
+    assert run("verify_log") == ""
+
+    exported = run("export_stream", "orders")
+    run("import_stream", "copy", stdin=exported.encode())
+
+    assert [json.loads(line) for line in exported.splitlines()][1] == erased
+    assert exported.count("secret") == 4
+    copied = shop.get("/streams/copy/events").json()
+    assert [event["payload"] for event in copied] == ["secret", None, "secret"]
+    assert copied[1]["erased"] == {"at": erased["erased"]["at"]}
+    assert (copied[1]["id"], copied[1]["headers"]) == ("id-2", {})
+    assert "erased" not in copied[0]
+    # Once more changes nothing, here as there.
+    again = shop.post("/streams/copy/events/0/2/erase", {"reason": "asked for"})
+    assert again.json() == copied[1]
+    assert run("verify_log") == ""
+
+
 def test_an_import_into_another_number_of_partitions_goes_by_key(tmp_path):
     owner = make_owner()
     make_stream("orders", owner=owner, partitions=4)

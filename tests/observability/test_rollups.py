@@ -69,6 +69,22 @@ def test_types_are_counted_by_minute_and_by_hour():
     ]
 
 
+@pytest.mark.parametrize("is_counted_before", [True, False])
+def test_what_is_erased_counts_as_large_as_it_was(is_counted_before):
+    stream = make_stream()
+    size = append(stream, "a", "b", payload="p" * 5_000)
+    (partition,) = load_stream(stream.name).partitions
+    if is_counted_before:
+        roll_up(seconds=60)
+    get_log().erase(partition, 2, at=TEN)
+    roll_up(seconds=60)
+
+    assert totals(stream) == (2, size)
+    cursor = RollupCursor.objects.get()
+    # What is left to count is computed from these two.
+    assert cursor.rolled_up_bytes == Partition.objects.get().appended_bytes == size
+
+
 def test_the_bytes_are_those_that_the_log_counted():
     stream = make_stream(partitions=2)
     for size in (1, 9, 10, 99, 5_000):

@@ -18,6 +18,9 @@ from streams.stored_event import (
     count_by_minute_and_type,
     decode_event,
     decode_exported,
+    erase_record,
+    is_erased,
+    mark_edited,
     outline_of,
     place_records,
     record_size,
@@ -91,6 +94,66 @@ def test_another_payload_leaves_every_other_byte_as_it_was(envelope):
     edited, before = replace_payload(event, b'{"n": 1.50}')
     assert before == bytes(envelope.payload)
     assert edited == event[: len(event) - len(before) - 1] + b'{"n": 1.50}}'
+
+
+# Payloads and headers that end as much like an erased event as they can.
+LOOKS_ERASED = '"payload":null,"erased":{"bytes":9,"at":"2026-11-22T10:00:00.000000Z"}'
+lookalikes = st.sampled_from(
+    [
+        f"{{{LOOKS_ERASED}}}",
+        f'{{"x":1,{LOOKS_ERASED}}}',
+        f'[{{"x":1,{LOOKS_ERASED}}}]',
+        json.dumps(f",{LOOKS_ERASED}}}"),
+        json.dumps({f',{LOOKS_ERASED}}}"': {"at": "2026-11-22T10:00:00.000000Z"}}),
+        '{"at":"2026-11-22T10:00:00.000000Z"}',
+    ]
+)
+
+
+@given(envelope=envelopes, payload=lookalikes | st.none(), recorded_at=times)
+def test_an_erased_event_has_its_envelope_and_size_and_nothing_else(envelope, payload, recorded_at):
+    if payload is not None:
+        envelope.payload = msgspec.Raw(payload.encode())
+    ((event,), (record,)) = stored(envelope, recorded_at=recorded_at)
+    assert not is_erased(event)
+    assert record_size(event) == len(record)
+
+    tail = erase_record(record, at=AT, size=len(record))
+    (erased,) = place_records([tail[1:]], partition=3, first_offset=1, recorded_at=recorded_at)
+
+    assert erased == erase_record(event, at=AT, size=record_size(event))
+    assert is_erased(tail)
+    assert is_erased(erased)
+    was, now = decode_event(event), decode_event(erased)
+    for name in ("partition", "offset", "recorded_at", "id", "type", "key", "occurred_at"):
+        assert getattr(now, name) == getattr(was, name)
+    assert (now.headers, now.payload_text) == ({}, "null")
+    assert now.erased is not None
+    assert (now.erased.at, now.erased.bytes) == (AT, len(record))
+    # Bytes that were appended stay appended.
+    minute = recorded_at.isoformat()[:16].encode()
+    assert record_size(erased) == len(record)
+    assert count_by_minute_and_type([erased]) == {(minute, envelope.type.encode()): Count(1, len(record))}
+
+
+def test_what_was_erased_elsewhere_counts_as_it_came():
+    _, (record,) = stored(Envelope(payload=msgspec.Raw(b"1")))
+    record = erase_record(record, at=AT, size=None)
+    (event,) = place_records([record[1:]], partition=3, first_offset=1, recorded_at=AT)
+    assert is_erased(event)
+    assert record_size(event) == len(record)
+    erasure = decode_event(event).erased
+    assert erasure is not None
+    assert (erasure.at, erasure.bytes) == (AT, None)
+
+
+def test_an_edit_is_erased_with_its_hash_and_is_not_told_of_afterwards():
+    (event,), _ = stored(Envelope(payload=msgspec.Raw(b'"guessable"')))
+    edited = mark_edited(replace_payload(event, b"1")[0], original=event, by="user:1", at=AT)
+    assert b"original_payload_sha256" in edited
+    erased = erase_record(edited, at=AT, size=record_size(edited))
+    assert b"edited" not in erased
+    assert mark_edited(erased, original=erased, by="user:1", at=AT) == erased
 
 
 def test_an_exported_line_may_leave_out_what_is_empty():

@@ -19,6 +19,7 @@ from consumers.services.dead_letters.copies import DeadEvent, add_dead_letters
 from consumers.services.dead_letters.fate import end_redrives
 from consumers.statements import run
 from consumers.states import ExhaustedReason, RedriveOutcome
+from streams.log import get_log
 
 
 class ExhaustedRow(NamedTuple):
@@ -41,13 +42,15 @@ def move_exhausted(*, group: ConsumerGroup, max_deliveries: int = RECONCILE_STEP
     found = [ExhaustedRow(*row) for row in run("find_exhausted", group_id=group.pk, max_rows=max_deliveries)]
     if not found:
         return 0
-    # Events never change, so they are read before anything is locked.
-    bodies = read_bodies([found], partitions_of(group), max_bytes=RECONCILE_STEP_BYTES)
-    # What one step has no room for, a following one moves.
-    found = [row for row in found if bodies[row.id].reached >= row.first_offset]
+    partitions = partitions_of(group)
     with transaction.atomic():
         partition_ids = sorted({row.partition_id for row in found})
         run("lock_offsets", group_id=group.pk, partition_ids=partition_ids)
+        # What is erased from now on finds the copies.
+        get_log().hold([partitions[each] for each in partition_ids])
+        bodies = read_bodies([found], partitions, max_bytes=RECONCILE_STEP_BYTES)
+        # What one step has no room for, a following one moves.
+        found = [row for row in found if bodies[row.id].reached >= row.first_offset]
         taken = run(
             "take_exhausted",
             delivery_ids=[row.id for row in found],

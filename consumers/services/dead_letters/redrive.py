@@ -9,7 +9,7 @@ from django.db import transaction
 from accounts.audit_actions import AuditAction
 from accounts.errors import PayloadTooLarge
 from consumers import metrics
-from consumers.errors import DeadLetterNotOpen, DeadLetterWithoutEvent
+from consumers.errors import DeadLetterNotOpen, DeadLetterWithoutEvent, EventErased
 from consumers.models import ConsumerGroup, DeadLetter, Mode
 from consumers.payload_difference import payload_difference
 from consumers.services.dead_letters.audit import record_dead_letters
@@ -17,7 +17,7 @@ from consumers.services.offsets import require_mode
 from consumers.services.wakeup import wake_consumers
 from consumers.statements import run
 from streams.conf import MAX_EVENT_BYTES
-from streams.stored_event import replace_payload
+from streams.stored_event import is_erased, replace_payload
 
 
 class EditedEvent(NamedTuple):
@@ -40,18 +40,30 @@ def redrive_dead_letter(
         WrongMode: the group commits offsets and has no deliveries to send it with.
         DeadLetterNotOpen: it was redriven, resolved or discarded before; nothing was changed.
         DeadLetterWithoutEvent: retention took the event before it could be copied.
+        EventErased: there is no payload any more that another one could replace.
         PayloadTooLarge
     """
     require_redrivable(dead_letter.group)
     if dead_letter.event is None:
         raise DeadLetterWithoutEvent("Retention took this event while it was still being tried: discard or resolve it.")
-    edited = edit_payload(bytes(dead_letter.event), payload) if payload is not None else None
-    rounds = redrive_dead_letters(
-        group=dead_letter.group, dead_letters=[dead_letter], requested_by=requested_by, note=note, edited=edited
-    )
+    with transaction.atomic():
+        edited = _edit(dead_letter, payload) if payload is not None else None
+        rounds = redrive_dead_letters(
+            group=dead_letter.group, dead_letters=[dead_letter], requested_by=requested_by, note=note, edited=edited
+        )
     if dead_letter.pk not in rounds:
         raise not_open(dead_letter)
     return rounds[dead_letter.pk]
+
+
+def _edit(dead_letter: DeadLetter, payload: bytes) -> EditedEvent:
+    """Return the event with another payload, as it is under the lock: it might have been erased since it was loaded."""
+    run("lock_offsets", group_id=dead_letter.group_id, partition_ids=[dead_letter.partition_id])
+    dead_letter.refresh_from_db(fields=["event"])
+    event = bytes(dead_letter.event or b"")
+    if is_erased(event):
+        raise EventErased("The payload of this event was erased: it can be sent again only as it is.")
+    return edit_payload(event, payload)
 
 
 def redrive_dead_letters(

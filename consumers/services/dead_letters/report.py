@@ -10,6 +10,7 @@ from consumers.services.leasing.settle import clean_error
 from consumers.services.offsets import require_mode
 from consumers.statements import run
 from consumers.states import DeadLetterStatus, ExhaustedReason
+from streams.log import get_log
 from streams.lookup import StreamInfo
 from streams.queries import get_event
 
@@ -28,12 +29,14 @@ def report_dead_letter(
     require_mode(
         group, Mode.OFFSET, f"{group.name} leases: say it with a nack, or an ack's `failed`, that is `terminal`."
     )
-    event = get_event(stream, partition, offset)
     place = stream.partition(partition)
     same_event = DeadLetter.objects.filter(partition_id=place.id, offset=offset, group=group)
     with transaction.atomic():
         # One report of this partition at a time: the second finds what the first has kept.
         run("lock_offsets", group_id=group.pk, partition_ids=[place.id])
+        # What is erased from now on finds the copy.
+        get_log().hold([place])
+        event = get_event(stream, partition, offset)
         found = same_event.filter(status=DeadLetterStatus.OPEN).order_by("-round").first()
         if found is not None:
             return found, False

@@ -181,7 +181,8 @@ def describe_dead_letter(caller: Caller, dead_letter_id: str) -> DeadLetterPage:
             for each in redrives
         ],
         may_redrive=may_manage and is_redrivable(found),
-        may_edit=may_edit_payloads(rights_on_row(caller, found.group.stream)),
+        # There is no payload any more that another one could replace.
+        may_edit=may_edit_payloads(rights_on_row(caller, found.group.stream)) and not (event and event.erased),
         edited_by=names.get(editor, ""),
         is_lease_mode=found.group.mode == Mode.LEASE,
     )

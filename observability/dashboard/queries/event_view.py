@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from observability.operations.simulations.headers import SIMULATION_HEADER
-from streams.stored_event import Edit, decode_event
+from streams.stored_event import Edit, Erasure, decode_event
 
 PREVIEW_CHARACTERS = 240
 
@@ -24,6 +24,7 @@ class EventView:
     payload: str
     raw: str
     edited: Edit | None
+    erased: Erasure | None
 
     @property
     def preview(self) -> str:
@@ -54,4 +55,5 @@ def view_event(raw: bytes) -> EventView:
         payload=event.payload_text,
         raw=raw.decode(),
         edited=event.edited,
+        erased=event.erased,
     )

@@ -1,4 +1,4 @@
--- The ends of a partition and the batches that follow an offset, as of one snapshot.
+-- The ends of a partition, its erasure mark and the batches that follow an offset, as of one snapshot.
 --
 -- Params   partition_id, after
 --          max_batches   look at no more than these
@@ -7,7 +7,7 @@
 --          no row if the partition does not exist
 -- Locks    none
 -- Plan     streams_partition_pkey, streams_eventbatch_pkey; the records beyond max_bytes are never fetched
-SELECT partition.earliest_offset, partition.head_offset, partition.last_recorded_at,
+SELECT partition.earliest_offset, partition.head_offset, partition.last_recorded_at, partition.erasure_mark,
        batch.last_offset, batch.event_count, batch.recorded_at, batch.codec, batch.records
   FROM streams_partition AS partition
   LEFT JOIN LATERAL (

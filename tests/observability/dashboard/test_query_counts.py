@@ -24,6 +24,7 @@ MOST = {
     "/streams/orders": 24,
     "/streams/orders/events": 9,
     "/streams/orders/events/0/5": 14,
+    "/streams/orders/events/0/5/erase": 7,
     "/streams/orders/tail": 10,
     "/streams/orders/settings": 11,
     "/streams/orders/consumer-groups": 14,

@@ -14,6 +14,7 @@ from streams.times import format_time
 
 MIB = 1024 * 1024
 SOON = timedelta(hours=1)
+ERASED_AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
 
 
 def event(name: object, size: int = 0) -> bytes:
@@ -355,6 +356,70 @@ def test_where_nothing_is_kept_the_reader_goes_on_at_the_head(log, trimmed):
     assert (list(result.events), result.gap, result.next_offset) == ([], Gap(2, 6), 6)
     assert append(log, partition, "g").first_offset == 7
     assert ids(read(log, partition, after=6)) == ["g"]
+
+
+# --- erasure ---------------------------------------------------------------------------------------------
+
+
+def payloads(result):
+    return [json.loads(text)["payload"] for text in result.events]
+
+
+def test_an_erased_event_keeps_its_place_and_its_neighbours(log, partition):
+    append(log, partition, "a", "b", "c")
+    append(log, partition, "d")
+    record = b'{"id":"e","type":"t","key":"k","occurred_at":null,"headers":{"h":"secret"},"payload":{"secret": 1}}'
+    log.append([PartitionAppend(partition, [event("first"), record, event("last")])])
+    before = read(log, partition)
+
+    erased = log.erase(partition, 6, at=ERASED_AT)
+
+    after = read(log, partition)
+    assert (list(after.offsets), after.bounds) == (list(before.offsets), before.bounds)
+    assert [text for text in after.events if text != after.events[5]] == [
+        text for text in before.events if text != before.events[5]
+    ]
+    assert erased is not None
+    assert erased.is_new
+    assert after.events[5] == erased.event
+    place = before.events[5].split(b',"headers"')[0]
+    assert erased.event == (
+        place + b',"headers":{},"payload":null,"erased":{"bytes":%d,"at":"2026-11-22T10:00:00.000000Z"}}' % len(record)
+    )
+
+
+def test_erasing_again_changes_nothing(log, partition):
+    append(log, partition, "a", "b")
+    first = log.erase(partition, 2, at=ERASED_AT)
+    again = log.erase(partition, 2, at=ERASED_AT + SOON)
+    assert first is not None
+    assert again is not None
+    assert (first.is_new, again.is_new, again.event) == (True, False, first.event)
+
+
+def test_what_is_not_kept_cannot_be_erased(log, trimmed):
+    partition, _ = trimmed
+    log.trim(partition, keep_events=4)
+    for offset in (1, 2, 7, MAX_OFFSET):
+        assert log.erase(partition, offset, at=ERASED_AT) is None
+    assert ids(read(log, partition)) == ["c", "d", "e", "f"]
+    assert None not in payloads(read(log, partition))
+
+
+def test_what_is_appended_after_an_erasure_follows_it(log, partition):
+    append(log, partition, "a")
+    log.erase(partition, 1, at=ERASED_AT)
+    assert append(log, partition, "b").first_offset == 2
+    assert payloads(read(log, partition)) == [None, ""]
+    assert log.trim(partition, keep_events=1) == 1
+    assert ids(read(log, partition, after=1)) == ["b"]
+
+
+def test_nothing_can_be_erased_or_held_in_a_partition_that_is_gone(log):
+    gone = PartitionRef(10**12, "gone", 0)
+    with pytest.raises(PartitionGone):
+        log.erase(gone, 1, at=ERASED_AT)
+    log.hold([gone])
 
 
 # --- the end ---------------------------------------------------------------------------------------------

@@ -19,8 +19,8 @@ def read(log, partition, after=0, max_events=1_000, max_bytes=8 << 20):
     return log.read(partition, after=after, max_events=max_events, max_bytes=max_bytes)
 
 
-def batch(last_offset, count, size=100):
-    return CachedBatch(last_offset=last_offset, events=(b"x" * size,) * count)
+def batch(last_offset, count, size=100, mark=0):
+    return CachedBatch(last_offset=last_offset, events=(b"x" * size,) * count, mark=mark)
 
 
 # --- queries ---------------------------------------------------------------------------------------------
@@ -120,6 +120,18 @@ def test_what_is_dropped_leaves_the_cache():
     cache.discard(1)
     cache.discard(1)
     assert (cache.bytes_used, cache.run(1, after=0, max_events=9, max_bytes=9)) == (0, [])
+
+
+def test_the_batches_of_one_partition_never_have_two_marks():
+    cache = BatchCache(max_bytes=1 << 20)
+    cache.add(1, [batch(5, 5, mark=1), batch(8, 3, mark=1)])
+    cache.add(2, [batch(5, 5, mark=1)])
+    # One that began to read before an erasure comes late with what lies behind.
+    cache.add(1, [batch(9, 1, mark=2)])
+    assert [(each.last_offset, each.mark) for each in cache.run(1, after=8, max_events=9, max_bytes=10**6)] == [(9, 2)]
+    assert cache.run(1, after=0, max_events=9, max_bytes=10**6) == []
+    assert len(cache.run(2, after=0, max_events=9, max_bytes=10**6)) == 1
+    assert cache.bytes_used == batch(9, 1).size + batch(5, 5).size
 
 
 # --- damage ----------------------------------------------------------------------------------------------
