@@ -4,8 +4,9 @@ from typing import Any
 
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
+from eventflow_site.api.openapi_page import OpenApiView
 from eventflow_site.api.problem_page import problems
 
 api: list[Any] = [
@@ -14,7 +15,7 @@ api: list[Any] = [
     path("", include("consumers.api.urls")),
     path("", include("accounts.api.urls")),
     path("", include("observability.api.urls")),
-    path("openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
+    path("openapi.json", OpenApiView.as_view(), name="openapi"),
     path("docs", SpectacularSwaggerSplitView.as_view(url_name="openapi"), name="api-docs"),
 ]
 
