@@ -2,16 +2,18 @@
 
 import functools
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, ProgrammingError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 from kombu.connection import Connection
 
+from accounts.short_memory import ShortMemory
 from observability.conf import HEARTBEAT_LATE_SECONDS
 from observability.models import Heartbeat
 from observability.telemetry.heartbeat import TICK
@@ -20,6 +22,8 @@ from streams.log import get_log
 logger = logging.getLogger(__name__)
 
 BROKER_TIMEOUT_SECONDS = 0.5
+# Anybody may ask, and only `degraded` tells of it.
+BROKER_MEMORY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +73,21 @@ def known_migrations() -> frozenset[tuple[str, str]]:
 
 def count_pending_migrations() -> int:
     """Return how many migrations the code has that the database has not."""
-    return len(known_migrations() - set(MigrationRecorder(connection).applied_migrations()))
+    return len(known_migrations().difference(list_applied_migrations()))
+
+
+def list_applied_migrations() -> Iterable[tuple[str, str]]:
+    """Return app and name of each migration that the database has."""
+    try:
+        # The recorder would look through the catalogue for its table first, each time.
+        return list(MigrationRecorder.Migration.objects.values_list("app", "name"))
+    except ProgrammingError:
+        return MigrationRecorder(connection).applied_migrations()
 
 
 def describe_late_tick(*, now: datetime) -> str | None:
     """Return what to say when no periodic task has run for too long, or None."""
-    ticked_at = Heartbeat.objects.filter(name=TICK).values_list("ticked_at", flat=True).first()
+    ticked_at = next(iter(Heartbeat.objects.filter(pk=TICK).values_list("ticked_at", flat=True)), None)
     if ticked_at is None:
         return "beat: no tick yet; timers, retention and roll-ups begin with the first one"
     age = (now - ticked_at).total_seconds()
@@ -83,11 +96,20 @@ def describe_late_tick(*, now: datetime) -> str | None:
     return f"beat: no tick for {age:.0f} s; timers, retention and roll-ups stand still"
 
 
+_broker_answers: ShortMemory[str, bool] = ShortMemory(seconds=BROKER_MEMORY_SECONDS, size=1)
+
+
 def answers_broker() -> bool:
-    """Whether Celery's broker can be reached, within half a second."""
+    """Whether Celery's broker could be reached, less than a second ago; a connection is made for each look."""
+    url = settings.CELERY_BROKER_URL
+    return _broker_answers.get(url, lambda: can_reach_broker(url))
+
+
+def can_reach_broker(url: str) -> bool:
+    """Whether a broker can be reached, within half a second."""
     options = {"socket_connect_timeout": BROKER_TIMEOUT_SECONDS, "socket_timeout": BROKER_TIMEOUT_SECONDS}
     try:
-        with Connection(settings.CELERY_BROKER_URL, transport_options=options) as broker:  # type: ignore[no-untyped-call]
+        with Connection(url, transport_options=options) as broker:  # type: ignore[no-untyped-call]
             broker.ensure_connection(max_retries=0, timeout=BROKER_TIMEOUT_SECONDS)
     except Exception:  # noqa: BLE001 (kombu's transports raise what they like; any of it means no)
         return False

@@ -8,7 +8,9 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from django.utils import timezone
+from kombu.connection import Connection
 
+from observability.telemetry.health import known_migrations
 from observability.telemetry.heartbeat import record_tick
 from streams.log import use_log
 from streams.log.protocol import LogHealth
@@ -71,6 +73,38 @@ def test_a_missing_migration_is_not_ready():
         recorder.record_applied("observability", "0001_rollups_and_heartbeat")
     assert status == 503
     assert "1 migration is not applied" in found["reasons"][0]
+
+
+def test_an_empty_database_has_them_all_before_it():
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE django_migrations RENAME TO out_of_reach")
+    try:
+        with use_log(HEALTHY):
+            status, found = readyz()
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE out_of_reach RENAME TO django_migrations")
+    assert status == 503
+    assert found["reasons"] == [f"{len(known_migrations())} migrations are not applied: run `manage.py migrate`"]
+
+
+def test_it_asks_the_database_each_time_in_three_plain_questions(django_assert_num_queries):
+    known_migrations()
+    for _ in range(2):
+        with django_assert_num_queries(3) as asked:
+            readyz()
+        assert not [query["sql"] for query in asked.captured_queries if "pg_catalog" in query["sql"]]
+
+
+def test_however_many_ask_the_broker_is_asked_once_in_a_second(settings, monkeypatch):
+    looks = []
+    monkeypatch.setattr(Connection, "ensure_connection", lambda *_args, **_kwargs: looks.append(1))
+    # An address that no other test has looked at.
+    settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/9"
+    with use_log(HEALTHY):
+        for _ in range(20):
+            readyz()
+    assert 1 <= len(looks) < 20
 
 
 def test_what_cannot_be_read_is_not_taken_for_well():
