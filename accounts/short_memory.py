@@ -177,6 +177,11 @@ class ShortMemory(Generic[Key, Answer]):
                 raise copy.copy(refusal)
             refused = found
 
+    def peek(self, key: Key) -> Answer | None:
+        """Return the answer for `key` if one is remembered, and ask nobody."""
+        entry = self._entries.get(key)
+        return entry.answer if entry is not None and time.monotonic() < entry.expires_at else None
+
     def forget(self) -> None:
         """Drop every answer: something was changed in this process, and counts here at once.
 

@@ -26,7 +26,8 @@ from streams.log.protocol import Bounds, PartitionRef
 from streams.lookup import StreamInfo
 from streams.models import Partition, Stream
 from streams.names import is_well_formed
-from streams.queries import list_streams, rights_on_row
+from streams.queries import rights_on_row
+from streams.visible import list_streams
 
 if TYPE_CHECKING:
     # It is there for the type checker alone.

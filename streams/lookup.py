@@ -5,8 +5,10 @@ changed elsewhere is seen within the second.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
-from django.db.models import Sum
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef, Sum
 
 from accounts.caller import Caller
 from accounts.errors import ScopeMissing
@@ -15,12 +17,13 @@ from accounts.quotas import STORED_MIB, quota_of
 from accounts.roles import Right
 from accounts.services.key_uses import note_touch
 from accounts.short_memory import ShortMemory
-from streams.access import rights_on_stream
+from streams.access import NOTHING, rights_on_stream
 from streams.conf import STREAM_CACHE_SECONDS, STREAM_CACHE_SIZE
 from streams.errors import PartitionNotFound, StreamNotFound
 from streams.log.protocol import PartitionRef
 from streams.models import Partition, Stream, Visibility
 from streams.names import is_well_formed
+from streams.visible import list_streams
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +56,54 @@ class StreamInfo:
 _memory: ShortMemory[str, StreamInfo] = ShortMemory(seconds=STREAM_CACHE_SECONDS, size=STREAM_CACHE_SIZE)
 
 
+# Who was found to see which stream. Only that they do: of a stream that is hidden, as of one that is missing, nothing.
+_sights: ShortMemory[tuple[Caller, str], Literal[True]] = ShortMemory(
+    seconds=STREAM_CACHE_SECONDS, size=STREAM_CACHE_SIZE
+)
+
+
 def require_stream(caller: Caller, name: str, right: Right | None = None) -> StreamInfo:
     """Return a stream that the caller may see and, if a right is named, use in that way.
+
+    Who may not see it costs the same one question whether it is there or not, remembered or not: how long the
+    refusal takes does not tell either.
 
     Raises:
         StreamNotFound: missing, or hidden from this caller: the two look the same.
         ScopeMissing: the caller sees it, but lacks the right.
     """
-    return _checked(caller, find_stream(name), right)
+    known, rights = _remembered(caller, name)
+    if not rights:
+        _sights.get((caller, name), lambda: _ask_for_sight(caller, name))
+    stream = find_stream(name)
+    return _checked(caller, stream, rights if stream is known else _rights(caller, stream), right)
 
 
 async def require_stream_async(caller: Caller, name: str, right: Right | None = None) -> StreamInfo:
     """Do what `require_stream` does, and let the event loop go on meanwhile."""
-    return _checked(caller, await find_stream_async(name), right)
+    known, rights = _remembered(caller, name)
+    if not rights:
+        await _sights.get_async((caller, name), lambda: _ask_for_sight(caller, name))
+    stream = await find_stream_async(name)
+    return _checked(caller, stream, rights if stream is known else _rights(caller, stream), right)
 
 
-def _checked(caller: Caller, stream: StreamInfo | None, right: Right | None) -> StreamInfo:
-    rights = stream.rights_of(caller) if stream else frozenset()
+def _remembered(caller: Caller, name: str) -> tuple[StreamInfo | None, frozenset[Right]]:
+    known = _memory.peek(name)
+    return known, _rights(caller, known)
+
+
+def _rights(caller: Caller, stream: StreamInfo | None) -> frozenset[Right]:
+    return stream.rights_of(caller) if stream else NOTHING
+
+
+def _ask_for_sight(caller: Caller, name: str) -> Literal[True]:
+    if not is_well_formed(name) or not list_streams(caller).filter(name=name).exists():
+        raise StreamNotFound
+    return True
+
+
+def _checked(caller: Caller, stream: StreamInfo | None, rights: frozenset[Right], right: Right | None) -> StreamInfo:
     if stream is None or not rights:
         raise StreamNotFound
     if right is not None and right not in rights:
@@ -108,17 +142,21 @@ def load_stream(name: str) -> StreamInfo | None:
     """Return a stream by name as the database has it now, or None."""
     if not is_well_formed(name):
         return None
-    row = Stream.objects.prefetch_related("partitions", "grants").filter(name=name).first()
-    return info_of(row, is_full=_is_full(row)) if row else None
+    partitions = ArraySubquery(Partition.objects.filter(stream=OuterRef("pk")).order_by("number").values("pk"))
+    row = Stream.objects.prefetch_related("grants").annotate(partition_ids=partitions).filter(name=name).first()
+    return _info_of(row, row.partition_ids, is_full=_is_full(row)) if row else None
 
 
-def info_of(row: Stream, *, is_full: bool = False) -> StreamInfo:
+def info_of(row: Stream) -> StreamInfo:
     """Return what the hot verbs need of a stream's row (with its partitions and grants).
 
-    Args:
-        is_full: only appending asks, through `load_stream`.
+    That it is full is not looked at: only appending asks, through `load_stream`.
     """
     partitions = sorted(row.partitions.all(), key=lambda partition: partition.number)
+    return _info_of(row, [partition.pk for partition in partitions], is_full=False)
+
+
+def _info_of(row: Stream, partition_ids: list[int], *, is_full: bool) -> StreamInfo:
     return StreamInfo(
         id=row.pk,
         name=row.name,
@@ -126,7 +164,7 @@ def info_of(row: Stream, *, is_full: bool = False) -> StreamInfo:
         is_internal=row.visibility == Visibility.INTERNAL,
         is_paused=row.is_paused,
         is_full=is_full,
-        partitions=tuple(PartitionRef(partition.pk, row.name, partition.number) for partition in partitions),
+        partitions=tuple(PartitionRef(pk, row.name, number) for number, pk in enumerate(partition_ids)),
     )
 
 
@@ -141,3 +179,4 @@ def _is_full(row: Stream) -> bool:
 def forget_streams() -> None:
     """Drop what this process remembers: a stream was changed or deleted here."""
     _memory.forget()
+    _sights.forget()

@@ -9,7 +9,7 @@ from accounts.caller import Caller
 from accounts.models import AuditEntry
 from accounts.roles import Right
 from consumers.queries import list_managed_groups
-from streams.queries import list_streams
+from streams.visible import list_streams
 
 
 @dataclass(frozen=True, slots=True)

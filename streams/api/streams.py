@@ -24,8 +24,9 @@ from streams.bodies import (
     read_stream_changes,
 )
 from streams.models import Stream, Visibility
-from streams.queries import get_stream, list_streams
+from streams.queries import get_stream
 from streams.services.lifecycle import change_stream, create_stream, delete_stream
+from streams.visible import list_streams
 
 
 class StreamSerializer(serializers.Serializer):

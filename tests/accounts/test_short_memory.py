@@ -69,3 +69,19 @@ def test_it_does_not_grow_without_bound():
     for number in range(1000):
         memory.get(number, lambda number=number: number)
     assert len(memory._entries) <= 10
+
+
+def test_to_peek_is_to_ask_nobody():
+    memory: ShortMemory[str, str] = ShortMemory(seconds=60, size=10)
+    assert memory.peek("key") is None
+    memory.get("key", lambda: "answer")
+    assert memory.peek("key") == "answer"
+    memory.forget()
+    assert memory.peek("key") is None
+
+
+def test_what_is_too_old_is_not_seen_by_who_peeks():
+    memory: ShortMemory[str, str] = ShortMemory(seconds=0.05, size=10)
+    memory.get("key", lambda: "answer")
+    time.sleep(0.06)
+    assert memory.peek("key") is None

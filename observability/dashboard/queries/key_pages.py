@@ -9,8 +9,9 @@ from django.utils.dateparse import parse_datetime
 from accounts.caller import Caller
 from accounts.models import ApiKey, User
 from accounts.queries import list_api_keys
-from streams.queries import describe_producers, list_producers, list_streams
+from streams.queries import describe_producers, list_producers
 from streams.totals import StreamTotals
+from streams.visible import list_streams
 
 
 @dataclass(frozen=True, slots=True)

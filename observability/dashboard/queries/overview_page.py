@@ -16,7 +16,7 @@ from observability.numbers.activity import Activity, activity_of, list_busiest, 
 from observability.numbers.tails import load_tails
 from streams.lookup import info_of
 from streams.models import Partition
-from streams.queries import list_streams
+from streams.visible import list_streams
 
 TOP_STREAMS = 8
 TOP_GROUPS = 8

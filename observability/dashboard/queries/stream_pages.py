@@ -9,7 +9,8 @@ from observability.numbers.activity import Activity, activity_of
 from observability.numbers.tails import load_tails
 from streams.lookup import StreamInfo, info_of
 from streams.models import Stream, Visibility
-from streams.queries import get_stream, list_streams, totals_of
+from streams.queries import get_stream, totals_of
+from streams.visible import list_streams
 
 
 @dataclass(frozen=True, slots=True)
