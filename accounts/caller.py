@@ -54,6 +54,11 @@ class Caller:
         return self.is_admin and self.stream_names is None
 
     @property
+    def sees_members(self) -> bool:
+        """Whether the members of the caller's teams are theirs to see: a program needs no colleague's address."""
+        return self.key_id is None or self.sees_everybody
+
+    @property
     def pk(self) -> int:
         """The user's primary key, by the name that Django's ecosystem looks for."""
         return self.user_id

@@ -65,8 +65,8 @@ def get_user_by_email(caller: Caller, email: str) -> User:
 
 
 def list_teams(caller: Caller) -> QuerySet[Team]:
-    """The teams that a caller may see: their own, or all for an admin."""
-    teams = Team.objects.prefetch_related("members")
+    """The teams that a caller may see: their own, or all for an admin; with the members, where these may be seen."""
+    teams = Team.objects.prefetch_related("members") if caller.sees_members else Team.objects.all()
     return teams if caller.sees_everybody else teams.filter(pk__in=caller.team_ids)
 
 

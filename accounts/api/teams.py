@@ -21,10 +21,14 @@ from accounts.services.teams import add_member, create_team, delete_team, descri
 class TeamSerializer(serializers.Serializer):
     name = serializers.CharField()
     description = serializers.CharField()
-    members = serializers.SerializerMethodField(help_text="Their e-mail addresses.")
+    members = serializers.SerializerMethodField(
+        help_text="Their e-mail addresses; null for a key without the scope `admin`."
+    )
     created_at = serializers.DateTimeField()
 
-    def get_members(self, team: Team) -> list[str]:
+    def get_members(self, team: Team) -> list[str] | None:
+        if not caller_of(self.context["request"]).sees_members:
+            return None
         return sorted(user.email for user in team.members.all())
 
 
@@ -43,9 +47,9 @@ class TeamViewSet(StrictViewSet):
 
     @extend_schema(operation_id="list_teams")
     def list(self, request: Request) -> Response:
-        """List your teams, by name; an admin sees all."""
+        """List your teams, by name; an admin sees all. People are told the members, and keys with the scope `admin`."""
         page = self.paginate_queryset(list_teams(caller_of(request)))
-        return self.get_paginated_response(TeamSerializer(page, many=True).data)
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @extend_schema(operation_id="create_team", request=CreateTeamSerializer, responses={201: TeamSerializer})
     @idempotent()
@@ -53,19 +57,20 @@ class TeamViewSet(StrictViewSet):
         """Make a team without members; admins can."""
         team = create_team(**read_new_team(request.data))
         headers = {"Location": f"/api/v1/teams/{team.name}"}
-        return Response(TeamSerializer(team).data, status=201, headers=headers)
+        return Response(self.get_serializer(team).data, status=201, headers=headers)
 
     @extend_schema(operation_id="get_team")
     def retrieve(self, request: Request, team: str) -> Response:
         """Look at one of your teams."""
-        return Response(TeamSerializer(get_team(caller_of(request), team)).data)
+        return Response(self.get_serializer(get_team(caller_of(request), team)).data)
 
     @extend_schema(operation_id="change_team", request=ChangeTeamSerializer)
     def partial_update(self, request: Request, team: str) -> Response:
         """Say anew what a team is for; admins can."""
         found = get_team(caller_of(request), team)
         require_body(request)
-        return Response(TeamSerializer(describe_team(team=found, description=read_team_description(request.data))).data)
+        changed = describe_team(team=found, description=read_team_description(request.data))
+        return Response(self.get_serializer(changed).data)
 
     @extend_schema(operation_id="delete_team", responses={204: None})
     def destroy(self, request: Request, team: str) -> Response:

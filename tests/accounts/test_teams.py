@@ -3,10 +3,10 @@
 import pytest
 
 from accounts.models import Team
-from accounts.roles import Role
+from accounts.roles import Right, Role, Scope
 from streams.models import Stream
 from tests.client import ApiClient
-from tests.factories import make_owner, make_stream, make_team, make_token, make_user
+from tests.factories import make_key, make_owner, make_stream, make_team, make_token, make_user
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
@@ -76,3 +76,38 @@ def test_who_was_disabled_can_still_be_taken_out(admin):
     assert admin.get("/teams/payments").json()["members"] == []
     # Again, and who never was one.
     assert admin.delete(f"/teams/payments/members/{user.email}").status_code == 204
+
+
+def members_seen_by(client: ApiClient) -> list[list[str] | None]:
+    """The members of the team, as the list and as its own address tell them."""
+    (listed,) = client.get("/teams").json()["data"]
+    one = client.get("/teams/payments")
+    assert (one.status_code, one.json()["name"], listed["name"]) == (200, "payments", "payments")
+    assert listed == one.json()
+    return [listed["members"], one.json()["members"]]
+
+
+def test_people_are_told_who_is_in_their_teams_and_their_keys_the_names_alone():
+    ada, bob = make_owner(), make_owner()
+    make_team("payments", ada, bob)
+    make_team("others", bob)
+    assert members_seen_by(ApiClient(token=make_token(ada))) == [sorted([ada.email, bob.email])] * 2
+    for key in (make_key(ada), make_key(ada, Right.CONSUME), make_key(ada, streams=["orders"])):
+        client = ApiClient(key=key)
+        assert members_seen_by(client) == [None, None]
+        assert bob.email not in client.get("/teams").content.decode()
+        assert client.get("/teams/others").status_code == 404
+    # The name is what a key needs: for a stream that is to be the team's.
+    made = ApiClient(key=make_key(ada)).post("/streams", {"name": "payouts", "owner": "payments"})
+    assert (made.status_code, made.json()["owner"]) == (201, "payments")
+
+
+def test_an_admins_key_is_told_them_with_the_scope_admin_alone():
+    root = make_user(Role.ADMIN)
+    make_team("payments", root)
+    for scopes, streams, told in (
+        ([*Right], None, None),
+        ([*Right, Scope.ADMIN], ["orders"], None),
+        ([*Right, Scope.ADMIN], None, [root.email]),
+    ):
+        assert members_seen_by(ApiClient(key=make_key(root, *scopes, streams=streams))) == [told, told]
