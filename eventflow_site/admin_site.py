@@ -2,12 +2,15 @@ import functools
 from typing import Any
 from urllib.parse import urlencode
 
+from django.contrib import messages
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+
+from accounts.errors import QuotaExceeded
 
 
 class EventFlowAdminSite(AdminSite):
@@ -20,7 +23,7 @@ class EventFlowAdminSite(AdminSite):
     enable_nav_sidebar = True
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:  # noqa: FBT001, FBT002 (Django's)
-        """Refuse NUL where Django hands text on to PostgreSQL, which has no such character."""
+        """Refuse NUL where Django hands text on to PostgreSQL, which has no such character; tell of a full quota."""
         guarded = super().admin_view(view, cacheable)
 
         @functools.wraps(view)
@@ -30,7 +33,11 @@ class EventFlowAdminSite(AdminSite):
             if any("\x00" in value for value in (*values, *chosen)):
                 raise BadRequest("Text must not contain NUL.")
             _check_chosen(getattr(view, "__self__", None), chosen)
-            return guarded(request, *args, **kwargs)
+            try:
+                return guarded(request, *args, **kwargs)
+            except QuotaExceeded as error:
+                messages.error(request, error.detail)
+                return HttpResponseRedirect(request.get_full_path())
 
         return answer
 

@@ -1,8 +1,12 @@
 """Giving a thing to another owner."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from accounts.caller import Caller
 from accounts.errors import ScopeMissing
 from accounts.models import Owned
+from accounts.principals import Principal
 from accounts.queries import find_owner
 
 
@@ -17,3 +21,23 @@ def new_owner_of(thing: Owned, *, name: str, caller: Caller) -> dict[str, int | 
         raise ScopeMissing(f"{thing} belongs to somebody else: its owner and admins can give it away.")
     owner = find_owner(caller, name)
     return {"owner_id": owner.user_id, "owner_team_id": owner.team_id}
+
+
+def owner_to_come(thing: Owned, changes: Mapping[str, Any]) -> Principal | None:
+    """Return to whom these changes of its fields give a thing; None: it stays with whom the database has it."""
+    if not changes.keys() & {"owner", "owner_id", "owner_team", "owner_team_id"}:
+        return None
+    # Not as it was loaded: a form has changed that already.
+    rows: Any = type(thing).objects.filter(pk=thing.pk)  # type: ignore[attr-defined]
+    user_id, team_id = rows.values_list("owner_id", "owner_team_id").first() or (None, None)
+    to_come = Principal(
+        user_id=_id_in(changes, "owner", otherwise=user_id), team_id=_id_in(changes, "owner_team", otherwise=team_id)
+    )
+    return None if to_come == Principal(user_id=user_id, team_id=team_id) else to_come
+
+
+def _id_in(changes: Mapping[str, Any], name: str, *, otherwise: int | None) -> int | None:
+    """What a field will refer to: a form names the object, everybody else its id."""
+    if name in changes:
+        return getattr(changes[name], "pk", None)
+    return changes.get(f"{name}_id", otherwise)

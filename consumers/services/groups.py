@@ -11,6 +11,7 @@ from accounts.audit_actions import AuditAction
 from accounts.principals import Principal
 from accounts.quotas import GROUPS, check_quota, quota_of
 from accounts.services.audit import changed, record
+from accounts.services.owners import owner_to_come
 from consumers.conf import (
     DEFAULT_ACK_WAIT_SECONDS,
     DEFAULT_BACKOFF_SECONDS,
@@ -60,8 +61,7 @@ def create_group(
     """
     check_name(name)
     if quota_of(GROUPS) is not None:
-        others = ConsumerGroup.objects.filter(owner_id=owner.user_id, owner_team_id=owner.team_id)
-        check_quota(GROUPS, owner="The owner", used=others.exclude(stream_id=stream.id, name=name).count())
+        check_quota(GROUPS, owner="The owner", used=_owned_by(owner).exclude(stream_id=stream.id, name=name).count())
     fields: dict[str, Any] = {**asdict(settings), "backoff_seconds": list(settings.backoff_seconds)}
     fields["max_deliveries"] = settings.max_deliveries or max(DEFAULT_MAX_DELIVERIES, settings.max_failures)
     try:
@@ -102,13 +102,20 @@ def create_group(
         return group, False
 
 
+def _owned_by(owner: Principal) -> QuerySet[ConsumerGroup]:
+    return ConsumerGroup.objects.filter(owner_id=owner.user_id, owner_team_id=owner.team_id)
+
+
 @transaction.atomic
 def change_group(*, group: ConsumerGroup, changes: dict[str, Any]) -> ConsumerGroup:
     """Change some of a group's settings (fields of the model, already checked); its mode and start stay.
 
     Raises:
+        QuotaExceeded: it is given to somebody who would have too many then.
         ConsumerGroupNotFound: it was deleted meanwhile.
     """
+    if (owner := owner_to_come(group, changes)) is not None and quota_of(GROUPS) is not None:
+        check_quota(GROUPS, owner="The new owner", used=_owned_by(owner).count())
     before, after = changed(group, changes)
     if not ConsumerGroup.objects.filter(pk=group.pk).update(**changes, updated_at=Now()):
         raise ConsumerGroupNotFound

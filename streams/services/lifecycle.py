@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from math import ceil
 from typing import Any, Final
 
 from django.conf import settings as installation
@@ -12,8 +13,9 @@ from accounts.audit_actions import AuditAction
 from accounts.caller import Caller
 from accounts.errors import ScopeMissing
 from accounts.principals import Principal
-from accounts.quotas import PARTITIONS, STREAMS, check_quota, quota_of
+from accounts.quotas import PARTITIONS, STORED_MIB, STREAMS, check_quota, quota_of
 from accounts.services.audit import changed, record
+from accounts.services.owners import owner_to_come
 from streams.conf import MAX_PARTITIONS
 from streams.errors import ConfirmationMissing, InvalidName, ReservedName, StreamExists
 from streams.log import get_log
@@ -21,6 +23,7 @@ from streams.lookup import forget_streams, info_of
 from streams.models import Partition, Stream
 from streams.names import NAME_PATTERN, is_reserved, is_well_formed
 
+MIB: Final = 2**20
 # Called in the transaction that deletes a stream, before it touches anything: who works with what belongs to the stream
 # comes to an end first, so that it and the deletion do not wait for each other.
 before_deletion: Final[list[Callable[[Stream], None]]] = []
@@ -70,7 +73,7 @@ def create_stream(*, caller: Caller, name: str, settings: StreamSettings, owner:
     owner = owner or Principal(user_id=caller.user_id)
     if not owner.includes(caller) and not caller.is_admin:
         raise ScopeMissing("Only an admin can create a stream for somebody else.")
-    _check_quotas(owner, caller, settings.partitions)
+    _check_quotas(owner, caller.email if owner == caller.principal else "The owner", partitions=settings.partitions)
     if not 1 <= settings.partitions <= MAX_PARTITIONS:
         raise ValueError(settings.partitions)
     try:
@@ -101,19 +104,29 @@ def create_stream(*, caller: Caller, name: str, settings: StreamSettings, owner:
     return stream
 
 
-def _check_quotas(owner: Principal, caller: Caller, partitions: int) -> None:
-    if quota_of(STREAMS) is None and quota_of(PARTITIONS) is None:
-        return
+def _check_quotas(owner: Principal, name: str, *, partitions: int, stored_bytes: int = 0) -> None:
+    """Refuse one more stream, of so many partitions and bytes, to an owner who would have too much then."""
     owned = Stream.objects.filter(owner_id=owner.user_id, owner_team_id=owner.team_id)
-    name = caller.email if owner == caller.principal else "The owner"
-    check_quota(STREAMS, owner=name, used=owned.count())
-    used = owned.aggregate(total=Sum("partition_count"))["total"] or 0
-    check_quota(PARTITIONS, owner=name, used=used, more=partitions)
+    if quota_of(STREAMS) is not None or quota_of(PARTITIONS) is not None:
+        check_quota(STREAMS, owner=name, used=owned.count())
+        used = owned.aggregate(total=Sum("partition_count"))["total"] or 0
+        check_quota(PARTITIONS, owner=name, used=used, more=partitions)
+    if stored_bytes and quota_of(STORED_MIB) is not None:
+        stored = Partition.objects.filter(stream__in=owned).aggregate(total=Sum("stored_bytes"))["total"] or 0
+        used = stored // MIB
+        check_quota(STORED_MIB, owner=name, used=used, more=ceil((stored + stored_bytes) / MIB) - used)
 
 
 @transaction.atomic
 def change_stream(*, stream: Stream, changes: dict[str, Any]) -> Stream:
-    """Change some of a stream's settings (fields of the model, already checked); its name and partitions stay."""
+    """Change some of a stream's settings (fields of the model, already checked); its name and partitions stay.
+
+    Raises:
+        QuotaExceeded: it is given to somebody who would have too much then.
+    """
+    if (owner := owner_to_come(stream, changes)) is not None:
+        stored_bytes = stream.partitions.aggregate(total=Sum("stored_bytes"))["total"] or 0
+        _check_quotas(owner, "The new owner", partitions=stream.partition_count, stored_bytes=stored_bytes)
     before, after = changed(stream, changes)
     for name, value in changes.items():
         setattr(stream, name, value)

@@ -95,6 +95,83 @@ def test_what_is_stored_is_refused_before_it_is_stored_until_there_is_room(setti
     assert key.post("/events", event).status_code == 202
 
 
+def test_a_stream_is_given_to_nobody_who_has_as_many_as_they_may(settings, owner, client):
+    make_team("t", owner)
+    allow(settings, streams=1)
+    assert client.post("/streams", {"name": "mine"}).status_code == 201
+    assert client.post("/streams", {"name": "theirs", "owner": "t"}).status_code == 201
+    admin = ApiClient(token=make_token(make_user(Role.ADMIN)))
+    # From a user to a team, and from the team to the user; nobody is exempt, as in making one.
+    assert refused(client.patch("/streams/mine", {"owner": "t"})) == "streams"
+    assert refused(admin.patch("/streams/theirs", {"owner": owner.email, "description": "d"})) == "streams"
+    shown = {each["name"]: (each["owner"], each["description"]) for each in client.get("/streams").json()["data"]}
+    assert shown == {"mine": (owner.email, ""), "theirs": ("t", "")}
+    # To whom it belongs it may be given again, and where there is room.
+    assert client.patch("/streams/mine", {"owner": owner.email, "description": "d"}).status_code == 200
+    assert client.delete("/streams/theirs?confirm=theirs").status_code == 204
+    assert client.patch("/streams/mine", {"owner": "t"}).json()["owner"] == "t"
+    assert client.post("/streams", {"name": "again"}).status_code == 201
+    assert refused(admin.patch("/streams/mine", {"owner": owner.email})) == "streams"
+
+
+def test_with_a_stream_go_its_partitions_and_what_it_has_stored(settings, owner, client):
+    make_team("t", owner)
+    theirs = make_stream("theirs", owner=owner, partitions=2)
+    assert client.patch("/streams/theirs", {"owner": "t"}).status_code == 200
+    mine = make_stream("mine", owner=owner, partitions=2)
+    allow(settings, partitions=3)
+    assert refused(client.patch("/streams/mine", {"owner": "t"})) == "partitions"
+    allow(settings, partitions=4, stored_mib=3)
+    Partition.objects.filter(stream=theirs, number=0).update(stored_bytes=2 * 2**20)
+    Partition.objects.filter(stream=mine, number=1).update(stored_bytes=2**20 + 1)
+    assert refused(client.patch("/streams/mine", {"owner": "t"})) == "stored_mib"
+    Partition.objects.filter(stream=mine, number=1).update(stored_bytes=2**20)
+    assert client.patch("/streams/mine", {"owner": "t"}).status_code == 200
+
+
+def test_a_group_is_given_to_nobody_who_has_as_many_as_they_may(settings, owner, client):
+    make_team("t", owner)
+    stream = make_stream("orders", owner=owner)
+    allow(settings, groups=1)
+    groups = "/streams/orders/consumer-groups"
+    assert client.post(groups, {"name": "mine"}).status_code == 201
+    make_group(stream, "theirs", owner=make_user(Role.CONSUMER))
+    assert client.patch(f"{groups}/mine", {"owner": "t"}).status_code == 200
+    assert client.post(groups, {"name": "more"}).status_code == 201
+    assert refused(client.patch(f"{groups}/more", {"owner": "t"})) == "groups"
+    admin = ApiClient(token=make_token(make_user(Role.ADMIN)))
+    assert refused(admin.patch(f"{groups}/theirs", {"owner": owner.email})) == "groups"
+    assert refused(client.patch(f"{groups}/mine", {"owner": owner.email})) == "groups"
+    assert client.delete(f"{groups}/more?confirm=more").status_code == 204
+    assert client.patch(f"{groups}/mine", {"owner": owner.email}).json()["owner"] == owner.email
+
+
+@pytest.mark.parametrize("is_htmx", [True, False])
+def test_the_card_of_a_stream_says_so_and_so_does_the_admin(settings, owner, client, is_htmx):
+    from django.test import Client
+
+    team = make_team("t", owner)
+    for name, whose in (("mine", owner.email), ("theirs", "t")):
+        assert client.post("/streams", {"name": name, "owner": whose}).status_code == 201
+    allow(settings, streams=1)
+    browser = Client()
+    browser.force_login(owner, "django.contrib.auth.backends.ModelBackend")
+    headers = {"HX-Request": "true"} if is_htmx else {}
+    answer = browser.post("/streams/mine/access/owner", {"owner": "t"}, headers=headers)
+    assert answer.status_code == (422 if is_htmx else 507)
+    assert "The new owner has 1 streams of at most 1." in answer.content.decode()
+
+    browser.force_login(make_user(*Role), "django.contrib.auth.backends.ModelBackend")
+    stream = Stream.objects.get(name="mine")
+    page = f"/admin/streams/stream/{stream.pk}/change/"
+    form = {"visibility": "internal", "labels": "{}", "owner": "", "owner_team": team.pk}
+    form |= {"grants-TOTAL_FORMS": 0, "grants-INITIAL_FORMS": 0}
+    told = browser.post(page, form, follow=True)
+    assert "The new owner has 1 streams of at most 1." in told.content.decode()
+    stream.refresh_from_db()
+    assert stream.owner_name == owner.email
+
+
 def test_without_quotas_nothing_is_counted(client, django_assert_max_num_queries):
     client.get("/streams")
     with django_assert_max_num_queries(14) as asked:

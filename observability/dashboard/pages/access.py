@@ -83,10 +83,9 @@ class StreamOwner(_Sharing):
         row = get_stream(self.caller, stream, Right.MANAGE)
         try:
             _, name = read_stream_changes({"owner": request.POST.get("owner", "").strip()})
-            owner = new_owner_of(row, name=str(name), caller=self.caller)
+            changed = change_stream(stream=row, changes=new_owner_of(row, name=str(name), caller=self.caller))
         except (DomainError, ValidationError) as error:
             return self.card_again(error, stream_access(self.caller, row), "owner")
-        changed = change_stream(stream=row, changes=owner)
         return self.done(
             Toast("good", f"{changed.name} belongs to {changed.owner_name}"), to=reverse("stream", args=[row.name])
         )
@@ -124,10 +123,9 @@ class GroupOwner(_Sharing):
         info, found = _managed(self, stream, group)
         try:
             _, name = read_group_changes({"owner": request.POST.get("owner", "").strip()})
-            owner = new_owner_of(found, name=str(name), caller=self.caller)
+            changed = change_group(group=found, changes=new_owner_of(found, name=str(name), caller=self.caller))
         except (DomainError, ValidationError) as error:
             return self.card_again(error, group_access(self.caller, found), "owner")
-        changed = change_group(group=found, changes=owner)
         toast = Toast("good", f"{changed.name} belongs to {changed.owner_name}")
         return self.done(toast, to=reverse("group", args=[info.name, found.name]))
 
