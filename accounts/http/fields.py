@@ -115,17 +115,24 @@ class StrictDateTimeField(serializers.DateTimeField):
             self.fail("invalid", format="2026-11-22T10:00:00Z")
 
 
+def _items(count: int) -> str:
+    return "1 item" if count == 1 else f"{count} items"
+
+
 class StrictListField(serializers.ListField):
     """An array with a bounded number of items, counted before any is looked at."""
 
-    def __init__(self, *, max_length: int, **options: Any) -> None:
-        super().__init__(max_length=max_length, **options)
+    def __init__(self, *, max_length: int, min_length: int | None = None, **options: Any) -> None:
+        # The framework's words have elements, and one element too is several.
+        messages: dict[str, Any] = {"max_length": f"Give at most {_items(max_length)}."}
+        if min_length is not None:
+            messages["min_length"] = f"Give at least {_items(min_length)}."
+        super().__init__(max_length=max_length, min_length=min_length, error_messages=messages, **options)
         self._most = max_length
 
     def to_internal_value(self, data: Any) -> list[Any]:
         if isinstance(data, list) and len(data) > self._most:
-            message = self.error_messages["max_length"]
-            raise ValidationError(message.format(max_length=self._most), code="max_length")
+            self.fail("max_length")
         return super().to_internal_value(data)
 
     def run_child_validation(self, data: list[Any]) -> list[Any]:

@@ -12,6 +12,8 @@ from accounts.conf import MAX_BODY_FIELDS, MAX_FAULTS, MAX_FIELD_VALUES
 from accounts.errors import InvalidUnicode, PayloadTooLarge, TooManyValues
 from accounts.http.fields import StrictCharField, StrictListField, StrictMapField, StrictSerializer
 from accounts.http.strict_json import decode_object, exceeds_depth, exceeds_values
+from tests.client import ApiClient
+from tests.factories import make_owner, make_token
 
 
 class Counting(serializers.Field):
@@ -145,3 +147,27 @@ def test_a_megabyte_of_anything_shallow_is_shallow(unit):
     body = b"[" + unit * (1_000_000 // len(unit)) + b"0]"
     assert not exceeds_depth(body)
     assert exceeds_depth(body.replace(b",0]", b"," + b"[" * 64 + b"]" * 64 + b"]"))
+
+
+@pytest.mark.parametrize(
+    ("bounds", "given", "code", "said"),
+    [
+        ({"max_length": 5, "min_length": 1}, [], "min_length", "Give at least 1 item."),
+        ({"max_length": 5, "min_length": 2}, ["a"], "min_length", "Give at least 2 items."),
+        ({"max_length": 1}, ["a", "b"], "max_length", "Give at most 1 item."),
+        ({"max_length": 2}, ["a", "b", "c"], "max_length", "Give at most 2 items."),
+    ],
+)
+def test_how_many_items_are_too_few_or_too_many_is_said_in_a_sentence(bounds, given, code, said):
+    with pytest.raises(ValidationError) as refused:
+        StrictListField(child=StrictCharField(), **bounds).run_validation(given)
+    assert [(each.code, str(each)) for each in refused.value.detail] == [(code, said)]
+
+
+@pytest.mark.usefixtures("db_with_commits")
+def test_the_api_says_it_so():
+    answer = ApiClient(token=make_token(make_owner())).post("/api-keys", {"name": "k", "scopes": []})
+    assert answer.status_code == 422
+    assert [(each["pointer"], each["detail"]) for each in answer.json()["errors"]] == [
+        ("/scopes", "Give at least 1 item.")
+    ]
