@@ -73,8 +73,8 @@ def require_stream(caller: Caller, name: str, right: Right | None = None) -> Str
         ScopeMissing: the caller sees it, but lacks the right.
     """
     known, rights = _remembered(caller, name)
-    if not rights:
-        _sights.get((caller, name), lambda: _ask_for_sight(caller, name))
+    if not rights and not _sees(caller, name):
+        raise StreamNotFound
     stream = find_stream(name)
     return _checked(caller, stream, rights if stream is known else _rights(caller, stream), right)
 
@@ -82,8 +82,8 @@ def require_stream(caller: Caller, name: str, right: Right | None = None) -> Str
 async def require_stream_async(caller: Caller, name: str, right: Right | None = None) -> StreamInfo:
     """Do what `require_stream` does, and let the event loop go on meanwhile."""
     known, rights = _remembered(caller, name)
-    if not rights:
-        await _sights.get_async((caller, name), lambda: _ask_for_sight(caller, name))
+    if not rights and not await _sees_async(caller, name):
+        raise StreamNotFound
     stream = await find_stream_async(name)
     return _checked(caller, stream, rights if stream is known else _rights(caller, stream), right)
 
@@ -95,6 +95,23 @@ def _remembered(caller: Caller, name: str) -> tuple[StreamInfo | None, frozenset
 
 def _rights(caller: Caller, stream: StreamInfo | None) -> frozenset[Right]:
     return stream.rights_of(caller) if stream else NOTHING
+
+
+# The refusal ends here, and a new one begins: its traceback would hold the request until a garbage collection.
+
+
+def _sees(caller: Caller, name: str) -> bool:
+    try:
+        return _sights.get((caller, name), lambda: _ask_for_sight(caller, name))
+    except StreamNotFound:
+        return False
+
+
+async def _sees_async(caller: Caller, name: str) -> bool:
+    try:
+        return await _sights.get_async((caller, name), lambda: _ask_for_sight(caller, name))
+    except StreamNotFound:
+        return False
 
 
 def _ask_for_sight(caller: Caller, name: str) -> Literal[True]:
