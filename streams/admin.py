@@ -144,7 +144,9 @@ class StreamAdmin(admin.ModelAdmin):
 
     def save_model(self, request: HttpRequest, stream: Stream, form: Any, change: bool) -> None:  # noqa: FBT001 (Django's)
         if change:
-            change_stream(stream=stream, changes={name: form.cleaned_data[name] for name in form.changed_data})
+            # As the database has it: the form's own is changed already, which would be told as no change.
+            stored = Stream.objects.get(pk=stream.pk)
+            change_stream(stream=stored, changes={name: form.cleaned_data[name] for name in form.changed_data})
             return
         created = create_stream(
             caller=cast("User", request.user).as_caller(),

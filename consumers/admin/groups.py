@@ -118,7 +118,9 @@ class ConsumerGroupAdmin(admin.ModelAdmin):
 
     def save_model(self, request: HttpRequest, group: ConsumerGroup, form: Any, change: bool) -> None:  # noqa: FBT001 (Django's)
         if change:
-            change_group(group=group, changes={name: form.cleaned_data[name] for name in form.changed_data})
+            # As the database has it: the form's own is changed already, which would be told as no change.
+            stored = ConsumerGroup.objects.get(pk=group.pk)
+            change_group(group=stored, changes={name: form.cleaned_data[name] for name in form.changed_data})
             return
         settings = GroupSettings(
             mode=group.mode,

@@ -81,6 +81,28 @@ def test_a_change_says_what_it_replaced_and_what_is_equal_is_no_change(owner, cl
     assert entry["after"] == {"description": "new", "retention_max_events": 10}
 
 
+def test_a_change_in_the_admin_says_so_as_well(owner, admin):
+    stream = make_stream("orders", owner=owner, description="old")
+    group = make_group(stream, "shipping", mode="lease", owner=owner)
+    browser = Client()
+    browser.force_login(make_user(*Role), "django.contrib.auth.backends.ModelBackend")
+    for page in (f"/admin/streams/stream/{stream.pk}/change/", f"/admin/consumers/consumergroup/{group.pk}/change/"):
+        form = browser.get(page).context["adminform"].form
+        fields = {name: form[name].value() for name in form.fields}
+        for formset in ("grants", "offsets", "members"):
+            fields |= {f"{formset}-TOTAL_FORMS": "0", f"{formset}-INITIAL_FORMS": "0"}
+        changed = {"description": "new", "is_paused": True} if "description" in fields else {"is_paused": True}
+        sent = {name: value for name, value in (fields | changed).items() if value not in (None, False)}
+        answer = browser.post(page, sent)
+        assert answer.status_code == 302, answer.context["errors"]
+
+    (of_stream,) = trail(admin, action="stream.changed")
+    assert of_stream["before"] == {"description": "old", "is_paused": False}
+    assert of_stream["after"] == {"description": "new", "is_paused": True}
+    (of_group,) = trail(admin, action="group.changed")
+    assert (of_group["before"], of_group["after"]) == ({"is_paused": False}, {"is_paused": True})
+
+
 def test_every_kind_of_act_leaves_its_entry(owner, client, admin):
     reader = make_user(Role.CONSUMER)
     client.post("/streams", {"name": "orders"})
