@@ -11,6 +11,7 @@ from accounts.audit_actions import AuditAction
 from accounts.models import AuditEntry, User
 from accounts.roles import Right, Role
 from accounts.services.users import create_user, disable_users
+from observability.dashboard.queries.audit_page import changes_between
 from streams.models import Stream
 from tests.client import ApiClient
 from tests.factories import (
@@ -257,12 +258,28 @@ def browser(owner: User) -> Client:
     return signed_in
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ({"is_paused": False}, {"is_paused": True}, [("is paused", "no", "yes")]),
+        ({}, {"scopes": ["consume", "produce"], "expires_at": None, "labels": {}}, [("scopes", None, "consume, produce")]),
+        ({"committed_offsets": {"0": 3, "1": 0}}, {"to": "latest"},
+         [("committed offsets", "0: 3, 1: 0", None), ("to", None, "latest")]),
+        ({"max_events": None}, {"max_events": 10}, [("max events", "none", "10")]),
+        ({"max_events": 10}, {"max_events": None}, [("max events", "10", "none")]),
+        ({}, {"copies": 0}, [("copies", None, "0")]),
+    ],
+)  # fmt: skip
+def test_a_change_is_told_in_words(before, after, told):
+    assert [(each.field, each.before, each.after) for each in changes_between(before, after)] == told
+
+
 def test_the_page_shows_the_person_behind_a_form_and_filters(owner, browser):
     make_group(make_stream("orders", owner=owner), "shipping", mode="lease")
     browser.post(f"{GROUP}/pause", {"paused": "on"})
     page = browser.get("/audit", {"stream": "orders", "group": "shipping", "action": "group.changed"}).content.decode()
     assert owner.email in page
-    assert "is_paused" in page
+    assert "is paused" in page
     assert "group.created</span>" not in page
     assert "Nothing matches" in browser.get("/audit", {"actor": "nobody@example.com"}).content.decode()
     assert "/audit?stream=orders" in browser.get(GROUP).content.decode()
