@@ -197,6 +197,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "delete-old-rollups": {"task": "observability.delete_old_rollups", "schedule": 300.0, "options": {"expires": 300}},
     "drive-simulations": {"task": "observability.drive_simulations", "schedule": 1.0, "options": {"expires": 1}},
     "record-tick": {"task": "observability.record_tick", "schedule": 10.0, "options": {"expires": 10}},
+    "sample-disk": {"task": "observability.sample_disk", "schedule": 60.0, "options": {"expires": 60}},
 }
 
 # --- users, sessions, tokens ------------------------------------------------------------------------
@@ -333,6 +334,11 @@ RATE_LIMITS = {
 RATE_LIMIT_BURST_SECONDS = whole_number("EVENTFLOW_LIMIT_BURST_SECONDS", default=10)
 # The retention by age of a stream that is made without any; 0: none.
 DEFAULT_RETENTION_DAYS = whole_number("EVENTFLOW_DEFAULT_RETENTION_DAYS", default=0)
+
+# The disk that the log is on: a directory on it, or how much the database may use of one that is elsewhere. Neither:
+# nobody knows how full it is.
+DISK_PATH = env.str("EVENTFLOW_DISK_PATH", default="")
+DISK_CAPACITY_BYTES = whole_number("EVENTFLOW_DISK_GIB", default=0) * 2**30
 
 METRICS_TOKEN = env.str("EVENTFLOW_METRICS_TOKEN", default="")
 # Two extras (requirements-extras.txt), off unless asked for: traces to an OpenTelemetry collector, errors to Sentry.

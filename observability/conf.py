@@ -35,6 +35,24 @@ STATS_MAX_TYPES: Final = 50
 HEARTBEAT_INTERVAL_SECONDS: Final = 10
 HEARTBEAT_LATE_SECONDS: Final = 60
 
+# --- disk ---
+# One sample is kept for each period. A tick is more frequent: it renews the period's sample.
+DISK_PERIOD_SECONDS: Final = 600
+DISK_KEEP_SECONDS: Final = 2 * 86400
+# Whoever does not answer for so long hangs.
+DISK_PATIENCE_SECONDS: Final = 5.0
+# A sample that is older tells nothing any more.
+DISK_STALE_SECONDS: Final = 3600
+# A whole day, so that busy hours and quiet ones are both in it; of less than some hours the first WAL files alone
+# would make a forecast.
+DISK_FORECAST_SECONDS: Final = 86400
+DISK_FORECAST_MIN_SECONDS: Final = 3 * 3600
+DISK_FORECAST_MIN_SAMPLES: Final = 6
+DISK_HORIZON_SECONDS: Final = 365 * 86400
+# When to warn.
+DISK_LOW_PERCENT: Final = 85
+DISK_LOW_SECONDS: Final = 7 * 86400
+
 # --- metrics ---
 # Beyond these many, only the fullest streams and the groups most in need get lines of their own.
 MAX_LABELLED_STREAMS: Final = 2_000

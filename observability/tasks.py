@@ -3,6 +3,7 @@ from django.utils import timezone
 
 from observability.conf import ROLLUP_TICK_SECONDS
 from observability.numbers import rollups
+from observability.numbers.disk import sampling
 from observability.operations.simulations.services import drive_simulations as drive
 from observability.telemetry import heartbeat
 
@@ -30,6 +31,12 @@ def record_tick() -> int:
     """Show that beat, broker and worker are alive."""
     heartbeat.record_tick(now=timezone.now())
     return 1
+
+
+@shared_task(name="observability.sample_disk")
+def sample_disk() -> int:
+    """Write down how full the disk is; returns 1, or 0 if nobody said which disk it is."""
+    return sampling.sample_disk(now=timezone.now())
 
 
 @shared_task(name="observability.drive_simulations")

@@ -161,6 +161,7 @@ class Supervisor:
         postgres.wait_until_ready(postgres_process)
         servers.ensure_database(postgres)
         env["DATABASE_URL"] = postgres.url
+        env["EVENTFLOW_DISK_PATH"] = env.get("EVENTFLOW_DISK_PATH") or str(postgres.data)
         return postgres.data.parent / "migrated"
 
     def _supervise(self, child: Child, group: list[Child]) -> subprocess.Popen[bytes]:

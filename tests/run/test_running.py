@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -71,6 +72,14 @@ def test_a_command_in_a_second_terminal_finds_the_running_servers(running: Insta
     )
 
     assert shown.returncode == 0, shown.stderr
+
+
+def test_the_worker_knows_which_disk_to_watch(running: Instance) -> None:
+    worker = running.child("eventflow_site worker")
+    environment = dict(line.split("=", 1) for line in Path(f"/proc/{worker}/environ").read_text().split("\0") if line)
+
+    assert environment["EVENTFLOW_DISK_PATH"] == str((running.home / "postgres").resolve() / "data")
+    assert os.statvfs(environment["EVENTFLOW_DISK_PATH"]).f_blocks > 0
 
 
 def test_the_terminal_stays_calm(running: Instance) -> None:
