@@ -15,6 +15,7 @@ from observability.numbers.holdings import Holding, load_holdings
 from observability.numbers.outlook import GroupNumbers, list_group_numbers
 from observability.numbers.snapshot import one_snapshot
 from observability.numbers.statements import run
+from observability.telemetry.disk import DiskStanding, find_disk_standing
 from observability.telemetry.exposition import Family
 from streams.log import get_log
 
@@ -45,9 +46,11 @@ def _collect_from_database(now: datetime) -> list[Family]:
         holdings = load_holdings(stream_ids=None, now=now)
         groups = list_group_numbers(ConsumerGroup.objects.order_by("stream__name", "name"), holdings, now=now)
         heartbeats = list(Heartbeat.objects.values_list("name", "ticked_at"))
+        disk = find_disk_standing(now=now)
     is_durable = get_log().health().is_durable
     return [
         *database_families(is_durable=is_durable, heartbeats=heartbeats),
+        *disk_families(disk),
         *stream_families(list(holdings.values())),
         *group_families(groups),
     ]
@@ -63,6 +66,25 @@ def database_families(*, is_durable: bool, heartbeats: Sequence[tuple[str, datet
     for name, ticked_at in heartbeats:
         ticks.add(ticked_at.timestamp(), f'{{name="{name}"}}')
     return [durable, ticks]
+
+
+def disk_families(disk: DiskStanding | None) -> list[Family]:
+    """How full the disk is that the log is on, where somebody knows."""
+    used = Family("eventflow_disk_used_bytes", "gauge", "What is used of the disk that the log is on.")
+    capacity = Family(
+        "eventflow_disk_capacity_bytes", "gauge", "What that disk holds; absent when nobody said which it is."
+    )
+    full = Family(
+        "eventflow_disk_full_seconds",
+        "gauge",
+        "Until that disk is full, at the rate of the last day; absent when that is not in sight.",
+    )
+    if disk is not None:
+        used.add(disk.used_bytes)
+        capacity.add(disk.capacity_bytes)
+        if disk.full_seconds is not None:
+            full.add(disk.full_seconds)
+    return [used, capacity, full]
 
 
 def stream_families(streams: Sequence[Holding]) -> list[Family]:

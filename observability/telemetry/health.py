@@ -16,6 +16,7 @@ from kombu.connection import Connection
 from accounts.short_memory import ShortMemory
 from observability.conf import HEARTBEAT_LATE_SECONDS
 from observability.models import Heartbeat
+from observability.telemetry.disk import find_disk_standing
 from observability.telemetry.heartbeat import TICK
 from streams.log import get_log
 
@@ -52,7 +53,9 @@ def check_readiness() -> Readiness:
             them = "1 migration is" if pending == 1 else f"{pending} migrations are"
             found.reasons.append(f"{them} not applied: run `manage.py migrate`")
             return found
-        late = describe_late_tick(now=timezone.now())
+        now = timezone.now()
+        late = describe_late_tick(now=now)
+        disk = find_disk_standing(now=now)
     except DatabaseError as error:
         # What it says may name hosts and users, and anybody may ask.
         logger.warning("the database cannot be asked whether it is ready: %s", error)
@@ -62,6 +65,9 @@ def check_readiness() -> Readiness:
         found.degraded.append("broker: does not answer; timers and retention wait until it is back")
     if late:
         found.degraded.append(late)
+    if disk and disk.is_low:
+        # Another node has the same disk: taking this one away would help nobody.
+        found.degraded.append(f"disk: {disk.words}; shorten the retention of large streams, or give it more room")
     return found
 
 

@@ -21,7 +21,7 @@ import streams.metrics
 from eventflow_site.supervisor import programs
 from eventflow_site.supervisor.configuration import Configuration
 from eventflow_site.supervisor.home import Home
-from observability.numbers.collectors import database_families, group_families, stream_families
+from observability.numbers.collectors import database_families, disk_families, group_families, stream_families
 from tests.run.instance import PROJECT
 
 DEPLOY = PROJECT / "deploy"
@@ -56,7 +56,12 @@ def families() -> dict[str, str]:
     counted = {
         family.name: family.type for family in text_string_to_metric_families(generate_latest(REGISTRY).decode())
     }
-    computed = [*database_families(is_durable=True, heartbeats=[]), *stream_families({}), *group_families([])]
+    computed = [
+        *database_families(is_durable=True, heartbeats=[]),
+        *disk_families(None),
+        *stream_families({}),
+        *group_families([]),
+    ]
     found = counted | {family.name.removesuffix("_total"): family.kind for family in computed}
     found |= {"eventflow_database_up": "gauge", "eventflow_scrape_seconds": "gauge"}
     return {name: kind for name, kind in found.items() if name.startswith("eventflow_")}

@@ -156,7 +156,9 @@ def test_what_worker_and_beat_count_is_on_the_page(outside):
         )
 
     wait_for("a tick", has_ticked)
-    assert json.loads(outside.text("/readyz"))["degraded"] == []
+    # How full the disk of this machine is, is its own affair.
+    degraded = json.loads(outside.text("/readyz"))["degraded"]
+    assert [each for each in degraded if not each.startswith("disk: ")] == []
 
 
 def test_it_is_all_rolled_up_soon(outside):
