@@ -24,6 +24,7 @@ class Overview(Page):
             overview=overview,
             rate_chart=rate_chart(overview.activity.points, step=MINUTE, now=now),
             health=get_system_health(now=now),
+            is_admin=self.caller.is_admin,
             may_manage=self.caller.has_right(Right.MANAGE),
             may_consume=self.caller.has_right(Right.CONSUME),
             may_produce=self.caller.has_right(Right.PRODUCE),

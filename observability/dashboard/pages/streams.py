@@ -18,7 +18,7 @@ from observability.dashboard.once import once
 from observability.dashboard.page import Page, Toast
 from observability.dashboard.pages.access import access_context
 from observability.dashboard.problems import problem_of
-from observability.dashboard.queries.stream_pages import describe_stream, list_stream_rows
+from observability.dashboard.queries.stream_pages import describe_stream, list_largest_streams, list_stream_rows
 from streams.bodies import read_new_stream, read_stream_changes
 from streams.models import Stream, Visibility
 from streams.queries import get_stream, totals_of
@@ -44,19 +44,22 @@ CHOICES: dict[str, Any] = {
 
 
 class Streams(Page):
-    """Every stream that the caller may see, with what it holds and how fast it grows."""
+    """Every stream that the caller may see, with what it holds and how fast it grows; or one page of the largest."""
 
     section = "streams"
     template = "dashboard/streams.html"
     region = "dashboard/_streams.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        name = text_filter(request, "name")
-        rows = list_stream_rows(
-            self.caller, now=timezone.now(), name_part=name, after=cursor_of(request), limit=PAGE_ROWS + 1
-        )
+        name, now, is_by_size = text_filter(request, "name"), timezone.now(), request.GET.get("by") == "size"
+        if is_by_size:
+            rows = list_largest_streams(self.caller, now=now, name_part=name, limit=PAGE_ROWS)
+        else:
+            rows = list_stream_rows(self.caller, now=now, name_part=name, after=cursor_of(request), limit=PAGE_ROWS + 1)
         listing = listing_of(request, rows, key=lambda row: row.name, filters=("name",))
-        return self.show(listing=listing, name=name, may_create=self.caller.has_right(Right.MANAGE))
+        may_create = self.caller.has_right(Right.MANAGE)
+        is_cut = is_by_size and len(rows) == PAGE_ROWS
+        return self.show(listing=listing, name=name, is_by_size=is_by_size, is_cut=is_cut, may_create=may_create)
 
 
 class NewStream(Page):

@@ -7,6 +7,7 @@ from datetime import datetime
 from accounts.short_memory import ShortMemory
 from observability.conf import HEARTBEAT_INTERVAL_SECONDS, HEARTBEAT_LATE_SECONDS
 from observability.models import Heartbeat
+from observability.telemetry.disk import DiskStanding, find_disk_standing
 from observability.telemetry.health import answers_broker
 from observability.telemetry.heartbeat import TICK
 from streams.log import get_log
@@ -25,7 +26,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class SystemHealth:
+    """All parts; `disk` is None where nobody knows how full it is."""
+
     parts: Sequence[Part]
+    disk: DiskStanding | None
 
     @property
     def is_well(self) -> bool:
@@ -50,7 +54,8 @@ def _look(now: datetime) -> SystemHealth:
     web, broker = Part("Web", "good", "answers"), Part("Broker", "good", "answers")
     if not has_broker:
         broker = Part("Broker", "warn", "does not answer; events flow on")
-    return SystemHealth([web, _database(), broker, *_timers(now, has_broker=has_broker)])
+    database, disk = _database(), find_disk_standing(now=now)
+    return SystemHealth([web, database, *_disk(disk), broker, *_timers(now, has_broker=has_broker)], disk)
 
 
 def _database() -> Part:
@@ -60,6 +65,10 @@ def _database() -> Part:
     if not health.is_durable:
         return Part("Database", "bad", health.reason or "does not keep what it confirms")
     return Part("Database", "good", "writable and durable")
+
+
+def _disk(disk: DiskStanding | None) -> list[Part]:
+    return [Part("Disk", "warn" if disk.is_low else "good", disk.words)] if disk else []
 
 
 def _timers(now: datetime, *, has_broker: bool) -> list[Part]:
