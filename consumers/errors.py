@@ -37,6 +37,16 @@ class WrongMode(DomainError):
     title = "Not possible in this group's mode"
 
 
+class GroupPaused(DomainError):
+    """The group is paused: polls with it are refused until somebody who manages it lets it go on. Commits are taken.
+
+    Ask again later, or resume it (`PATCH …/consumer-groups/{group}` with `paused: false`).
+    """
+
+    code = "group_paused"
+    title = "Consumer group is paused"
+
+
 class OffsetBeyondHead(DomainError):
     """The offset to commit is higher than the head offset: no such event exists yet. Nothing was committed.
 

@@ -22,7 +22,7 @@ from consumers.api.standing import standing_of
 from consumers.models import ConsumerGroup, Mode
 from consumers.queries import committed_offsets, require_group
 from consumers.services.members import note_member
-from consumers.services.offsets import require_mode
+from consumers.services.offsets import require_going_on, require_mode
 from consumers.services.reading import lags_of, order_partitions, read_events_async
 from consumers.services.waiting import waiting_place
 from streams.api.append import APPEND_OPERATION, AppendView
@@ -168,6 +168,7 @@ async def _group(
     def ask() -> tuple[ConsumerGroup, dict[int, int]]:
         group = require_group(caller, stream, name, GroupRight.USE)
         require_mode(group, Mode.OFFSET)
+        require_going_on(group)
         note_member(group_id=group.pk, name=caller.reference)
         return group, committed_offsets(group)
 

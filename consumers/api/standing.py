@@ -12,6 +12,7 @@ from consumers.access import GroupRight
 from consumers.errors import ConsumerGroupNotFound
 from consumers.models import ConsumerGroup
 from consumers.queries import checked_group, get_group_for_hot_verb
+from consumers.services.offsets import require_going_on
 from consumers.services.standing import Standing
 from streams.errors import StreamNotFound
 from streams.lookup import StreamInfo, require_stream_async
@@ -46,6 +47,7 @@ def standing_of(view: LeanView, request: HttpRequest, stream: StreamInfo, group:
         current = await _require_group(caller_of(request), found, group.name)
         if current.pk != group.pk:
             raise ConsumerGroupNotFound
+        require_going_on(current)
         return current
 
     credential = (request.META.get("HTTP_X_API_KEY"), request.META.get("HTTP_AUTHORIZATION"))

@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import partial
 
 from accounts.waits import run_blocking
-from consumers.errors import ConsumerGroupNotFound, OffsetBeyondHead, WrongMode
+from consumers.errors import ConsumerGroupNotFound, GroupPaused, OffsetBeyondHead, WrongMode
 from consumers.models import ConsumerGroup, Mode
 from consumers.services.shared_commits import share
 from consumers.statements import run
@@ -110,3 +110,13 @@ def require_mode(group: ConsumerGroup, mode: Mode, way_out: str = "") -> None:
     """
     if group.mode != mode:
         raise WrongMode(way_out or f"{group.name} is in {group.mode} mode; this needs {mode} mode.")
+
+
+def require_going_on(group: ConsumerGroup) -> None:
+    """Refuse to read for an offset-mode group that is paused; one in lease mode is simply handed out nothing.
+
+    Raises:
+        GroupPaused
+    """
+    if group.is_paused and group.mode == Mode.OFFSET:
+        raise GroupPaused(f"{group.name} is paused: whoever manages it or its stream can let it go on.")

@@ -73,6 +73,7 @@ STATUS_OF: dict[type[DomainError], int] = {
     consumers.ConsumerGroupExists: 409,
     consumers.WrongMode: 409,
     consumers.OffsetBeyondHead: 422,
+    consumers.GroupPaused: 409,
     consumers.TooManyWaiting: 429,
     consumers.LeaseLost: 409,
     consumers.OffsetNotInDelivery: 422,

@@ -171,6 +171,16 @@ def test_a_group_that_is_deleted_meanwhile_is_missing(web, key, owner):
         assert (answer.status_code, answer.json()["code"]) == (404, "consumer_group_not_found")
 
 
+def test_a_group_that_is_paused_meanwhile_says_so_at_once(web, key):
+    client = web.begin(POLL_AS_GROUP, f"X-API-Key: {key}")
+    web.wait_until_waiting(1)
+    ConsumerGroup.objects.update(is_paused=True)
+    paused_at = time.monotonic()
+    answer = receive(client)
+    assert time.monotonic() - paused_at < 3
+    assert (answer.status_code, answer.json()["code"]) == (409, "group_paused")
+
+
 def test_who_signed_in_is_looked_at_again_too(web, owner, orders):
     client = web.begin(POLL, f"Authorization: Bearer {make_token(owner)}")
     web.wait_until_waiting(1)
