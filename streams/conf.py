@@ -43,3 +43,6 @@ HEAD_CHECK_INTERVAL_SECONDS: Final = 1.0
 # --- caches ---
 STREAM_CACHE_SECONDS: Final = 0.9
 STREAM_CACHE_SIZE: Final = 10_000
+
+# Of somebody's keys and streams, where several people are listed with theirs.
+MAX_LISTED: Final = 100

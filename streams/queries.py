@@ -1,9 +1,11 @@
 """Questions about streams."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet, Window
+from django.db.models.functions import RowNumber
 
 from accounts.caller import Caller
 from accounts.errors import ScopeMissing
@@ -11,6 +13,7 @@ from accounts.models import ApiKey, User
 from accounts.queries import list_api_keys
 from accounts.roles import Right, Role
 from streams.access import rights_on_stream
+from streams.conf import MAX_LISTED
 from streams.errors import EventExpired, EventNotFound, StreamNotFound
 from streams.log import get_log
 from streams.log.protocol import Bounds, PartitionRef
@@ -66,11 +69,15 @@ def get_event(stream: StreamInfo, partition: int, offset: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Producer:
-    """A user with what they produce with and to."""
+    """A user with what they produce with and to: the newest keys and the first streams by name, and how many in all."""
 
     user: User
     api_keys: list[ApiKey]
+    api_key_count: int
+    # Without those that were revoked.
+    kept_key_count: int
     streams: list[StreamTotals]
+    stream_count: int
 
 
 def list_producers(caller: Caller) -> QuerySet[User]:
@@ -81,19 +88,43 @@ def list_producers(caller: Caller) -> QuerySet[User]:
     return User.objects.filter(pk__in=User.objects.filter(produces).values("pk"))
 
 
-def describe_producers(caller: Caller, users: list[User]) -> list[Producer]:
-    """Return the keys and the streams' totals of each user, in a constant number of queries."""
-    keys: dict[int, list[ApiKey]] = {}
-    for key in list_api_keys(caller).filter(user__in=users).order_by("-created_at"):
+def describe_producers(caller: Caller, users: list[User], *, most: int = MAX_LISTED) -> list[Producer]:
+    """Return the keys and the streams' totals of each user, in a constant number of queries.
+
+    Args:
+        most: so many keys and streams of each; somebody may have ten thousand.
+    """
+    kept = Window(Count("pk", filter=Q(revoked_at__isnull=True)), partition_by="user_id")
+    theirs = list_api_keys(caller).filter(user__in=users).annotate(kept=kept)
+    keys: dict[int, list[Any]] = {}
+    for key in _first_of_each(theirs, "user_id", "-created_at", most):
         keys.setdefault(key.user_id, []).append(key)
-    owned: dict[int, list[StreamInfo]] = {}
-    for stream in list_streams(caller).filter(owner__in=users):
-        if stream.owner_id is not None:
-            owned.setdefault(stream.owner_id, []).append(info_of(stream))
-    totals = totals_of([info for infos in owned.values() for info in infos])
+    owned: dict[int, list[Stream]] = {}
+    for stream in _first_of_each(list_streams(caller).filter(owner__in=users), "owner_id", "name", most):
+        owned.setdefault(stream.owner_id, []).append(stream)
+    totals = totals_of([info_of(stream) for streams in owned.values() for stream in streams])
     return [
-        Producer(user, keys.get(user.pk, []), [totals[info.id] for info in owned.get(user.pk, [])]) for user in users
+        Producer(
+            user,
+            api_keys=keys.get(user.pk, []),
+            api_key_count=_count_in_all(keys.get(user.pk)),
+            kept_key_count=keys[user.pk][0].kept if user.pk in keys else 0,
+            streams=[totals[stream.pk] for stream in owned.get(user.pk, [])],
+            stream_count=_count_in_all(owned.get(user.pk)),
+        )
+        for user in users
     ]
+
+
+def _first_of_each(rows: QuerySet[Any], column: str, order: str, most: int) -> QuerySet[Any]:
+    """Return the first rows of each value of a column; each knows how many there are (`in_all`)."""
+    place = Window(RowNumber(), partition_by=column, order_by=order)
+    in_all = Window(Count("pk"), partition_by=column)
+    return rows.annotate(place=place, in_all=in_all).filter(place__lte=most).order_by(column, "place")
+
+
+def _count_in_all(rows: Sequence[Any] | None) -> int:
+    return int(rows[0].in_all) if rows else 0
 
 
 def totals_of(streams: list[StreamInfo]) -> dict[int, StreamTotals]:

@@ -11,6 +11,7 @@ from accounts.caller import caller_of
 from accounts.http.views import StrictViewSet
 from accounts.models import User
 from accounts.permissions import AnyCaller
+from streams.conf import MAX_LISTED
 from streams.queries import describe_producers, list_producers
 
 
@@ -35,8 +36,10 @@ class ProducerSerializer(serializers.Serializer):
     id = serializers.IntegerField(source="user.pk")
     email = serializers.CharField(source="user.email")
     name = serializers.CharField(source="user.name")
-    api_keys = ProducerKeySerializer(many=True)
-    streams = ProducerStreamSerializer(many=True)
+    api_keys = ProducerKeySerializer(many=True, help_text=f"The newest {MAX_LISTED}.")
+    api_key_count = serializers.IntegerField()
+    streams = ProducerStreamSerializer(many=True, help_text=f"The first {MAX_LISTED} by name.")
+    stream_count = serializers.IntegerField()
 
 
 @extend_schema(tags=["Producing"])

@@ -13,6 +13,9 @@ from streams.queries import describe_producers, list_producers
 from streams.totals import StreamTotals
 from streams.visible import list_streams
 
+# Of each producer, on one page.
+LISTED_STREAMS = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Touched:
@@ -51,12 +54,13 @@ class KeyRow:
 
 @dataclass(frozen=True, slots=True)
 class ProducerRow:
-    """A person who produces, with their streams."""
+    """A person who produces, with their first streams, and how many more there are."""
 
     name: str
     email: str
     key_count: int
     streams: Sequence[StreamTotals]
+    more_streams: int
 
 
 def list_key_rows(caller: Caller, *, now: datetime, limit: int = 200) -> list[KeyRow]:
@@ -100,8 +104,9 @@ def list_producer_rows(caller: Caller, *, limit: int = 50) -> list[ProducerRow]:
         ProducerRow(
             name=producer.user.get_full_name(),
             email=producer.user.email,
-            key_count=sum(key.revoked_at is None for key in producer.api_keys),
+            key_count=producer.kept_key_count,
             streams=producer.streams,
+            more_streams=producer.stream_count - len(producer.streams),
         )
-        for producer in describe_producers(caller, users)
+        for producer in describe_producers(caller, users, most=LISTED_STREAMS)
     ]
