@@ -15,6 +15,7 @@ from accounts.addresses import is_within
 from accounts.caller import Caller
 from accounts.database_threads import in_database_thread
 from accounts.errors import AddressNotAllowed, AmbiguousCredentials, InvalidCredentials
+from accounts.http.bearer import bearer_token_of
 from accounts.http.client_address import client_address, visitor_of
 from accounts.limits.rates import REQUESTS, get_rates
 from accounts.services.authenticate_key import authenticate_key, authenticate_key_async
@@ -23,7 +24,6 @@ from accounts.services.tokens import load_session_of
 from accounts.turns import Names
 
 MAX_CREDENTIAL_LENGTH = 4096
-SCHEME = "Bearer "
 
 
 class CallerAuthentication(BaseAuthentication):
@@ -81,8 +81,9 @@ async def find_sender(request: HttpRequest) -> Names | None:
         if key is not None:
             caller = await authenticate_key_async(key)
             return caller.names_in_turn if _may_come_from(caller, request) else None
-        if bearer is not None and bearer.isascii() and len(bearer) <= MAX_CREDENTIAL_LENGTH:
-            token = JWTAuthentication().get_validated_token(bearer.removeprefix(SCHEME).encode("ascii"))
+        text = bearer_token_of(bearer or "")
+        if text is not None and text.isascii() and len(text) <= MAX_CREDENTIAL_LENGTH:
+            token = JWTAuthentication().get_validated_token(text.encode("ascii"))
             return (f"owner:{token['sub']}", f"user:{token['sub']}")
     except (DatabaseError, PoolTimeout, InvalidCredentials, InvalidToken, ValueError, OverflowError, KeyError):
         return None
@@ -120,8 +121,8 @@ def caller_of_token(header: str) -> Caller:
     Session and user are loaded each time, so a session that has ended, a disabled user and a changed password or role
     count at once.
     """
-    token = header.removeprefix(SCHEME)
-    if token == header or not token.isascii() or len(token) > MAX_CREDENTIAL_LENGTH:
+    token = bearer_token_of(header)
+    if token is None or not token.isascii() or len(token) > MAX_CREDENTIAL_LENGTH:
         raise InvalidCredentials("Expected `Authorization: Bearer <access token>`.")
     session = load_session_of(token)
     return session.user.as_caller(session_id=session.pk)

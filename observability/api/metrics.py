@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from accounts.http.bearer import bearer_token_of
 from observability.numbers.collectors import collect_computed
 from observability.telemetry.exposition import Family, render
 from observability.telemetry.process_counters import counted_so_far
@@ -42,8 +43,8 @@ def may_scrape(request: HttpRequest) -> bool:
     """
     token = settings.METRICS_TOKEN
     if token:
-        given = request.META.get("HTTP_AUTHORIZATION", "")
-        return hmac.compare_digest(given.encode("utf-8", "replace"), f"Bearer {token}".encode())
+        given = bearer_token_of(request.META.get("HTTP_AUTHORIZATION", "")) or ""
+        return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())
     if "HTTP_X_FORWARDED_FOR" in request.META or "HTTP_FORWARDED" in request.META:
         return False
     try:

@@ -239,6 +239,7 @@ def test_without_a_token_only_this_machine_may_look(address, headers, status):
     ("header", "status"),
     [
         ("Bearer s3cret", 200),
+        ("bearer  s3cret", 200),
         ("Bearer wrong", 401),
         ("s3cret", 401),
         ("Bearer s3cretx", 401),

@@ -141,7 +141,7 @@ TOKENS = {
     "empty": lambda c: "",
     "spaces": lambda c: "   ",
     "a key": lambda c: make_key_material()[0],
-    "surrounded": lambda c: f" {sign(c)}",
+    "surrounded": lambda c: f"\t{sign(c)}\t",
     "quoted": lambda c: f'"{sign(c)}"',
 }
 
@@ -161,9 +161,16 @@ def test_a_refresh_token_opens_nothing(user):
 
 def test_another_scheme_is_no_credential(user):
     token = make_token(user)
-    headers = ["{}", "bearer {}", "BEARER {}", "Bearer\t{}", "Bearer  {}", "Token {}", "Basic {}", "Bearer {} "]
-    for header in [*headers, "Bearer {0},Bearer {0}", "Bearer", "", "Bearer é"]:
+    headers = [
+        "{}", " {}", "Bearer{}", "Bearer\t{}", "Bearer \t{}", "Token {}", "Basic {}", "Bearer {} ", "Bearer x {}",
+    ]  # fmt: skip
+    for header in [*headers, "Bearer {0},Bearer {0}", "Bearer", "Bearer ", "Bearer  ", "", "Bearer é"]:
         assert_refused(me(Authorization=header.format(token)), 401, "invalid_credentials")
+
+
+@pytest.mark.parametrize("header", ["Bearer {}", "bearer {}", "BEARER {}", "bEaReR {}", "Bearer  {}", "bearer     {}"])
+def test_the_scheme_has_any_case_and_spaces_after_it(user, header):
+    assert me(Authorization=header.format(make_token(user))).status_code == 200
 
 
 def test_a_user_who_is_gone_or_disabled_is_refused_at_once(user):

@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
 from django.http.response import HttpResponseBase
 
+from accounts.authentication import find_sender
 from accounts.http.both_doors import BothDoors, Passage
 from accounts.limits import rates
 from accounts.limits.buckets import Rate
@@ -20,7 +21,7 @@ from eventflow_site.front.bodies import Bodies
 from eventflow_site.front.door import Door
 from eventflow_site.front.hot_lane import HotLane, find_hot_view
 from eventflow_site.front.requests import FrontRequest, wsgi_environ_of
-from tests.factories import make_group, make_key, make_owner, make_stream
+from tests.factories import make_group, make_key, make_owner, make_stream, make_token
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
@@ -158,6 +159,26 @@ def test_a_caller_without_a_key_is_refused():
 
     assert answer.status == 401
     assert b'"code":"credentials_missing"' in answer.body
+
+
+@pytest.mark.parametrize("header", ["bearer {}", "BEARER   {}"])
+def test_a_token_is_one_however_its_scheme_is_written(header):
+    user = make_owner()
+    make_stream("orders", owner=user)
+    authorization = header.format(make_token(user))
+    asked = Exchange("POST", "/api/v1/streams/orders/events", EVENT, authorization=authorization)
+
+    assert ask_lane(asked).status == 202
+    assert ask_django(Exchange("GET", "/api/v1/streams", authorization=authorization)).status == 200
+    names = asyncio.run(find_sender(FrontRequest(asked, Bodies())))
+    assert names == (f"owner:{user.pk}", f"user:{user.pk}")
+
+
+@pytest.mark.parametrize("header", ["{}", "Token {}", "Bearer\t{}", "bearer", ""])
+def test_what_is_no_bearer_header_is_certainly_nobodys(header):
+    asked = Exchange("GET", "/", authorization=header.format(make_token(make_owner())))
+
+    assert asyncio.run(find_sender(FrontRequest(asked, Bodies()))) is None
 
 
 @pytest.mark.parametrize("name", ["x-api-key", "authorization"])
