@@ -34,7 +34,7 @@ class TransportMiddleware(BothDoors):
         if problem is None:
             response = yield
         else:
-            response = problem.as_response(request.request_id)  # type: ignore[attr-defined]
+            response = problem.as_response(request)
         if request.path_info.startswith(API_PREFIX):
             # REST framework tells it with every answer, and names OPTIONS.
             del response["Allow"]

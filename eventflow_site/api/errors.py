@@ -42,7 +42,7 @@ def problem_handler(error: Exception, context: dict[str, Any]) -> HttpResponse:
     request = context["request"]
     problem = problem_of(error, request)
     count_rejection(problem.code)
-    response = problem.as_response(getattr(request, "request_id", ""))
+    response = problem.as_response(request)
     if response.status_code == 401:
         response["WWW-Authenticate"] = 'Bearer realm="eventflow"'
     return response

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
+from rest_framework.request import Request
 
 TYPE_BASE = "/docs/problems#"
 # Never echo more of what the caller sent than this.
@@ -31,14 +32,17 @@ class Problem:
     headers: dict[str, str] = field(default_factory=dict)
     members: dict[str, str] = field(default_factory=dict)
 
-    def as_response(self, request_id: str) -> HttpResponse:
+    def as_response(self, request: HttpRequest | Request) -> HttpResponse:
+        """Return the answer to a request; whoever writes of it finds the code in its `problem_code`."""
+        http_request: Any = request._request if isinstance(request, Request) else request  # noqa: SLF001 - what it wraps
+        http_request.problem_code = self.code
         document: dict[str, Any] = {
             "type": TYPE_BASE + self.code,
             "title": self.title,
             "status": self.status,
             "detail": self.detail[:MAX_DETAIL_CHARACTERS],
             "code": self.code,
-            "request_id": request_id,
+            "request_id": getattr(http_request, "request_id", ""),
             "retryable": self.retryable,
             **self.members,
         }

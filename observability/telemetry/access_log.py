@@ -25,7 +25,8 @@ class AccessLogMiddleware(BothDoors):
     """Log and count every request: who asked for what, what was answered, how long it took.
 
     The time does not count what a waiting poll spent waiting (`request.waited_seconds`, if a view sets it)
-    towards `slow`. Neither the query string nor any header is logged: they may hold secrets.
+    towards `slow`. A refusal says by which problem (`request.problem_code`, if it became one). Neither the query string
+    nor any header is logged: they may hold secrets.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
@@ -58,6 +59,9 @@ class AccessLogMiddleware(BothDoors):
             "status": status,
             "duration_seconds": round(seconds, 6),
         }
+        # Not for a page that shows a refusal and is none.
+        if status >= 400 and (code := getattr(request, "problem_code", None)):
+            fields["code"] = code
         if waited:
             fields["waited_seconds"] = round(waited, 6)
         if is_slow:
