@@ -130,6 +130,20 @@ def test_append_with_a_key_goes_on_where_it_stopped():
     assert Partition.objects.get().head_offset == 1_500
 
 
+def test_append_says_what_an_earlier_run_with_the_same_key_has_stored(capsys):
+    make_stream("orders")
+    lines = b"".join(b'{"payload":%d}\n' % number for number in range(1_500))
+
+    def said(*lines_given):
+        run("append", "orders", "--idempotency-key", "load-1", stdin=b"".join(lines_given))
+        return " ".join(capsys.readouterr().err.split())
+
+    assert said(*lines.splitlines(keepends=True)[:1_000]) == "Appended 1000 events to orders."
+    again = "more were stored before under this idempotency key, and were not appended again."
+    assert said(lines) == f"Appended 500 events to orders. 1000 {again}"
+    assert said(lines) == f"Appended 0 events to orders. 1500 {again}"
+
+
 def test_append_names_the_line_that_it_cannot_take():
     make_stream("orders")
     with pytest.raises(CommandError):

@@ -31,14 +31,14 @@ class Command(OperatorCommand):
     def run_for(self, options: dict[str, Any]) -> None:
         stream = find_stream_named(options["stream"])
         caller = caller_for(stream, options["email"])
-        appended = 0
+        appended = repeated = 0
         with _open(options["file"]) as file, progress("bytes") as bar:
             task = bar.add_task(f"Appending to {stream.name}", total=_size(file))
             for number, body in enumerate(_bodies(file, are_payloads=options["payloads"])):
                 events, _ = decode_events(body, is_ndjson=True)
                 key = options["idempotency_key"]
                 try:
-                    append_events(
+                    outcome, _ = append_events(
                         caller=caller,
                         events=events,
                         is_single=False,
@@ -47,10 +47,19 @@ class Command(OperatorCommand):
                         idempotency=Idempotency(f"{key}-{number}", hashlib.sha256(body).digest()) if key else None,
                     )
                 except AppendOutcomeUnknown as error:
-                    raise CommandError(f"{error.detail} {appended} events are stored for certain.") from error
-                appended += len(events)
+                    raise CommandError(
+                        f"{error.detail} {appended + repeated} events are stored for certain."
+                    ) from error
+                if outcome.is_replay:
+                    repeated += len(events)
+                else:
+                    appended += len(events)
                 bar.update(task, advance=len(body))
         console().print(f"Appended {appended} events to {stream.name}.")
+        if repeated:
+            console().print(
+                f"{repeated} more were stored before under this idempotency key, and were not appended again."
+            )
 
 
 def _open(name: str) -> IO[bytes]:
