@@ -50,6 +50,71 @@ def test_another_is_not(wanted):
     assert not wanted.matches(EVENT)
 
 
+def event(payload: str) -> bytes:
+    return EVENT[: EVENT.index(b'"payload":')] + b'"payload":' + payload.encode() + b"}"
+
+
+@pytest.mark.parametrize(
+    ("text", "payload"),
+    [
+        pytest.param("çelik", '"Çelik"', id="a capital beyond ASCII"),
+        pytest.param("ÇELİK", '"çelik"', id="capitals looked for"),
+        pytest.param("istanbul", '"İSTANBUL"', id="Turkish İ"),
+        pytest.param("İstanbul", '"istanbul"', id="Turkish İ looked for"),
+        pytest.param("ısparta", '"ISPARTA"', id="Turkish ı"),
+        pytest.param("ISPARTA", '"ısparta"', id="Turkish ı in the payload"),
+        pytest.param("straße", '"STRASSE"', id="ß looked for"),
+        pytest.param("STRASSE", '"Straße"', id="ß in the payload"),
+        pytest.param("ΟΔΟΣ", '"οδος"', id="Greek final sigma"),
+        pytest.param("москва", '"МОСКВА"', id="Cyrillic"),
+        pytest.param("300 k", '"300 \u212a"', id="Kelvin sign"),
+        pytest.param("zoë", r'"zo\u00eb"', id="escaped"),
+        pytest.param("ZOË", r'"zo\u00EB"', id="escaped, in capitals"),
+        pytest.param("ada", r'"\u0041d\u0061"', id="escaped though ASCII"),
+        pytest.param("çelik", r'"\u00c7elik"', id="a capital that is escaped"),
+        pytest.param("👍 👍🏽", r'"\ud83d\udc4d \ud83d\udc4d\ud83c\udffd"', id="surrogate pairs"),
+        pytest.param('say "hi"', r'"I say \"hi\""', id="quotes"),
+        pytest.param(r"c:\temp", r'"C:\\temp"', id="a backslash"),
+        pytest.param(r"c:\\temp", r'"C:\\temp"', id="a backslash as it was sent"),
+        pytest.param("a/b", r'"a\/b"', id="a slash"),
+        pytest.param(r"\u00eb", r'"\\u00eb"', id="what looks like an escape"),
+        pytest.param(r"zo\u00eb", r'"zo\u00eb"', id="an escape as it was sent"),
+        pytest.param("zoe\u0308", '"zoë"', id="combining looked for"),
+        pytest.param("zoë", '"zoe\u0308"', id="combining in the payload"),
+        pytest.param("zoë", r'"zoe\u0308"', id="combining and escaped"),
+        pytest.param("né", r'{"n\u00e9": 1}', id="the name of a field"),
+        pytest.param('"n":1.50', '{"n":1.50,"ş":2}', id="what is no text"),
+    ],
+)
+def test_text_is_found_by_what_it_means(text, payload):
+    assert EventFilter(text=text).matches(event(payload))
+    assert not EventFilter(text=text + "x").matches(event(payload))
+
+
+@pytest.mark.parametrize(
+    ("text", "payload"),
+    [
+        ("ë", r'"\\u00eb"'),
+        ("celik", '"çelik"'),
+        ("zoe", r'"zo\u00eb"'),
+        ("👎", r'"\ud83d\udc4d"'),
+        ("nn", r'"\n\n"'),
+    ],
+)
+def test_what_only_looks_alike_is_not_found(text, payload):
+    assert not EventFilter(text=text).matches(event(payload))
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [("zoë", r'"zo\u00eb"'), (r'"zo\u00eb"', '"zoë"'), ("zoe\u0308", '"zoë"'), ("zoë", '"zoe\u0308"')],
+)
+def test_a_value_is_what_it_means(value, written):
+    wanted = EventFilter(path="name", value=value)
+    assert wanted.matches(event(f'{{"name":{written}}}'))
+    assert not wanted.matches(event('{"name":"ZOË"}'))
+
+
 def test_the_text_is_looked_for_in_the_payload_alone():
     assert not EventFilter(text="recorded_at").matches(EVENT)
 

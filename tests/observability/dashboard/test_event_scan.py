@@ -8,7 +8,8 @@ from observability.dashboard.queries.event_scan import read_positions, scan_back
 from observability.dashboard.queries.event_view import view_event
 from streams.lookup import load_stream
 from tests.browser.story import append
-from tests.factories import make_stream
+from tests.client import ApiClient
+from tests.factories import make_stream, make_token
 
 ALL = EventFilter()
 
@@ -65,6 +66,18 @@ def test_a_filter_finds_all_that_match_however_small_the_steps(partitions, scan,
     monkeypatch.setattr(event_scan, "MAX_SCANNED_EVENTS", 12)
 
     assert len(walk(scan, partitions, {}, wanted=EventFilter(type="odd"), limit=4)) == 60
+
+
+def test_text_is_found_however_it_was_sent(db_with_commits):
+    owner = make_stream("sent").owner
+    for payload in (rb'"zo\u00eb"', '"ZOË"'.encode(), '"zoe\u0308"'.encode(), b'"zoe"'):
+        sent = ApiClient(token=make_token(owner)).post("/streams/sent/events", b'{"payload":' + payload + b"}")
+        assert sent.status_code == 202
+    partitions = load_stream("sent").partitions
+
+    for scan in (scan_forwards, scan_backwards):
+        found = walk(scan, partitions, {}, wanted=EventFilter(text="zoë"))
+        assert sorted(offset for _, offset in found) == [1, 2, 3]
 
 
 def test_a_scan_is_bounded_and_says_what_is_left(partitions, monkeypatch):
