@@ -341,6 +341,7 @@ class InvalidParameter(DomainError):
     def __init__(self, parameter: str, detail: str, *, code: str | None = None) -> None:
         super().__init__(f"{parameter}: {detail}")
         self.parameter = parameter
+        self.fault = detail
         self.parameter_code = code or self.code
 
 

@@ -21,6 +21,7 @@ FOR_CONSUMERS = [
     "/dead-letters",
     "/streams/orders",
     "/streams/orders/events",
+    "/streams/orders/events?from=time",
     "/streams/orders/events?from=time&time=2020-01-01T00:00",
     "/streams/orders/events?type=order.evil&path=big",
     "/streams/orders/events/0/30",

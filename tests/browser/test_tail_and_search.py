@@ -50,6 +50,46 @@ def test_events_are_found_by_a_place_in_the_payload(page, story):
     expect(page.locator("#more")).to_contain_text("Looked at 30 events, 1 match; that is all.")
 
 
+def test_events_are_found_from_a_time_on(page, story, complaints):
+    page.goto("/streams/orders/events?type=order.evil")
+    page.get_by_label("From").select_option("Time")
+    time = page.get_by_role("textbox", name="Time")
+    expect(time).to_be_focused()
+    expect(page.locator("main")).to_contain_text("Nothing was looked at yet")
+    expect(page.get_by_label("Type")).to_have_value("order.evil")
+
+    page.get_by_role("button", name="Find").click()
+    expect(time).to_have_attribute("aria-invalid", "true")
+    expect(time).to_have_accessible_description("Write a date and a time, such as 2026-11-22T10:00.")
+    expect(page.get_by_label("Type")).to_have_value("order.evil")
+
+    time.fill("2020-01-01T00:00")
+    page.get_by_role("button", name="Find").click()
+    expect(page.locator("#event-rows tr")).to_have_count(1)
+    expect(time).to_have_value("2020-01-01T00:00")
+    expect(time).not_to_have_attribute("aria-invalid", "true")
+    complaints.expect("422")
+
+
+def test_an_offset_that_is_none_is_said_at_its_field(page, story, complaints):
+    page.goto("/streams/orders/events?type=order.evil")
+    page.get_by_label("From").select_option("Offset")
+    offset = page.get_by_label("Offset", exact=True)
+    expect(offset).to_have_value("1")
+    expect(page.locator("#event-rows tr")).to_have_count(1)
+
+    offset.fill("abc")
+    page.get_by_role("button", name="Find").click()
+    expect(offset).to_have_value("abc")
+    expect(offset).to_have_accessible_description("Must be a whole number from 0 to 9223372036854775807.")
+    expect(page.get_by_label("Type")).to_have_value("order.evil")
+
+    offset.fill("29")
+    page.get_by_role("button", name="Find").click()
+    expect(page.locator("#event-rows tr")).to_have_count(1)
+    complaints.expect("422")
+
+
 def test_a_long_list_goes_on_where_it_stopped(page, story):
     append(story.stream, *({"type": "late", "payload": n} for n in range(70)))
     page.goto("/streams/orders/events?from=oldest")

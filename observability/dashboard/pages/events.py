@@ -14,8 +14,10 @@ from accounts.errors import InvalidParameter
 from accounts.http.parameters import whole_number
 from accounts.permissions import MayConsume
 from accounts.roles import Right
+from observability.dashboard.forms import Form
 from observability.dashboard.listing import text_filter
 from observability.dashboard.page import Page
+from observability.dashboard.problems import problem_of
 from observability.dashboard.queries.event_filter import EventFilter
 from observability.dashboard.queries.event_scan import (
     Scan,
@@ -87,13 +89,25 @@ class StreamEvents(Page):
         heading = describe_stream(self.caller, stream, Right.CONSUME)
         search = search_of(request)
         partitions = _partitions(heading.info, search)
-        scan = _scan(search, partitions, request.GET.get("at", ""))
         context: dict[str, Any] = {
             "stream": heading,
             "tab": "events",
             "search": search,
             "starts": STARTS,
             "partition_numbers": range(len(heading.info.partitions)),
+            "form": Form(),
+        }
+        if search.start == TIME and not {"time", "at"} & request.GET.keys():
+            # Just chosen: the field that asks for it was not there yet.
+            return self.whole(self.template, **context, is_unasked=True)
+        try:
+            scan = _scan(search, partitions, request.GET.get("at", ""))
+        except InvalidParameter as error:
+            if error.parameter not in (OFFSET, TIME):
+                raise
+            context["form"] = Form(faults={error.parameter: error.fault})
+            return self.whole(self.template, status=problem_of(error, request).status, **context, is_unasked=True)
+        context |= {
             "events": [view_event(raw) for raw in scan.events],
             "scan": scan,
             "more_url": _more_url(request, scan),
