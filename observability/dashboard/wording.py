@@ -1,15 +1,15 @@
 """Numbers as people read them. Pure."""
 
+from collections.abc import Sequence
+
 
 def compact(value: float | None) -> str:
     """1234567 → 1.2M; exact below ten thousand."""
     if value is None:
         return "–"
-    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= limit and abs(value) >= 10_000:
-            scaled = value / limit
-            return f"{scaled:.0f}{unit}" if abs(scaled) >= 100 else f"{scaled:.1f}".removesuffix(".0") + unit
-    return f"{value:,.0f}"
+    if abs(round(value)) < 10_000:
+        return f"{value:,.0f}"
+    return "".join(_in_units(value, 1000, ("k", "M", "G", "T"), whole_from=100))
 
 
 def rate(value: float | None) -> str:
@@ -29,10 +29,21 @@ def size(value: float | None) -> str:
     """Bytes in binary units: 1536 → 1.5 KiB."""
     if value is None:
         return "–"
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if abs(value) < 1024 or unit == "TiB":
-            return f"{value:.0f} B" if unit == "B" else f"{value:.1f}".removesuffix(".0") + f" {unit}"
-        value /= 1024
+    if abs(round(value)) < 1024:
+        return f"{value:.0f} B"
+    return " ".join(_in_units(value, 1024, ("KiB", "MiB", "GiB", "TiB"), whole_from=1024))
+
+
+def _in_units(value: float, step: int, units: Sequence[str], *, whole_from: int) -> tuple[str, str]:
+    """Return a number as it is written, and the first unit of whose next one that is not a whole.
+
+    It has one decimal below `whole_from`.
+    """
+    for unit in units:
+        value /= step
+        written = f"{value:.0f}" if abs(value) >= whole_from else f"{value:.1f}".removesuffix(".0")
+        if abs(float(written)) < step or unit == units[-1]:
+            return written, unit
     raise AssertionError("unreachable")
 
 

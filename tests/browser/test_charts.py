@@ -91,3 +91,21 @@ def test_a_stream_without_events_shows_a_line_along_the_bottom(page, story):
     page.goto("/streams/silent")
 
     assert 0 < page.evaluate(PAINTED_HEIGHT, "rate-chart") < 0.25
+
+
+def test_the_axes_go_to_the_next_unit_where_rounding_reaches_it(page, story):
+    page.goto("/")
+    write = """async ([name, values]) => {
+        const scripts = performance.getEntriesByType("resource").map((each) => each.name);
+        const charts = await import(scripts.find((each) => /\\/charts\\.[^/]*js$/.test(each)));
+        return values.map(charts[name]);
+    }"""
+    numbers = [0.25, 9.97, 999, 999.6, 1_000, 1_234, 99_949, 999_499, 999_999, 999_999_999, 1_500_000_000]
+    sizes = [9.5, 1_023, 1_023.6, 1_536, 2**20 - 1, 2**30 - 1, 5 * 2**30]
+
+    assert page.evaluate(write, ["shortNumber", numbers]) == [
+        *("0.25", "10", "999", "1k", "1k", "1.2k", "99.9k", "999k", "1M", "1G", "1.5G")
+    ]
+    assert page.evaluate(write, ["shortSize", sizes]) == [
+        *("9.5 B", "1023 B", "1 KiB", "1.5 KiB", "1 MiB", "1 GiB", "5 GiB")
+    ]

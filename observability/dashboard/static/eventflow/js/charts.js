@@ -23,19 +23,25 @@ function faded(rgb, alpha) {
 export function shortNumber(value) {
   if (value === null || value === undefined) return "–";
   const size = Math.abs(value);
-  for (const [limit, unit] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
-    if (size >= limit) return `${(value / limit).toFixed(size >= limit * 100 ? 0 : 1).replace(/\.0$/, "")}${unit}`;
-  }
-  if (size >= 10 || Number.isInteger(value)) return String(Math.round(value));
-  return String(Number(value.toPrecision(2)));
+  if (size < 10 && !Number.isInteger(value)) return String(Number(value.toPrecision(2)));
+  if (Math.round(size) < 1000) return String(Math.round(value));
+  return inUnits(value, 1000, ["k", "M", "G"], (scaled) => (Math.abs(scaled) >= 100 ? 0 : 1)).join("");
 }
 
 export function shortSize(value) {
   if (value === null || value === undefined) return "–";
-  for (const [limit, unit] of [[2 ** 30, "GiB"], [2 ** 20, "MiB"], [2 ** 10, "KiB"]]) {
-    if (value >= limit) return `${Number((value / limit).toPrecision(3))} ${unit}`;
+  if (Math.round(value) < 1024) return `${value < 10 ? Number(value.toPrecision(2)) : Math.round(value)} B`;
+  return inUnits(value, 1024, ["KiB", "MiB", "GiB"], (scaled) => (scaled >= 100 ? 0 : scaled >= 10 ? 1 : 2)).join(" ");
+}
+
+/** A number as it is written, and the first unit of whose next one that is not a whole. */
+function inUnits(value, step, units, digits) {
+  let scaled = value;
+  for (const unit of units) {
+    scaled /= step;
+    const written = Number(scaled.toFixed(digits(scaled)));
+    if (Math.abs(written) < step || unit === units.at(-1)) return [written, unit];
   }
-  return `${value < 10 ? Number(value.toPrecision(2)) : Math.round(value)} B`;
 }
 
 const formatOf = (data) => (data.unit === "bytes" ? shortSize : shortNumber);
