@@ -6,8 +6,10 @@ from typing import Any
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
+from django.db import connection
 
 from eventflow_site.first_start import prepare_first_start
+from eventflow_site.migration_turn import migration_turn
 
 
 class Command(BaseCommand):
@@ -17,8 +19,10 @@ class Command(BaseCommand):
         parser.add_argument("--answer", type=Path, required=True, help="where to write what was created (0600)")
 
     def handle(self, *args: Any, answer: Path, **options: Any) -> None:
-        call_command("migrate", interactive=False, verbosity=0)
-        seeded = {name: value for name, value in asdict(prepare_first_start()).items() if value is not None}
+        # One turn for both: two first starts would make the same admin.
+        with migration_turn(connection, say=self.stderr.write):
+            call_command("migrate", interactive=False, verbosity=0)
+            seeded = {name: value for name, value in asdict(prepare_first_start()).items() if value is not None}
         kept = json.loads(answer.read_text()) if answer.exists() else {}
         draft = answer.with_suffix(".new")
         # The key is known only when it is created: a later run must not forget it.

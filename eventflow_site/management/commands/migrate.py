@@ -1,0 +1,18 @@
+from typing import Any
+
+from django.core.management.commands import migrate
+from django.db import connections
+
+from eventflow_site.migration_turn import migration_turn
+
+
+class Command(migrate.Command):
+    """Django's own, one at a time: whoever comes second waits, and finds nothing left to do."""
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["plan"] or options["check_unapplied"]:
+            # Only looks.
+            super().handle(*args, **options)
+            return
+        with migration_turn(connections[options["database"]], say=self.stderr.write):
+            super().handle(*args, **options)
