@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -22,8 +23,10 @@ from streams.lookup import forget_streams, info_of
 from streams.models import Stream, StreamGrant
 from streams.queries import totals_of_row
 from streams.services.lifecycle import StreamSettings, change_stream, create_stream, delete_stream
+from streams.services.retention_changes import explain_loss, find_retention_loss
 
 PAGE_EVENTS = 50
+WHERE_TO_CONFIRM = "Do it on the stream's settings page in the dashboard, which asks for its name."
 
 
 class StreamForm(NamedForm):
@@ -36,6 +39,16 @@ class StreamForm(NamedForm):
         if wrong := explain_labels(labels):
             raise forms.ValidationError(wrong)
         return labels
+
+    def clean(self) -> dict[str, Any]:
+        """Lower a retention here only where that deletes nothing: where it does, its page in the dashboard asks."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if self.instance.pk is not None:
+            changes = {name: cleaned[name] for name in self.changed_data if name in cleaned}
+            loss = find_retention_loss(stream=self.instance, changes=changes, now=timezone.now())
+            if loss is not None:
+                raise forms.ValidationError(f"{explain_loss(loss)} {WHERE_TO_CONFIRM}")
+        return cleaned
 
 
 class BrowseForm(forms.Form):
@@ -146,7 +159,9 @@ class StreamAdmin(admin.ModelAdmin):
         if change:
             # As the database has it: the form's own is changed already, which would be told as no change.
             stored = Stream.objects.get(pk=stream.pk)
-            change_stream(stream=stored, changes={name: form.cleaned_data[name] for name in form.changed_data})
+            changes = {name: form.cleaned_data[name] for name in form.changed_data}
+            # The form has refused what deletes; what came of age since then goes without a question.
+            change_stream(stream=stored, changes=changes, now=timezone.now(), confirm=stored.name)
             return
         created = create_stream(
             caller=cast("User", request.user).as_caller(),
@@ -194,6 +209,6 @@ class StreamAdmin(admin.ModelAdmin):
 
     def _set_paused(self, request: HttpRequest, streams: QuerySet[Stream], *, paused: bool) -> None:
         for stream in streams:
-            change_stream(stream=stream, changes={"is_paused": paused})
+            change_stream(stream=stream, changes={"is_paused": paused}, now=timezone.now())
         forget_streams()
         self.message_user(request, f"{len(streams)} streams {'paused' if paused else 'resumed'}.", messages.SUCCESS)

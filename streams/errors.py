@@ -62,9 +62,10 @@ class ReservedName(DomainError):
 
 
 class ConfirmationMissing(DomainError):
-    """Deleting a stream or a consumer group cannot be undone, so the request has to name it twice.
+    """Deleting a stream, a consumer group, or events by a lower retention cannot be undone, so the request has to name
+    the stream or group twice.
 
-    Add `?confirm=` with the name of what is deleted.
+    `detail` says what goes. Add `?confirm=` with the name of what is deleted, or of the stream whose events are.
     """
 
     code = "confirmation_missing"

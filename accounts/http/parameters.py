@@ -52,6 +52,14 @@ def whole_number(text: str, name: str, *, low: int = 0, high: int = MAX_INTEGER)
     return int(text)
 
 
+def boolean_parameter(query: QueryDict, name: str) -> bool:
+    """Return whether the parameter is `true`; it is not where it is absent or `false`."""
+    text = query.get(name, "false")
+    if text not in ("true", "false"):
+        raise InvalidParameter(name, "Must be true or false.")
+    return text == "true"
+
+
 def seconds_parameter(query: QueryDict, name: str, *, default: float, high: float) -> float:
     """Return a duration in seconds (at most three decimals) from 0 to `high`, or `default` where it is absent."""
     text = query.get(name)

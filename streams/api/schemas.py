@@ -1,4 +1,4 @@
-"""How events look in OpenAPI; the views that send and receive them work on bytes."""
+"""How events look in OpenAPI, whose views work on bytes; and what a change of retention would delete."""
 
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
 from rest_framework import serializers
@@ -70,6 +70,35 @@ class AppendedRangesSerializer(serializers.Serializer):
 
     accepted = serializers.IntegerField()
     ranges = AppendedRangeSerializer(many=True)
+
+
+class PartitionLossSerializer(serializers.Serializer):
+    partition = serializers.IntegerField(source="partition.number")
+    events_affected = serializers.IntegerField(source="event_count")
+    first_offset = serializers.IntegerField(help_text="Of those that would go, both ends included.")
+    last_offset = serializers.IntegerField()
+    oldest_kept = serializers.DateTimeField(source="kept_since", allow_null=True)
+
+
+class GroupLossSerializer(serializers.Serializer):
+    name = serializers.CharField()
+    lost = serializers.IntegerField(source="event_count", help_text="Events among them that it has not finished.")
+
+
+class RetentionLossSerializer(serializers.Serializer):
+    """What a change of retention would delete that is kept as it is now. Nothing was changed."""
+
+    events_affected = serializers.IntegerField(
+        source="event_count", help_text="In whole batches, as retention takes them."
+    )
+    at_least = serializers.BooleanField(source="is_at_least", help_text="More would go: too many batches to weigh.")
+    oldest_kept = serializers.DateTimeField(
+        source="kept_since",
+        allow_null=True,
+        help_text="When the first event that stays was recorded; null if none does.",
+    )
+    partitions = PartitionLossSerializer(many=True, help_text="Those that lose events.")
+    groups = GroupLossSerializer(many=True, help_text="Those that lose events, the one that loses most first.")
 
 
 EVENTS_IN = PolymorphicProxySerializer(

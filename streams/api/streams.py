@@ -2,13 +2,15 @@
 
 import django_filters
 from django.db.models import Q, QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.caller import caller_of
 from accounts.http.idempotent import idempotent
+from accounts.http.parameters import boolean_parameter
 from accounts.http.parsers import require_body
 from accounts.http.views import StrictViewSet
 from accounts.names import NAME_PATTERN
@@ -16,6 +18,7 @@ from accounts.permissions import MayManageUnlessReading
 from accounts.queries import find_owner
 from accounts.roles import Right
 from accounts.services.owners import new_owner_of
+from streams.api.schemas import RetentionLossSerializer
 from streams.bodies import (
     ChangeStreamSerializer,
     CreateStreamSerializer,
@@ -26,6 +29,7 @@ from streams.bodies import (
 from streams.models import Stream, Visibility
 from streams.queries import get_stream
 from streams.services.lifecycle import change_stream, create_stream, delete_stream
+from streams.services.retention_changes import foresee_retention
 from streams.visible import list_streams
 
 
@@ -75,7 +79,7 @@ class StreamViewSet(StrictViewSet):
     lookup_value_regex = "[^/]+"
     queryset = Stream.objects.none()
     keyset = ("name",)
-    query_parameters = {"destroy": ("confirm",)}
+    query_parameters = {"partial_update": ("dry_run", "confirm"), "destroy": ("confirm",)}
 
     @extend_schema(
         operation_id="list_streams",
@@ -101,15 +105,41 @@ class StreamViewSet(StrictViewSet):
         """Look at one stream."""
         return Response(StreamSerializer(get_stream(caller_of(request), stream)).data)
 
-    @extend_schema(operation_id="change_stream", request=ChangeStreamSerializer)
+    @extend_schema(
+        operation_id="change_stream",
+        request=ChangeStreamSerializer,
+        parameters=[
+            OpenApiParameter(
+                "dry_run", bool, description="Only say what the retention that is asked for would delete at once."
+            ),
+            OpenApiParameter(
+                "confirm",
+                {"type": "string", "pattern": NAME_PATTERN},
+                description="The stream's name, once more: asked for if retention would delete events at once.",
+            ),
+        ],
+        responses={
+            200: PolymorphicProxySerializer(
+                "ChangeStreamAnswer", [StreamSerializer, RetentionLossSerializer], resource_type_field_name=None
+            )
+        },
+    )
     def partial_update(self, request: Request, stream: str) -> Response:
-        """Change some settings; the name and the number of partitions stay."""
+        """Change some settings; the name and the number of partitions stay.
+
+        A retention that would delete events at once wants the stream's name as `confirm`; without it you are told what
+        would go and which groups have not read it. `dry_run` says the same, and changes nothing.
+        """
         row = get_stream(caller_of(request), stream, Right.MANAGE)
         require_body(request)
         changes, owner = read_stream_changes(request.data)
+        is_dry_run = boolean_parameter(self.query, "dry_run")
         if owner is not None:
             changes |= new_owner_of(row, name=owner, caller=caller_of(request))
-        changed = change_stream(stream=row, changes=changes)
+        now = timezone.now()
+        if is_dry_run:
+            return Response(RetentionLossSerializer(foresee_retention(stream=row, changes=changes, now=now)).data)
+        changed = change_stream(stream=row, changes=changes, now=now, confirm=self.query.get("confirm"))
         return Response(StreamSerializer(changed).data)
 
     @extend_schema(

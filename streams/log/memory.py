@@ -14,6 +14,7 @@ from streams.log.protocol import (
     AppendedRange,
     Bounds,
     ErasedEvent,
+    Front,
     Gap,
     LogHealth,
     PartitionAppend,
@@ -178,6 +179,35 @@ class MemoryLog:
                 stored.batches = rest
                 deleted += len(oldest)
             return deleted
+
+    def foresee_trim(
+        self,
+        partitions: Sequence[PartitionRef],
+        *,
+        recorded_before: datetime | None = None,
+        keep_bytes: int | None = None,
+        keep_events: int | None = None,
+        max_batches: int = 50_000,
+    ) -> Mapping[int, Front]:
+        with self._lock:
+            return {
+                each.id: self._foresee(each, recorded_before, keep_bytes, keep_events)
+                for each in partitions
+                if each.id in self._partitions
+            }
+
+    def _foresee(
+        self, partition: PartitionRef, recorded_before: datetime | None, keep_bytes: int | None, keep_events: int | None
+    ) -> Front:
+        stored = self._partitions[partition.id]
+        # Tried on a copy, and all of it is weighed.
+        tried = MemoryLog()
+        tried._partitions[partition.id] = deepcopy(stored)
+        while tried.trim(partition, recorded_before=recorded_before, keep_bytes=keep_bytes, keep_events=keep_events):
+            pass
+        first_kept = tried.bounds([partition])[partition.id].earliest_offset
+        (kept_since,) = tried.recorded_after([(partition, first_kept - 1)])
+        return Front(stored.bounds.earliest_offset, first_kept, kept_since)
 
     def erase(self, partition: PartitionRef, offset: int, *, at: datetime) -> ErasedEvent | None:
         with self._lock:

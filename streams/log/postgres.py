@@ -15,6 +15,7 @@ from streams.log.protocol import (
     Appended,
     Bounds,
     ErasedEvent,
+    Front,
     LogHealth,
     PartitionAppend,
     PartitionRef,
@@ -103,6 +104,27 @@ class PostgresLog:
             max_batches=max_batches,
         )
         return rows[0][0] if rows else 0
+
+    def foresee_trim(
+        self,
+        partitions: Sequence[PartitionRef],
+        *,
+        recorded_before: datetime | None = None,
+        keep_bytes: int | None = None,
+        keep_events: int | None = None,
+        max_batches: int = 50_000,
+    ) -> Mapping[int, Front]:
+        if not partitions:
+            return {}
+        rows = run(
+            "foresee_trim",
+            partition_ids=[partition.id for partition in partitions],
+            recorded_before=recorded_before,
+            keep_bytes=keep_bytes,
+            keep_events=keep_events,
+            max_batches=max(1, max_batches // len(partitions)),
+        )
+        return {row[0]: Front(*row[1:]) for row in rows}
 
     def erase(self, partition: PartitionRef, offset: int, *, at: datetime) -> ErasedEvent | None:
         with transaction.atomic():

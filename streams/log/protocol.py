@@ -88,6 +88,20 @@ class Bounds(NamedTuple):
         return self.head_offset - self.earliest_offset + 1
 
 
+class Front(NamedTuple):
+    """The oldest events of a partition: those from `earliest_offset` on, and before `first_kept`.
+
+    Attributes:
+        kept_since: when the first event that stays was recorded; None: none does.
+        is_cut: more than these would go; how many, nobody looked.
+    """
+
+    earliest_offset: int
+    first_kept: int
+    kept_since: datetime | None
+    is_cut: bool = False
+
+
 class ErasedEvent(NamedTuple):
     """An event without its payload and headers, as it is read from now on; `is_new`: it had them until now."""
 
@@ -196,6 +210,21 @@ class Log(Protocol):
         """Delete whole batches from the front that any of the limits allows to go; return how many events went.
 
         At most `max_batches` go in one call, so that no transaction is long: call again until it returns 0.
+        """
+        ...
+
+    def foresee_trim(
+        self,
+        partitions: Sequence[PartitionRef],
+        *,
+        recorded_before: datetime | None = None,
+        keep_bytes: int | None = None,
+        keep_events: int | None = None,
+        max_batches: int = 50_000,
+    ) -> Mapping[int, Front]:
+        """Return what `trim`, until it returns 0, would delete of each partition that exists, by id, in one query.
+
+        By bytes each batch has to be weighed: at most `max_batches` are, of all partitions together.
         """
         ...
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from math import ceil
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from streams.log import get_log
 from streams.lookup import forget_streams, info_of
 from streams.models import Partition, Stream
 from streams.names import NAME_PATTERN, is_reserved, is_well_formed
+from streams.services.retention_changes import check_retention_change
 
 MIB: Final = 2**20
 # Called in the transaction that deletes a stream, before it touches anything: who works with what belongs to the stream
@@ -118,12 +120,14 @@ def _check_quotas(owner: Principal, name: str, *, partitions: int, stored_bytes:
 
 
 @transaction.atomic
-def change_stream(*, stream: Stream, changes: dict[str, Any]) -> Stream:
+def change_stream(*, stream: Stream, changes: dict[str, Any], now: datetime, confirm: str | None = None) -> Stream:
     """Change some of a stream's settings (fields of the model, already checked); its name and partitions stay.
 
     Raises:
         QuotaExceeded: it is given to somebody who would have too much then.
+        ConfirmationMissing: its retention would delete events, and `confirm` is not the stream's name.
     """
+    check_retention_change(stream=stream, changes=changes, confirm=confirm, now=now)
     if (owner := owner_to_come(stream, changes)) is not None:
         stored_bytes = stream.partitions.aggregate(total=Sum("stored_bytes"))["total"] or 0
         _check_quotas(owner, "The new owner", partitions=stream.partition_count, stored_bytes=stored_bytes)

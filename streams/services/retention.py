@@ -1,15 +1,47 @@
 """Retention: whole batches go from the front of a partition when age, bytes or count allow it."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypedDict
 
 from django.db.models import Q
 
 from streams.log import get_log
 from streams.log.protocol import PartitionRef
-from streams.models import Partition
+from streams.models import Partition, Stream
 
 # Of one partition, in one tick: a backlog is worked off over several ticks, never in one long one.
 MAX_STEPS = 20
+
+
+class TrimLimits(TypedDict):
+    """What the log is asked to leave of one partition."""
+
+    recorded_before: datetime | None
+    keep_bytes: int | None
+    keep_events: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """The limits of a stream after which its oldest events go; None: no such limit."""
+
+    max_age_seconds: int | None
+    max_bytes: int | None
+    max_events: int | None
+
+    def share(self, *, partitions: int, now: datetime) -> TrimLimits:
+        """Return what one partition keeps: bytes and count are shared out evenly."""
+        return {
+            "recorded_before": now - timedelta(seconds=self.max_age_seconds) if self.max_age_seconds else None,
+            # The newest stays, however small the limit is.
+            "keep_bytes": max(1, self.max_bytes // partitions) if self.max_bytes else None,
+            "keep_events": max(1, self.max_events // partitions) if self.max_events else None,
+        }
+
+
+def retention_of(stream: Stream) -> Retention:
+    return Retention(stream.retention_max_age_seconds, stream.retention_max_bytes, stream.retention_max_events)
 
 
 def delete_expired_events(*, now: datetime) -> int:
@@ -24,19 +56,10 @@ def delete_expired_events(*, now: datetime) -> int:
 
 def _trim(partition: Partition, now: datetime) -> int:
     stream = partition.stream
-    # The limits are the stream's; bytes and count are shared out evenly among its partitions.
-    share = stream.partition_count
+    limits = retention_of(stream).share(partitions=stream.partition_count, now=now)
     deleted = 0
     for _ in range(MAX_STEPS):
-        step = get_log().trim(
-            PartitionRef(partition.pk, stream.name, partition.number),
-            recorded_before=now - timedelta(seconds=stream.retention_max_age_seconds)
-            if stream.retention_max_age_seconds
-            else None,
-            # The newest stays, however small the limit is.
-            keep_bytes=max(1, stream.retention_max_bytes // share) if stream.retention_max_bytes else None,
-            keep_events=max(1, stream.retention_max_events // share) if stream.retention_max_events else None,
-        )
+        step = get_log().trim(PartitionRef(partition.pk, stream.name, partition.number), **limits)
         deleted += step
         if not step:
             break

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 
 from accounts.errors import DomainError
@@ -83,7 +84,8 @@ class StreamOwner(_Sharing):
         row = get_stream(self.caller, stream, Right.MANAGE)
         try:
             _, name = read_stream_changes({"owner": request.POST.get("owner", "").strip()})
-            changed = change_stream(stream=row, changes=new_owner_of(row, name=str(name), caller=self.caller))
+            changes = new_owner_of(row, name=str(name), caller=self.caller)
+            changed = change_stream(stream=row, changes=changes, now=timezone.now())
         except (DomainError, ValidationError) as error:
             return self.card_again(error, stream_access(self.caller, row), "owner")
         return self.done(

@@ -23,6 +23,7 @@ from streams.bodies import read_new_stream, read_stream_changes
 from streams.models import Stream, Visibility
 from streams.queries import get_stream, totals_of
 from streams.services.lifecycle import change_stream, create_stream, default_max_age_seconds, delete_stream
+from streams.services.retention_changes import find_retention_loss
 
 AGE_UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
 SIZE_UNITS = {"bytes": 1, "MiB": 2**20, "GiB": 2**30}
@@ -36,6 +37,9 @@ FIELDS = {
     "/retention/max_bytes": "max_bytes",
     "/retention/max_events": "max_events",
 }
+LIMITS = ("retention_max_age_seconds", "retention_max_bytes", "retention_max_events")
+# So many groups are named where saving deletes what they have not read.
+SHOWN_GROUPS = 12
 CHOICES: dict[str, Any] = {
     "visibilities": Visibility.choices,
     "age_units": list(AGE_UNITS),
@@ -119,13 +123,25 @@ class StreamSettingsPage(Page):
             given = _given(values)
             given.pop("name", None)
             changes, _ = read_stream_changes(given | {"paused": values.get("paused") == "on"})
-            change_stream(stream=row, changes=changes)
+            now = timezone.now()
+            asked_about = _limits_in_words(changes)
+            # The name is typed for the limits that the question was about, and for no others.
+            is_answer = values.get("asked_about") == asked_about
+            confirm = values.get("confirm", "").strip() if is_answer else ""
+            loss = None if confirm == row.name else find_retention_loss(stream=row, changes=changes, now=now)
+            if loss is not None:
+                faults = {"confirm": f"Type {row.name} to confirm, or keep more."} if is_answer else {}
+                form = Form({**values, "confirm": confirm, "asked_about": asked_about}, faults)
+                return self._again(row, form, loss=loss, shown_groups=loss.groups[:SHOWN_GROUPS])
+            change_stream(stream=row, changes=changes, now=now, confirm=confirm)
         except (DomainError, ValidationError) as error:
-            form = refused_form(values, problem_of(error, request), FIELDS)
-            context = {"stream": describe_stream(self.caller, stream), "tab": "settings", "form": form, **CHOICES}
-            context |= access_context(self, row)
-            return self.form_again("dashboard/_stream_form.html", self.template, **context)
+            return self._again(row, refused_form(values, problem_of(error, request), FIELDS))
         return self.done(Toast("good", "Settings saved"), to=reverse("stream-settings", args=[row.name]))
+
+    def _again(self, row: Stream, form: Form, **further: Any) -> HttpResponse:
+        context = {"stream": describe_stream(self.caller, row.name), "tab": "settings", "form": form, **CHOICES}
+        context |= access_context(self, row)
+        return self.form_again("dashboard/_stream_form.html", self.template, **context, **further)
 
 
 class DeleteStream(Page):
@@ -162,6 +178,12 @@ def _given(values: Mapping[str, str]) -> dict[str, Any]:
         },
     }
     return given
+
+
+def _limits_in_words(changes: Mapping[str, Any]) -> str:
+    """The retention that is asked for, as the form carries it along with the question."""
+    limits = (changes.get(name) for name in LIMITS)
+    return " ".join("-" if limit is None else str(limit) for limit in limits)
 
 
 def _times(text: str, unit: int) -> int | str | None:

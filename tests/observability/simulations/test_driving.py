@@ -152,7 +152,7 @@ def test_bad_events_are_counted_and_marked(stream):
 
 def test_a_run_that_may_not_go_on_fails_and_says_why(stream):
     run = start(stream)
-    change_stream(stream=stream, changes={"is_paused": True})
+    change_stream(stream=stream, changes={"is_paused": True}, now=run.started_at)
     drive_simulations(now=run.started_at + timedelta(seconds=3))
 
     run.refresh_from_db()

@@ -337,6 +337,59 @@ def test_trim_takes_no_more_batches_than_asked(log, trimmed):
     assert [log.trim(partition, keep_events=0, max_batches=1) for _ in range(4)] == [2, 3, 1, 0]
 
 
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {},
+        {"keep_events": 7},
+        {"keep_events": 4},
+        {"keep_events": 2},
+        {"keep_events": 0},
+        {"keep_bytes": 10 * MIB},
+        {"keep_bytes": 1},
+        {"keep_bytes": 0},
+        {"age": 0},
+        {"age": 2},
+        {"age": 3},
+        {"age": 2, "keep_events": 6},
+        {"age": 0, "keep_events": 1, "keep_bytes": 10 * MIB},
+        {"age": 0, "keep_events": 6, "keep_bytes": 1},
+    ],
+)
+def test_what_trims_would_delete_is_told_before_and_nothing_is_deleted(log, trimmed, limits):
+    partition, times = trimmed
+    limits = dict(limits)
+    if "age" in limits:
+        limits["recorded_before"] = [*times, times[2] + SOON][limits.pop("age")]
+
+    front = log.foresee_trim([partition], **limits)[partition.id]
+
+    assert log.bounds([partition])[partition.id].earliest_offset == front.earliest_offset == 1
+    while log.trim(partition, **limits):
+        pass
+    assert front.first_kept == log.bounds([partition])[partition.id].earliest_offset
+    assert [front.kept_since] == log.recorded_after([(partition, front.first_kept - 1)])
+    assert not front.is_cut
+    # What is gone does not go again.
+    again = log.foresee_trim([partition], **limits)[partition.id]
+    assert again.earliest_offset == again.first_kept == front.first_kept
+
+
+def test_what_trims_would_delete_is_told_of_each_partition_that_exists(log, any_partitions):
+    first, second, empty = any_partitions(3)
+    append(log, first, "a")
+    append(log, first, "b", "c")
+    append(log, second, "d")
+    gone = PartitionRef(999_999, "gone", 0)
+
+    fronts = log.foresee_trim([first, second, empty, gone], keep_events=1, recorded_before=None)
+
+    assert {each.id for each in (first, second, empty)} == set(fronts)
+    assert [fronts[each.id].first_kept for each in (first, second, empty)] == [2, 1, 1]
+    assert fronts[empty.id].kept_since is None
+    assert log.foresee_trim([], keep_events=1) == {}
+
+
 def test_a_reader_whom_retention_overtook_is_told_of_the_gap(log, trimmed):
     partition, _ = trimmed
     assert ids(read(log, partition)) == list("abcdef")
