@@ -20,7 +20,7 @@ def migration_turn(connection: BaseDatabaseWrapper, *, say: Callable[[str], obje
     """
     is_told = False
     # Not pg_advisory_lock: a statement that waits has a snapshot, for whose end CREATE INDEX CONCURRENTLY would wait.
-    while not _ask(connection, "pg_try_advisory_lock"):
+    while not _ask(connection, "SELECT pg_try_advisory_lock(%s)"):
         if not is_told:
             say("Somebody else is migrating this database: waiting until that is done.")
             is_told = True
@@ -30,10 +30,10 @@ def migration_turn(connection: BaseDatabaseWrapper, *, say: Callable[[str], obje
     finally:
         # Without the connection the lock is gone, and what broke it is what should be told.
         with suppress(Error):
-            _ask(connection, "pg_advisory_unlock")
+            _ask(connection, "SELECT pg_advisory_unlock(%s)")
 
 
-def _ask(connection: BaseDatabaseWrapper, function: str) -> bool:
+def _ask(connection: BaseDatabaseWrapper, question: str) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {function}(%s)", [MIGRATION_LOCK])
+        cursor.execute(question, [MIGRATION_LOCK])
         return bool(cursor.fetchone()[0])

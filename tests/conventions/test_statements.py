@@ -18,6 +18,7 @@ HEADER = ("Params", "Acts", "Returns", "Locks", "Plan")
 RUNNER = "accounts/statements.py"
 RUNS_SQL_TOO = {
     "eventflow_site/database.py": "the class of the connections themselves: what they do around a statement",
+    "eventflow_site/migration_turn.py": "holds a lock on the connection that migrates, whichever that is",
     "eventflow_site/supervisor/servers.py": "makes the database that Django connects to, named by an identifier",
 }
 VERBS = re.compile(
