@@ -5,7 +5,6 @@ from typing import Any, cast
 
 from accounts.principals import Principal
 from accounts.roles import ALL_SCOPES, Right, Role, Scope, rights_of, roles_within
-from accounts.turns import Names
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ class Caller:
         return f"key:{self.key_id}" if self.key_id else f"user:{self.user_id}"
 
     @property
-    def names_in_turn(self) -> Names:
+    def names_in_turn(self) -> tuple[str, str]:
         """Whose turn it is when this caller's comes, from the outside in."""
         return (f"owner:{self.user_id}", self.reference)
 

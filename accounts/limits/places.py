@@ -7,6 +7,7 @@ from typing import Final
 
 from accounts.caller import Caller
 from accounts.errors import RateLimited
+from accounts.turns import Names
 
 # A caller may have so many times the places that are free: alone nearly all, with others beside it less, and there is
 # always room for somebody new.
@@ -40,7 +41,7 @@ class Places:
             RateLimited: the key, or its owner with all keys, has its share.
             the refusal: all are taken.
         """
-        names = (caller.reference, f"owner:{caller.user_id}")
+        names = caller.names_in_turn
         with self._lock:
             self._take(names)
         try:
@@ -49,18 +50,18 @@ class Places:
             with self._lock:
                 self._give_back(names)
 
-    def _take(self, names: tuple[str, str]) -> None:
+    def _take(self, names: Names) -> None:
         free = self._total - self._taken
         if not free:
             raise self._refusal()
-        for name, whose, share in zip(names, ("key", "owner"), (KEY_SHARE, OWNER_SHARE), strict=True):
+        for name, whose, share in zip(names, ("owner", "key"), (OWNER_SHARE, KEY_SHARE), strict=True):
             if self._held.get(name, 0) >= share * free:
                 raise RateLimited(self._bucket, whose, retry_after_seconds=1)
         self._taken += 1
         for name in names:
             self._held[name] = self._held.get(name, 0) + 1
 
-    def _give_back(self, names: tuple[str, str]) -> None:
+    def _give_back(self, names: Names) -> None:
         self._taken -= 1
         for name in names:
             self._held[name] -= 1

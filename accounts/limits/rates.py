@@ -93,12 +93,13 @@ class Rates:
                 buckets[name].learn(level, now)
 
     def _buckets_of(self, caller: Caller, kinds: tuple[str, ...]) -> list[tuple[str, str, Bucket]]:
+        owner, key = caller.names_in_turn
         return [
             (kind, whose, self._bucket((subject, kind), rate))
             for kind in kinds
             for whose, subject, rate in (
-                ("key" if caller.key_id else "user", caller.reference, self._key.get(kind)),
-                ("owner", f"owner:{caller.user_id}", self._owner.get(kind)),
+                ("key" if caller.key_id else "user", key, self._key.get(kind)),
+                ("owner", owner, self._owner.get(kind)),
             )
             if rate is not None
         ]
