@@ -16,7 +16,7 @@ from accounts.audit import AuditEntry
 from accounts.caller import Caller
 from accounts.conf import EXPIRY_WARNING_SECONDS
 from accounts.ownership import Grant, Owned, Team, constraints_of_grant
-from accounts.roles import Role, Scope, scopes_of
+from accounts.roles import Role, Scope, roles_named, usable_scopes
 
 __all__ = [
     "ApiKey",
@@ -78,9 +78,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     @cached_property
     def roles(self) -> frozenset[Role]:
         """The roles held; loaded once for each instance."""
-        names = {group.name for group in self.groups.all()}
-        roles = {role for role in Role if role.value in names}
-        return frozenset(roles | ({Role.ADMIN} if self.is_superuser else set()))
+        return roles_named((group.name for group in self.groups.all()), is_superuser=self.is_superuser)
 
     @cached_property
     def team_ids(self) -> frozenset[int]:
@@ -180,9 +178,8 @@ class ApiKey(models.Model):
 
     @property
     def usable_scopes(self) -> list[Scope]:
-        """The scopes that its user's roles still allow: with a role, a user's keys lose what came with it."""
-        allowed = scopes_of(self.user.roles)
-        return [scope for scope in map(Scope, self.scopes) if scope in allowed]
+        """The scopes that its user's roles still allow."""
+        return usable_scopes(self.scopes, self.user.roles)
 
 
 class SignInAttempts(models.Model):

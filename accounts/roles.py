@@ -4,6 +4,7 @@ The effective right of a request is `role ∩ grant ∩ key`. This module holds 
 factor; the grant (ownership, visibility, explicit grants) belongs to the stream.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 
@@ -57,6 +58,13 @@ RIGHTS_OF_ROLE: dict[Role, frozenset[Right]] = {
 }
 
 
+def roles_named(names: Iterable[str], *, is_superuser: bool) -> frozenset[Role]:
+    """Return the roles of a user who is in Django's groups of these names; a superuser is an admin."""
+    held = set(names)
+    roles = {role for role in Role if role.value in held}
+    return frozenset(roles | ({Role.ADMIN} if is_superuser else set()))
+
+
 def rights_of(roles: frozenset[Role]) -> frozenset[Right]:
     """The rights that a holder of these roles can have at most, on any stream."""
     return frozenset().union(*(RIGHTS_OF_ROLE[role] for role in roles))
@@ -66,6 +74,12 @@ def scopes_of(roles: frozenset[Role]) -> frozenset[Scope]:
     """The scopes that are of any use to a key of somebody with these roles."""
     own = {Scope(right.value) for right in rights_of(roles)}
     return frozenset(own | {Scope.ADMIN} if Role.ADMIN in roles else own)
+
+
+def usable_scopes(scopes: Iterable[str], roles: frozenset[Role]) -> list[Scope]:
+    """Return the scopes of a key that its user's roles still allow: with a role, their keys lose what came with it."""
+    allowed = scopes_of(roles)
+    return [scope for scope in map(Scope, scopes) if scope in allowed]
 
 
 def roles_within(roles: frozenset[Role], scopes: frozenset[Scope]) -> frozenset[Role]:

@@ -2,9 +2,11 @@
 
 Of all who want an answer that is not there, one asks, and the others wait for what it is told. If each asked, the
 answers to a crowd would come later than they may be remembered, and all would ask again, for as long as they are
-so many. A remembered answer is renewed a little before its time is up, while the others go on with the old one.
+so many. A remembered answer is renewed a little before its time is up, while the others go on with the old one; on an
+event loop nobody has to wait for that.
 """
 
+import asyncio
 import copy
 import os
 import threading
@@ -117,6 +119,7 @@ class ShortMemory(Generic[Key, Answer]):
         self._lock = threading.Lock()
         self._entries: dict[Key, _Entry[Answer]] = {}
         self._questions: dict[Key, _Question[Answer]] = {}
+        self._renewals: set[asyncio.Future[None]] = set()
 
     def get(self, key: Key, ask: Callable[[], Answer]) -> Answer:
         """Return the answer for `key`, by `ask` if none is remembered.
@@ -154,6 +157,9 @@ class ShortMemory(Generic[Key, Answer]):
     async def get_async(self, key: Key, ask: Callable[[], Answer]) -> Answer:
         """Do what `get` does, and let the event loop go on meanwhile; without a loop, block like it.
 
+        Who finds an answer that is to be renewed has it asked for beside them, and goes on with the old one: else one
+        in so many requests would be slower by a look-up, and these are the slowest of all.
+
         Raises:
             NoDatabaseThread: there was nobody to ask with.
         """
@@ -169,6 +175,9 @@ class ShortMemory(Generic[Key, Answer]):
             if isinstance(found, _Entry):
                 return found.answer
             if is_mine:
+                if (old := self._entries.get(key)) is not None and came_at < old.expires_at:
+                    self._renew_beside(key, found, ask)
+                    return old.answer
                 return await self._ask_async(key, found, ask)
             refusal = await found.wait_async(came_at + self._patience_seconds - time.monotonic())
             if refusal is None:
@@ -213,6 +222,17 @@ class ShortMemory(Generic[Key, Answer]):
             return question, False
         question = self._questions[key] = _Question(now)
         return question, True
+
+    def _renew_beside(self, key: Key, question: _Question[Answer], ask: Callable[[], Answer]) -> None:
+        renewal = asyncio.ensure_future(self._renew(key, question, ask))
+        # A loop keeps no hold of its tasks.
+        self._renewals.add(renewal)
+        renewal.add_done_callback(self._renewals.discard)
+
+    async def _renew(self, key: Key, question: _Question[Answer], ask: Callable[[], Answer]) -> None:
+        # Without an answer, the next who comes asks for themselves and is told why.
+        with suppress(Exception):
+            await self._ask_async(key, question, ask)
 
     async def _ask_async(self, key: Key, question: _Question[Answer], ask: Callable[[], Answer]) -> Answer:
         is_begun = False

@@ -7,12 +7,9 @@ changed elsewhere is seen within the second.
 from dataclasses import dataclass
 from typing import Literal
 
-from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import OuterRef, Sum
-
 from accounts.caller import Caller
 from accounts.errors import ScopeMissing
-from accounts.principals import Access
+from accounts.principals import Access, Principal
 from accounts.quotas import STORED_MIB, quota_of
 from accounts.roles import Right
 from accounts.services.key_uses import note_touch
@@ -21,8 +18,9 @@ from streams.access import NOTHING, rights_on_stream
 from streams.conf import STREAM_CACHE_SECONDS, STREAM_CACHE_SIZE
 from streams.errors import PartitionNotFound, StreamNotFound
 from streams.log.protocol import PartitionRef
-from streams.models import Partition, Stream, Visibility
+from streams.models import Stream, Visibility
 from streams.names import is_well_formed
+from streams.statements import run
 from streams.visible import list_streams
 
 
@@ -159,9 +157,22 @@ def load_stream(name: str) -> StreamInfo | None:
     """Return a stream by name as the database has it now, or None."""
     if not is_well_formed(name):
         return None
-    partitions = ArraySubquery(Partition.objects.filter(stream=OuterRef("pk")).order_by("number").values("pk"))
-    row = Stream.objects.prefetch_related("grants").annotate(partition_ids=partitions).filter(name=name).first()
-    return _info_of(row, row.partition_ids, is_full=_is_full(row)) if row else None
+    most = quota_of(STORED_MIB)
+    rows = run("stream_by_name", name=name, most_stored_bytes=None if most is None else most * 2**20)
+    if not rows:
+        return None
+    # One statement, and nothing of Django's models: each stream in use is asked for twice a second by every process.
+    stream_id, visibility, is_paused, is_full, partition_ids, owner_id, owner_team_id, *_ = rows[0]
+    grants = [(Principal(row[7], row[8]), row[9]) for row in rows if row[9] is not None]
+    return StreamInfo(
+        id=stream_id,
+        name=name,
+        access=Access.of(Principal(owner_id, owner_team_id), grants),
+        is_internal=visibility == Visibility.INTERNAL,
+        is_paused=is_paused,
+        is_full=is_full,
+        partitions=_refs(name, partition_ids),
+    )
 
 
 def info_of(row: Stream) -> StreamInfo:
@@ -170,27 +181,19 @@ def info_of(row: Stream) -> StreamInfo:
     That it is full is not looked at: only appending asks, through `load_stream`.
     """
     partitions = sorted(row.partitions.all(), key=lambda partition: partition.number)
-    return _info_of(row, [partition.pk for partition in partitions], is_full=False)
-
-
-def _info_of(row: Stream, partition_ids: list[int], *, is_full: bool) -> StreamInfo:
     return StreamInfo(
         id=row.pk,
         name=row.name,
         access=row.access,
         is_internal=row.visibility == Visibility.INTERNAL,
         is_paused=row.is_paused,
-        is_full=is_full,
-        partitions=tuple(PartitionRef(pk, row.name, number) for number, pk in enumerate(partition_ids)),
+        is_full=False,
+        partitions=_refs(row.name, [partition.pk for partition in partitions]),
     )
 
 
-def _is_full(row: Stream) -> bool:
-    most = quota_of(STORED_MIB)
-    if most is None:
-        return False
-    stored = Partition.objects.filter(stream__owner_id=row.owner_id, stream__owner_team_id=row.owner_team_id)
-    return (stored.aggregate(total=Sum("stored_bytes"))["total"] or 0) >= most * 2**20
+def _refs(stream_name: str, partition_ids: list[int]) -> tuple[PartitionRef, ...]:
+    return tuple(PartitionRef(pk, stream_name, number) for number, pk in enumerate(partition_ids))
 
 
 def forget_streams() -> None:

@@ -2,14 +2,13 @@
 
 import hmac
 
-from django.utils import timezone
-
 from accounts.caller import Caller
 from accounts.conf import KEY_CACHE_SECONDS, KEY_CACHE_SIZE
 from accounts.errors import InvalidCredentials
 from accounts.key_material import KeyMaterial, parse_key
-from accounts.models import ApiKey
+from accounts.roles import roles_named, usable_scopes
 from accounts.short_memory import ShortMemory
+from accounts.statements import run
 
 _REFUSED = "The API key is not valid, has expired or was revoked."
 _DUMMY_HASH = bytes(32)
@@ -47,25 +46,23 @@ def _read(text: str) -> KeyMaterial:
 
 
 def _load_caller(material: KeyMaterial) -> Caller:
-    now = timezone.now()
-    key = ApiKey.objects.select_related("user").filter(key_id=material.key_id).first()
+    # One statement, and nothing of Django's models: each key in use is asked for twice a second by every process.
+    rows = run("caller_of_key", key_id=material.key_id)
     # An unknown id takes the same comparison as a known one.
-    expected = bytes(key.secret_hash) if key else _DUMMY_HASH
-    if not hmac.compare_digest(expected, material.secret_hash) or key is None:
+    expected = rows[0][0] if rows else _DUMMY_HASH
+    if not hmac.compare_digest(expected, material.secret_hash) or not rows:
         raise InvalidCredentials(_REFUSED)
-    if (
-        not key.user.is_active
-        or (key.revoked_at and key.revoked_at <= now)
-        or (key.expires_at and key.expires_at <= now)
-    ):
+    _, is_usable, user_id, email, is_superuser, groups, team_ids, scopes, stream_names, addresses = rows[0]
+    if not is_usable:
         raise InvalidCredentials(_REFUSED)
+    roles = roles_named(groups, is_superuser=is_superuser)
     return Caller(
-        user_id=key.user_id,
-        email=key.user.email,
-        roles=key.user.roles,
-        key_id=key.key_id,
-        scopes=frozenset(key.usable_scopes),
-        stream_names=None if key.stream_names is None else frozenset(key.stream_names),
-        team_ids=key.user.team_ids,
-        addresses=None if key.addresses is None else tuple(key.addresses),
+        user_id=user_id,
+        email=email,
+        roles=roles,
+        key_id=material.key_id,
+        scopes=frozenset(usable_scopes(scopes, roles)),
+        stream_names=None if stream_names is None else frozenset(stream_names),
+        team_ids=frozenset(team_ids),
+        addresses=None if addresses is None else tuple(addresses),
     )

@@ -109,3 +109,69 @@ def test_without_a_loop_it_is_the_memory_that_threads_share():
     memory = make_memory()
     assert run_blocking(memory.get_async("key", lambda: 1)) == 1
     assert memory.get("key", lambda: 2) == 1
+
+
+def test_nobody_waits_for_an_answer_to_be_renewed():
+    memory, slow = make_memory(), Slow("new")
+
+    async def main() -> None:
+        lend_database_threads(1)
+        await memory.get_async("key", lambda: "old")
+        memory._entries["key"].renew_at = 0
+        for _ in range(CROWD):
+            assert await memory.get_async("key", slow) == "old"
+        slow.may_answer.set()
+        await renewed(memory)
+        assert memory.peek("key") == "new"
+
+    asyncio.run(main())
+    assert slow.asked == 1
+
+
+def test_an_answer_whose_time_is_up_is_waited_for():
+    memory = make_memory()
+
+    async def main() -> None:
+        lend_database_threads(1)
+        await memory.get_async("key", lambda: "old")
+        memory._entries["key"].renew_at = memory._entries["key"].expires_at = 0
+        assert await memory.get_async("key", lambda: "new") == "new"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("error", [InvalidCredentials(), ZeroDivisionError()])
+def test_after_a_renewal_that_failed_the_next_is_told_why(error):
+    memory, slow = make_memory(), Slow(error)
+    slow.may_answer.set()
+
+    async def main() -> None:
+        lend_database_threads(1)
+        await memory.get_async("key", lambda: "old")
+        memory._entries["key"].renew_at = 0
+        assert await memory.get_async("key", slow) == "old"
+        await renewed(memory)
+        with pytest.raises(type(error)):
+            await memory.get_async("key", slow)
+
+    asyncio.run(main())
+
+
+def test_what_was_changed_while_an_answer_was_renewed_is_asked_for_again():
+    memory, slow = make_memory(), Slow("too old")
+
+    async def main() -> None:
+        lend_database_threads(1)
+        await memory.get_async("key", lambda: "old")
+        memory._entries["key"].renew_at = 0
+        await memory.get_async("key", slow)
+        memory.forget()
+        slow.may_answer.set()
+        await renewed(memory)
+        assert await memory.get_async("key", lambda: "changed") == "changed"
+
+    asyncio.run(main())
+
+
+async def renewed(memory: ShortMemory[str, object]) -> None:
+    await asyncio.wait_for(asyncio.gather(*memory._renewals), 20)
