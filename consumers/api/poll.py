@@ -20,6 +20,14 @@ from accounts.roles import Right
 from consumers.access import GroupRight
 from consumers.api.standing import standing_of
 from consumers.models import ConsumerGroup, Mode
+from consumers.offset_headers import (
+    NUMBER_PATTERN,
+    PACKED_PATTERN,
+    VECTOR_PATTERN,
+    is_vector,
+    read_vector,
+    write_offset_headers,
+)
 from consumers.queries import committed_offsets, require_group
 from consumers.services.members import note_member
 from consumers.services.offsets import require_going_on, require_mode
@@ -44,8 +52,7 @@ from streams.metrics import count_gap, count_read
 
 PARAMETERS = ("consumer_group_id", "last_offset", "partition", "limit", "max_bytes", "wait", "type")
 _TYPES = re.compile(rf"{TYPE_PATTERN}(,{TYPE_PATTERN}){{0,31}}", re.ASCII)
-_NUMBER = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
-_VECTOR = re.compile(r"(0|[1-9][0-9]{0,2})=(0|[1-9][0-9]{0,18})(,(0|[1-9][0-9]{0,2})=(0|[1-9][0-9]{0,18}))*", re.ASCII)
+_NUMBER = re.compile(NUMBER_PATTERN, re.ASCII)
 _turns = itertools.count()
 
 
@@ -75,7 +82,10 @@ class StreamEventsView(AppendView):
             ),
             OpenApiParameter(
                 "last_offset",
-                {"type": "string", "pattern": rf"^(earliest|latest|{_NUMBER.pattern}|{_VECTOR.pattern})$"},
+                {
+                    "type": "string",
+                    "pattern": rf"^(earliest|latest|{NUMBER_PATTERN}|{VECTOR_PATTERN}|{PACKED_PATTERN})$",
+                },
                 description="The last offset you have processed: a number, `earliest`, `latest`, or the value of "
                 "EventFlow-Next-Offset. Left out: the group's committed offset, or the beginning.",
             ),
@@ -123,16 +133,15 @@ class StreamEventsView(AppendView):
         by_number = None if committed is None else {each.number: committed.get(each.id, 0) for each in partitions}
         body = b"[" + b",".join(reading.events) + b"]"
         response = HttpResponse(body, content_type=JSON)
-        response["EventFlow-Next-Offset"] = _per_partition(reading.next_offsets)
-        response["EventFlow-Head-Offset"] = _per_partition({n: b.head_offset for n, b in reading.bounds.items()})
-        response["EventFlow-Lag"] = _per_partition(lags_of(reading, by_number))
+        told = write_offset_headers(
+            next_offsets=reading.next_offsets,
+            head_offsets={number: bounds.head_offset for number, bounds in reading.bounds.items()},
+            lags=lags_of(reading, by_number),
+            gaps=reading.gaps,
+        )
+        for name, value in told.items():
+            response[name] = value
         if reading.gaps:
-            gaps = {number: f"{gap.first_offset}-{gap.last_offset}" for number, gap in reading.gaps.items()}
-            response["EventFlow-Gap"] = (
-                next(iter(gaps.values()))
-                if len(partitions) == 1
-                else ",".join(f"{n}={g}" for n, g in sorted(gaps.items()))
-            )
             count_gap(sum(gap.last_offset - gap.first_offset + 1 for gap in reading.gaps.values()))
         response["Cache-Control"] = "no-store"
         request.waited_seconds = reading.waited_seconds  # type: ignore[attr-defined]
@@ -188,16 +197,11 @@ async def _positions(
     if text == "latest":
         bounds = await in_database_thread(lambda: get_log().bounds(partitions))
         return {partition: bounds[partition.id].head_offset for partition in ordered}
-    if "=" in text and _VECTOR.fullmatch(text):
-        items = [item.partition("=") for item in text.split(",")]
-        given = {int(number): int(offset) for number, _, offset in items}
-        if (
-            max(given.values()) <= MAX_OFFSET
-            and len(items) == len(given)
-            and set(given) == {partition.number for partition in partitions}
-        ):
-            return {partition: given[partition.number] for partition in ordered}
-        raise InvalidParameter("last_offset", "Name each of the partitions that are read, once.")
+    if is_vector(text):
+        given = read_vector(text, {partition.number for partition in partitions})
+        if given is None:
+            raise InvalidParameter("last_offset", "Name each of the partitions that are read, once.")
+        return {partition: given[partition.number] for partition in ordered}
     if not _NUMBER.fullmatch(text) or int(text) > MAX_OFFSET:
         raise InvalidParameter("last_offset", f"Must be a whole number from 0 to {MAX_OFFSET}, `earliest` or `latest`.")
     if len(partitions) > 1:
@@ -206,10 +210,3 @@ async def _positions(
             "last_offset as EventFlow-Next-Offset does (`0=18,1=7`)."
         )
     return {partitions[0]: int(text)}
-
-
-def _per_partition(values: Mapping[int, int]) -> str:
-    """A plain number for one partition, `0=18,1=7` for several."""
-    if len(values) == 1:
-        return str(next(iter(values.values())))
-    return ",".join(f"{number}={values[number]}" for number in sorted(values))

@@ -17,6 +17,8 @@ from streams.stored_event import type_of
 # Events that one filtered read looks at, at most: it then answers with what it found and how far it came.
 MAX_SCANNED_EVENTS = 10_000
 SCAN_STEP_EVENTS = 1_000
+# Gaps that one answer tells, at most: each is named in a header. A partition with one more waits for the next call.
+MAX_GAPS = 8
 SCAN_STEP_BYTES = 8 * 1024 * 1024
 
 
@@ -111,7 +113,8 @@ def _read(positions: Mapping[PartitionRef, int], limit: int, max_bytes: int, typ
             if types is None
             else _read_types(partition, after, wanted, max(1, max_bytes - size), types)
         )
-        if reading.events and size + sum(map(len, result.events)) > max_bytes:
+        is_too_much = reading.events and size + sum(map(len, result.events)) > max_bytes
+        if is_too_much or (result.gap is not None and len(reading.gaps) == MAX_GAPS):
             # Each partition's read returns one event at least; only the answer's first may exceed the size.
             result = ReadResult((), (), after, result.bounds)
         reading.events.extend(result.events)

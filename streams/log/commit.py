@@ -11,7 +11,8 @@ from accounts.idempotency import pack_body, unpack_body
 from streams.connections import Scissors, connect
 from streams.log.bigints import Bigints, adapters
 from streams.log.pending import Lane, PendingAppend, lanes_for
-from streams.log.protocol import Appended
+from streams.log.protocol import Appended, LogHealth
+from streams.log.refusals import health_of
 from streams.log.statements import statements
 
 # How long a commit waits for a row that another transaction holds, ...
@@ -63,6 +64,10 @@ class CommitSession:
         if synchronous_commit not in {"on", "remote_apply"}:
             self.close()
             raise NotDurable(f"synchronous_commit is {synchronous_commit}")
+
+    def health(self) -> LogHealth:
+        """Ask the server whether it can store anything, and keep it."""
+        return health_of(self._run("health")[0])
 
     def close(self) -> None:
         self._scissors.close()

@@ -18,10 +18,12 @@ from streams.log.commit import (
     LOCK_TIMEOUT,
     ClaimWaits,
     CommitSession,
+    NotDurable,
     PartitionsMissing,
 )
-from streams.log.pending import PendingAppend, State
+from streams.log.pending import PendingAppend, StandingQuestion, State
 from streams.log.protocol import Appended
+from streams.log.refusals import describe_refusal
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +35,7 @@ _READ_ONLY: Final = "25006"
 
 
 class Flusher:
-    """Commits what requests want stored. Its methods are for one thread, but for `withdraw` and `give_up`.
+    """Commits what requests want stored. Its methods are for one thread, but for `withdraw` and those that give up.
 
     Args:
         on_commit: told the new head of each partition after every commit.
@@ -49,6 +51,7 @@ class Flusher:
         self._lock = threading.Lock()
         self._session: CommitSession | None = None
         self._in_flight: CommitSession | None = None
+        self._asked: Sequence[StandingQuestion] = ()
         self._refused_at = -WARNING_INTERVAL_SECONDS
         self.postponed: list[PendingAppend] = []
 
@@ -69,6 +72,12 @@ class Flusher:
         """
         with self._lock:
             if self._in_flight is not None:
+                self._in_flight.cut()
+
+    def give_up_question(self, question: StandingQuestion) -> None:
+        """Cut the connection where it is this question that the server does not answer; no commit is cut for it."""
+        with self._lock:
+            if self._in_flight is not None and question in self._asked:
                 self._in_flight.cut()
 
     # --- rounds --------------------------------------------------------------------------------------
@@ -103,6 +112,29 @@ class Flusher:
         for request in refused:
             request.finish(error=AppendNotStored())
         _let_go(refused)
+
+    def answer(self, questions: Sequence[StandingQuestion]) -> None:
+        """Tell those who ask whether an append would be stored now."""
+        try:
+            session = self.connect()
+            with self._lock:
+                self._in_flight, self._asked = session, questions
+            health = session.health()
+            refusal = None if health.is_writable else health.reason
+        except (psycopg.Error, NotDurable, OSError) as error:
+            refusal = describe_refusal(error)
+            logger.warning("nobody could append now: %s", error)
+        with self._lock:
+            self._in_flight, self._asked = None, ()
+        if refusal is not None:
+            # It was the primary once, or is gone: look for the one that is now.
+            self.disconnect()
+        self.answer_all(questions, refusal)
+
+    def answer_all(self, questions: Sequence[StandingQuestion], refusal: str | None) -> None:
+        for question in questions:
+            question.refusal = refusal
+        open_all(question.latch for question in questions)
 
     def commit(self, session: CommitSession, waiting: Sequence[PendingAppend]) -> None:
         """Settle every request that still waits, except the postponed."""

@@ -5,6 +5,7 @@ and stores it in one transaction. A request waits for that commit and is answere
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -19,8 +20,9 @@ from streams.conf import COMMIT_TIMEOUT_SECONDS, MAX_COMMIT_BYTES
 from streams.errors import AppendNotStored, AppendOutcomeUnknown
 from streams.log.commit import NotDurable
 from streams.log.flusher import Flusher
-from streams.log.pending import PendingAppend
+from streams.log.pending import PendingAppend, StandingQuestion
 from streams.log.protocol import Appended, PartitionAppend, Receipt
+from streams.log.refusals import LATE, SHUTTING_DOWN, describe_refusal
 from streams.record_lines import size_of
 
 # How long a request waits until the flusher takes it; after that it is withdrawn and was not stored.
@@ -44,7 +46,8 @@ class GroupCommitter:
         self._pid = process_id()
         self._thread: threading.Thread | None = None
         self._flusher = Flusher(self._on_commit)
-        # A None only wakes the flusher, so that it sees that it shall end.
+        self._questions: deque[StandingQuestion] = deque()
+        # A None only wakes the flusher, so that it sees a question, or that it shall end.
         self._queue: SimpleQueue[PendingAppend | None] = SimpleQueue()
         self._is_closed = False
 
@@ -73,6 +76,20 @@ class GroupCommitter:
             if not await latch.wait(COMMIT_TIMEOUT_SECONDS - QUEUE_TIMEOUT_SECONDS):
                 self._give_up()
         return request.outcome()
+
+    def find_refusal(self) -> str | None:
+        """Ask PostgreSQL the way an append goes: why one would be refused now, or None if it would not."""
+        question = StandingQuestion()
+        try:
+            self._ensure_running()
+        except AppendNotStored:
+            return SHUTTING_DOWN
+        self._questions.append(question)
+        self._queue.put(None)
+        if not question.latch.wait(QUEUE_TIMEOUT_SECONDS):
+            self._flusher.give_up_question(question)
+            return LATE
+        return question.refusal
 
     def close(self) -> None:
         """Store what was accepted, then stop; later appends are refused."""
@@ -113,15 +130,20 @@ class GroupCommitter:
     def _run(self) -> None:
         while not (self._is_closed and self._queue.empty() and not self._flusher.postponed):
             waiting = self._next_requests()
-            if not waiting:
+            questions = self._asked()
+            if not waiting and not questions:
                 continue
             try:
                 session = self._flusher.connect()
             except (psycopg.Error, NotDurable, OSError) as error:
                 # Those who came while it tried to connect have waited as long as a client should.
                 self._flusher.refuse([*waiting, *self._arrived(MAX_COMMIT_BYTES)], error)
+                self._flusher.answer_all(questions, describe_refusal(error))
             else:
-                self._flusher.commit(session, waiting)
+                if waiting:
+                    self._flusher.commit(session, waiting)
+                if questions:
+                    self._flusher.answer(questions)
         self._flusher.disconnect()
 
     def _next_requests(self) -> list[PendingAppend]:
@@ -133,6 +155,10 @@ class GroupCommitter:
                 return []
             waiting = [first]
         return waiting + self._arrived(MAX_COMMIT_BYTES - sum(request.size for request in waiting))
+
+    def _asked(self) -> list[StandingQuestion]:
+        """Return the questions that are there by now."""
+        return [self._questions.popleft() for _ in range(len(self._questions))]
 
     def _arrived(self, max_bytes: int) -> list[PendingAppend]:
         """Return what is in the queue by now, until its size reaches `max_bytes`."""

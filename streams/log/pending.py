@@ -67,6 +67,16 @@ class PendingAppend:
         ]
 
 
+class StandingQuestion:
+    """Somebody asks whether an append would be stored now: `refusal` says why not, once the latch is open."""
+
+    __slots__ = ("latch", "refusal")
+
+    def __init__(self) -> None:
+        self.latch = ThreadLatch()
+        self.refusal: str | None = None
+
+
 class Lane:
     """All that one commit stores in one partition, in order of arrival."""
 

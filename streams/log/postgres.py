@@ -1,11 +1,13 @@
 """The engine on PostgreSQL: batches in one table, a counter row for each partition."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from django.db import Error, transaction
 
+from accounts.short_memory import AnswerMissing, ShortMemory
 from accounts.waits import running_loop
 from streams.conf import BATCH_CACHE_BYTES
 from streams.errors import PartitionGone
@@ -23,12 +25,12 @@ from streams.log.protocol import (
     Receipt,
 )
 from streams.log.reading import BatchReader
+from streams.log.refusals import LATE, describe_refusal, health_of
 from streams.log.statements import run
 from streams.log.wakeup import Wakeups
 from streams.models import Partition
 
-_NOT_DURABLE: Final = "{}: a power failure could lose events that were answered 202"
-
+REFUSAL_MEMORY_SECONDS: Final = 1.0
 _DROP_STEP_BATCHES: Final = 5_000
 
 
@@ -38,6 +40,7 @@ class PostgresLog:
     def __init__(self, *, wakeups: Wakeups, cache_bytes: int = BATCH_CACHE_BYTES) -> None:
         self._reader = BatchReader(cache_bytes)
         self._committer = GroupCommitter(on_commit=wakeups.announce)
+        self._refusals: ShortMemory[str, str | None] = ShortMemory(seconds=REFUSAL_MEMORY_SECONDS, size=1)
 
     def append(self, appends: Sequence[PartitionAppend], *, receipt: Receipt | None = None) -> Appended:
         return self._committer.append(appends, receipt)
@@ -151,22 +154,17 @@ class PostgresLog:
 
     def health(self) -> LogHealth:
         try:
-            is_standby, read_only, synchronous_commit, fsync, full_page_writes = run("health")[0]
-        except Error:
-            return LogHealth(is_writable=False, is_durable=False, reason="PostgreSQL does not answer")
-        if is_standby or read_only == "on":
-            return LogHealth(is_writable=False, is_durable=False, reason="PostgreSQL is read-only")
-        weak = [
-            name
-            for name, is_safe in (
-                ("synchronous_commit", synchronous_commit in {"on", "remote_apply"}),
-                ("fsync", fsync == "on"),
-                ("full_page_writes", full_page_writes == "on"),
-            )
-            if not is_safe
-        ]
-        reason = _NOT_DURABLE.format(", ".join(f"{name} is off" for name in weak)) if weak else ""
-        return LogHealth(is_writable=True, is_durable=not weak, reason=reason)
+            health = health_of(run("health")[0])
+        except Error as error:
+            return LogHealth(is_writable=False, is_durable=False, reason=describe_refusal(error))
+        if not health.is_writable:
+            return health
+        try:
+            # Reads may do well while there is no connection for appends. Anybody may ask: one in a second does.
+            refusal = self._refusals.get("", self._committer.find_refusal)
+        except AnswerMissing:
+            refusal = LATE
+        return health if refusal is None else replace(health, is_writable=False, reason=refusal)
 
     def close(self) -> None:
         """Store what was accepted and stop the flusher."""
