@@ -23,8 +23,9 @@ from accounts.services.api_keys import create_api_key, find_key_faults, revoke_a
 from accounts.services.audit import record
 from accounts.services.authenticate_key import forget_keys
 from accounts.services.sessions import end_sessions
-from accounts.services.teams import delete_team
+from accounts.services.teams import delete_team, hold_team
 from accounts.services.users import disable_users
+from accounts.version_forms import VersionedForm
 
 admin.site.unregister(Group)
 admin.site.disable_action("delete_selected")
@@ -128,8 +129,17 @@ class AuditEntryAdmin(admin.ModelAdmin):
         return False
 
 
+class TeamForm(VersionedForm):
+    hold = hold_team
+
+    class Meta:
+        model = Team
+        exclude: tuple[str, ...] = ()
+
+
 @admin.register(Team)
 class TeamAdmin(admin.ModelAdmin):
+    form = TeamForm
     list_display = ("name", "description", "member_count", "created_at")
     search_fields = ("name", "description")
     filter_horizontal = ("members",)

@@ -194,6 +194,26 @@ class TooManyMembers(DomainError):
     title = "Too many members"
 
 
+class PreconditionFailed(DomainError):
+    """What was to be changed or deleted is not as the caller has seen it: its `ETag` is none of those in `If-Match`.
+    Nothing was done.
+
+    `detail` says who changed what last. Get it again, look at what is there now, and send the change with its new
+    `ETag`; a `PATCH` that names only what it changes leaves the rest as it is.
+    """
+
+    code = "precondition_failed"
+    title = "Changed meanwhile"
+
+    def __init__(self, thing: str, *, version: str, last_change: str) -> None:
+        told = f" {last_change}." if last_change else ""
+        super().__init__(
+            f"{thing} is not as you have seen it.{told} Nothing was done. Get it again, and send what you want anew."
+        )
+        self.version = version
+        self.last_change = last_change
+
+
 class GrantNotFound(DomainError):
     """There is no such grant on this stream or group.
 

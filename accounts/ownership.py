@@ -6,6 +6,7 @@ from django.db.models import Q
 
 from accounts.names import NAME_PATTERN
 from accounts.principals import Principal
+from accounts.versions import fingerprint
 
 
 class Team(models.Model):
@@ -22,6 +23,12 @@ class Team(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def version(self) -> str:
+        """Of what may be changed of it, for whoever sees its members."""
+        members = sorted(user.email for user in self.members.all())
+        return fingerprint({"id": self.pk, "description": self.description, "members": members})
 
 
 class Owned(models.Model):

@@ -22,7 +22,7 @@ from streams.labels import explain_labels
 from streams.lookup import forget_streams, info_of
 from streams.models import Stream, StreamGrant
 from streams.queries import totals_of_row
-from streams.services.lifecycle import StreamSettings, change_stream, create_stream, delete_stream
+from streams.services.lifecycle import StreamSettings, change_stream, create_stream, delete_stream, hold_stream
 from streams.services.retention_changes import explain_loss, find_retention_loss
 
 PAGE_EVENTS = 50
@@ -30,6 +30,8 @@ WHERE_TO_CONFIRM = "Do it on the stream's settings page in the dashboard, which 
 
 
 class StreamForm(NamedForm):
+    hold = hold_stream
+
     class Meta:
         model = Stream
         exclude: tuple[str, ...] = ()
@@ -103,6 +105,7 @@ class StreamAdmin(admin.ModelAdmin):
                     "visibility",
                     "is_paused",
                     "labels",
+                    "version",
                 )
             },
         ),

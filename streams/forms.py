@@ -3,10 +3,11 @@
 from django import forms
 
 from accounts.errors import DomainError
+from accounts.version_forms import VersionedForm
 from streams.services.lifecycle import check_name
 
 
-class NamedForm(forms.ModelForm):
+class NamedForm(VersionedForm):
     """A form for a stream or a group: its name must have the form that all names have."""
 
     def clean_name(self) -> str:

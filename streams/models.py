@@ -7,6 +7,7 @@ from django.db.models import F, Q
 from accounts.models import Grant, Owned, constraints_of_grant
 from accounts.principals import Access
 from accounts.roles import Right
+from accounts.versions import fingerprint
 from streams.conf import MAX_PARTITIONS
 from streams.names import NAME_PATTERN
 
@@ -55,6 +56,26 @@ class Stream(Owned):
     def access(self) -> Access:
         """Who owns it and who was given what; loads the grants unless they were prefetched."""
         return Access.of(self.owned_by, ((grant.principal, grant.rights) for grant in self.grants.all()))
+
+    @property
+    def version(self) -> str:
+        """Of what may be changed of it, as it was loaded; what its events do is none of it."""
+        return fingerprint(
+            {
+                "id": self.pk,
+                "owner": self.owner_name,
+                "description": self.description,
+                "visibility": self.visibility,
+                "retention": [
+                    self.retention_max_age_seconds,
+                    self.retention_max_bytes,
+                    self.retention_max_events,
+                ],
+                "paused": self.is_paused,
+                "labels": self.labels,
+                "updated_at": self.updated_at,
+            }
+        )
 
 
 class StreamGrant(Grant):

@@ -28,8 +28,9 @@ class ApiClient:
     def patch(self, path: str, body: Any = None, **headers: str) -> Any:
         return self._send("patch", path, body, "application/json", headers)
 
-    def delete(self, path: str) -> Any:
-        return self.client.delete(url(path), headers=self.headers)
+    def delete(self, path: str, **headers: str) -> Any:
+        extra = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.client.delete(url(path), headers=self.headers | extra)
 
     def put(self, path: str) -> Any:
         return self.client.put(url(path), headers=self.headers)

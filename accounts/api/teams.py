@@ -11,6 +11,7 @@ from accounts.bodies import ChangeTeamSerializer, CreateTeamSerializer, read_new
 from accounts.caller import caller_of
 from accounts.http.idempotent import idempotent
 from accounts.http.parsers import require_body
+from accounts.http.versions import ETAG, IF_MATCH, IF_NONE_MATCH, answer_with_version, expected_versions
 from accounts.http.views import StrictView, StrictViewSet
 from accounts.models import Team
 from accounts.permissions import AdminOnly, AnyCaller
@@ -59,23 +60,29 @@ class TeamViewSet(StrictViewSet):
         headers = {"Location": f"/api/v1/teams/{team.name}"}
         return Response(self.get_serializer(team).data, status=201, headers=headers)
 
-    @extend_schema(operation_id="get_team")
+    @extend_schema(
+        operation_id="get_team", parameters=[ETAG, IF_NONE_MATCH], responses={200: TeamSerializer, 304: None}
+    )
     def retrieve(self, request: Request, team: str) -> Response:
-        """Look at one of your teams."""
-        return Response(self.get_serializer(get_team(caller_of(request), team)).data)
+        """Look at one of your teams. Its version is told to whoever is told its members."""
+        found = get_team(caller_of(request), team)
+        content = self.get_serializer(found).data
+        # A version without the members is none; and one with them would tell of them.
+        return Response(content) if content["members"] is None else answer_with_version(request, content, found.version)
 
-    @extend_schema(operation_id="change_team", request=ChangeTeamSerializer)
+    @extend_schema(operation_id="change_team", request=ChangeTeamSerializer, parameters=[ETAG, IF_MATCH])
     def partial_update(self, request: Request, team: str) -> Response:
         """Say anew what a team is for; admins can."""
         found = get_team(caller_of(request), team)
         require_body(request)
-        changed = describe_team(team=found, description=read_team_description(request.data))
-        return Response(self.get_serializer(changed).data)
+        description, expected = read_team_description(request.data), expected_versions(request)
+        changed = describe_team(team=found, description=description, expected=expected)
+        return answer_with_version(request, self.get_serializer(changed).data, changed.version)
 
-    @extend_schema(operation_id="delete_team", responses={204: None})
+    @extend_schema(operation_id="delete_team", parameters=[IF_MATCH], responses={204: None})
     def destroy(self, request: Request, team: str) -> Response:
         """Delete a team that owns nothing, with all that was granted to it; admins can."""
-        delete_team(team=get_team(caller_of(request), team))
+        delete_team(team=get_team(caller_of(request), team), expected=expected_versions(request))
         return Response(status=204)
 
 

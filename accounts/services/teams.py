@@ -1,14 +1,17 @@
 """Making teams, and saying who belongs to them."""
 
+from collections.abc import Collection
+
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 
 from accounts.audit_actions import AuditAction
 from accounts.conf import MAX_TEAM_MEMBERS
-from accounts.errors import TeamExists, TeamOwns, TooManyMembers
+from accounts.errors import TeamExists, TeamNotFound, TeamOwns, TooManyMembers
 from accounts.models import Team, User
 from accounts.services.audit import changed, record
 from accounts.services.authenticate_key import forget_keys
+from accounts.services.versions import check_version
 
 
 def create_team(*, name: str, description: str = "") -> Team:
@@ -27,23 +30,45 @@ def create_team(*, name: str, description: str = "") -> Team:
 
 
 @transaction.atomic
-def describe_team(*, team: Team, description: str) -> Team:
-    """Say anew what a team is for; its name stays, as others refer to it."""
+def describe_team(*, team: Team, description: str, expected: Collection[str] | None = None) -> Team:
+    """Say anew what a team is for, if it has one of the expected versions; its name stays, as others refer to it.
+
+    Raises:
+        PreconditionFailed, TeamNotFound
+    """
+    team = hold_team(team, expected)
     before, after = changed(team, {"description": description})
-    record(AuditAction.TEAM_CHANGED, target=team.name, before=before, after=after)
-    team.description = description
-    team.save(update_fields=["description"])
+    if after:
+        record(AuditAction.TEAM_CHANGED, target=team.name, before=before, after=after)
+        team.description = description
+        team.save(update_fields=["description"])
     return team
 
 
-def delete_team(*, team: Team) -> None:
-    """Delete a team with all that was granted to it.
+def hold_team(team: Team, expected: Collection[str] | None) -> Team:
+    """Return a team as it is now, and let nobody change it or its members until the end of this transaction.
 
     Raises:
+        PreconditionFailed: it has none of the expected versions.
+        TeamNotFound: it was deleted meanwhile.
+    """
+    held = Team.objects.select_for_update(no_key=True).filter(pk=team.pk).first()
+    if held is None:
+        raise TeamNotFound
+    check_version(held, expected)
+    return held
+
+
+def delete_team(*, team: Team, expected: Collection[str] | None = None) -> None:
+    """Delete a team with all that was granted to it, if it has one of the expected versions.
+
+    Raises:
+        PreconditionFailed, TeamNotFound
         TeamOwns: it has streams or consumer groups.
     """
     try:
         with transaction.atomic():
+            team = hold_team(team, expected)
             members = sorted(team.members.values_list("email", flat=True))
             team.delete()
             record(AuditAction.TEAM_DELETED, target=team.name, before={"members": members})
@@ -61,6 +86,7 @@ def add_member(*, team: Team, user: User) -> None:
     Raises:
         TooManyMembers
     """
+    team = hold_team(team, None)
     members = team.members.exclude(pk=user.pk)
     if members.count() >= MAX_TEAM_MEMBERS:
         raise TooManyMembers(f"{team.name} has {MAX_TEAM_MEMBERS} members.")
@@ -73,6 +99,7 @@ def add_member(*, team: Team, user: User) -> None:
 @transaction.atomic
 def remove_member(*, team: Team, email: str) -> None:
     """Take a user out of a team, with all that they could do through it; who is none is harmless."""
+    team = hold_team(team, None)
     for member in team.members.filter(email=email.strip().lower()):
         team.members.remove(member)
         record(AuditAction.MEMBER_REMOVED, target=team.name, before={"member": member.email})

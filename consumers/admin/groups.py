@@ -22,13 +22,15 @@ from consumers.conf import (
 from consumers.dead_letter_queries import count_open_dead_letters
 from consumers.models import ConsumerGroup, GroupGrant, GroupMember, GroupOffset
 from consumers.queries import forget_groups, lag_of, with_offsets
-from consumers.services.groups import GroupSettings, change_group, create_group, delete_group
+from consumers.services.groups import GroupSettings, change_group, create_group, delete_group, hold_group
 from streams.forms import NamedForm
 from streams.lookup import info_of
 
 
 class GroupForm(NamedForm):
     """The bounds that the API has too."""
+
+    hold = hold_group
 
     ack_wait_seconds = forms.IntegerField(min_value=1, max_value=MAX_ACK_WAIT_SECONDS)
     max_failures = forms.IntegerField(min_value=1, max_value=MAX_MAX_FAILURES)

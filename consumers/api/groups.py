@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from accounts.caller import caller_of
 from accounts.http.idempotent import idempotent
 from accounts.http.parsers import require_body
+from accounts.http.versions import ETAG, IF_MATCH, IF_NONE_MATCH, answer_with_version, expected_versions
 from accounts.http.views import StrictViewSet
 from accounts.names import NAME_PATTERN
 from accounts.permissions import MayConsume
@@ -85,13 +86,15 @@ class GroupViewSet(StrictViewSet):
         group, is_new = create_group(stream=found, name=name, settings=settings, owner=owned_by)
         return Response(GroupSerializer(group).data, status=201 if is_new else 200)
 
-    @extend_schema(operation_id="get_group")
+    @extend_schema(
+        operation_id="get_group", parameters=[ETAG, IF_NONE_MATCH], responses={200: GroupSerializer, 304: None}
+    )
     def retrieve(self, request: Request, stream: str, group: str) -> Response:
         """Look at one group."""
         found = get_group(require_stream(caller_of(request), stream, Right.CONSUME), group)
-        return Response(GroupSerializer(found).data)
+        return answer_with_version(request, GroupSerializer(found).data, found.version)
 
-    @extend_schema(operation_id="change_group", request=ChangeGroupSerializer)
+    @extend_schema(operation_id="change_group", request=ChangeGroupSerializer, parameters=[ETAG, IF_MATCH])
     def partial_update(self, request: Request, stream: str, group: str) -> Response:
         """Change some settings of a group that you manage; the mode and the start stay."""
         found = _managed(request, stream, group)
@@ -99,23 +102,26 @@ class GroupViewSet(StrictViewSet):
         changes, owner = read_group_changes(request.data)
         if owner is not None:
             changes |= new_owner_of(found, name=owner, caller=caller_of(request))
-        return Response(GroupSerializer(change_group(group=found, changes=changes)).data)
+        changed = change_group(group=found, changes=changes, expected=expected_versions(request))
+        return answer_with_version(request, GroupSerializer(changed).data, changed.version)
 
     @extend_schema(
         operation_id="delete_group",
         parameters=[
+            IF_MATCH,
             OpenApiParameter(
                 "confirm",
                 {"type": "string", "pattern": NAME_PATTERN},
                 required=True,
                 description="The group's name once more; without it you are told what goes.",
-            )
+            ),
         ],
         responses={204: None},
     )
     def destroy(self, request: Request, stream: str, group: str) -> Response:
         """Delete a group that you manage, with its offsets and dead letters; the events stay."""
-        delete_group(group=_managed(request, stream, group), confirm=self.query.get("confirm"))
+        found = _managed(request, stream, group)
+        delete_group(group=found, confirm=self.query.get("confirm"), expected=expected_versions(request))
         return Response(status=204)
 
 

@@ -6,6 +6,7 @@ from django.db.models import Q
 
 from accounts.models import Grant, Owned, constraints_of_grant
 from accounts.principals import Access
+from accounts.versions import fingerprint
 from consumers.access import GroupRight
 from consumers.conf import (
     DEFAULT_ACK_WAIT_SECONDS,
@@ -79,6 +80,24 @@ class ConsumerGroup(Owned):
     def access(self) -> Access:
         """Who owns it and who was given what; loads the grants unless they were prefetched."""
         return Access.of(self.owned_by, ((grant.principal, grant.rights) for grant in self.grants.all()))
+
+    @property
+    def version(self) -> str:
+        """Of what may be changed of it, as it was loaded; how far it has come is none of it."""
+        return fingerprint(
+            {
+                "id": self.pk,
+                "owner": self.owner_name,
+                "ack_wait": self.ack_wait_seconds,
+                "max_failures": self.max_failures,
+                "max_deliveries": self.max_deliveries,
+                "backoff": self.backoff_seconds,
+                "ordering": self.ordering,
+                "max_in_flight": self.max_in_flight,
+                "paused": self.is_paused,
+                "updated_at": self.updated_at,
+            }
+        )
 
 
 class GroupGrant(Grant):

@@ -1,17 +1,18 @@
 """Creating, changing and deleting consumer groups."""
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
-from django.db.models.functions import Now
 
 from accounts.audit_actions import AuditAction
 from accounts.principals import Principal
 from accounts.quotas import GROUPS, check_quota, quota_of
 from accounts.services.audit import changed, record
 from accounts.services.owners import owner_to_come
+from accounts.services.versions import check_version
 from consumers.conf import (
     DEFAULT_ACK_WAIT_SECONDS,
     DEFAULT_BACKOFF_SECONDS,
@@ -107,38 +108,65 @@ def _owned_by(owner: Principal) -> QuerySet[ConsumerGroup]:
 
 
 @transaction.atomic
-def change_group(*, group: ConsumerGroup, changes: dict[str, Any]) -> ConsumerGroup:
+def change_group(
+    *, group: ConsumerGroup, changes: dict[str, Any], expected: Collection[str] | None = None
+) -> ConsumerGroup:
     """Change some of a group's settings (fields of the model, already checked); its mode and start stay.
 
+    Args:
+        expected: the versions for which the change is meant; None: whatever it is.
+
+    Returns:
+        The group as it is now, also in what others have changed of it.
+
     Raises:
+        PreconditionFailed: it is of another version.
         QuotaExceeded: it is given to somebody who would have too many then.
         ConsumerGroupNotFound: it was deleted meanwhile.
     """
+    group = hold_group(group, expected)
     if (owner := owner_to_come(group, changes)) is not None and quota_of(GROUPS) is not None:
         check_quota(GROUPS, owner="The new owner", used=_owned_by(owner).count())
     before, after = changed(group, changes)
-    if not ConsumerGroup.objects.filter(pk=group.pk).update(**changes, updated_at=Now()):
-        raise ConsumerGroupNotFound
-    if after:
-        record(
-            AuditAction.GROUP_CHANGED,
-            stream=(group.stream_id, group.stream.name),
-            group=(group.pk, group.name),
-            before=before,
-            after=after,
-        )
-    for name, value in changes.items():
+    if not after:
+        return group
+    for name, value in after.items():
         setattr(group, name, value)
+    group.save(update_fields=[*after, "updated_at"])
+    record(
+        AuditAction.GROUP_CHANGED,
+        stream=(group.stream_id, group.stream.name),
+        group=(group.pk, group.name),
+        before=before,
+        after=after,
+    )
     transaction.on_commit(forget_groups)
     # A group that goes on has something for those who wait.
     wake_consumers(group.offsets.values_list("partition_id", flat=True))
     return group
 
 
-def delete_group(*, group: ConsumerGroup, confirm: str | None) -> None:
+def hold_group(group: ConsumerGroup, expected: Collection[str] | None) -> ConsumerGroup:
+    """Return a group as it is now, and let nobody change it until the end of this transaction.
+
+    Raises:
+        PreconditionFailed: it has none of the expected versions.
+        ConsumerGroupNotFound: it was deleted meanwhile.
+    """
+    rows = ConsumerGroup.objects.select_for_update(of=("self",), no_key=True)
+    held = rows.select_related("stream", "owner", "owner_team").filter(pk=group.pk).first()
+    if held is None:
+        raise ConsumerGroupNotFound
+    check_version(held, expected, stream_id=held.stream_id, group_id=held.pk)
+    return held
+
+
+def delete_group(*, group: ConsumerGroup, confirm: str | None, expected: Collection[str] | None = None) -> None:
     """Delete a group with its offsets, deliveries and dead letters; the stream's events stay.
 
     Raises:
+        PreconditionFailed: it has none of the versions for which this is meant, if any are named.
+        ConsumerGroupNotFound: it was deleted meanwhile, and versions are named.
         ConfirmationMissing: `confirm` is not the group's name.
     """
     if confirm != group.name:
@@ -146,6 +174,8 @@ def delete_group(*, group: ConsumerGroup, confirm: str | None) -> None:
         letters = "1 open dead letter" if count == 1 else f"{count} open dead letters"
         raise ConfirmationMissing(f"This deletes its offsets and {letters}. Confirm with ?confirm={group.name}.")
     with transaction.atomic():
+        if expected is not None:
+            hold_group(group, expected)
         _hold(ConsumerGroup.objects.filter(pk=group.pk))
         record(
             AuditAction.GROUP_DELETED,

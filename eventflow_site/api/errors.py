@@ -16,6 +16,7 @@ from accounts.errors import (
     EmptyBody,
     InvalidParameter,
     LoginThrottled,
+    PreconditionFailed,
     QuotaExceeded,
     RateLimited,
     TooManyValues,
@@ -96,17 +97,7 @@ def _of_filters(error: drf.ValidationError) -> Problem:
 
 def _of_domain_error(error: DomainError) -> Problem:
     status = status_of(error)
-    headers: dict[str, str] = {}
     faults: list[dict[str, str]] = []
-    if status in (429, 503):
-        headers["Retry-After"] = RETRY_AFTER_SECONDS
-    if isinstance(error, AppendNotStored) and not isinstance(error, AppendOutcomeUnknown):
-        headers |= NOT_STORED
-    if isinstance(error, BodyTooSlow):
-        # What is left of the body would be taken for the next request.
-        headers["Connection"] = "close"
-    if isinstance(error, LoginThrottled | RateLimited):
-        headers["Retry-After"] = str(error.retry_after_seconds)
     if isinstance(error, InvalidEvents | UnusableFields):
         faults = [{"pointer": f.pointer, "code": f.code, "detail": f.detail} for f in error.faults[:MAX_FAULTS]]
     elif isinstance(error, UnknownField):
@@ -133,7 +124,25 @@ def _of_domain_error(error: DomainError) -> Problem:
         members = {"quota": error.quota}
     elif isinstance(error, RateLimited):
         members = {"bucket": error.bucket}
-    return Problem(status, error.code, error.title, error.detail, retryable, faults, headers, members)
+    return Problem(
+        status, error.code, error.title, error.detail, retryable, faults, _headers_of(error, status), members
+    )
+
+
+def _headers_of(error: DomainError, status: int) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    if status in (429, 503):
+        headers["Retry-After"] = RETRY_AFTER_SECONDS
+    if isinstance(error, AppendNotStored) and not isinstance(error, AppendOutcomeUnknown):
+        headers |= NOT_STORED
+    if isinstance(error, BodyTooSlow):
+        # What is left of the body would be taken for the next request.
+        headers["Connection"] = "close"
+    if isinstance(error, PreconditionFailed):
+        headers["ETag"] = f'"{error.version}"'
+    if isinstance(error, LoginThrottled | RateLimited):
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    return headers
 
 
 def _of_database_error(error: Exception) -> Problem:

@@ -101,6 +101,8 @@ def say_what_is_refused(result: dict[str, Any], **_context: Any) -> dict[str, An
             if "requestBody" in operation:
                 operation["requestBody"]["required"] = operation["operationId"] not in _BODY_IS_OPTIONAL
             for parameter in operation.get("parameters", ()):
+                if parameter["name"] == "If-Match":
+                    operation["responses"]["412"] = operation["responses"]["409"]
                 if parameter["in"] == "path":
                     parameter["schema"] = _PATH_PARAMETERS.get(parameter["name"], parameter["schema"])
     return result

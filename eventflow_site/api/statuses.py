@@ -24,6 +24,7 @@ STATUS_OF: dict[type[DomainError], int] = {
     accounts.TeamExists: 409,
     accounts.TeamOwns: 409,
     accounts.TooManyMembers: 409,
+    accounts.PreconditionFailed: 412,
     accounts.GrantNotFound: 404,
     accounts.GrantUseless: 422,
     accounts.TooManyGrants: 409,

@@ -1,17 +1,29 @@
 """Forms as the templates show them: what was typed, and what is wrong with which field."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from observability.dashboard.problems import PageProblem
+
+if TYPE_CHECKING:
+    from observability.dashboard.conflicts import Conflict
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The typed values by field name, and the faults by the same names; '' is the form as a whole."""
+    """The typed values by field name, and the faults by the same names; '' is the form as a whole.
+
+    Attributes:
+        is_outdated: somebody else has changed what it is about since it was shown; `told` says who, if that is known.
+        conflicts: which of its settings that were.
+    """
 
     values: Mapping[str, str] = field(default_factory=dict)
     faults: Mapping[str, str] = field(default_factory=dict)
+    is_outdated: bool = False
+    told: str = ""
+    conflicts: Sequence["Conflict"] = ()
 
     @property
     def fault(self) -> str:

@@ -12,12 +12,14 @@ from accounts.caller import caller_of
 from accounts.http.idempotent import idempotent
 from accounts.http.parameters import boolean_parameter
 from accounts.http.parsers import require_body
+from accounts.http.versions import ETAG, IF_MATCH, IF_NONE_MATCH, answer_with_version, expected_versions
 from accounts.http.views import StrictViewSet
 from accounts.names import NAME_PATTERN
 from accounts.permissions import MayManageUnlessReading
 from accounts.queries import find_owner
 from accounts.roles import Right
 from accounts.services.owners import new_owner_of
+from accounts.services.versions import check_version
 from streams.api.schemas import RetentionLossSerializer
 from streams.bodies import (
     ChangeStreamSerializer,
@@ -100,15 +102,20 @@ class StreamViewSet(StrictViewSet):
         headers = {"Location": f"/api/v1/streams/{stream.name}"}
         return Response(StreamSerializer(stream).data, status=201, headers=headers)
 
-    @extend_schema(operation_id="get_stream")
+    @extend_schema(
+        operation_id="get_stream", parameters=[ETAG, IF_NONE_MATCH], responses={200: StreamSerializer, 304: None}
+    )
     def retrieve(self, request: Request, stream: str) -> Response:
         """Look at one stream."""
-        return Response(StreamSerializer(get_stream(caller_of(request), stream)).data)
+        row = get_stream(caller_of(request), stream)
+        return answer_with_version(request, StreamSerializer(row).data, row.version)
 
     @extend_schema(
         operation_id="change_stream",
         request=ChangeStreamSerializer,
         parameters=[
+            ETAG,
+            IF_MATCH,
             OpenApiParameter(
                 "dry_run", bool, description="Only say what the retention that is asked for would delete at once."
             ),
@@ -133,28 +140,32 @@ class StreamViewSet(StrictViewSet):
         row = get_stream(caller_of(request), stream, Right.MANAGE)
         require_body(request)
         changes, owner = read_stream_changes(request.data)
-        is_dry_run = boolean_parameter(self.query, "dry_run")
+        is_dry_run, expected = boolean_parameter(self.query, "dry_run"), expected_versions(request)
         if owner is not None:
             changes |= new_owner_of(row, name=owner, caller=caller_of(request))
         now = timezone.now()
         if is_dry_run:
+            check_version(row, expected, stream_id=row.pk)
             return Response(RetentionLossSerializer(foresee_retention(stream=row, changes=changes, now=now)).data)
-        changed = change_stream(stream=row, changes=changes, now=now, confirm=self.query.get("confirm"))
-        return Response(StreamSerializer(changed).data)
+        confirm = self.query.get("confirm")
+        changed = change_stream(stream=row, changes=changes, now=now, confirm=confirm, expected=expected)
+        return answer_with_version(request, StreamSerializer(changed).data, changed.version)
 
     @extend_schema(
         operation_id="delete_stream",
         parameters=[
+            IF_MATCH,
             OpenApiParameter(
                 "confirm",
                 {"type": "string", "pattern": NAME_PATTERN},
                 required=True,
                 description="The stream's name, once more.",
-            )
+            ),
         ],
         responses={204: None},
     )
     def destroy(self, request: Request, stream: str) -> Response:
         """Delete a stream with all its events and groups, for good."""
-        delete_stream(stream=get_stream(caller_of(request), stream, Right.MANAGE), confirm=self.query.get("confirm"))
+        row = get_stream(caller_of(request), stream, Right.MANAGE)
+        delete_stream(stream=row, confirm=self.query.get("confirm"), expected=expected_versions(request))
         return Response(status=204)

@@ -1,6 +1,6 @@
 """Creating, changing and deleting streams."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from math import ceil
@@ -17,8 +17,9 @@ from accounts.principals import Principal
 from accounts.quotas import PARTITIONS, STORED_MIB, STREAMS, check_quota, quota_of
 from accounts.services.audit import changed, record
 from accounts.services.owners import owner_to_come
+from accounts.services.versions import check_version
 from streams.conf import MAX_PARTITIONS
-from streams.errors import ConfirmationMissing, InvalidName, ReservedName, StreamExists
+from streams.errors import ConfirmationMissing, InvalidName, ReservedName, StreamExists, StreamNotFound
 from streams.log import get_log
 from streams.lookup import forget_streams, info_of
 from streams.models import Partition, Stream
@@ -120,37 +121,72 @@ def _check_quotas(owner: Principal, name: str, *, partitions: int, stored_bytes:
 
 
 @transaction.atomic
-def change_stream(*, stream: Stream, changes: dict[str, Any], now: datetime, confirm: str | None = None) -> Stream:
+def change_stream(
+    *,
+    stream: Stream,
+    changes: dict[str, Any],
+    now: datetime,
+    confirm: str | None = None,
+    expected: Collection[str] | None = None,
+) -> Stream:
     """Change some of a stream's settings (fields of the model, already checked); its name and partitions stay.
 
+    Args:
+        expected: the versions for which the change is meant; None: whatever it is.
+
+    Returns:
+        The stream as it is now, also in what others have changed of it.
+
     Raises:
+        PreconditionFailed: it is of another version.
+        StreamNotFound: it was deleted meanwhile.
         QuotaExceeded: it is given to somebody who would have too much then.
         ConfirmationMissing: its retention would delete events, and `confirm` is not the stream's name.
     """
+    stream = hold_stream(stream, expected)
     check_retention_change(stream=stream, changes=changes, confirm=confirm, now=now)
     if (owner := owner_to_come(stream, changes)) is not None:
         stored_bytes = stream.partitions.aggregate(total=Sum("stored_bytes"))["total"] or 0
         _check_quotas(owner, "The new owner", partitions=stream.partition_count, stored_bytes=stored_bytes)
     before, after = changed(stream, changes)
-    for name, value in changes.items():
+    if not after:
+        return stream
+    for name, value in after.items():
         setattr(stream, name, value)
-    if after:
-        record(AuditAction.STREAM_CHANGED, stream=(stream.pk, stream.name), before=before, after=after)
-    stream.save(update_fields=[*changes, "updated_at"])
+    record(AuditAction.STREAM_CHANGED, stream=(stream.pk, stream.name), before=before, after=after)
+    stream.save(update_fields=[*after, "updated_at"])
     transaction.on_commit(forget_streams)
     return stream
 
 
-def delete_stream(*, stream: Stream, confirm: str | None) -> None:
-    """Delete a stream with its events and groups, for good.
+def hold_stream(stream: Stream, expected: Collection[str] | None) -> Stream:
+    """Return a stream as it is now, and let nobody change it until the end of this transaction.
 
     Raises:
+        PreconditionFailed: it has none of the expected versions.
+        StreamNotFound: it was deleted meanwhile.
+    """
+    rows = Stream.objects.select_for_update(of=("self",), no_key=True).select_related("owner", "owner_team")
+    held = rows.filter(pk=stream.pk).first()
+    if held is None:
+        raise StreamNotFound
+    check_version(held, expected, stream_id=held.pk)
+    return held
+
+
+def delete_stream(*, stream: Stream, confirm: str | None, expected: Collection[str] | None = None) -> None:
+    """Delete a stream with its events and groups, for good; if it has one of the expected versions, if any are.
+
+    Raises:
+        PreconditionFailed, StreamNotFound
         ConfirmationMissing: `confirm` is not the stream's name.
     """
     if confirm != stream.name:
         raise ConfirmationMissing(f"This deletes all events. Confirm with ?confirm={stream.name}.")
     info = info_of(stream)
     with transaction.atomic():
+        if expected is not None:
+            hold_stream(stream, expected)
         for hold in before_deletion:
             hold(stream)
         # The counter rows go first: an append that comes later finds no partition and stores nothing.

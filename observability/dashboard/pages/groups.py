@@ -8,14 +8,16 @@ from django.urls import reverse
 from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 
-from accounts.errors import DomainError
+from accounts.errors import DomainError, PreconditionFailed
 from accounts.permissions import MayConsume
 from accounts.roles import Right
+from accounts.services.versions import check_version
 from consumers.access import GroupRight
 from consumers.bodies.groups import read_group_changes, read_new_group
 from consumers.models import ConsumerGroup, Mode, Ordering, Start
 from consumers.queries import get_group, require_group
 from consumers.services.groups import GroupSettings, change_group, create_group, delete_group
+from observability.dashboard.conflicts import expected_of, for_version, only_changed, outdated_form
 from observability.dashboard.forms import Form, number_or_text, refused_form
 from observability.dashboard.listing import PAGE_ROWS, cursor_of, listing_of, text_filter
 from observability.dashboard.once import once
@@ -43,6 +45,15 @@ FIELDS = {
     "/backoff": "backoff",
     "/max_in_flight": "max_in_flight",
     "/ordering": "ordering",
+}
+# What a form of settings can be about, and the fields that say it.
+SETTINGS = {
+    "Ack wait, seconds": ("ack_wait",),
+    "Failures before giving up": ("max_failures",),
+    "Waits between attempts, seconds": ("backoff",),
+    "In flight at most": ("max_in_flight",),
+    "Order": ("ordering",),
+    "Paused": ("paused",),
 }
 
 
@@ -145,8 +156,15 @@ class GroupSettingsPage(Page):
         found = _managed(self, require_stream(self.caller, stream, Right.CONSUME), group)
         values = request.POST.dict()
         try:
-            changes, _ = read_group_changes(_given(values) | {"paused": values.get("paused") == "on"})
-            change_group(group=found, changes=changes)
+            expected = expected_of(values)
+            check_version(found, expected, stream_id=found.stream_id, group_id=found.pk)
+            changes = only_changed(_settings_in(values), _settings_in(_values(found)))
+            change_group(group=found, changes=changes, expected=expected)
+        except PreconditionFailed as error:
+            found = _managed(self, require_stream(self.caller, stream, Right.CONSUME), group)
+            present, told = _shown_of(found), error.last_change
+            form = outdated_form(values, present=present, version=found.version, fields=SETTINGS, told=told)
+            return self._page(stream, group, form)
         except (DomainError, ValidationError) as error:
             return self._page(stream, group, refused_form(values, problem_of(error, request), FIELDS))
         return self.done(Toast("good", "Settings saved"), to=group_url(stream, group))
@@ -158,7 +176,7 @@ class GroupSettingsPage(Page):
             "stream": heading,
             "group": describe_group(self.caller, heading.info, found, now=timezone.now()),
             "tab": "settings",
-            "form": form or Form(_values(found)),
+            "form": form or Form(for_version(_shown_of(found), found.version)),
             **CHOICES,
             **access_context(self, found),
         }
@@ -215,6 +233,22 @@ def _given(values: Mapping[str, str]) -> dict[str, Any]:
     if "ordering" in values:
         given["ordering"] = values["ordering"]
     return given
+
+
+def _settings_in(values: Mapping[str, str]) -> dict[str, Any]:
+    """What a form of settings says, as fields of the model.
+
+    Raises:
+        ValidationError
+    """
+    changes, _ = read_group_changes(_given(values) | {"paused": values.get("paused") == "on"})
+    return changes
+
+
+def _shown_of(group: ConsumerGroup) -> dict[str, str]:
+    """What the form of a group's settings shows of it: deliveries are of lease mode alone."""
+    values = _values(group)
+    return values if group.mode == Mode.LEASE else {"paused": values["paused"]}
 
 
 def _values(settings: GroupSettings | ConsumerGroup) -> dict[str, str]:

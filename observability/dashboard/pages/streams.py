@@ -8,10 +8,12 @@ from django.urls import reverse
 from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 
-from accounts.errors import DomainError
+from accounts.errors import DomainError, PreconditionFailed
 from accounts.permissions import MayManage
 from accounts.roles import Right
+from accounts.services.versions import check_version
 from consumers.queries import list_groups
+from observability.dashboard.conflicts import expected_of, for_version, only_changed, outdated_form
 from observability.dashboard.forms import Form, number_or_text, refused_form
 from observability.dashboard.listing import PAGE_ROWS, cursor_of, listing_of, text_filter
 from observability.dashboard.once import once
@@ -36,6 +38,15 @@ FIELDS = {
     "/retention/max_age": "max_age",
     "/retention/max_bytes": "max_bytes",
     "/retention/max_events": "max_events",
+}
+# What a form of settings can be about, and the fields that say it.
+SETTINGS = {
+    "Description": ("description",),
+    "Who may read": ("visibility",),
+    "Age": ("max_age", "age_unit"),
+    "Size on disk": ("max_bytes", "size_unit"),
+    "Events": ("max_events",),
+    "Paused": ("paused",),
 }
 LIMITS = ("retention_max_age_seconds", "retention_max_bytes", "retention_max_events")
 # So many groups are named where saving deletes what they have not read.
@@ -111,7 +122,7 @@ class StreamSettingsPage(Page):
             self.template,
             stream=heading,
             tab="settings",
-            form=Form(_values_of(row)),
+            form=Form(for_version(_values_of(row), row.version)),
             **CHOICES,
             **access_context(self, row),
         )
@@ -120,11 +131,11 @@ class StreamSettingsPage(Page):
         row = get_stream(self.caller, stream, Right.MANAGE)
         values = request.POST.dict()
         try:
-            given = _given(values)
-            given.pop("name", None)
-            changes, _ = read_stream_changes(given | {"paused": values.get("paused") == "on"})
-            now = timezone.now()
-            asked_about = _limits_in_words(changes)
+            expected = expected_of(values)
+            check_version(row, expected, stream_id=row.pk)
+            wanted = _settings_in(values)
+            changes, now = only_changed(wanted, _settings_in(_values_of(row))), timezone.now()
+            asked_about = _limits_in_words(wanted)
             # The name is typed for the limits that the question was about, and for no others.
             is_answer = values.get("asked_about") == asked_about
             confirm = values.get("confirm", "").strip() if is_answer else ""
@@ -133,10 +144,18 @@ class StreamSettingsPage(Page):
                 faults = {"confirm": f"Type {row.name} to confirm, or keep more."} if is_answer else {}
                 form = Form({**values, "confirm": confirm, "asked_about": asked_about}, faults)
                 return self._again(row, form, loss=loss, shown_groups=loss.groups[:SHOWN_GROUPS])
-            change_stream(stream=row, changes=changes, now=now, confirm=confirm)
+            change_stream(stream=row, changes=changes, now=now, confirm=confirm, expected=expected)
+        except PreconditionFailed as error:
+            return self._outdated(values, stream, error.last_change)
         except (DomainError, ValidationError) as error:
             return self._again(row, refused_form(values, problem_of(error, request), FIELDS))
         return self.done(Toast("good", "Settings saved"), to=reverse("stream-settings", args=[row.name]))
+
+    def _outdated(self, values: Mapping[str, str], stream: str, told: str) -> HttpResponse:
+        row = get_stream(self.caller, stream, Right.MANAGE)
+        present = _values_of(row)
+        form = outdated_form(values, present=present, version=row.version, fields=SETTINGS, told=told)
+        return self._again(row, form)
 
     def _again(self, row: Stream, form: Form, **further: Any) -> HttpResponse:
         context = {"stream": describe_stream(self.caller, row.name), "tab": "settings", "form": form, **CHOICES}
@@ -178,6 +197,18 @@ def _given(values: Mapping[str, str]) -> dict[str, Any]:
         },
     }
     return given
+
+
+def _settings_in(values: Mapping[str, str]) -> dict[str, Any]:
+    """What a form of settings says, as fields of the model.
+
+    Raises:
+        ValidationError
+    """
+    given = _given(values)
+    given.pop("name")
+    changes, _ = read_stream_changes(given | {"paused": values.get("paused") == "on"})
+    return changes
 
 
 def _limits_in_words(changes: Mapping[str, Any]) -> str:
