@@ -33,6 +33,7 @@ class AuditAction(StrEnum):
     GROUP_SHARED = "group.shared"
     GROUP_UNSHARED = "group.unshared"
     GROUP_SOUGHT = "group.sought"
+    GROUP_LOSS_ACKNOWLEDGED = "group.loss_acknowledged"
     DEAD_LETTERS_REDRIVEN = "dead_letters.redriven"
     DEAD_LETTERS_RESOLVED = "dead_letters.resolved"
     DEAD_LETTERS_DISCARDED = "dead_letters.discarded"

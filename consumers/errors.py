@@ -47,6 +47,16 @@ class GroupPaused(DomainError):
     title = "Consumer group is paused"
 
 
+class MoreThanLost(DomainError):
+    """More is acknowledged than the group has ever lost: nobody can have seen that. Nothing was acknowledged.
+
+    Send the `lost_total` that the group or its stream's stats show.
+    """
+
+    code = "more_than_lost"
+    title = "More than the group has lost"
+
+
 class OffsetBeyondHead(DomainError):
     """The offset to commit is higher than the head offset: no such event exists yet. Nothing was committed.
 

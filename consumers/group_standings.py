@@ -9,7 +9,8 @@ from django.db.models import Count, Max, QuerySet
 from consumers.dead_letter_queries import count_open_dead_letters
 from consumers.models import ConsumerGroup, GroupMember, Mode
 from consumers.progress import PartitionProgress
-from consumers.queries import GroupIds, InHand, count_in_hand, progress_of
+from consumers.progress_queries import progress_of
+from consumers.queries import GroupIds, InHand, count_in_hand
 from streams.log.protocol import Bounds
 
 
@@ -20,9 +21,11 @@ class GroupStanding:
 
     Attributes:
         head_offset, committed_offset: the partitions' summed up.
-        lag: head offset − committed offset.
+        lag: events that are still there and not finished.
         lag_seconds: age of the first unfinished event that is kept; None when there is none.
         missing: retention took them before the group finished them, and it has not passed them yet.
+        lost: retention took them before the group had finished them, since somebody acknowledged it.
+        lost_total: the same since the group began.
         in_flight, waiting, exhausted: as `InHand` says.
         dead_letters: open ones.
         last_seen_at: of the member who was seen last.
@@ -40,6 +43,8 @@ class GroupStanding:
     lag: int
     lag_seconds: float | None
     missing: int
+    lost: int
+    lost_total: int
     in_flight: int
     waiting: int
     exhausted: int
@@ -88,6 +93,8 @@ def list_standings(
                 lag=sum([each.lag for each in own]),
                 lag_seconds=max([each.lag_seconds for each in own if each.lag_seconds is not None], default=None),
                 missing=sum([each.missing for each in own]),
+                lost=sum([each.lost for each in own]),
+                lost_total=sum([each.lost_total for each in own]),
                 in_flight=hand.in_flight,
                 waiting=hand.waiting,
                 exhausted=hand.exhausted,

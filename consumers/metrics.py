@@ -1,4 +1,4 @@
-"""What is counted where it happens: deliveries by how they ended, events lost to retention, dead letters."""
+"""What is counted where it happens: deliveries by how they ended, dead letters."""
 
 from prometheus_client import Counter
 
@@ -6,11 +6,6 @@ _deliveries = Counter(
     "eventflow_deliveries",
     "Events handed out in lease mode, by what became of them.",
     ["stream", "group", "outcome"],
-)
-_lost = Counter(
-    "eventflow_group_lost_events",
-    "Events that retention took before the group had finished them.",
-    ["stream", "group"],
 )
 _dead_letters = Counter(
     "eventflow_dead_letters",
@@ -28,12 +23,6 @@ def count_deliveries(stream: str, group: str, outcome: str, events: int) -> None
     """Count events that were `leased`, `acked`, `nacked`, `expired`, `released`."""
     if events:
         _deliveries.labels(stream, group, outcome).inc(events)
-
-
-def count_lost(stream: str, group: str, events: int) -> None:
-    """Count events that retention took before the group had finished them."""
-    if events:
-        _lost.labels(stream, group).inc(events)
 
 
 def count_dead_letters(stream: str, group: str, reason: str, events: int = 1) -> None:

@@ -1,13 +1,50 @@
-"""How far groups have come: what lag is, and what is missing. Pure: whoever shows these numbers asks here."""
+"""How far groups have come: what lag is, what is missing, what is lost. Pure: whoever shows these asks here."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from streams.log.protocol import Bounds, PartitionRef
 
 
-def count_lag(*, head_offset: int, committed_offset: int) -> int:
-    """Count the events of a partition that are not finished, also those that retention took meanwhile."""
-    return max(0, head_offset - committed_offset)
+def count_lag(*, bounds: Bounds, committed_offset: int) -> int:
+    """Count the events of a partition that are still there and not finished."""
+    return max(0, bounds.head_offset - max(committed_offset, bounds.earliest_offset - 1))
+
+
+def count_uncounted_loss(*, bounds: Bounds, reached_offset: int, lost_through: int) -> int:
+    """Count what retention took before it was handed out, and nobody has added to the group's count yet.
+
+    Args:
+        reached_offset: up to where the group has committed or was handed something.
+        lost_through: up to where losses are in the count.
+    """
+    return max(0, bounds.earliest_offset - 1 - max(reached_offset, lost_through))
+
+
+class Place(NamedTuple):
+    """Where a group stands in one partition, and what is counted there as lost."""
+
+    committed_offset: int
+    dispatched_offset: int
+    lost_through: int
+    lost_count: int
+    lost_acknowledged: int
+
+    @property
+    def reached_offset(self) -> int:
+        """Up to where the group has committed or was handed something."""
+        return max(self.committed_offset, self.dispatched_offset)
+
+    def uncounted(self, bounds: Bounds) -> int:
+        return count_uncounted_loss(bounds=bounds, reached_offset=self.reached_offset, lost_through=self.lost_through)
+
+    def lost(self, bounds: Bounds) -> int:
+        """What retention took before the group had finished it, since somebody acknowledged it."""
+        return self.lost_total(bounds) - self.lost_acknowledged
+
+    def lost_total(self, bounds: Bounds) -> int:
+        """What retention took before the group had finished it, ever."""
+        return self.lost_count + self.uncounted(bounds)
 
 
 # Not frozen: a scrape makes thousands of these, and that would take twice as long.
@@ -20,14 +57,28 @@ class PartitionProgress:
     """
 
     partition: PartitionRef
-    committed_offset: int
+    place: Place
     bounds: Bounds
     lag_seconds: float | None
 
     @property
+    def committed_offset(self) -> int:
+        return self.place.committed_offset
+
+    @property
+    def lost(self) -> int:
+        """What retention took before the group had finished it, since somebody acknowledged it."""
+        return self.place.lost(self.bounds)
+
+    @property
+    def lost_total(self) -> int:
+        """The same since the group began."""
+        return self.place.lost_total(self.bounds)
+
+    @property
     def lag(self) -> int:
-        """Head offset − committed offset."""
-        return count_lag(head_offset=self.bounds.head_offset, committed_offset=self.committed_offset)
+        """Events that are still there and not finished."""
+        return count_lag(bounds=self.bounds, committed_offset=self.committed_offset)
 
     @property
     def missing(self) -> int:

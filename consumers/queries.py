@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
-from django.db.models import Case, Exists, F, OuterRef, Prefetch, Q, QuerySet, Sum, Value, When
-from django.db.models.functions import Greatest, Now
+from django.db.models import (
+    Case,
+    Exists,
+    F,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Sum,
+    Value,
+    When,
+    prefetch_related_objects,
+)
+from django.db.models.functions import Now
 
 from accounts.caller import Caller
 from accounts.roles import Right
@@ -18,11 +29,9 @@ from consumers.access import GroupRight, check_group_right, rights_on_group
 from consumers.conf import GROUP_CACHE_SECONDS, GROUP_CACHE_SIZE
 from consumers.errors import ConsumerGroupNotFound, WrongMode
 from consumers.models import ConsumerGroup, Delivery, GroupGrant, GroupOffset, Mode
-from consumers.progress import PartitionProgress, count_lag
 from consumers.states import DeliveryState
 from streams.errors import StreamNotFound
-from streams.log import get_log
-from streams.log.protocol import Bounds, PartitionRef
+from streams.log.protocol import PartitionRef
 from streams.lookup import StreamInfo
 from streams.models import Partition, Stream
 from streams.names import is_well_formed
@@ -54,20 +63,16 @@ def list_visible_groups(caller: Caller) -> QuerySet[ConsumerGroup]:
 
 def with_offsets(groups: QuerySet[ConsumerGroup]) -> QuerySet[ConsumerGroup]:
     """The same groups, loaded with what `lag_of` needs, however many they are."""
-    return groups.prefetch_related(Prefetch("offsets", queryset=GroupOffset.objects.select_related("partition")))
+    return groups.prefetch_related(_offsets())
 
 
-def lag_of(offsets: Iterable[GroupOffset]) -> int:
-    """Return the lag in all partitions together, from offsets that were loaded with their partitions."""
-    return sum(
-        count_lag(head_offset=each.partition.head_offset, committed_offset=each.committed_offset) for each in offsets
-    )
+def load_offsets(group: ConsumerGroup) -> None:
+    """Load one group with what `lag_of` needs."""
+    prefetch_related_objects([group], _offsets())
 
 
-def by_lag(groups: QuerySet[ConsumerGroup]) -> QuerySet[ConsumerGroup]:
-    """The same groups, furthest behind first: `lag_of` in SQL, to sort by."""
-    lag = Greatest(F("offsets__partition__head_offset") - F("offsets__committed_offset"), 0)
-    return groups.annotate(total_lag=Sum(lag)).order_by("-total_lag", "pk")
+def _offsets() -> Prefetch[Any]:
+    return Prefetch("offsets", queryset=GroupOffset.objects.select_related("partition"))
 
 
 def get_group(stream: StreamInfo, name: str) -> ConsumerGroup:
@@ -129,43 +134,6 @@ async def get_group_for_hot_verb(stream: StreamInfo, name: str) -> ConsumerGroup
 def forget_groups() -> None:
     """Drop what this process remembers: a group was changed or deleted here."""
     _groups.forget()
-
-
-def list_progress(group: ConsumerGroup, *, now: datetime) -> list[PartitionProgress]:
-    """Return how far a group has come, partition by partition, in three queries."""
-    return progress_of([group.pk], now=now).get(group.pk, [])
-
-
-def progress_of(
-    group_ids: GroupIds, *, now: datetime, bounds: Mapping[int, Bounds] | None = None
-) -> dict[int, list[PartitionProgress]]:
-    """Return how far each group has come, by its id, partition by partition, in at most three queries.
-
-    Args:
-        bounds: the ends of their partitions by id, if they are known; partitions without are left out.
-    """
-    rows = GroupOffset.objects.filter(group_id__in=group_ids).order_by("partition__number")
-    columns = ("group_id", "committed_offset", "partition_id", "group__stream__name", "partition__number")
-    places = [(group_id, offset, PartitionRef(*ref)) for group_id, offset, *ref in rows.values_list(*columns)]
-    log = get_log()
-    if bounds is None:
-        bounds = log.bounds(list({partition for _, _, partition in places}))
-    known = [place for place in places if place[2].id in bounds]
-    moments = log.recorded_after([(partition, offset) for _, offset, partition in known])
-    progress: dict[int, list[PartitionProgress]] = {}
-    for (group_id, offset, partition), moment in zip(known, moments, strict=True):
-        ends = bounds[partition.id]
-        # What was appended after the ends were read lies beyond them.
-        since = moment if offset < ends.head_offset else None
-        age = max(0.0, (now - since).total_seconds()) if since else None
-        progress.setdefault(group_id, []).append(PartitionProgress(partition, offset, ends, lag_seconds=age))
-    return progress
-
-
-def committed_offsets(group: ConsumerGroup) -> dict[int, int]:
-    """Return the group's committed offset by partition id."""
-    rows = GroupOffset.objects.filter(group=group).values_list("partition_id", "committed_offset")
-    return dict(rows)
 
 
 def partitions_of(group: ConsumerGroup) -> dict[int, PartitionRef]:

@@ -21,7 +21,8 @@ from consumers.conf import (
 )
 from consumers.dead_letter_queries import count_open_dead_letters
 from consumers.models import ConsumerGroup, GroupGrant, GroupMember, GroupOffset
-from consumers.queries import forget_groups, lag_of, with_offsets
+from consumers.progress_queries import lag_of, lost_of
+from consumers.queries import forget_groups, with_offsets
 from consumers.services.groups import GroupSettings, change_group, create_group, delete_group, hold_group
 from streams.forms import NamedForm
 from streams.lookup import info_of
@@ -48,7 +49,7 @@ class GroupForm(NamedForm):
 class GroupOffsetInline(admin.TabularInline):
     model = GroupOffset
     extra = 0
-    fields = readonly_fields = ("partition", "committed_offset", "head_offset", "lag", "committed_at")
+    fields = readonly_fields = ("partition", "committed_offset", "head_offset", "lag", "lost", "committed_at")
     can_delete = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[GroupOffset]:
@@ -62,6 +63,9 @@ class GroupOffsetInline(admin.TabularInline):
 
     def lag(self, offset: GroupOffset) -> int:
         return lag_of([offset])
+
+    def lost(self, offset: GroupOffset) -> int:
+        return lost_of([offset])
 
 
 class GroupGrantForm(forms.ModelForm):
@@ -92,7 +96,7 @@ class GroupMemberInline(admin.TabularInline):
 @admin.register(ConsumerGroup)
 class ConsumerGroupAdmin(admin.ModelAdmin):
     form = GroupForm
-    list_display = ("name", "stream", "owner_name", "mode", "lag", "is_paused", "created_at")
+    list_display = ("name", "stream", "owner_name", "mode", "lag", "lost", "is_paused", "created_at")
     list_filter = ("mode", "is_paused")
     list_select_related = ("stream", "owner", "owner_team")
     list_per_page = 50
@@ -117,6 +121,10 @@ class ConsumerGroupAdmin(admin.ModelAdmin):
     @admin.display(description="lag")
     def lag(self, group: ConsumerGroup) -> int:
         return lag_of(group.offsets.all())
+
+    @admin.display(description="lost")
+    def lost(self, group: ConsumerGroup) -> int:
+        return lost_of(group.offsets.all())
 
     def save_model(self, request: HttpRequest, group: ConsumerGroup, form: Any, change: bool) -> None:  # noqa: FBT001 (Django's)
         if change:

@@ -20,7 +20,8 @@ from accounts.services.owners import new_owner_of
 from consumers.access import GroupRight
 from consumers.bodies.groups import ChangeGroupSerializer, CreateGroupSerializer, read_group_changes, read_new_group
 from consumers.models import ConsumerGroup, Mode, Ordering, Start
-from consumers.queries import get_group, lag_of, list_groups, list_visible_groups, require_group
+from consumers.progress_queries import lag_of, lost_of, lost_total_of
+from consumers.queries import get_group, list_groups, list_visible_groups, load_offsets, require_group, with_offsets
 from consumers.services.groups import change_group, create_group, delete_group
 from streams.lookup import require_stream
 
@@ -42,14 +43,24 @@ class GroupSerializer(serializers.Serializer):
         help_text="A user's e-mail address, or a team's name: may use and manage it, as may who manages the stream.",
     )
     created_at = serializers.DateTimeField()
-
-
-class GroupProgressSerializer(GroupSerializer):
-    lag = serializers.SerializerMethodField()
-    members = serializers.SerializerMethodField()
+    lag = serializers.SerializerMethodField(help_text="Events that are still there and not finished.")
+    lost = serializers.SerializerMethodField(
+        help_text="Events that retention took before the group had finished them, since somebody acknowledged it."
+    )
+    lost_total = serializers.SerializerMethodField(help_text="The same since the group began: what to acknowledge.")
 
     def get_lag(self, group: ConsumerGroup) -> int:
         return lag_of(group.offsets.all())
+
+    def get_lost(self, group: ConsumerGroup) -> int:
+        return lost_of(group.offsets.all())
+
+    def get_lost_total(self, group: ConsumerGroup) -> int:
+        return lost_total_of(group.offsets.all())
+
+
+class GroupProgressSerializer(GroupSerializer):
+    members = serializers.SerializerMethodField()
 
     def get_members(self, group: ConsumerGroup) -> list[dict[str, Any]]:
         return [{"name": member.name, "last_seen_at": member.last_seen_at} for member in group.members.all()]
@@ -68,7 +79,8 @@ class GroupViewSet(StrictViewSet):
     @extend_schema(operation_id="list_stream_groups")
     def list(self, request: Request, stream: str) -> Response:
         """List a stream's groups, by name."""
-        page = self.paginate_queryset(list_groups(require_stream(caller_of(request), stream, Right.CONSUME)))
+        groups = list_groups(require_stream(caller_of(request), stream, Right.CONSUME))
+        page = self.paginate_queryset(with_offsets(groups))
         return self.get_paginated_response(GroupSerializer(page, many=True).data)
 
     @extend_schema(
@@ -84,7 +96,7 @@ class GroupViewSet(StrictViewSet):
         name, settings, owner = read_new_group(request.data)
         owned_by = caller.principal if owner is None else find_owner(caller, owner)
         group, is_new = create_group(stream=found, name=name, settings=settings, owner=owned_by)
-        return Response(GroupSerializer(group).data, status=201 if is_new else 200)
+        return Response(_represent(group), status=201 if is_new else 200)
 
     @extend_schema(
         operation_id="get_group", parameters=[ETAG, IF_NONE_MATCH], responses={200: GroupSerializer, 304: None}
@@ -92,7 +104,7 @@ class GroupViewSet(StrictViewSet):
     def retrieve(self, request: Request, stream: str, group: str) -> Response:
         """Look at one group."""
         found = get_group(require_stream(caller_of(request), stream, Right.CONSUME), group)
-        return answer_with_version(request, GroupSerializer(found).data, found.version)
+        return answer_with_version(request, _represent(found), found.version)
 
     @extend_schema(operation_id="change_group", request=ChangeGroupSerializer, parameters=[ETAG, IF_MATCH])
     def partial_update(self, request: Request, stream: str, group: str) -> Response:
@@ -103,7 +115,7 @@ class GroupViewSet(StrictViewSet):
         if owner is not None:
             changes |= new_owner_of(found, name=owner, caller=caller_of(request))
         changed = change_group(group=found, changes=changes, expected=expected_versions(request))
-        return answer_with_version(request, GroupSerializer(changed).data, changed.version)
+        return answer_with_version(request, _represent(changed), changed.version)
 
     @extend_schema(
         operation_id="delete_group",
@@ -128,6 +140,11 @@ class GroupViewSet(StrictViewSet):
 def _managed(request: Request, stream: str, group: str) -> ConsumerGroup:
     caller = caller_of(request)
     return require_group(caller, require_stream(caller, stream, Right.CONSUME), group, GroupRight.MANAGE)
+
+
+def _represent(group: ConsumerGroup) -> dict[str, Any]:
+    load_offsets(group)
+    return GroupSerializer(group).data
 
 
 @extend_schema(tags=["Consumer groups"])

@@ -49,6 +49,8 @@ class LeaseView(LeanView):
             )
         await note_member_async(group_id=wanted.pk, name=consumer)
         response = HttpResponse(render(leased), content_type=JSON)
+        if leased.lost:
+            response["EventFlow-Lost"] = str(leased.lost)
         response["Cache-Control"] = "no-store"
         return response
 

@@ -22,7 +22,8 @@ from accounts.permissions import MayConsume
 from accounts.roles import Right
 from accounts.waits import run_blocking
 from consumers.access import GroupRight
-from consumers.queries import get_group, list_progress, require_group
+from consumers.progress_queries import list_progress
+from consumers.queries import get_group, require_group
 from consumers.services.offsets import commit_offsets_async
 from streams.conf import MAX_OFFSET, MAX_PARTITIONS
 from streams.errors import PartitionRequired
@@ -72,6 +73,7 @@ ProgressSerializer = inline_serializer(
                 "earliest_offset": serializers.IntegerField(),
                 "lag": serializers.IntegerField(),
                 "lag_seconds": serializers.FloatField(allow_null=True),
+                "lost": serializers.IntegerField(),
             },
             many=True,
         )
@@ -111,6 +113,7 @@ class OffsetsView(LeanView):
                     "earliest_offset": each.bounds.earliest_offset,
                     "lag": each.lag,
                     "lag_seconds": each.lag_seconds,
+                    "lost": each.lost,
                 }
                 for each in progress
             ]

@@ -28,10 +28,12 @@ from consumers.offset_headers import (
     read_vector,
     write_offset_headers,
 )
-from consumers.queries import committed_offsets, require_group
+from consumers.progress import Place
+from consumers.progress_queries import places_of
+from consumers.queries import require_group
 from consumers.services.members import note_member
 from consumers.services.offsets import require_going_on, require_mode
-from consumers.services.reading import lags_of, order_partitions, read_events_async
+from consumers.services.reading import lags_of, lost_of, order_partitions, read_events_async
 from consumers.services.waiting import waiting_place
 from streams.api.append import APPEND_OPERATION, AppendView
 from streams.api.schemas import EventSerializer
@@ -54,6 +56,8 @@ PARAMETERS = ("consumer_group_id", "last_offset", "partition", "limit", "max_byt
 _TYPES = re.compile(rf"{TYPE_PATTERN}(,{TYPE_PATTERN}){{0,31}}", re.ASCII)
 _NUMBER = re.compile(NUMBER_PATTERN, re.ASCII)
 _turns = itertools.count()
+# Where a group stands in a partition that it knows nothing of.
+NOWHERE = Place(0, 0, 0, 0, 0)
 
 
 def _whole(low: int, high: int, **more: int) -> dict[str, Any]:
@@ -119,8 +123,8 @@ class StreamEventsView(AppendView):
         types = _types(query)
         found = await require_stream_async(caller_of(request), stream, Right.CONSUME)
         partitions = _partitions(query, found)
-        group, committed = await _group(query, found, request)
-        positions = await _positions(query, found, partitions, committed)
+        group, places = await _group(query, found, request)
+        positions = await _positions(query, found, partitions, places)
         with waiting_place(caller_of(request), wait):
             reading = await read_events_async(
                 positions=positions,
@@ -130,7 +134,7 @@ class StreamEventsView(AppendView):
                 types=types,
                 standing=standing_of(self, request, found, group),
             )
-        by_number = None if committed is None else {each.number: committed.get(each.id, 0) for each in partitions}
+        by_number = None if places is None else {each.number: places.get(each.id, NOWHERE) for each in partitions}
         body = b"[" + b",".join(reading.events) + b"]"
         response = HttpResponse(body, content_type=JSON)
         told = write_offset_headers(
@@ -141,6 +145,8 @@ class StreamEventsView(AppendView):
         )
         for name, value in told.items():
             response[name] = value
+        if by_number and (lost := lost_of(reading, by_number)):
+            response["EventFlow-Lost"] = str(lost)
         if reading.gaps:
             count_gap(sum(gap.last_offset - gap.first_offset + 1 for gap in reading.gaps.values()))
         response["Cache-Control"] = "no-store"
@@ -167,31 +173,31 @@ def _partitions(query: QueryDict, stream: StreamInfo) -> tuple[PartitionRef, ...
 
 async def _group(
     query: QueryDict, stream: StreamInfo, request: HttpRequest
-) -> tuple[ConsumerGroup, dict[int, int]] | tuple[None, None]:
-    """The group that reads, if one does, and how far it has come."""
+) -> tuple[ConsumerGroup, dict[int, Place]] | tuple[None, None]:
+    """The group that reads, if one does, and where it stands."""
     name = query.get("consumer_group_id")
     if name is None:
         return None, None
     caller = caller_of(request)
 
-    def ask() -> tuple[ConsumerGroup, dict[int, int]]:
+    def ask() -> tuple[ConsumerGroup, dict[int, Place]]:
         group = require_group(caller, stream, name, GroupRight.USE)
         require_mode(group, Mode.OFFSET)
         require_going_on(group)
         note_member(group_id=group.pk, name=caller.reference)
-        return group, committed_offsets(group)
+        return group, places_of(group)
 
     return await in_database_thread(ask)
 
 
 async def _positions(
-    query: QueryDict, stream: StreamInfo, partitions: tuple[PartitionRef, ...], committed: Mapping[int, int] | None
+    query: QueryDict, stream: StreamInfo, partitions: tuple[PartitionRef, ...], places: Mapping[int, Place] | None
 ) -> dict[PartitionRef, int]:
     """From where to read each partition."""
     text = query.get("last_offset")
     ordered = order_partitions(partitions, next(_turns)) if len(partitions) > 1 else partitions
     if text is None:
-        return {partition: committed.get(partition.id, 0) if committed is not None else 0 for partition in ordered}
+        return {each: (places or {}).get(each.id, NOWHERE).committed_offset for each in ordered}
     if text == "earliest":
         return dict.fromkeys(ordered, 0)
     if text == "latest":

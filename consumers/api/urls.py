@@ -7,6 +7,7 @@ from consumers.api.erasure import EraseView
 from consumers.api.grants import GroupGrantViewSet
 from consumers.api.groups import AllGroupsViewSet, GroupViewSet
 from consumers.api.lease import LeaseView
+from consumers.api.losses import AcknowledgeLossView
 from consumers.api.offsets import OffsetsView
 from consumers.api.outcomes import AckView, ExtendView, NackView, ReleaseView
 from consumers.api.poll import StreamEventsView
@@ -35,6 +36,7 @@ urlpatterns = [
     ),
     path(f"{GROUPS}/<str:group>/offsets", OffsetsView.as_view(), name="offsets"),
     path(f"{GROUPS}/<str:group>/seek", SeekView.as_view(), name="seek"),
+    path(f"{GROUPS}/<str:group>/acknowledge-loss", AcknowledgeLossView.as_view(), name="acknowledge-loss"),
     path(f"{GROUPS}/<str:group>/lease", LeaseView.as_view(), name="lease"),
     path(f"{GROUPS}/<str:group>/ack", AckView.as_view(), name="ack"),
     path(f"{GROUPS}/<str:group>/nack", NackView.as_view(), name="nack"),

@@ -2,7 +2,7 @@
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from accounts.models import Grant, Owned, constraints_of_grant
 from accounts.principals import Access
@@ -130,6 +130,16 @@ class GroupOffset(models.Model):
     start_offset = models.BigIntegerField(default=0)
     # The round of what is handed out next; every seek begins a new one (consumers/services/seek.py).
     round = models.PositiveIntegerField(default=0)
+    # What retention took before the group had finished it, ever, as far as it is counted; so many of them somebody has
+    # acknowledged (consumers/services/losses.py).
+    lost_count = models.BigIntegerField(default=0, db_default=0)
+    lost_acknowledged = models.BigIntegerField(default=0, db_default=0)
+    # What retention took up to here and was never handed out is in the count, whether or not the group has passed it.
+    lost_through = models.BigIntegerField(default=0, db_default=0)
+    # The offsets between which the losses lie that nobody has acknowledged, and when the last of them was counted.
+    lost_first_offset = models.BigIntegerField(null=True)
+    lost_last_offset = models.BigIntegerField(null=True)
+    lost_at = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name = "group offset"
@@ -137,6 +147,10 @@ class GroupOffset(models.Model):
             models.UniqueConstraint(fields=["group", "partition"], name="groupoffset_unique_per_partition"),
             models.CheckConstraint(condition=Q(committed_offset__gte=0), name="groupoffset_committed_not_negative"),
             models.CheckConstraint(condition=Q(dispatched_offset__gte=0), name="groupoffset_dispatched_not_negative"),
+            models.CheckConstraint(
+                condition=Q(lost_acknowledged__gte=0, lost_acknowledged__lte=F("lost_count")),
+                name="groupoffset_acknowledges_only_what_was_lost",
+            ),
         )
 
     def __str__(self) -> str:

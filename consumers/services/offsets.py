@@ -8,6 +8,7 @@ from functools import partial
 from accounts.waits import run_blocking
 from consumers.errors import ConsumerGroupNotFound, GroupPaused, OffsetBeyondHead, WrongMode
 from consumers.models import ConsumerGroup, Mode
+from consumers.services.losses import count_losses
 from consumers.services.shared_commits import share
 from consumers.statements import run
 from streams.log import get_log
@@ -65,14 +66,30 @@ def _commit(
     highest: dict[int, int] = {}
     for partition, offset in (item for wanted in accepted for item in wanted.items()):
         highest[partition.id] = max(offset, highest.get(partition.id, 0))
-    rows = (
-        run("commit_offsets", group_id=group.pk, partition_ids=list(highest), offsets=list(highest.values()))
-        if highest
-        else []
-    )
-    standing: dict[int, int] = dict(rows)
+    standing = _advance_to(group, highest, bounds) if highest else {}
     # As if they had come one after the other.
     return lambda: [fault or _advance(standing, wanted) for wanted, fault in zip(calls, faults, strict=True)]
+
+
+def _advance_to(group: ConsumerGroup, highest: Mapping[int, int], bounds: Mapping[int, Bounds]) -> dict[int, int]:
+    """Move the committed offsets, by partition id; return where each stood before."""
+    ends = {partition_id: bounds[partition_id] for partition_id in highest}
+
+    def commit() -> list[tuple[int, int, bool]]:
+        rows = run(
+            "commit_offsets",
+            group_id=group.pk,
+            partition_ids=list(highest),
+            offsets=list(highest.values()),
+            earliest_offsets=[each.earliest_offset for each in ends.values()],
+        )
+        return [(partition_id, before, has_uncounted) for partition_id, before, has_uncounted in rows]
+
+    rows = commit()
+    if any(has_uncounted for *_, has_uncounted in rows):
+        count_losses(group_id=group.pk, bounds=ends)
+        rows = commit()
+    return {partition_id: before for partition_id, before, _ in rows}
 
 
 def _fault(

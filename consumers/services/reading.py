@@ -7,7 +7,7 @@ from math import inf
 
 from accounts.database_threads import in_database_thread
 from accounts.waits import run_blocking
-from consumers.progress import count_lag
+from consumers.progress import Place, count_lag
 from consumers.services.standing import Standing
 from consumers.services.waiting import Look, look_until_found
 from streams.log import get_log
@@ -149,13 +149,20 @@ def _read_types(partition: PartitionRef, after: int, limit: int, max_bytes: int,
             return ReadResult(events, offsets, position, result.bounds, gap)
 
 
-def lags_of(reading: Reading, committed: Mapping[int, int] | None) -> dict[int, int]:
+def lags_of(reading: Reading, places: Mapping[int, Place] | None) -> dict[int, int]:
     """Return the lag by partition number: of the group, or where there is none of what this read has come to."""
-    standing: Mapping[int, int] = reading.next_offsets if committed is None else committed
     return {
-        number: count_lag(head_offset=bounds.head_offset, committed_offset=standing[number])
+        number: count_lag(
+            bounds=bounds,
+            committed_offset=reading.next_offsets[number] if places is None else places[number].committed_offset,
+        )
         for number, bounds in reading.bounds.items()
     }
+
+
+def lost_of(reading: Reading, places: Mapping[int, Place]) -> int:
+    """Return what the group has lost in the partitions that were read, since somebody acknowledged it."""
+    return sum(places[number].lost(bounds) for number, bounds in reading.bounds.items())
 
 
 def order_partitions(partitions: Sequence[PartitionRef], turn: int) -> list[PartitionRef]:

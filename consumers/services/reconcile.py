@@ -14,6 +14,7 @@ from consumers.conf import ENDED_LEASE_SECONDS, HISTORY_SECONDS, PURGE_STEP_ROWS
 from consumers.models import ConsumerGroup
 from consumers.services.dead_letters.move import move_exhausted
 from consumers.services.leasing.expiry import expire_leases
+from consumers.services.losses import count_all_losses
 from consumers.statements import run
 
 logger = logging.getLogger("eventflow.consumers")
@@ -56,7 +57,8 @@ def repair_offsets() -> int:
 
 
 def tidy_up() -> int:
-    """Repair offsets, and forget ended leases and history that are older than they are kept; return how many rows."""
+    """Repair offsets, count losses, and forget ended leases and history that are old enough; return how many rows."""
+    count_all_losses()
     return repair_offsets() + sum(
         run(name, older_than=seconds, max_rows=PURGE_STEP_ROWS)[0][0]
         for name, seconds in (("delete_ended_leases", ENDED_LEASE_SECONDS), ("delete_history", HISTORY_SECONDS))

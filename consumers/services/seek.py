@@ -14,6 +14,7 @@ from accounts.services.audit import record
 from consumers.errors import OffsetBeyondHead
 from consumers.models import ConsumerGroup, DeadLetter, Delivery, DeliveryHistory, GroupOffset, Mode
 from consumers.services.dead_letters.fate import end_redrives
+from consumers.services.losses import LostRange, add_losses, count_losses
 from consumers.services.wakeup import wake_consumers
 from consumers.statements import run
 from consumers.states import DeadLetterStatus, DeliveryState, Outcome, RedriveOutcome
@@ -85,6 +86,8 @@ def seek_group(
     with transaction.atomic():
         if not is_dry_run:
             run("lock_offsets", group_id=group.pk, partition_ids=sorted(each.id for each in goals))
+            # What is lost stays lost, wherever the group goes.
+            count_losses(group_id=group.pk, bounds=bounds)
         standings = GroupOffset.objects.filter(group=group, partition_id__in=[each.id for each in goals])
         by_partition = {standing.partition_id: standing for standing in standings}
         results = [
@@ -144,6 +147,7 @@ def _seek(
     )
     if is_dry_run:
         return result
+    add_losses(group_id=group.pk, ranges=_found_gone(fenced, kept))
     changes = {"committed_offset": goal, "committed_at": Now(), "start_offset": min(standing.start_offset, goal)}
     if group.mode == Mode.LEASE:
         new_round = run("next_round", group_id=group.pk, partition_id=partition.id)[0][0]
@@ -168,6 +172,13 @@ def _fenced(group: ConsumerGroup, partition: PartitionRef, goal: int) -> QuerySe
     own = Delivery.objects.filter(group=group, partition_id=partition.id)
     given_up = Q(state=DeliveryState.EXHAUSTED, last_offset__lte=goal)
     return own.filter(Q(dead_letter__isnull=True) | Q(first_offset__gt=goal)).exclude(given_up)
+
+
+def _found_gone(fenced: QuerySet[Delivery], kept: int) -> list[LostRange]:
+    """What waited for its next attempt and is gone: nobody will come across it any more."""
+    gone = fenced.filter(state=DeliveryState.WAITING, dead_letter__isnull=True, first_offset__lte=kept)
+    rows = gone.values_list("partition_id", "first_offset", "last_offset")
+    return [LostRange(partition_id, first, min(last, kept)) for partition_id, first, last in rows]
 
 
 def _handed_out_again(

@@ -6,6 +6,7 @@
 --          partition_ids, earliest_offsets, head_offsets: one element for each partition, in the order to take from
 --          tokens, consumers, ack_waits, rooms, are_empty: one element for each lease, in the order to serve;
 --          room = most events, is_empty = its answer carries nothing else so far
+--          What retention took must be counted as lost (count_losses.sql): a partition where it is not is passed by.
 -- Acts     lease
 -- Returns  for each range: the lease (counted from 1), partition_id, round, first and last offset, the delivery's id and
 --          expiry; without these two what retention had taken, told to the lease that came across it
@@ -34,12 +35,15 @@ WITH wanted AS (
 ), locked AS MATERIALIZED (
     SELECT standing.partition_id, standing.round, wanted.head_offset, wanted.turn,
            greatest(standing.dispatched_offset, standing.committed_offset) + 1 AS next_offset,
-           greatest(standing.dispatched_offset, standing.committed_offset, wanted.earliest_offset - 1) + 1 AS first_offset
+           greatest(standing.dispatched_offset, standing.committed_offset, standing.lost_through, wanted.earliest_offset - 1)
+           + 1 AS first_offset
       FROM consumers_groupoffset AS standing
       JOIN wanted ON wanted.partition_id = standing.partition_id
      WHERE (SELECT count(*) FROM waited) >= 0  -- which comes first
        AND standing.group_id = %(group_id)s
        AND greatest(standing.dispatched_offset, standing.committed_offset) < wanted.head_offset
+       AND greatest(standing.dispatched_offset, standing.committed_offset, standing.lost_through)
+           >= wanted.earliest_offset - 1
      ORDER BY standing.partition_id
        FOR NO KEY UPDATE OF standing SKIP LOCKED
 ), counted AS (

@@ -3,7 +3,8 @@
 -- Params   group_id, max_in_flight
 -- Returns  one row: in_flight (leased events; counted until max_in_flight is certain), has_exhausted,
 --          seconds until the next waiting delivery, the next that goes alone, and the next expiry (negative:
---          overdue; null: none), and of each partition, in arrays: id, committed and dispatched offset
+--          overdue; null: none), how many lost events nobody has acknowledged, and of each
+--          partition, in arrays: id, committed and dispatched offset, and up to where losses are counted
 -- Locks    none
 -- Plan     delivery_leased_by_expiry, delivery_waiting_by_due, delivery_exhausted: the first entry of each;
 --          groupoffset_unique_per_partition
@@ -25,6 +26,7 @@ SELECT (SELECT coalesce(sum(event_count), 0)::bigint
           FROM consumers_delivery
          WHERE group_id = %(group_id)s AND state = 'leased'
          ORDER BY lease_expires_at LIMIT 1),
-       array_agg(partition_id), array_agg(committed_offset), array_agg(dispatched_offset)
+       coalesce(sum(lost_count - lost_acknowledged), 0)::bigint,
+       array_agg(partition_id), array_agg(committed_offset), array_agg(dispatched_offset), array_agg(lost_through)
   FROM consumers_groupoffset
  WHERE group_id = %(group_id)s;

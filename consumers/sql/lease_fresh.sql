@@ -4,6 +4,7 @@
 --          in_order         only partitions in which everything handed out is finished
 --          partition_ids, earliest_offsets, head_offsets, rooms: one element for each partition; room = most events
 -- Acts     lease
+--          What retention took must be counted as lost (count_losses.sql): a partition where it is not is passed by.
 -- Returns  for each partition that had something: its id, the offset that was next, the delivery's id, first and
 --          last offset, round and expiry; no delivery (nulls) where retention had taken everything
 -- Locks    these partitions' rows of the group; one that is locked by somebody else is passed by
@@ -19,11 +20,14 @@ WITH wanted AS (
 ), locked AS (
     SELECT standing.partition_id, standing.round, wanted.head_offset, wanted.room,
            greatest(standing.dispatched_offset, standing.committed_offset) + 1 AS next_offset,
-           greatest(standing.dispatched_offset, standing.committed_offset, wanted.earliest_offset - 1) + 1 AS first_offset
+           greatest(standing.dispatched_offset, standing.committed_offset, standing.lost_through, wanted.earliest_offset - 1)
+           + 1 AS first_offset
       FROM consumers_groupoffset AS standing
       JOIN wanted ON wanted.partition_id = standing.partition_id
      WHERE standing.group_id = %(group_id)s
        AND greatest(standing.dispatched_offset, standing.committed_offset) < wanted.head_offset
+       AND greatest(standing.dispatched_offset, standing.committed_offset, standing.lost_through)
+           >= wanted.earliest_offset - 1
        AND (NOT %(in_order)s::boolean
             OR (standing.committed_offset >= standing.dispatched_offset
                 AND NOT EXISTS (SELECT FROM consumers_delivery AS held
@@ -37,7 +41,7 @@ WITH wanted AS (
       FROM locked
 ), advanced AS (
     UPDATE consumers_groupoffset AS standing
-       SET dispatched_offset = planned.last_offset
+       SET dispatched_offset = greatest(planned.last_offset, planned.first_offset - 1)
       FROM planned
      WHERE standing.group_id = %(group_id)s
        AND standing.partition_id = planned.partition_id

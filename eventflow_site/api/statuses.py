@@ -73,6 +73,7 @@ STATUS_OF: dict[type[DomainError], int] = {
     consumers.ConsumerGroupNotFound: 404,
     consumers.ConsumerGroupExists: 409,
     consumers.WrongMode: 409,
+    consumers.MoreThanLost: 422,
     consumers.OffsetBeyondHead: 422,
     consumers.GroupPaused: 409,
     consumers.TooManyWaiting: 429,

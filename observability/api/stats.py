@@ -19,12 +19,16 @@ from streams.lookup import require_stream
 class GroupStandingSerializer(serializers.Serializer):
     id = serializers.CharField(source="name")
     mode = serializers.CharField()
-    lag = serializers.IntegerField(help_text="Head offset − committed offset, of all partitions.")
+    lag = serializers.IntegerField(help_text="Events that are still there and not finished.")
     lag_seconds = serializers.FloatField(allow_null=True, help_text="Age of the first unfinished event.")
     in_flight = serializers.IntegerField(help_text="Events that a member holds a lease on.")
     waiting = serializers.IntegerField(help_text="Events given back or expired, to be leased again.")
     dead_letters = serializers.IntegerField(help_text="Open ones.")
-    missing = serializers.IntegerField(help_text="Events that retention took before the group came by.")
+    missing = serializers.IntegerField(help_text="Events that retention took, and the group has not passed yet.")
+    lost = serializers.IntegerField(
+        help_text="Events that retention took before the group had finished them, since somebody acknowledged it."
+    )
+    lost_total = serializers.IntegerField(help_text="The same since the group began: what to acknowledge.")
     last_seen_at = serializers.DateTimeField(allow_null=True)
     retention_risk_seconds = serializers.FloatField(
         allow_null=True, help_text="Until retention takes an unfinished event, at the present rate; null: it will not."
@@ -104,6 +108,8 @@ def represent(stats: StreamStats) -> dict[str, Any]:
                 "waiting": standing.waiting,
                 "dead_letters": standing.dead_letters,
                 "missing": standing.missing,
+                "lost": standing.lost,
+                "lost_total": standing.lost_total,
                 "last_seen_at": standing.last_seen_at,
                 "retention_risk_seconds": outlook.retention_risk_seconds,
                 "catch_up_seconds": outlook.catch_up_seconds,

@@ -29,6 +29,7 @@ one_group = [
     path("/access/owner", access.GroupOwner.as_view(), name="group-owner"),
     path("/access/<str:grant_id>/end", access.EndGroupGrant.as_view(), name="group-grant-end"),
     path("/pause", groups.PauseGroup.as_view(), name="group-pause"),
+    path("/acknowledge-loss", groups.AcknowledgeLoss.as_view(), name="group-acknowledge-loss"),
     path("/delete", groups.DeleteGroup.as_view(), name="group-delete"),
     path("/seek", seek.Seek.as_view(), name="group-seek"),
     path("/consume", consume.Consume.as_view(), name="group-consume"),

@@ -119,7 +119,7 @@ def stream_families(streams: Sequence[Holding]) -> list[Family]:
 def group_families(groups: Sequence[GroupNumbers]) -> list[Family]:
     """How each group stands on its stream."""
     committed = Family("eventflow_group_committed_offset", "gauge", "Committed offset; of several partitions the sum.")
-    lag = Family("eventflow_group_lag_events", "gauge", "Events that the group has not finished.")
+    lag = Family("eventflow_group_lag_events", "gauge", "Events that are still there and not finished.")
     age = Family("eventflow_group_lag_seconds", "gauge", "Age of the first unfinished event; 0 when there is none.")
     in_flight = Family("eventflow_group_in_flight_events", "gauge", "Events that members hold leases on.")
     waiting = Family("eventflow_group_waiting_events", "gauge", "Events given back or expired, to be leased again.")
@@ -128,6 +128,16 @@ def group_families(groups: Sequence[GroupNumbers]) -> list[Family]:
         "eventflow_group_missing_events",
         "gauge",
         "Events that retention took before the group came by, not passed yet.",
+    )
+    lost = Family(
+        "eventflow_group_unacknowledged_lost_events",
+        "gauge",
+        "Events that retention took before the group had finished them, since somebody acknowledged it.",
+    )
+    lost_total = Family(
+        "eventflow_group_lost_events_total",
+        "counter",
+        "Events that retention took before the group had finished them.",
     )
     risk = Family(
         "eventflow_group_retention_risk_seconds",
@@ -144,7 +154,7 @@ def group_families(groups: Sequence[GroupNumbers]) -> list[Family]:
     left_out = Family("eventflow_groups_without_metrics", "gauge", "Groups beyond those that get metrics of their own.")
     chosen = groups
     if len(groups) > MAX_LABELLED_GROUPS:
-        chosen = sorted(groups, key=lambda group: (-group.standing.dead_letters, -group.standing.lag))
+        chosen = sorted(groups, key=lambda each: (-each.standing.dead_letters, -each.standing.lost, -each.standing.lag))
         chosen = chosen[:MAX_LABELLED_GROUPS]
     for group, outlook in chosen:
         labels = f'{{stream="{group.stream}",group="{group.name}"}}'
@@ -155,6 +165,8 @@ def group_families(groups: Sequence[GroupNumbers]) -> list[Family]:
         waiting.add(group.waiting, labels)
         dead.add(group.dead_letters, labels)
         missing.add(group.missing, labels)
+        lost.add(group.lost, labels)
+        lost_total.add(group.lost_total, labels)
         if outlook.retention_risk_seconds is not None:
             risk.add(outlook.retention_risk_seconds, labels)
         if outlook.catch_up_seconds is not None:
@@ -163,7 +175,22 @@ def group_families(groups: Sequence[GroupNumbers]) -> list[Family]:
             seen.add(group.last_seen_at.timestamp(), labels)
     total.add(len(groups))
     left_out.add(len(groups) - len(chosen))
-    return [total, committed, lag, age, in_flight, waiting, dead, missing, risk, catch_up, seen, left_out]
+    return [
+        total,
+        committed,
+        lag,
+        age,
+        in_flight,
+        waiting,
+        dead,
+        missing,
+        lost,
+        lost_total,
+        risk,
+        catch_up,
+        seen,
+        left_out,
+    ]
 
 
 def _fullest(streams: Sequence[Holding]) -> Sequence[Holding]:

@@ -47,7 +47,7 @@ def seconds_until_taken(
     """
     if committed_offset < bounds.earliest_offset - 1:
         return 0.0
-    unfinished = count_lag(head_offset=bounds.head_offset, committed_offset=committed_offset)
+    unfinished = count_lag(bounds=bounds, committed_offset=committed_offset)
     estimates: list[float] = []
     if limits.max_age_seconds is not None:
         estimates.append(limits.max_age_seconds - age_seconds)

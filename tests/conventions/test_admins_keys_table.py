@@ -64,6 +64,7 @@ nar pla roo
 404 200 200  GET /streams/{stream}/consumer-groups/{group}/offsets
 404 403 200  POST /streams/{stream}/consumer-groups/{group}/offsets
 404 403 200  POST /streams/{stream}/consumer-groups/{group}/seek
+404 403 200  POST /streams/{stream}/consumer-groups/{group}/acknowledge-loss
 404 403 201  POST /streams/{stream}/consumer-groups/{group}/dead-letters
 404 403 200  POST /streams/{stream}/consumer-groups/{leasing}/lease
 404 403 409  POST /streams/{stream}/consumer-groups/{leasing}/ack

@@ -66,6 +66,7 @@ CHANGED = {"description": "d"}
 GRANT = {"user": "friend@example.com", "rights": ["consume"]}
 USE = {"user": "friend@example.com", "rights": ["use"]}
 WHY = {"reason": "asked for"}
+SEEN = {"lost_total": 0}
 BULK = {"filter": {"stream": "{stream}"}, "dry_run": True}
 
 # Method and route, a valid body, and the status for each actor in the order of ACTORS.
@@ -116,6 +117,7 @@ TABLE: list[tuple[str, Any, str]] = [
     (f"GET {GROUP}/offsets", None, "                      200 200 200 200 200 404 404 403 403 200 403 404 401"),
     (f"POST {GROUP}/offsets", {"offset": 1}, "            200 200 200 200 403 404 404 403 403 403 403 404 401"),
     (f"POST {GROUP}/seek", {"to": "latest"}, "            200 200 200 200 403 404 404 403 403 403 403 404 401"),
+    (f"POST {GROUP}/acknowledge-loss", SEEN, "            200 200 200 200 403 404 404 403 403 403 403 404 401"),
     (f"POST {GROUP}/dead-letters", {"offset": 1}, "       201 201 201 201 403 404 404 403 403 403 403 404 401"),
     (f"POST {LEASING}/lease", {}, "                       200 200 200 200 403 404 404 403 403 403 403 404 401"),
     (f"POST {LEASING}/ack", LEASES, "                     409 409 409 409 403 404 404 403 403 403 403 404 401"),

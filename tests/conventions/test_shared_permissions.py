@@ -59,6 +59,7 @@ TABLE = {
     f"GET {GROUP}/offsets": "                       200 200 200 403 200 200 403 404",
     f"POST {GROUP}/offsets": "                      200 200 403 403 200 403 403 404",
     f"POST {GROUP}/seek": "                         200 200 403 403 403 200 403 404",
+    f"POST {GROUP}/acknowledge-loss": "             200 200 403 403 403 200 403 404",
     f"POST {GROUP}/dead-letters": "                 201 201 403 403 201 403 403 404",
     f"POST {LEASING}/lease": "                      200 200 403 403 200 403 403 404",
     f"POST {LEASING}/ack": "                        409 409 403 403 409 403 403 404",

@@ -24,22 +24,23 @@ class Figures:
     lag: tuple[int, ...]
     lag_seconds: float | None = None
     missing: int = 0
+    lost: tuple[int, ...] = (0, 0)
     in_flight: int = 0
     waiting: int = 0
     exhausted: int = 0
     dead_letters: int = 0
 
 
-# By stream and group; `lag` has the partitions one by one.
+# By stream and group; `lag` and `lost` have the partitions one by one.
 GROUPS = {
     # Behind the trim: of partition 0 it finished 2 of 10, and 3 to 6 are gone.
-    ("orders", "billing"): Figures(lag=(8, 0), lag_seconds=500, missing=4, dead_letters=1),
+    ("orders", "billing"): Figures(lag=(4, 0), lag_seconds=500, missing=4, lost=(4, 0), dead_letters=1),
     # Two are leased; an expired lease of one, two that failed and one that was redriven wait; one is out of attempts.
     ("orders", "shipping"): Figures(lag=(4, 5), lag_seconds=500, in_flight=2, waiting=4, exhausted=1, dead_letters=2),
     # Its only lease has expired, and nobody can lease again.
-    ("orders", "held"): Figures(lag=(10, 3), lag_seconds=500, missing=6, waiting=3),
+    ("orders", "held"): Figures(lag=(4, 3), lag_seconds=500, missing=6, lost=(6, 0), waiting=3),
     ("orders", "late"): Figures(lag=(0, 0)),
-    ("quiet", "nobody"): Figures(lag=(0,)),
+    ("quiet", "nobody"): Figures(lag=(0,), lost=(0,)),
 }
 EVENTS_KEPT = {"orders": 9, "quiet": 0}
 EVENTS_EVER = {"orders": 15, "quiet": 0}

@@ -8,6 +8,7 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
+from django.utils.html import strip_tags
 from prometheus_client.parser import text_string_to_metric_families
 
 from consumers.models import ConsumerGroup
@@ -245,6 +246,39 @@ def test_missing_is_the_same_everywhere(api):
     for (stream, group), true in GROUPS.items():
         assert stats[stream, group]["missing"] == true.missing
         assert samples["eventflow_group_missing_events", stream, group] == true.missing
+
+
+def test_what_was_lost_is_the_same_everywhere(api, browser):
+    samples, stats, table = metrics(), stats_of_groups(api), lag_command()
+    listed = {(each["stream"], each["name"]): each for each in api.get("/consumer-groups").json()["data"]}
+    admin = rows_shown(page(browser, "/admin/consumers/consumergroup/"), "Name")
+    lists = rows_shown(page(browser, "/consumer-groups"), "Group")
+    overview = rows_shown(page(browser, "/"), "Group")
+    told = {group: f"{sum(true.lost)} lost" for (_, group), true in GROUPS.items() if sum(true.lost)}
+
+    for (stream, group), true in GROUPS.items():
+        lost = sum(true.lost)
+        base = f"/streams/{stream}/consumer-groups"
+        own_page = page(browser, f"{base}/{group}").decode()
+        of_stream = rows_shown(page(browser, base), "Group")
+        items = [item for item in items_shown(page(browser, f"/streams/{stream}")) if item.startswith(group)]
+        own = api.get(f"{base}/{group}").json()
+
+        assert [each["lost"] for each in api.get(f"{base}/{group}/offsets").json()["data"]] == list(true.lost)
+        for each in (stats[stream, group], listed[stream, group], own):
+            assert (each["lost"], each["lost_total"]) == (lost, lost), group
+        assert samples["eventflow_group_unacknowledged_lost_events", stream, group] == lost
+        assert samples["eventflow_group_lost_events_total", stream, group] == lost
+        assert (table[stream, group]["lost"], admin[group]["Lost"]) == (str(lost), str(lost))
+        assert (f"Retention took {lost} events" in own_page) == bool(lost)
+        for rows in (lists, overview, of_stream):
+            assert (" lost" in _row_of(rows, group)["Group"]) == bool(lost)
+            assert told.get(group, "") in _row_of(rows, group)["Group"]
+        assert (" lost" in items[0]) == bool(lost)
+        assert told.get(group, "") in items[0]
+    assert "billing on orders lost 4, held on orders lost 6" in " ".join(
+        strip_tags(page(browser, "/").decode()).split()
+    )
 
 
 def test_kept_events_and_their_stored_bytes_are_the_same_everywhere(api, browser):

@@ -17,6 +17,7 @@ from consumers.queries import partitions_of
 from consumers.services.bodies import Body, read_bodies
 from consumers.services.dead_letters.copies import DeadEvent, add_dead_letters
 from consumers.services.dead_letters.fate import end_redrives
+from consumers.services.losses import LostRange, add_losses
 from consumers.statements import run
 from consumers.states import ExhaustedReason, RedriveOutcome
 from streams.log import get_log
@@ -60,6 +61,8 @@ def move_exhausted(*, group: ConsumerGroup, max_deliveries: int = RECONCILE_STEP
         ours = {row[0] for row in taken}
         dead = [event for row in found if row.id in ours for event in _dead_events(row, bodies)]
         added = add_dead_letters(group_id=group.pk, dead=dead)
+        gone = [LostRange(each.partition_id, each.offset, each.offset) for each in dead if each.event is None]
+        add_losses(group_id=group.pk, ranges=gone)
         run("copy_attempts", dead_letter_ids=[each.id for each in added], max_range=MAX_LEASE_EVENTS)
         end_redrives(
             [row.dead_letter_id for row in found if row.dead_letter_id and row.id in ours], RedriveOutcome.DEAD_AGAIN

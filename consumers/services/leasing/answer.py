@@ -44,28 +44,41 @@ class LostRange:
 
 @dataclass(slots=True)
 class Leased:
-    """The answer to a lease: deliveries, perhaps none, and what retention took from the group."""
+    """The answer to a lease: deliveries, perhaps none, and what retention took from the group.
+
+    Attributes:
+        gaps: what this lease came across.
+        lost: how many events the group has lost that nobody has acknowledged.
+    """
 
     deliveries: list[LeasedDelivery] = field(default_factory=list)
     gaps: list[LostRange] = field(default_factory=list)
+    lost: int = 0
 
     @property
     def is_nothing(self) -> bool:
         return not self.deliveries and not self.gaps
 
 
-def hand_out(stream: StreamInfo, group: ConsumerGroup, leases: Sequence[Taken]) -> list[Leased | Exception]:
-    """Read the events of what was taken, outside of any transaction, and put each answer together."""
+def hand_out(
+    stream: StreamInfo, group: ConsumerGroup, leases: Sequence[Taken], *, lost: int = 0
+) -> list[Leased | Exception]:
+    """Read the events of what was taken, outside of any transaction, and put each answer together.
+
+    Args:
+        lost: what the group had lost before, without what is found gone here.
+    """
     partitions = {partition.id: partition for partition in stream.partitions}
     answers: list[Leased | Exception] = []
     bodies = read_bodies([taken.rows for taken in leases], partitions)
     for taken in leases:
         try:
-            rows, lost = mend(taken.terms, taken.rows, bodies)
+            rows, gone = mend(taken.terms, taken.rows, bodies)
         except DatabaseError as error:
             answers.append(error)
         else:
-            answers.append(_answer(partitions, taken, rows, lost, bodies))
+            lost += sum(each.last_offset - each.first_offset + 1 for each in gone)
+            answers.append(_answer(partitions, taken, rows, gone, bodies, lost=lost))
     _count(stream, group, [answer for answer in answers if isinstance(answer, Leased)])
     return answers
 
@@ -74,8 +87,10 @@ def _answer(
     partitions: Mapping[int, PartitionRef],
     taken: Taken,
     rows: Sequence[LeasedRow],
-    lost: Sequence[SkippedRange],
+    gone: Sequence[SkippedRange],
     bodies: Mapping[int, Body],
+    *,
+    lost: int,
 ) -> Leased:
     return Leased(
         deliveries=[
@@ -96,13 +111,12 @@ def _answer(
         ],
         gaps=[
             LostRange(partitions[each.partition_id].number, each.first_offset, each.last_offset)
-            for each in (*taken.skipped, *lost)
+            for each in (*taken.skipped, *gone)
         ],
+        lost=lost,
     )
 
 
 def _count(stream: StreamInfo, group: ConsumerGroup, answers: Sequence[Leased]) -> None:
     events = sum(len(delivery.events) for answer in answers for delivery in answer.deliveries)
     metrics.count_deliveries(stream.name, group.name, "leased", events)
-    lost = sum(gap.last_offset - gap.first_offset + 1 for answer in answers for gap in answer.gaps)
-    metrics.count_lost(stream.name, group.name, lost)

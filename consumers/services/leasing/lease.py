@@ -16,6 +16,7 @@ from consumers.services.leasing.expiry import expire_leases
 from consumers.services.leasing.rows import LeaseTerms, Pulse, Taken
 from consumers.services.leasing.supply import find_supply, read_pulse
 from consumers.services.leasing.take import take
+from consumers.services.losses import count_losses
 from consumers.services.offsets import require_mode
 from consumers.services.shared_commits import share
 from consumers.services.standing import Standing
@@ -97,16 +98,19 @@ def _look(stream: StreamInfo, leases: Sequence[Taken]) -> Callable[[], Sequence[
     look_again_seconds = _quiet_seconds(group, pulse)
     room = group.max_in_flight - pulse.in_flight
     if group.is_paused or room <= 0:
-        nothing = Look(Leased(), is_worth_answering=False, heads={}, look_again_seconds=look_again_seconds)
+        lost = find_supply(stream, pulse, room=0).lost
+        nothing = Look(Leased(lost=lost), is_worth_answering=False, heads={}, look_again_seconds=look_again_seconds)
         return lambda: [nothing] * len(leases)
     # Each for itself: a call that is tried again alone begins anew.
     leases = [Taken(taken.terms, min(taken.room, room)) for taken in leases]
     supply = find_supply(stream, pulse, room=sum(taken.room for taken in leases))
+    if supply.has_lost and supply.uncounted:
+        count_losses(group_id=group.pk, bounds={each: supply.bounds[each] for each in supply.uncounted})
     take(group, leases, supply)
     heads = {partition_id: ends.head_offset for partition_id, ends in supply.bounds.items()}
     return lambda: [
         answer if isinstance(answer, Exception) else Look(answer, not answer.is_nothing, heads, look_again_seconds)
-        for answer in hand_out(stream, group, leases)
+        for answer in hand_out(stream, group, leases, lost=supply.lost)
     ]
 
 

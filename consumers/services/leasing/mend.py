@@ -8,6 +8,7 @@ from consumers.models import ConsumerGroup
 from consumers.services.bodies import Body
 from consumers.services.leasing.due import leave_rest_waiting
 from consumers.services.leasing.rows import LeasedRow, LeaseTerms, SkippedRange
+from consumers.services.losses import LostRange, add_losses
 from consumers.statements import run
 from consumers.states import Outcome
 
@@ -46,6 +47,8 @@ def mend(
             run("lose_events", token=terms.token, delivery_ids=[row.id for row in gone])
         _shrink(terms, kept, shrunk)
         if lost:
+            ranges = [LostRange(each.partition_id, each.first_offset, each.last_offset) for each in lost]
+            add_losses(group_id=terms.group.pk, ranges=ranges)
             record_skipped(terms.group, lost)
     return shrunk, lost
 

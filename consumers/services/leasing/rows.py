@@ -29,9 +29,11 @@ class Pulse(NamedTuple):
     seconds_until_due: float | None
     seconds_until_due_alone: float | None
     seconds_until_expiry: float | None
+    lost: int
     partition_ids: list[int]
     committed_offsets: list[int]
     dispatched_offsets: list[int]
+    lost_through: list[int]
 
     @property
     def has_due(self) -> bool:

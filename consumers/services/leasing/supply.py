@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from consumers.models import ConsumerGroup
+from consumers.progress import count_uncounted_loss
 from consumers.services.leasing.rows import Pulse
 from consumers.statements import run
 from streams.log import get_log
@@ -50,6 +51,19 @@ class Supply:
         return found if len(found) == 1 else []
 
     @property
+    def uncounted(self) -> Mapping[int, int]:
+        """How many events retention took that were never handed out and are not counted yet, by partition id."""
+        through = dict(zip(self.pulse.partition_ids, self.pulse.lost_through, strict=True))
+        counts = {
+            partition_id: count_uncounted_loss(
+                bounds=self.bounds[partition_id], reached_offset=offset, lost_through=through[partition_id]
+            )
+            for partition_id, offset in self.reached.items()
+            if partition_id in self.bounds
+        }
+        return {partition_id: count for partition_id, count in counts.items() if count}
+
+    @property
     def has_lost(self) -> bool:
         """Whether retention took something that was never handed out."""
         return any(
@@ -57,6 +71,11 @@ class Supply:
             for partition_id, offset in self.reached.items()
             if partition_id in self.bounds
         )
+
+    @property
+    def lost(self) -> int:
+        """How many lost events nobody has acknowledged, as far as this look can tell."""
+        return self.pulse.lost + (sum(self.uncounted.values()) if self.has_lost else 0)
 
     def without_alone(self) -> "Supply":
         """What is left when nothing more is due that goes by itself."""
@@ -70,7 +89,7 @@ class Supply:
 def read_pulse(group: ConsumerGroup) -> Pulse:
     """Look at what the group has in hand."""
     row = run("group_pulse", group_id=group.pk, max_in_flight=group.max_in_flight)[0]
-    return Pulse(*row[:5], *(list(values or ()) for values in row[5:]))
+    return Pulse(*row[:6], *(list(values or ()) for values in row[6:]))
 
 
 def find_supply(stream: StreamInfo, pulse: Pulse, *, room: int) -> Supply:

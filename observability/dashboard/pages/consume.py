@@ -16,7 +16,8 @@ from accounts.roles import Right
 from consumers.access import GroupRight
 from consumers.errors import LeaseLost
 from consumers.models import ConsumerGroup, Mode
-from consumers.queries import committed_offsets, require_group
+from consumers.progress_queries import places_of
+from consumers.queries import require_group
 from consumers.services.dead_letters.report import report_dead_letter
 from consumers.services.leasing import (
     Ack,
@@ -43,6 +44,19 @@ from streams.lookup import StreamInfo, require_stream
 SHOWN_EVENTS = 20
 READ_BYTES = 2 * 1024 * 1024
 LEASE_SIZES = (1, 5, 10, 20)
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Offsets that come next, but for retention, which took them."""
+
+    partition: int
+    first_offset: int
+    last_offset: int
+
+    @property
+    def event_count(self) -> int:
+        return self.last_offset - self.first_offset + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +92,11 @@ class Consume(Page):
             "lease_sizes": LEASE_SIZES,
         }
         if found.mode == Mode.OFFSET:
-            committed = committed_offsets(found)
+            places = places_of(found)
             reading = read_events(
-                positions={each: committed.get(each.id, 0) for each in heading.info.partitions},
+                positions={
+                    each: places[each.id].committed_offset for each in heading.info.partitions if each.id in places
+                },
                 limit=SHOWN_EVENTS,
                 max_bytes=READ_BYTES,
                 wait_seconds=0,
@@ -88,7 +104,11 @@ class Consume(Page):
             note_member(group_id=found.pk, name=f"dashboard:{self.caller.email}")
             shown = [view_event(raw) for raw in reading.events]
             ends = {event.partition: event.offset for event in shown}
-            context |= {"events": shown, "commit_all": ",".join(f"{n}={ends[n]}" for n in sorted(ends))}
+            context |= {
+                "events": shown,
+                "commit_all": ",".join(f"{n}={ends[n]}" for n in sorted(ends)),
+                "gaps": [Skipped(number, *gap) for number, gap in sorted(reading.gaps.items())],
+            }
         if self.is_part("consume"):
             return self.part("dashboard/_consume_offsets.html", **context)
         return self.whole(self.template, **context)
@@ -166,9 +186,10 @@ class Lease(Page):
             for each in leased.deliveries
         ]
         group_page = describe_group(self.caller, heading.info, found, now=timezone.now())
-        context: dict[str, Any] = {"stream": heading, "group": group_page, "deliveries": deliveries}
+        gaps = [Skipped(each.partition, each.first_offset, each.last_offset) for each in leased.gaps]
+        context: dict[str, Any] = {"stream": heading, "group": group_page, "deliveries": deliveries, "gaps": gaps}
         if is_htmx(request):
-            toast = None if deliveries else _nothing(found.is_paused, group_page.standing.waiting)
+            toast = None if deliveries or gaps else _nothing(found.is_paused, group_page.standing.waiting)
             return self.part("dashboard/_deliveries.html", toast=toast, **context)
         return self.whole("dashboard/consume.html", tab="consume", lease_sizes=LEASE_SIZES, **context)
 

@@ -14,9 +14,11 @@ from accounts.roles import Right
 from accounts.services.versions import check_version
 from consumers.access import GroupRight
 from consumers.bodies.groups import read_group_changes, read_new_group
+from consumers.bodies.losses import read_acknowledgment
 from consumers.models import ConsumerGroup, Mode, Ordering, Start
 from consumers.queries import get_group, require_group
 from consumers.services.groups import GroupSettings, change_group, create_group, delete_group
+from consumers.services.losses import acknowledge_loss
 from observability.dashboard.conflicts import expected_of, for_version, only_changed, outdated_form
 from observability.dashboard.forms import Form, number_or_text, refused_form
 from observability.dashboard.listing import PAGE_ROWS, cursor_of, listing_of, text_filter
@@ -26,6 +28,7 @@ from observability.dashboard.pages.access import access_context
 from observability.dashboard.problems import problem_of
 from observability.dashboard.queries.group_pages import describe_group, list_delivery_rows, list_group_rows
 from observability.dashboard.queries.stream_pages import describe_stream
+from observability.dashboard.wording import number_of
 from streams.lookup import StreamInfo, require_stream
 
 SHOWN_DELIVERIES = 30
@@ -195,6 +198,24 @@ class PauseGroup(Page):
         is_paused = request.POST.get("paused") == "on"
         change_group(group=found, changes={"is_paused": is_paused})
         toast = Toast("good", f"{group} is paused" if is_paused else f"{group} goes on")
+        return self.done(toast, to=group_url(stream, group))
+
+
+class AcknowledgeLoss(Page):
+    """Say that what the page showed as lost is known; what was lost since is shown on."""
+
+    permission_classes = (MayConsume,)
+
+    def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
+        info = require_stream(self.caller, stream, Right.CONSUME)
+        found = _managed(self, info, group)
+        seen = read_acknowledgment({"lost_total": number_or_text(request.POST.get("lost_total", ""))})
+        done = acknowledge_loss(stream=info, group=found, lost_total=seen)
+        toast = Toast("good", "Acknowledged")
+        if done.lost:
+            toast = Toast("warn", f"Meanwhile more was lost: {number_of(done.lost, 'event')}. Look again.")
+        elif not done.acknowledged:
+            toast = Toast("info", "Somebody has acknowledged it already")
         return self.done(toast, to=group_url(stream, group))
 
 

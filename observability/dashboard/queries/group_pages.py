@@ -10,7 +10,8 @@ from consumers.access import GroupRight
 from consumers.errors import ConsumerGroupNotFound
 from consumers.group_standings import GroupStanding, list_standings
 from consumers.models import ConsumerGroup, GroupMember, Mode
-from consumers.queries import by_lag, list_deliveries, list_groups, list_visible_groups, rights_on
+from consumers.progress_queries import Loss, by_lag, list_losses, that_lost
+from consumers.queries import list_deliveries, list_groups, list_visible_groups, rights_on
 from observability.numbers.holdings import load_holdings
 from observability.numbers.outlook import Outlook, list_group_numbers
 from streams.lookup import StreamInfo
@@ -42,6 +43,7 @@ class GroupPage:
     created_at: datetime
     standing: GroupStanding
     outlook: Outlook
+    losses: tuple[Loss, ...]
     members: tuple[Member, ...]
 
     @property
@@ -71,9 +73,19 @@ def list_group_rows(
     return list_standings(groups[:limit], now=now)
 
 
-def list_lagging_groups(caller: Caller, *, now: datetime, limit: int) -> list[GroupStanding]:
-    """Return the groups that the caller may see with the largest lag, furthest behind first."""
-    return list_standings(by_lag(list_visible_groups(caller))[:limit], now=now)
+def list_groups_of_note(
+    caller: Caller, *, now: datetime, limit: int
+) -> tuple[list[GroupStanding], list[GroupStanding]]:
+    """Return the groups that are furthest behind, and those that lost something which nobody has acknowledged.
+
+    They are up to `limit` groups that the caller may see, and one more of the second, which says that there are more.
+    """
+    visible = list_visible_groups(caller)
+    behind = by_lag(visible)[:limit].values("pk")
+    lost = that_lost(visible).order_by("stream__name", "name")[: limit + 1].values("pk")
+    either = visible.filter(Q(pk__in=behind) | Q(pk__in=lost)).order_by("stream__name", "name")
+    found = list_standings(either[: 2 * limit + 1], now=now)
+    return sorted(found, key=lambda each: (-each.lag, each.id))[:limit], [each for each in found if each.lost]
 
 
 def describe_group(caller: Caller, stream: StreamInfo, group: ConsumerGroup, *, now: datetime) -> GroupPage:
@@ -102,6 +114,7 @@ def describe_group(caller: Caller, stream: StreamInfo, group: ConsumerGroup, *, 
         created_at=group.created_at,
         standing=numbers[0].standing,
         outlook=numbers[0].outlook,
+        losses=tuple(list_losses(group)) if numbers[0].standing.lost else (),
         members=tuple(Member(member.name, member.last_seen_at) for member in members),
     )
 

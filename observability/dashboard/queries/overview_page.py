@@ -11,7 +11,7 @@ from consumers.group_standings import GroupStanding
 from observability.dashboard.queries.event_filter import EventFilter
 from observability.dashboard.queries.event_scan import scan_backwards
 from observability.dashboard.queries.event_view import EventView, view_event
-from observability.dashboard.queries.group_pages import list_lagging_groups
+from observability.dashboard.queries.group_pages import list_groups_of_note
 from observability.numbers.activity import Activity, activity_of, list_busiest, total_activity
 from observability.numbers.tails import load_tails
 from streams.lookup import info_of
@@ -53,6 +53,9 @@ class OverviewPage:
     groups: Sequence[GroupStanding]
     recent: Sequence[RecentEvent]
     dead_letters: int
+    # Of those that have lost something, the first.
+    lost: Sequence[GroupStanding]
+    is_more_lost: bool
 
     @property
     def is_new(self) -> bool:
@@ -67,13 +70,16 @@ def get_overview(caller: Caller, *, now: datetime) -> OverviewPage:
     busiest = list_busiest(visible, now=now, limit=TOP_STREAMS)
     activity = activity_of([each.id for each in busiest], tails, now=now)
     may_consume = caller.has_right(Right.CONSUME)
+    behind, lost = list_groups_of_note(caller, now=now, limit=TOP_GROUPS) if may_consume else ([], [])
     return OverviewPage(
         stream_count=visible.count(),
         activity=total_activity(visible, tails, now=now),
         busiest=[BusyStream(each.name, each.is_paused, activity[each.id]) for each in busiest],
-        groups=list_lagging_groups(caller, now=now, limit=TOP_GROUPS) if may_consume else [],
+        groups=behind,
         recent=_recent_events(caller) if may_consume else [],
         dead_letters=count_open_dead_letters(caller) if may_consume else 0,
+        lost=lost[:TOP_GROUPS],
+        is_more_lost=len(lost) > TOP_GROUPS,
     )
 
 

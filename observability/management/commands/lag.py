@@ -33,7 +33,7 @@ class Command(OperatorCommand):
 def make_table(groups: list[GroupNumbers]) -> Table:
     """Return the groups as a table; the furthest behind first."""
     table = Table("stream", "group", "mode")
-    for heading in ("lag", "oldest", "in flight", "waiting", "dead letters", "lost in", "caught up in"):
+    for heading in ("lag", "lost", "oldest", "in flight", "waiting", "dead letters", "lost in", "caught up in"):
         table.add_column(heading, justify="right")
     for group, outlook in sorted(groups, key=_by_age):
         table.add_row(
@@ -41,6 +41,7 @@ def make_table(groups: list[GroupNumbers]) -> Table:
             group.name,
             group.mode,
             f"{group.lag:,}",
+            f"{group.lost:,}",
             show_seconds(group.lag_seconds),
             f"{group.in_flight:,}",
             f"{group.waiting:,}",

@@ -16,6 +16,7 @@ FORMS = [
     "pause",
     "settings",
     "delete",
+    "acknowledge-loss",
     *SHARING,
     *(f"consume/{verb}" for verb in ("commit", "park", "lease", "end")),
 ]

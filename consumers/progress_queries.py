@@ -1,0 +1,140 @@
+"""Questions about how far groups have come, and what they have lost."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import F, QuerySet, Sum
+from django.db.models.functions import Greatest
+
+from consumers.models import ConsumerGroup, GroupOffset
+from consumers.progress import PartitionProgress, Place, count_lag
+from consumers.queries import GroupIds
+from streams.log import get_log
+from streams.log.protocol import Bounds, PartitionRef
+from streams.models import Partition
+
+_PLACE = ("committed_offset", "dispatched_offset", "lost_through", "lost_count", "lost_acknowledged")
+_REF = ("partition_id", "group__stream__name", "partition__number")
+
+
+def lag_of(offsets: Iterable[GroupOffset]) -> int:
+    """Return the lag in all partitions together, from offsets that were loaded with their partitions."""
+    return sum(count_lag(bounds=_ends_of(each.partition), committed_offset=each.committed_offset) for each in offsets)
+
+
+def lost_of(offsets: Iterable[GroupOffset]) -> int:
+    """Return what was lost in all partitions together, from offsets that were loaded with their partitions."""
+    return sum(_place_of(each).lost(_ends_of(each.partition)) for each in offsets)
+
+
+def lost_total_of(offsets: Iterable[GroupOffset]) -> int:
+    """Return what was ever lost in all partitions together, from offsets that were loaded with their partitions."""
+    return sum(_place_of(each).lost_total(_ends_of(each.partition)) for each in offsets)
+
+
+def by_lag(groups: QuerySet[ConsumerGroup]) -> QuerySet[ConsumerGroup]:
+    """The same groups, furthest behind first: `lag_of` in SQL, to sort by."""
+    begun = Greatest(F("offsets__committed_offset"), F("offsets__partition__earliest_offset") - 1)
+    lag = Greatest(F("offsets__partition__head_offset") - begun, 0)
+    return groups.annotate(total_lag=Sum(lag)).order_by("-total_lag", "pk")
+
+
+def that_lost(groups: QuerySet[ConsumerGroup]) -> QuerySet[ConsumerGroup]:
+    """Those of the groups that have lost something that nobody has acknowledged."""
+    reached = Greatest("committed_offset", "dispatched_offset", "lost_through")
+    offsets = GroupOffset.objects.annotate(reached=reached)
+    lost = offsets.filter(lost_count__gt=F("lost_acknowledged")) | offsets.filter(
+        partition__earliest_offset__gt=F("reached") + 1
+    )
+    return groups.filter(pk__in=lost.values("group_id"))
+
+
+def list_progress(group: ConsumerGroup, *, now: datetime) -> list[PartitionProgress]:
+    """Return how far a group has come, partition by partition, in three queries."""
+    return progress_of([group.pk], now=now).get(group.pk, [])
+
+
+def progress_of(
+    group_ids: GroupIds, *, now: datetime, bounds: Mapping[int, Bounds] | None = None
+) -> dict[int, list[PartitionProgress]]:
+    """Return how far each group has come, by its id, partition by partition, in at most three queries.
+
+    Args:
+        bounds: the ends of their partitions by id, if they are known; partitions without are left out.
+    """
+    rows = GroupOffset.objects.filter(group_id__in=group_ids).order_by("partition__number")
+    found = [
+        (group_id, PartitionRef(*row[:3]), Place(*row[3:]))
+        for group_id, *row in rows.values_list("group_id", *_REF, *_PLACE)
+    ]
+    log = get_log()
+    if bounds is None:
+        bounds = log.bounds(list({partition for _, partition, _ in found}))
+    known = [each for each in found if each[1].id in bounds]
+    moments = log.recorded_after([(partition, place.committed_offset) for _, partition, place in known])
+    progress: dict[int, list[PartitionProgress]] = {}
+    for (group_id, partition, place), moment in zip(known, moments, strict=True):
+        ends = bounds[partition.id]
+        # What was appended after the ends were read lies beyond them.
+        since = moment if place.committed_offset < ends.head_offset else None
+        age = max(0.0, (now - since).total_seconds()) if since else None
+        progress.setdefault(group_id, []).append(PartitionProgress(partition, place, ends, lag_seconds=age))
+    return progress
+
+
+def places_of(group: ConsumerGroup) -> dict[int, Place]:
+    """Return where the group stands, by partition id."""
+    rows = GroupOffset.objects.filter(group=group).values_list("partition_id", *_PLACE)
+    return {partition_id: Place(*place) for partition_id, *place in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What a group has lost in one partition and nobody has acknowledged.
+
+    Attributes:
+        first_offset, last_offset: between these it lies.
+        counted_at: when the last of it was noticed; None: not yet.
+    """
+
+    partition: int
+    event_count: int
+    first_offset: int
+    last_offset: int
+    counted_at: datetime | None
+
+
+def list_losses(group: ConsumerGroup) -> list[Loss]:
+    """Return what the group has lost and nobody has acknowledged, by partition, in two queries."""
+    offsets = list(GroupOffset.objects.filter(group=group).select_related("partition").order_by("partition__number"))
+    refs = [PartitionRef(each.partition_id, "", each.partition.number) for each in offsets]
+    bounds = get_log().bounds(refs)
+    return [
+        _loss_of(each, bounds[each.partition_id])
+        for each in offsets
+        if each.partition_id in bounds and _place_of(each).lost(bounds[each.partition_id])
+    ]
+
+
+def _loss_of(offset: GroupOffset, ends: Bounds) -> Loss:
+    place = _place_of(offset)
+    first, last = [offset.lost_first_offset], [offset.lost_last_offset]
+    if place.uncounted(ends):
+        first.append(max(place.reached_offset, place.lost_through) + 1)
+        last.append(ends.earliest_offset - 1)
+    return Loss(
+        partition=offset.partition.number,
+        event_count=place.lost(ends),
+        first_offset=min(each for each in first if each is not None),
+        last_offset=max(each for each in last if each is not None),
+        counted_at=offset.lost_at,
+    )
+
+
+def _place_of(offset: GroupOffset) -> Place:
+    return Place(*(getattr(offset, name) for name in _PLACE))
+
+
+def _ends_of(partition: Partition) -> Bounds:
+    return Bounds(partition.earliest_offset, partition.head_offset, partition.last_recorded_at)
