@@ -65,6 +65,11 @@ RETRY_DATABASE_SECONDS: Final = 5.0
 TRANSFER_EVENTS: Final = 1_000
 TRANSFER_BYTES: Final = 8 * 1024 * 1024
 
+# --- refused appends ---
+REJECTIONS_ROUND_SECONDS: Final = 2.0
+REJECTIONS_WINDOW_SECONDS: Final = 300
+REJECTIONS_KEEP_SECONDS: Final = 3600
+
 # --- alerts ---
 # Of a rule for many groups or streams so many are told at once: the worst.
 ALERTS_OF_ONE_RULE: Final = 50

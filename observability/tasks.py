@@ -7,6 +7,7 @@ from observability.alerts import evaluating, sending
 from observability.conf import ALERT_SEND_TICK_SECONDS, ALERTS_DELETE_ROWS, ALERTS_KEEP_SECONDS, ROLLUP_TICK_SECONDS
 from observability.numbers import rollups
 from observability.numbers.disk import sampling
+from observability.numbers.rejections import delete_old_rejections
 from observability.operations.simulations.services import drive_simulations as drive
 from observability.telemetry import heartbeat
 
@@ -56,9 +57,10 @@ def look_at_alert_rules() -> int:
 
 @shared_task(name="observability.delete_old_alerts")
 def delete_old_alerts() -> int:
-    """Delete alerts that ended more than 30 days ago; returns how many went."""
-    before = timezone.now() - timedelta(seconds=ALERTS_KEEP_SECONDS)
-    return evaluating.delete_old_alerts(before=before, limit=ALERTS_DELETE_ROWS)
+    """Delete alerts that ended more than 30 days ago, and old counts of refusals; returns how many rows went."""
+    now = timezone.now()
+    before = now - timedelta(seconds=ALERTS_KEEP_SECONDS)
+    return delete_old_rejections(now=now) + evaluating.delete_old_alerts(before=before, limit=ALERTS_DELETE_ROWS)
 
 
 @shared_task(name="observability.send_alert_messages")

@@ -52,4 +52,5 @@ KINDS: Final[dict[str, Kind]] = {
     What.RETENTION_RISK: Kind(Scope.GROUP, low=0, high=_YEAR, is_duration=True, from_below=True),
     What.SILENT_PRODUCER: Kind(Scope.STREAM, high=_YEAR, is_duration=True),
     What.DISK: Kind(Scope.INSTALLATION, high=100),
+    What.REJECTIONS: Kind(Scope.INSTALLATION),
 }

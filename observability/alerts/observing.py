@@ -12,9 +12,11 @@ from consumers.models import ConsumerGroup
 from consumers.queries import list_visible_groups
 from observability.alerts.kinds import KINDS, Scope
 from observability.alerts.owners import callers_of, may_use_channel
+from observability.conf import REJECTIONS_WINDOW_SECONDS
 from observability.models import AlertRule, What
 from observability.numbers.holdings import Holding, load_holdings
 from observability.numbers.outlook import GroupNumbers, list_group_numbers
+from observability.numbers.rejections import count_rejected_appends
 from observability.telemetry.disk import find_disk_standing
 from streams.models import Stream
 from streams.visible import list_streams
@@ -203,5 +205,7 @@ class _Numbers:
         return None if is_paused else max(0.0, (self.now - (heard_at or created_at)).total_seconds())
 
     def _of_installation(self, what: str) -> float | None:
+        if what == What.REJECTIONS:
+            return count_rejected_appends(now=self.now, seconds=REJECTIONS_WINDOW_SECONDS)
         standing = find_disk_standing(now=self.now)
         return None if standing is None else standing.used_bytes * 100 / standing.capacity_bytes

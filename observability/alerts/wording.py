@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from observability.alerts.kinds import KINDS
+from observability.conf import REJECTIONS_WINDOW_SECONDS
 from observability.models import What
 from observability.wording import duration, number_of
 
@@ -16,6 +17,7 @@ def _retention_risk(subject: str, value: float) -> str:
     return f"Retention takes events {when} that {subject} has not finished"
 
 
+_WINDOW: Final = duration(REJECTIONS_WINDOW_SECONDS)
 _SAID: Final[dict[str, Said]] = {
     What.DEAD_LETTERS: lambda subject, value: f"{subject} has {number_of(int(value), 'open dead letter')}",
     What.LAG: lambda subject, value: f"{subject} is {number_of(int(value), 'event')} behind",
@@ -23,6 +25,7 @@ _SAID: Final[dict[str, Said]] = {
     What.SILENT_GROUP: lambda subject, value: f"Nobody has read as {subject} for {duration(value)}",
     What.SILENT_PRODUCER: lambda subject, value: f"{subject} has got no event for {duration(value)}",
     What.RETENTION_RISK: _retention_risk,
+    What.REJECTIONS: lambda _subject, value: f"{number_of(int(value), 'append')} refused in {_WINDOW}",
     What.DISK: lambda _subject, value: f"The disk of the log is {int(value)} % full",
 }
 _NO_MORE: Final[dict[str, str]] = {

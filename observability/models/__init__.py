@@ -12,7 +12,7 @@ from observability.models.alerts import (
     What,
 )
 from observability.models.disk import DiskSample
-from observability.models.rollups import GroupMinute, Heartbeat, RollupCursor, StreamMinute, TypePeriod
+from observability.models.rollups import GroupMinute, Heartbeat, RejectedAppends, RollupCursor, StreamMinute, TypePeriod
 from observability.models.simulations import SimulationRun, SimulationState
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Heartbeat",
     "NotificationStatus",
     "Occasion",
+    "RejectedAppends",
     "RollupCursor",
     "SimulationRun",
     "SimulationState",

@@ -4,12 +4,15 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.db import Error
 from django.utils import timezone
 
 from accounts.roles import Role
 from accounts.services.teams import add_member, remove_member
 from consumers.models import GroupMember
-from observability.models import AlertChannel, AlertNotification, AlertRule, DiskSample
+from observability.models import AlertChannel, AlertNotification, AlertRule, DiskSample, RejectedAppends
+from observability.numbers.rejections import write_rejections
+from observability.tasks import delete_old_alerts
 from streams.models import Partition, StreamGrant
 from tests.client import ApiClient
 from tests.factories import (
@@ -24,6 +27,12 @@ from tests.factories import (
 from tests.observability.alerts.rules import look, make_channel, make_rule, texts
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_noted():
+    write_rejections()
+    RejectedAppends.objects.all().delete()
 
 
 def append(owner, stream, count=1):
@@ -125,6 +134,37 @@ def test_a_disk_that_fills_and_what_is_not_known_changes_nothing():
     assert look() == []
     DiskSample.objects.create(period=now, measured_at=now, used_bytes=50, capacity_bytes=100)
     assert look() == [("resolved", "")]
+
+
+def test_appends_that_are_refused_and_nothing_else_that_is():
+    admin, owner = make_user(Role.ADMIN), make_owner()
+    make_stream("orders", owner=owner, is_paused=True)
+    make_rule(admin, "rejections", threshold=4)
+    client = ApiClient(key=make_key(owner))
+    client.get("/streams/nowhere/events")
+    client.post("/streams/orders/consumer-groups", {})
+    client.post("/streams/orders/events", {"payload": 1})
+    client.post("/events", {"stream": "nowhere", "payload": 1})
+    ApiClient().post("/events", {"stream": "orders", "payload": 1})
+    assert (write_rejections(), write_rejections(), look()) == (3, 0, [])
+    client.post("/events", b"{")
+    write_rejections()
+    assert look() == [("fired", "")]
+    assert texts()[0].startswith("4 appends refused in 5 min (threshold 4)")
+    RejectedAppends.objects.update(minute=timezone.now() - timedelta(minutes=6))
+    assert look() == [("resolved", "")]
+    RejectedAppends.objects.update(minute=timezone.now() - timedelta(hours=2))
+    assert delete_old_alerts() == 1
+
+
+def test_refusals_that_cannot_be_written_down_now_are_later(monkeypatch):
+    client = ApiClient()
+    client.post("/events", {"stream": "orders", "payload": 1})
+    with monkeypatch.context() as patch:
+        patch.setattr(type(RejectedAppends.objects), "bulk_create", lambda *_, **__: (_ for _ in ()).throw(Error))
+        with pytest.raises(Error):
+            write_rejections()
+    assert write_rejections() == 1
 
 
 def test_a_rule_without_a_stream_is_about_all_that_its_owner_may_see_at_that_moment():
