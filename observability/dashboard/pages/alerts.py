@@ -160,7 +160,7 @@ class NewChannelPage(_AlertPage):
         except (DomainError, ValidationError) as error:
             form = refused_form(values, problem_of(error, request), CHANNEL_FIELDS, whole="name")
             return _again(self, "dashboard/_alert_channel_form.html", "New alert channel", self._context(form))
-        context = {"channel": view_channel(new.channel), "secret": new.secret}
+        context: dict[str, Any] = {"channel": view_channel(new.channel), "secret": new.secret}
         if is_htmx(request):
             response = self.part("dashboard/_alert_channel_secret.html", **context)
             response["HX-Trigger-After-Swap"] = "refresh-live"
