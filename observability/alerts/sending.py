@@ -5,6 +5,7 @@ sent and not marked goes out again under the same id: at least once, and a recei
 """
 
 import logging
+import threading
 import time
 
 from django.db import transaction
@@ -20,12 +21,26 @@ from observability.models import AlertChannel, AlertNotification, AlertState, No
 logger = logging.getLogger("eventflow.alerts")
 
 
-def send_due(*, seconds: float) -> int:
-    """Send what is due, one message after the other, and begin none after `seconds`; return how many were sent.
+# Receivers that do not answer keep a thread of the worker busy: one, and not those that carry the other ticks.
+_sending = threading.Lock()
 
-    Any number of workers may do so at once: each message is one's.
+
+def send_due(*, seconds: float) -> int:
+    """Send what is due, and begin no message after `seconds`; return how many were sent: 0 while a tick before sends.
+
+    Other workers may send at the same time: each message is one's.
     """
-    deadline, sent = time.monotonic() + seconds, 0
+    if not _sending.acquire(blocking=False):
+        return 0
+    try:
+        return send_until(time.monotonic() + seconds)
+    finally:
+        _sending.release()
+
+
+def send_until(deadline: float) -> int:
+    """Send what is due, one message after the other, and begin none after the deadline; return how many were sent."""
+    sent = 0
     while time.monotonic() < deadline:
         taken = run("take_message", lease_seconds=ALERT_LEASE_SECONDS)
         if not taken:

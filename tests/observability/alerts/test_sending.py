@@ -156,7 +156,7 @@ def test_of_many_senders_one_sends_each_message(receiver, watched):
     sent = []
 
     def send():
-        sent.append(send_alert_messages())
+        sent.append(sending.send_until(time.monotonic() + 60))
         connection.close()
 
     threads = [threading.Thread(target=send) for _ in range(4)]
@@ -166,6 +166,35 @@ def test_of_many_senders_one_sends_each_message(receiver, watched):
         thread.join()
     assert sum(sent) == 11
     assert len(receiver.ids) == len(set(receiver.ids)) == 11
+
+
+def test_a_receiver_that_does_not_answer_keeps_one_thread_of_a_worker_busy_and_no_more(receiver, watched):
+    arrived, go_on = threading.Event(), threading.Event()
+
+    def wait(handler):
+        arrived.set()
+        go_on.wait(20)
+        handler.send_response(204)
+        handler.end_headers()
+
+    receiver.answer = wait
+    look()
+    sent = []
+
+    def send():
+        sent.append(send_alert_messages())
+        connection.close()
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    assert arrived.wait(20)
+    let_pass(61)
+    assert look() == [("repeated", "orders/billing")]
+    AlertNotification.objects.filter(occasion="repeated").update(alert=None, occasion="test")
+    assert send_alert_messages() == 0
+    go_on.set()
+    thread.join()
+    assert sum(sent) == 2
 
 
 def test_what_happened_first_arrives_first_also_if_it_is_late(receiver, watched):
