@@ -129,6 +129,16 @@ def test_the_test_button_sends_a_test_and_its_outcome_is_shown(owner):
     assert again.status_code == 409
 
 
+def test_the_page_of_a_group_begins_a_rule_about_it(owner):
+    client = client_of(owner)
+    shown = client.get("/streams/orders/consumer-groups/billing").content.decode()
+    address = re.search(r'href="(/alerts/rules/new[^"]*)"', shown)[1].replace("&amp;", "&")
+    form = client.get(address).content.decode()
+    assert 'value="orders"' in form and 'value="billing"' in form
+    # A stream that its owner may not see is a word like any other.
+    assert 'value="&lt;b&gt;"' in client.get("/alerts/rules/new?stream=<b>").content.decode()
+
+
 def test_a_stopped_rule_says_why(owner):
     make_rule(owner, "lag")
     AlertRule.objects.update(stopped="not_visible")
