@@ -50,6 +50,7 @@ KINDS: Final[dict[str, Kind]] = {
     What.LAG_SECONDS: Kind(Scope.GROUP, high=_YEAR, is_duration=True),
     What.SILENT_GROUP: Kind(Scope.GROUP, high=_YEAR, is_duration=True),
     What.RETENTION_RISK: Kind(Scope.GROUP, low=0, high=_YEAR, is_duration=True, from_below=True),
+    What.LOST: Kind(Scope.GROUP),
     What.SILENT_PRODUCER: Kind(Scope.STREAM, high=_YEAR, is_duration=True),
     What.DISK: Kind(Scope.INSTALLATION, high=100),
     What.REJECTIONS: Kind(Scope.INSTALLATION),

@@ -192,6 +192,8 @@ class _Numbers:
             return standing.lag
         if what == What.LAG_SECONDS:
             return standing.lag_seconds or 0.0
+        if what == What.LOST:
+            return standing.lost
         if what == What.RETENTION_RISK:
             return outlook.retention_risk_seconds
         return self._silence(Scope.GROUP, standing.id, standing.last_seen_at)

@@ -25,11 +25,13 @@ _SAID: Final[dict[str, Said]] = {
     What.SILENT_GROUP: lambda subject, value: f"Nobody has read as {subject} for {duration(value)}",
     What.SILENT_PRODUCER: lambda subject, value: f"{subject} has got no event for {duration(value)}",
     What.RETENTION_RISK: _retention_risk,
+    What.LOST: lambda subject, value: f"{subject} has lost {number_of(int(value), 'event')} to retention",
     What.REJECTIONS: lambda _subject, value: f"{number_of(int(value), 'append')} refused in {_WINDOW}",
     What.DISK: lambda _subject, value: f"The disk of the log is {int(value)} % full",
 }
 _NO_MORE: Final[dict[str, str]] = {
     What.RETENTION_RISK: "Retention no longer reaches what {subject} has not finished",
+    What.LOST: "What {subject} has lost was acknowledged",
     What.SILENT_GROUP: "{subject} is no longer silent",
     What.SILENT_PRODUCER: "{subject} is no longer silent",
 }

@@ -23,6 +23,7 @@ class What(models.TextChoices):
     SILENT_GROUP = "silent_group", "a group that nobody reads as"
     SILENT_PRODUCER = "silent_producer", "a stream that nobody appends to"
     RETENTION_RISK = "retention_risk", "unfinished events that retention will take soon"
+    LOST = "lost", "events that retention took before a group had finished them"
     DISK = "disk", "how full the disk of the log is"
     REJECTIONS = "rejections", "appends that were refused"
 

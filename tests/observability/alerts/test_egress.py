@@ -217,21 +217,22 @@ def test_a_name_that_is_resolved_too_slowly_is_not_waited_for(monkeypatch):
     go_on.set()
 
 
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl here to make a certificate with")
+    folder = tmp_path_factory.mktemp("tls")
+    command = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=receiver.example "
+        "-addext subjectAltName=DNS:receiver.example"
+    )
+    subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
+    return folder
+
+
 @pytest.mark.processes
 class TestTls:
     """With certificates made for the test; the machine's own list of authorities is not touched."""
-
-    @pytest.fixture(scope="class")
-    def certificate(self, tmp_path_factory):
-        if shutil.which("openssl") is None:
-            pytest.skip("no openssl here to make a certificate with")
-        folder = tmp_path_factory.mktemp("tls")
-        command = (
-            "openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=receiver.example "
-            "-addext subjectAltName=DNS:receiver.example"
-        )
-        subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
-        return folder
 
     @pytest.fixture
     def post(self, certificate, settings, monkeypatch):

@@ -10,11 +10,14 @@ from django.utils import timezone
 from accounts.roles import Role
 from accounts.services.teams import add_member, remove_member
 from consumers.models import GroupMember
+from consumers.services.losses import acknowledge_loss
 from observability.models import AlertChannel, AlertNotification, AlertRule, DiskSample, RejectedAppends
 from observability.numbers.rejections import write_rejections
 from observability.tasks import delete_old_alerts
 from streams.models import Partition, StreamGrant
 from tests.client import ApiClient
+from tests.consumers.leases import info
+from tests.consumers.test_losses import take
 from tests.factories import (
     make_dead_letter,
     make_group,
@@ -118,6 +121,24 @@ def test_retention_that_comes_near():
     assert "Retention takes events in 59 min" in texts()[0]
     type(stream).objects.update(retention_max_age_seconds=None)
     assert look() == [("resolved", "orders/billing")]
+
+
+def test_what_retention_took_unfinished_until_somebody_acknowledges_it():
+    owner = make_owner()
+    stream = make_stream("orders", owner=owner)
+    group = make_group(stream, "billing")
+    make_rule(owner, "lost", stream="orders", threshold=2)
+    append(owner, stream)
+    append(owner, stream)
+    append(owner, stream)
+    take(group, keep=2)
+    assert look() == []
+    take(group, keep=1)
+    assert look() == [("fired", "orders/billing")]
+    assert texts()[0].startswith("orders/billing has lost 2 events to retention (threshold 2)")
+    acknowledge_loss(stream=info(group), group=group, lost_total=2)
+    assert look() == [("resolved", "orders/billing")]
+    assert texts()[1].startswith("Resolved: What orders/billing has lost was acknowledged")
 
 
 def test_a_disk_that_fills_and_what_is_not_known_changes_nothing():
