@@ -302,6 +302,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     # Fields of one name with different words need names of their own.
     "ENUM_NAME_OVERRIDES": {
+        "AlertChannelKindEnum": ["webhook", "slack", "email"],
         "GroupRightEnum": ["use", "manage"],
         "StreamRightEnum": ["produce", "consume", "manage"],
         "CommitStatusEnum": ["committed", "outdated"],
