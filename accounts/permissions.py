@@ -82,6 +82,16 @@ class PersonOnly(AnyCaller):
         return True
 
 
+class PersonWithRole(PersonOnly):
+    """A person who may do something at all."""
+
+    def has_permission(self, request: Any, view: Any) -> bool:
+        super().has_permission(request, view)
+        if not request.user.rights:
+            raise ScopeMissing("This needs a role. Ask an admin for one.")
+        return True
+
+
 class MayConsumeOrProduce(AnyCaller):
     """An address with both verbs: reading takes the right to consume, appending the right to produce."""
 

@@ -10,6 +10,8 @@ GROUPS = "groups"
 KEYS = "keys"
 STORED_MIB = "stored_mib"
 SIMULATIONS = "simulations"
+ALERT_RULES = "alert_rules"
+ALERT_CHANNELS = "alert_channels"
 
 
 def quota_of(quota: str) -> int | None:

@@ -4,8 +4,12 @@
 embedded servers in `$EVENTFLOW_HOME/run.env`, so that any other command finds the same servers.
 """
 
+import ipaddress
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -65,6 +69,73 @@ def one_of(name: str, choices: Sequence[str], *, default: str) -> str:
         if choice.lower() == text.lower():
             return choice
     raise _no_use(name, text, f"{', '.join(choices[:-1])} or {choices[-1]}", default)
+
+
+def web_address(name: str) -> str:
+    """Where a site begins, without a slash at the end; empty if it is not set."""
+    text = env.str(name, default="")
+    if text and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+(/[\w.~/-]*)?", text, re.ASCII):
+        raise _no_use(name, text, "an address that begins with https:// or http://, without ? and #", "not known")
+    return text.rstrip("/")
+
+
+class Places(NamedTuple):
+    """Hosts by name, and networks."""
+
+    hosts: frozenset[str]
+    networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
+
+
+def places(name: str) -> Places:
+    """Hosts, addresses and networks, separated by commas; none if it is not set."""
+    hosts, networks = set(), []
+    for text in filter(None, (part.strip().lower() for part in env.str(name, default="").split(","))):
+        try:
+            networks.append(ipaddress.ip_network(text))
+        except ValueError:
+            if "/" in text or not re.fullmatch(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?", text, re.ASCII):
+                raise _no_use(name, text, "names of hosts, addresses and networks (10.0.0.0/8)", "empty") from None
+            hosts.add(text)
+    return Places(frozenset(hosts), tuple(networks))
+
+
+class MailServer(NamedTuple):
+    """Where mail is handed in, and how."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    # From the beginning, or after STARTTLS.
+    uses_ssl: bool
+    uses_tls: bool
+
+
+_MAIL_PORTS = {"smtp": 25, "smtp+tls": 587, "smtp+ssl": 465}
+
+
+def mail_server(name: str) -> MailServer | None:
+    """A mail server as `smtp+tls://user:password@host:587`; None if it is not set."""
+    text = env.str(name, default="")
+    if not text:
+        return None
+    try:
+        url = urlsplit(text)
+        host, port = url.hostname, url.port
+    except ValueError:
+        host = None
+    if not host or url.scheme not in _MAIL_PORTS or url.path.strip("/") or url.query or url.fragment:
+        wanted = "smtp://, smtp+tls:// or smtp+ssl://, then user:password@host:port (% as %25, @ as %40)"
+        # Without its value: there may be a password in it.
+        raise _no_use(name, "an address that is no mail server's", wanted, "empty: no e-mail is sent")
+    return MailServer(
+        host=host,
+        port=port or _MAIL_PORTS[url.scheme],
+        user=unquote(url.username or ""),
+        password=unquote(url.password or ""),
+        uses_ssl=url.scheme == "smtp+ssl",
+        uses_tls=url.scheme == "smtp+tls",
+    )
 
 
 def _no_use(name: str, text: str, wanted: str, default: str) -> ImproperlyConfigured:

@@ -11,7 +11,18 @@ from django.core.exceptions import ImproperlyConfigured
 
 from accounts.process_id import process_id
 from eventflow_site.database import WatchfulConnection
-from eventflow_site.environment import BASE_DIR, HOME, env, one_of, seconds, whole_number, yes_or_no
+from eventflow_site.environment import (
+    BASE_DIR,
+    HOME,
+    env,
+    mail_server,
+    one_of,
+    places,
+    seconds,
+    web_address,
+    whole_number,
+    yes_or_no,
+)
 
 
 def required(name: str, purpose: str) -> str:
@@ -33,6 +44,8 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[:
 if "*" in ALLOWED_HOSTS:
     raise ImproperlyConfigured("ALLOWED_HOSTS is '*', which lets anybody choose the name in our links. List the names.")
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+# Where people reach this installation: links in what is sent to them begin with it.
+PUBLIC_URL = web_address("EVENTFLOW_PUBLIC_URL")
 ROOT_URLCONF = "eventflow_site.urls"
 WSGI_APPLICATION = "eventflow_site.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -198,6 +211,13 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "drive-simulations": {"task": "observability.drive_simulations", "schedule": 1.0, "options": {"expires": 1}},
     "record-tick": {"task": "observability.record_tick", "schedule": 10.0, "options": {"expires": 10}},
     "sample-disk": {"task": "observability.sample_disk", "schedule": 60.0, "options": {"expires": 60}},
+    "look-at-alert-rules": {
+        "task": "observability.look_at_alert_rules",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
+    "send-alert-messages": {"task": "observability.send_alert_messages", "schedule": 2.0, "options": {"expires": 2}},
+    "delete-old-alerts": {"task": "observability.delete_old_alerts", "schedule": 300.0, "options": {"expires": 300}},
 }
 
 # --- users, sessions, tokens ------------------------------------------------------------------------
@@ -282,6 +302,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     # Fields of one name with different words need names of their own.
     "ENUM_NAME_OVERRIDES": {
+        "AlertChannelKindEnum": ["webhook", "slack", "email"],
         "GroupRightEnum": ["use", "manage"],
         "StreamRightEnum": ["produce", "consume", "manage"],
         "CommitStatusEnum": ["committed", "outdated"],
@@ -316,6 +337,8 @@ QUOTAS = {
     "keys": whole_number("EVENTFLOW_QUOTA_KEYS", default=0),
     "stored_mib": whole_number("EVENTFLOW_QUOTA_STORED_MIB", default=0),
     "simulations": whole_number("EVENTFLOW_QUOTA_SIMULATIONS", default=0),
+    "alert_rules": whole_number("EVENTFLOW_QUOTA_ALERT_RULES", default=100),
+    "alert_channels": whole_number("EVENTFLOW_QUOTA_ALERT_CHANNELS", default=20),
 }
 # What a key, and an owner with all keys together, may do a second in the long run, and for so many seconds at once;
 # 0: as much as they like.
@@ -339,6 +362,16 @@ DEFAULT_RETENTION_DAYS = whole_number("EVENTFLOW_DEFAULT_RETENTION_DAYS", defaul
 # nobody knows how full it is.
 DISK_PATH = env.str("EVENTFLOW_DISK_PATH", default="")
 DISK_CAPACITY_BYTES = whole_number("EVENTFLOW_DISK_GIB", default=0) * 2**30
+
+# --- alerts: mail through this server, and inner addresses that alerts may be sent to -----------------------
+MAIL_SERVER = mail_server("EMAIL_URL")
+if MAIL_SERVER is not None:
+    EMAIL_HOST, EMAIL_PORT = MAIL_SERVER.host, MAIL_SERVER.port
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = MAIL_SERVER.user, MAIL_SERVER.password
+    EMAIL_USE_SSL, EMAIL_USE_TLS = MAIL_SERVER.uses_ssl, MAIL_SERVER.uses_tls
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="") or "eventflow@localhost"
+ALERT_EGRESS_ALLOW = places("EVENTFLOW_ALERT_EGRESS_ALLOW")
 
 METRICS_TOKEN = env.str("EVENTFLOW_METRICS_TOKEN", default="")
 # Two extras (requirements-extras.txt), off unless asked for: traces to an OpenTelemetry collector, errors to Sentry.

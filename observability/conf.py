@@ -64,3 +64,26 @@ RETRY_DATABASE_SECONDS: Final = 5.0
 # --- export and import: what goes through memory at once ---
 TRANSFER_EVENTS: Final = 1_000
 TRANSFER_BYTES: Final = 8 * 1024 * 1024
+
+# --- refused appends ---
+REJECTIONS_ROUND_SECONDS: Final = 2.0
+REJECTIONS_WINDOW_SECONDS: Final = 300
+REJECTIONS_KEEP_SECONDS: Final = 3600
+
+# --- alerts ---
+# Of a rule for many groups or streams so many are told at once: the worst.
+ALERTS_OF_ONE_RULE: Final = 50
+CHANNELS_OF_ONE_RULE: Final = 10
+MAX_ALERT_FOR_SECONDS: Final = 7 * 86400
+MIN_ALERT_REPEAT_SECONDS: Final = 60
+MAX_ALERT_REPEAT_SECONDS: Final = 30 * 86400
+ALERTS_KEEP_SECONDS: Final = 30 * 86400
+ALERTS_DELETE_ROWS: Final = 1_000
+ALERT_TEST_INTERVAL_SECONDS: Final = 10
+# What one try may take in all; what is taken for longer is taken from who has it.
+ALERT_SEND_SECONDS: Final = 10.0
+ALERT_LEASE_SECONDS: Final = 60
+ALERT_SEND_TICK_SECONDS: Final = 20.0
+# After so many seconds a channel that failed is tried again; the last one repeats, until a message is a day old.
+ALERT_BACKOFF_SECONDS: Final = (10, 30, 60, 300, 900, 1800, 3600)
+ALERT_GIVE_UP_SECONDS: Final = 86400

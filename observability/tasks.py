@@ -1,9 +1,13 @@
+from datetime import timedelta
+
 from celery import shared_task
 from django.utils import timezone
 
-from observability.conf import ROLLUP_TICK_SECONDS
+from observability.alerts import evaluating, sending
+from observability.conf import ALERT_SEND_TICK_SECONDS, ALERTS_DELETE_ROWS, ALERTS_KEEP_SECONDS, ROLLUP_TICK_SECONDS
 from observability.numbers import rollups
 from observability.numbers.disk import sampling
+from observability.numbers.rejections import delete_old_rejections
 from observability.operations.simulations.services import drive_simulations as drive
 from observability.telemetry import heartbeat
 
@@ -43,3 +47,23 @@ def sample_disk() -> int:
 def drive_simulations() -> int:
     """Send what is due of the running simulations; returns how many events were sent."""
     return drive(now=timezone.now())
+
+
+@shared_task(name="observability.look_at_alert_rules")
+def look_at_alert_rules() -> int:
+    """See which alerts fire, repeat and end; returns how many did."""
+    return evaluating.evaluate_rules()
+
+
+@shared_task(name="observability.delete_old_alerts")
+def delete_old_alerts() -> int:
+    """Delete alerts that ended more than 30 days ago, and old counts of refusals; returns how many rows went."""
+    now = timezone.now()
+    before = now - timedelta(seconds=ALERTS_KEEP_SECONDS)
+    return delete_old_rejections(now=now) + evaluating.delete_old_alerts(before=before, limit=ALERTS_DELETE_ROWS)
+
+
+@shared_task(name="observability.send_alert_messages")
+def send_alert_messages() -> int:
+    """Send the messages about alerts that are due; returns how many were sent."""
+    return sending.send_due(seconds=ALERT_SEND_TICK_SECONDS)

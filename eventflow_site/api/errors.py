@@ -27,6 +27,8 @@ from accounts.http.parsers import has_no_body
 from consumers.errors import LeaseLost
 from eventflow_site.api.problems import Problem
 from eventflow_site.api.statuses import RETRYABLE_ERRORS, RETRYABLE_STATUSES, status_of
+from observability.numbers.rejections import note_rejected_append
+from streams.api.append import AppendView
 from streams.errors import AppendNotStored, AppendOutcomeUnknown, InvalidEvents
 from streams.metrics import count_rejection
 
@@ -43,6 +45,8 @@ def problem_handler(error: Exception, context: dict[str, Any]) -> HttpResponse:
     request = context["request"]
     problem = problem_of(error, request)
     count_rejection(problem.code)
+    if request.method == "POST" and isinstance(context.get("view"), AppendView):
+        note_rejected_append()
     response = problem.as_response(request)
     if response.status_code == 401:
         response["WWW-Authenticate"] = 'Bearer realm="eventflow"'

@@ -88,6 +88,11 @@ STATUS_OF: dict[type[DomainError], int] = {
     # simulations
     observability.InvalidTemplate: 422,
     observability.SimulationNotFound: 404,
+    # alerts
+    observability.AlertRuleNotFound: 404,
+    observability.AlertChannelNotFound: 404,
+    observability.AlertChannelInUse: 409,
+    observability.AlertTestUnderWay: 409,
 }
 
 # Worth sending again as it is; everything else needs a change first.

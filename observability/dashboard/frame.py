@@ -48,6 +48,7 @@ _ENTRIES: tuple[tuple[str, tuple[tuple[str, str, str, str, str, Right | None], .
             ("streams", "Streams", "streams", "queue-list", "s", None),
             ("groups", "Consumers", "consumer-groups", "users", "c", Right.CONSUME),
             ("dead-letters", "Dead letters", "dead-letters", "exclamation-triangle", "d", Right.CONSUME),
+            ("alerts", "Alerts", "alerts", "bell-alert", "l", Right.CONSUME),
         ),
     ),
     (

@@ -1,16 +1,37 @@
-"""What has been added up of the log, when the timers last ticked, how full the disk is, and which simulations run."""
+"""What was added up of the log, ticks of the timers, how full the disk is, running simulations, and alerts."""
 
+from observability.models.alerts import (
+    Alert,
+    AlertChannel,
+    AlertNotification,
+    AlertRule,
+    AlertState,
+    ChannelKind,
+    NotificationStatus,
+    Occasion,
+    What,
+)
 from observability.models.disk import DiskSample
-from observability.models.rollups import GroupMinute, Heartbeat, RollupCursor, StreamMinute, TypePeriod
+from observability.models.rollups import GroupMinute, Heartbeat, RejectedAppends, RollupCursor, StreamMinute, TypePeriod
 from observability.models.simulations import SimulationRun, SimulationState
 
 __all__ = [
+    "Alert",
+    "AlertChannel",
+    "AlertNotification",
+    "AlertRule",
+    "AlertState",
+    "ChannelKind",
     "DiskSample",
     "GroupMinute",
     "Heartbeat",
+    "NotificationStatus",
+    "Occasion",
+    "RejectedAppends",
     "RollupCursor",
     "SimulationRun",
     "SimulationState",
     "StreamMinute",
     "TypePeriod",
+    "What",
 ]

@@ -100,3 +100,16 @@ class GroupMinute(models.Model):
 
     def __str__(self) -> str:
         return f"{self.group_id} {self.minute:%F %H:%M} {self.committed_offset}/{self.head_offset}"
+
+
+class RejectedAppends(models.Model):
+    """Appends that were refused in one minute, by all web servers; kept for an hour."""
+
+    minute = models.DateTimeField(primary_key=True)
+    count = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        verbose_name = "rejected appends"
+
+    def __str__(self) -> str:
+        return f"{self.minute:%F %H:%M} {self.count}"

@@ -10,10 +10,12 @@ from accounts.roles import Role
 from consumers.models import DeadLetter
 from consumers.services.dead_letters.report import report_dead_letter
 from consumers.services.leasing import Nack, lease_deliveries, nack_deliveries
+from observability.models import AlertNotification, AlertRule
 from streams.lookup import load_stream
 from tests.browser.accessibility import assert_accessible, assert_legible
 from tests.browser.conftest import PASSWORD, Site
 from tests.browser.story import HOSTILE, Story, append, tell_story
+from tests.observability.alerts.rules import look, make_channel, make_rule
 
 FOR_ALL = ["/", "/streams", "/keys", "/audit", "/account"]
 FOR_CONSUMERS = [
@@ -40,6 +42,12 @@ FOR_CONSUMERS = [
     "/dead-letters/{letter}",
     "/dead-letters/{letter}/discard",
     "/dead-letters/redrive?stream=orders",
+    "/alerts",
+    "/alerts/rules/new",
+    "/alerts/rules/{rule}/change",
+    "/alerts/rules/{rule}/delete",
+    "/alerts/channels/new",
+    "/alerts/channels/{channel}/delete",
 ]
 FOR_PRODUCERS = [
     "/send",
@@ -80,11 +88,17 @@ def story(site) -> Story:
     leased = lease_deliveries(stream=stream, group=told.leasing_group, consumer="w", max_events=2)
     nacks = [Nack(each.id, each.token, HOSTILE, is_terminal=False) for each in leased.deliveries]
     nack_deliveries(group=told.leasing_group, nacks=nacks)
+    channel = make_channel(told.owner, name=HOSTILE[:120])
+    make_rule(told.owner, "dead_letters", channel, stream="orders")
+    look()
+    AlertNotification.objects.update(last_error=HOSTILE[:300])
     return told
 
 
 def address(path: str, story: Story) -> str:
-    return path.format(letter=DeadLetter.objects.order_by("pk").values_list("pk", flat=True)[0], key=story.key.key_id)
+    letter = DeadLetter.objects.order_by("pk").values_list("pk", flat=True)[0]
+    rule = AlertRule.objects.get()
+    return path.format(letter=letter, key=story.key.key_id, rule=rule.pk, channel=rule.channels.get().pk)
 
 
 @pytest.mark.parametrize("path", FOR_ALL + FOR_CONSUMERS + FOR_PRODUCERS)

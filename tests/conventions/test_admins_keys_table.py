@@ -81,6 +81,19 @@ nar pla roo
 200 403 200  POST /dead-letters/redrive
 200 403 200  POST /dead-letters/discard
 404 404 200  GET /dead-letters/bulk-actions/{bulk}
+403 403 403  GET /alerts
+403 403 403  GET /alert-rules
+403 403 403  POST /alert-rules
+403 403 403  GET /alert-rules/{rule}
+403 403 403  PATCH /alert-rules/{rule}
+403 403 403  DELETE /alert-rules/{rule}
+403 403 403  POST /alert-rules/{rule}/test
+403 403 403  GET /alert-channels
+403 403 403  POST /alert-channels
+403 403 403  GET /alert-channels/{channel}
+403 403 403  PATCH /alert-channels/{channel}
+403 403 403  DELETE /alert-channels/{channel}
+403 403 403  POST /alert-channels/{channel}/test
 """
 EXPECTED = {
     template_of(line[len("nar pla roo") :].strip()): dict(zip(ACTORS, line.split()[:3], strict=True))

@@ -8,7 +8,17 @@ from tests.conventions.source import PROJECT, nodes
 
 DOCUMENT = PROJECT / "docs" / "configuration.md"
 # Functions of ours that take a variable's name first.
-READERS = {"required", "_number", "whole_number", "seconds", "yes_or_no", "one_of"}
+READERS = {
+    "required",
+    "_number",
+    "whole_number",
+    "seconds",
+    "yes_or_no",
+    "one_of",
+    "web_address",
+    "places",
+    "mail_server",
+}
 # Methods of os.environ and of django-environ's Env. `setdefault` writes.
 METHODS = {"get", "str", "int", "bool", "float", "list", "url", "db_url", "pop"}
 OBJECTS = {"env", "environ"}

@@ -7,11 +7,12 @@ from streams.models import Partition
 from tests.client import ApiClient
 from tests.conventions.test_permission_table import ROWS, Cast
 from tests.factories import make_bulk_action, make_dead_letter, make_group, make_key, make_stream, make_token, make_user
+from tests.observability.alerts.rules import make_channel, make_rule
 
 pytestmark = [pytest.mark.exhaustive, pytest.mark.usefixtures("db_with_commits")]
 
 # The collections that show only what the caller may see need no pair.
-WITH_AN_ID = [row for row in ROWS if "{" in row[1] or row == ("POST", "/events")]
+WITH_AN_ID = [row for row in ROWS if "{" in row[1] or row in (("POST", "/events"), ("POST", "/alert-rules"))]
 
 
 def as_bytes(answer) -> tuple[int, bytes, dict[str, str]]:
@@ -36,6 +37,9 @@ def test_a_foreign_object_answers_as_a_missing_one(row):
     bulk_action = make_bulk_action(cast.users["owner"])
     foreign |= {"leasing": leasing.name, "letter": str(make_dead_letter(leasing).pk), "bulk": str(bulk_action.pk)}
     missing |= {"leasing": leasing.name, "letter": "999999999999", "bulk": "999999999999"}
+    owner = cast.users["owner"]
+    foreign |= {"rule": str(make_rule(owner, "lag").pk), "channel": str(make_channel(owner).pk)}
+    missing |= {"rule": "999999999999", "channel": "999999999999"}
     assert cast.clients["owner"].post("/events", {"stream": "foreign-1", "payload": 1}).status_code == 202
     for asker in ("strange", "other", "all-roles"):
         answers = [cast.send(asker, method, path, body, names) for names in (foreign, missing)]

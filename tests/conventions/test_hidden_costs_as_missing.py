@@ -76,6 +76,7 @@ def test_over_the_api(cast, line, body):
     method, path = line.split(" ", 1)
     names = {"stream": HIDDEN, "group": "billing", "leasing": "shipping", "new": "new-one", "key": "0" * 12}
     names["letter"] = HIDDEN_LETTER
+    names |= {"rule": "1", "channel": "1"}
     for asker in ("strange", "other", "all-roles"):
         assert_costs_the_same(cast, lambda names, asker=asker: cast.send(asker, method, path, body, names), names)
 

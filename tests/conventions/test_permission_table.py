@@ -35,6 +35,7 @@ from tests.factories import (
     make_token,
     make_user,
 )
+from tests.observability.alerts.rules import make_channel, make_rule
 
 pytestmark = [pytest.mark.exhaustive, pytest.mark.usefixtures("db_with_commits")]
 
@@ -68,6 +69,9 @@ USE = {"user": "friend@example.com", "rights": ["use"]}
 WHY = {"reason": "asked for"}
 SEEN = {"lost_total": 0}
 BULK = {"filter": {"stream": "{stream}"}, "dry_run": True}
+# `#` stands before a number: of a channel of the actor's own.
+RULE = {"what": "lag", "stream": "{stream}", "group": "{group}", "threshold": 1, "channels": ["#{own}"]}
+CHANNEL = {"kind": "webhook", "name": "n", "url": "https://receiver.example/"}
 
 # Method and route, a valid body, and the status for each actor in the order of ACTORS.
 TABLE: list[tuple[str, Any, str]] = [
@@ -134,6 +138,20 @@ TABLE: list[tuple[str, Any, str]] = [
     ("POST /dead-letters/redrive", BULK, "                200 200 200 200 403 200 200 403 403 403 403 200 401"),
     ("POST /dead-letters/discard", BULK, "                200 200 200 200 403 200 200 403 403 403 403 200 401"),
     ("GET /dead-letters/bulk-actions/{bulk}", None, "     200 200 404 404 404 404 404 403 403 404 403 404 401"),
+    # Alerts outlive the credential that asks for them: people make them.
+    ("GET /alerts", None, "                               200 200 200 403 200 200 200 403 403 403 403 403 401"),
+    ("GET /alert-rules", None, "                          200 200 200 403 200 200 200 403 403 403 403 403 401"),
+    ("POST /alert-rules", RULE, "                         201 201 201 403 201 404 404 403 403 403 403 403 401"),
+    ("GET /alert-rules/{rule}", None, "                   200 200 404 403 404 404 404 403 403 403 403 403 401"),
+    ("PATCH /alert-rules/{rule}", {"paused": True}, "     200 200 404 403 404 404 404 403 403 403 403 403 401"),
+    ("DELETE /alert-rules/{rule}", None, "                204 204 404 403 404 404 404 403 403 403 403 403 401"),
+    ("POST /alert-rules/{rule}/test", None, "             202 202 404 403 404 404 404 403 403 403 403 403 401"),
+    ("GET /alert-channels", None, "                       200 200 200 403 200 200 200 403 403 403 403 403 401"),
+    ("POST /alert-channels", CHANNEL, "                   201 201 201 403 201 201 201 403 403 403 403 403 401"),
+    ("GET /alert-channels/{channel}", None, "             200 200 404 403 404 404 404 403 403 403 403 403 401"),
+    ("PATCH /alert-channels/{channel}", {"name": "m"}, "  200 200 404 403 404 404 404 403 403 403 403 403 401"),
+    ("DELETE /alert-channels/{channel}", None, "          204 204 404 403 404 404 404 403 403 403 403 403 401"),
+    ("POST /alert-channels/{channel}/test", None, "       202 202 404 403 404 404 404 403 403 403 403 403 401"),
 ]
 
 # Without credentials: signing in and its like, and what the API says of itself.
@@ -181,6 +199,7 @@ class Cast:
     def __init__(self) -> None:
         self.users = Made(lambda name: make_user(*ROLES[name], email=f"{name}@example.com"))
         self.clients = Made(self._client)
+        self.own_channels = Made(lambda name: str(make_channel(self.users[name]).pk))
         self._known: dict[tuple[str, bool], dict[str, str]] = {}
 
     def _client(self, actor: str) -> ApiClient:
@@ -207,6 +226,7 @@ class Cast:
 
     def send(self, actor: str, method: str, path: str, body: Any, names: dict[str, str]) -> Any:
         client = self.clients[actor]
+        names = names | {"own": self.own_channels[actor] if actor in ROLES else "1"}
         path = _filled(path, names)
         if method in ("GET", "DELETE", "PUT"):
             return {"GET": client.get, "DELETE": client.delete, "PUT": client.put}[method](path)
@@ -234,6 +254,8 @@ class Cast:
             "leasing": leasing.name,
             "letter": str(make_dead_letter(leasing).pk),
             "bulk": str(make_bulk_action(owner).pk),
+            "rule": str(make_rule(owner, "lag").pk),
+            "channel": str(make_channel(owner).pk),
         }
 
 
@@ -245,6 +267,7 @@ def _filled(value: Any, names: dict[str, str]) -> Any:
     if isinstance(value, str):
         for name, text in names.items():
             value = value.replace(f"{{{name}}}", text)
+        return int(value[1:]) if value.startswith("#") else value
     return value
 
 
@@ -257,6 +280,8 @@ def template_of(line: str) -> tuple[str, str]:
         .replace("{friend}", "{user}")
         .replace("{letter}", "{dead_letter_id}")
         .replace("{bulk}", "{action_id}")
+        .replace("{rule}", "{rule_id}")
+        .replace("{channel}", "{channel_id}")
     )
     path = path.replace("{grant}", "{grant_id}").replace("{group_grant}", "{grant_id}")
     return method, path

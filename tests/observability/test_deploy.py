@@ -336,6 +336,7 @@ def test_databases_are_reached_by_those_who_work_with_them_alone():
         assert "ports" not in COMPOSE["services"][database]
     assert {name for name in COMPOSE["services"] if "data" in networks_of(name)} == {*OURS, "postgres", "valkey"}
     assert {name for name in COMPOSE["services"] if "edge" in networks_of(name)} == {"web"}
+    assert {name for name in COMPOSE["services"] if "outside" in networks_of(name)} == {"worker"}
     assert set().union(*map(networks_of, COMPOSE["services"])) == COMPOSE["networks"].keys()
 
 

@@ -12,8 +12,8 @@ from django.utils.html import strip_tags
 from prometheus_client.parser import text_string_to_metric_families
 
 from consumers.models import ConsumerGroup
-from observability.dashboard.wording import duration, rate, size
 from observability.management.commands.lag import show_seconds
+from observability.wording import duration, rate, size
 from streams.models import Partition
 from tests.client import ApiClient
 from tests.factories import make_key

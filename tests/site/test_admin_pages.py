@@ -29,6 +29,7 @@ from tests.factories import (
     make_tokens,
     make_user,
 )
+from tests.observability.alerts.rules import look, make_channel, make_rule
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
@@ -78,6 +79,8 @@ def fill(number: int, *, prefix: str = "") -> None:
         make_dead_letter(group, last_error=HOSTILE, event_type=HOSTILE[:100], event_key=HOSTILE, note=HOSTILE)
         create_api_key(user=owner, name=HOSTILE[:120], scopes=[Right.CONSUME])
         make_bulk_action(owner)
+        make_rule(owner, "dead_letters", make_channel(owner, name=HOSTILE[:120]), stream=stream.name, group=group.name)
+    look()
 
 
 def list_pages() -> list[str]:
@@ -104,7 +107,9 @@ def test_every_page_opens_and_shows_hostile_names_as_text(browser: Client) -> No
             pages.append(reverse(f"{names}_add"))
         if model_admin.has_delete_permission(request):
             pages += [reverse(f"{names}_delete", args=[row.pk]) for row in model._default_manager.all()[:1]]
-    pages += [f"{reverse('admin:app_list', args=[app])}" for app in ("accounts", "streams", "consumers")]
+    pages += [
+        f"{reverse('admin:app_list', args=[app])}" for app in ("accounts", "streams", "consumers", "observability")
+    ]
     pages += [reverse("admin:streams_stream_events", args=[stream.pk]) for stream in Stream.objects.all()]
     for page in pages:
         assert_shown_as_text(browser.get(page), page)
@@ -115,6 +120,8 @@ def test_no_page_shows_a_token_with_which_one_could_act_as_somebody_else(browser
     user = make_user(Role.PRODUCER)
     secret = make_key(user)
     refresh = make_tokens(user).refresh
+    channel = make_channel(user, target="https://receiver.example/services/T0ken")
+    make_rule(make_user(Role.ADMIN), "disk")
     pages = [reverse("admin:index"), *list_pages()]
     for model in admin.site._registry:
         names = f"admin:{model._meta.app_label}_{model._meta.model_name}"
@@ -124,6 +131,7 @@ def test_no_page_shows_a_token_with_which_one_could_act_as_somebody_else(browser
         shown = browser.get(page, follow=True).content.decode()
         assert secret not in shown, page
         assert refresh not in shown, page
+        assert "T0ken" not in shown and bytes(channel.secret_seed or b"").hex() not in shown, page
 
 
 @pytest.mark.parametrize("page", list_pages())

@@ -38,7 +38,7 @@ from observability.dashboard.queries.dead_letter_pages import (
     list_error_kinds,
     view_bulk_action,
 )
-from observability.dashboard.wording import number_of
+from observability.wording import number_of
 
 FILTERS = ("stream", "group", "status", "reason", "type", "fingerprint")
 STATUSES = [status.value for status in DeadLetterStatus]

@@ -28,7 +28,7 @@ from observability.dashboard.pages.access import access_context
 from observability.dashboard.problems import problem_of
 from observability.dashboard.queries.group_pages import describe_group, list_delivery_rows, list_group_rows
 from observability.dashboard.queries.stream_pages import describe_stream
-from observability.dashboard.wording import number_of
+from observability.wording import number_of
 from streams.lookup import StreamInfo, require_stream
 
 SHOWN_DELIVERIES = 30

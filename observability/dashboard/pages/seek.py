@@ -20,7 +20,7 @@ from observability.dashboard.pages.groups import group_url
 from observability.dashboard.problems import problem_of
 from observability.dashboard.queries.group_pages import describe_group
 from observability.dashboard.queries.stream_pages import describe_stream
-from observability.dashboard.wording import number_of
+from observability.wording import number_of
 
 TARGETS = (
     (SeekTo.EARLIEST.value, "the oldest event that is kept"),

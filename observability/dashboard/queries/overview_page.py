@@ -8,6 +8,7 @@ from accounts.caller import Caller
 from accounts.roles import Right
 from consumers.dead_letter_queries import list_open_dead_letters
 from consumers.group_standings import GroupStanding
+from observability.dashboard.queries.alert_pages import count_firing
 from observability.dashboard.queries.event_filter import EventFilter
 from observability.dashboard.queries.event_scan import scan_backwards
 from observability.dashboard.queries.event_view import EventView, view_event
@@ -56,6 +57,7 @@ class OverviewPage:
     # Of those that have lost something, the first.
     lost: Sequence[GroupStanding]
     is_more_lost: bool
+    firing_alerts: int
 
     @property
     def is_new(self) -> bool:
@@ -80,6 +82,7 @@ def get_overview(caller: Caller, *, now: datetime) -> OverviewPage:
         dead_letters=count_open_dead_letters(caller) if may_consume else 0,
         lost=lost[:TOP_GROUPS],
         is_more_lost=len(lost) > TOP_GROUPS,
+        firing_alerts=count_firing(caller) if may_consume else 0,
     )
 
 

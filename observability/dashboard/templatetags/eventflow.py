@@ -7,7 +7,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from observability.dashboard.wording import compact, duration, rate, size
+from observability.wording import compact, duration, rate, size
 
 register = template.Library()
 

@@ -18,6 +18,8 @@ EXAMPLES = {
     "run_id": "1",
     "grant_id": "1",
     "session_id": "0123456789abcdef",
+    "rule_id": "1",
+    "channel_id": "1",
 }
 OPEN = {"/sign-in"}
 

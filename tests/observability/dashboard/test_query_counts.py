@@ -13,12 +13,13 @@ from observability.dashboard.queries import system_health
 from streams.lookup import forget_streams, load_stream
 from tests.browser.story import Story, append, tell_story
 from tests.factories import make_group, make_stream, make_user
+from tests.observability.alerts.rules import look, make_rule
 
 pytestmark = pytest.mark.slow("opens every page twice, with little and with a lot in it")
 
 # Queries of each page, the four for session, user, roles and teams included.
 MOST = {
-    "/": 34,
+    "/": 35,
     "/pulse": 6,
     "/streams": 11,
     "/streams/orders": 24,
@@ -40,6 +41,8 @@ MOST = {
     "/dead-letters": 11,
     "/dead-letters/{letter}": 9,
     "/dead-letters/redrive?stream=orders": 7,
+    "/alerts": 13,
+    "/alerts/rules/new": 7,
     "/account": 5,
     "/send": 7,
     "/simulations": 8,
@@ -94,6 +97,8 @@ def few_and_many(db_with_commits_for_all):
     park(story, 3)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(system_health, "answers_broker", lambda: True)
+        make_rule(story.owner, "dead_letters")
+        look()
         few = count_all(story)
         for number in range(6):
             stream = make_stream(f"more-{number}", owner=story.owner)
@@ -101,8 +106,10 @@ def few_and_many(db_with_commits_for_all):
             make_group(stream, "more")
             make_group(story.stream, f"more-{number}")
             make_user(Role.PRODUCER)
+            make_rule(story.owner, "dead_letters", stream="orders", group=f"more-{number}")
         append(story.stream, *({"type": f"type-{n}", "payload": n} for n in range(200)))
         park(story, *range(10, 16))
+        look()
         return few, count_all(story)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from observability.dashboard.wording import compact, duration, number_of, rate, size
+from observability.wording import compact, duration, number_of, rate, size
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Alerts: what is watched, what has been noticed of it, and telling people."""
