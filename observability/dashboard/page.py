@@ -29,6 +29,8 @@ from observability.dashboard.frame import frame_for
 from observability.dashboard.problems import PageProblem, problem_of
 
 VERSION_HEADER = "EventFlow-Version"
+# For whom a page was opened that a script of ours asks from.
+USER_HEADER = "EventFlow-User"
 # Where Django's session keeps which of a user's sessions it is.
 SESSION_ID = "session_id"
 # Browsers that were noted as seen a moment ago need not be noted again.
@@ -73,6 +75,11 @@ class Page(View):
         if not isinstance(request.user, User):
             return _to_sign_in(request)
         self.user = request.user
+        if request.headers.get(USER_HEADER, str(self.user.pk)) != str(self.user.pk):
+            # Somebody else has signed in since the page was opened: what it asks for is not theirs.
+            toast = Toast("bad", f"You are signed in as {self.user.email} now", "Nothing was done. Open the page anew.")
+            refusal = HttpResponse(status=409)
+            return refusal if VERSION_HEADER in request.headers else say(refusal, toast)
         try:
             self.caller = self.user.as_caller()
             _note_seen(request)

@@ -1,9 +1,11 @@
 """Signing in and out of the dashboard: the API's rules, with a session instead of tokens."""
 
-from typing import Any
+import json
+from typing import Any, cast
 
 from django.contrib.auth import login, logout
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.middleware.csrf import get_token
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -15,9 +17,10 @@ from django.views.decorators.csrf import csrf_protect
 
 from accounts.errors import InvalidCredentials, LoginThrottled
 from accounts.http.client_address import visitor_of
+from accounts.models import User
 from accounts.services.sessions import open_browser_session
 from accounts.services.sign_in import check_password
-from observability.dashboard.page import SESSION_ID
+from observability.dashboard.page import SESSION_ID, is_htmx
 from observability.dashboard.problems import problem_of
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -29,6 +32,8 @@ class SignIn(View):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         if request.user.is_authenticated:
+            if is_htmx(request):
+                return _signed_in(request)
             return HttpResponseRedirect(_destination(request))
         return self._form(request)
 
@@ -55,11 +60,24 @@ class SignIn(View):
             replaces=request.session.get(SESSION_ID),
         )
         request.session[SESSION_ID] = session.pk
+        if is_htmx(request):
+            return _signed_in(request)
         return HttpResponseRedirect(_destination(request))
 
     def _form(self, request: HttpRequest, *, status: int = 200, **context: Any) -> HttpResponse:
+        if is_htmx(request):
+            # Over a page, whose script puts in again what is refused as what cannot be accepted.
+            status = 422 if status != 200 else status
+            return render(request, "dashboard/_sign_in_dialog.html", context, status=status)
         context["next"] = request.POST.get("next") or request.GET.get("next") or ""
         return render(request, "dashboard/sign_in.html", context, status=status)
+
+
+def _signed_in(request: HttpRequest) -> HttpResponse:
+    """Tell the page over which somebody signed in who it was, and the token that its forms need now."""
+    user = cast("User", request.user)
+    told = {"user": str(user.pk), "name": user.email, "csrf": get_token(request)}
+    return HttpResponse(status=204, headers={"HX-Trigger": json.dumps({"signed-in": told})})
 
 
 class SignOut(View):

@@ -6,6 +6,7 @@
 import { randomKey } from "./dom.js";
 import { showFailedResponse } from "./failures.js";
 import { forgetOutcome, showOutcome } from "./outcomes.js";
+import { askToSignIn, isSignedOut } from "./sign_in.js";
 import { dismissToast, toast } from "./toasts.js";
 
 const MAX_RETRIES = 5;
@@ -47,6 +48,12 @@ function settle(event) {
   // Not `detail.elt`: where the answer replaced the element, that is one of its parents.
   const element = config.elt;
   if (element.closest("[data-live]") === element) return; // live.js keeps its own rhythm
+  if (isSignedOut(xhr)) {
+    element.removeAttribute("aria-busy");
+    askToSignIn(element, () => sendAgain(element, config));
+    document.dispatchEvent(new CustomEvent("eventflow:settled", { detail: { element, successful: false, status: 401 } }));
+    return;
+  }
   const submission = submissions.get(element) ?? { key: null, attempts: 0 };
   const status = xhr?.status ?? 0;
   if (!successful && RETRIED.has(status) && submission.attempts < MAX_RETRIES) {
