@@ -4,7 +4,7 @@
 // shows; the server answers 204 when nothing changed. After a failure it asks less and less often, and recovers by itself.
 import { on } from "./dom.js";
 import { retryDelay } from "./requests.js";
-import { isSignedOut, showSignedOut } from "./sign_in.js";
+import { isSignedOut, showSignedOut, whatIsOutdated } from "./sign_in.js";
 
 const regions = new WeakMap();
 let isPaused = false;
@@ -72,7 +72,7 @@ export function startLive() {
       if (region.isConnected && region.dataset.live !== "0") schedule(region, Number(region.dataset.live) * (0.95 + Math.random() / 10));
     } else {
       own.failures += 1;
-      own.isSignedOut = isSignedOut(xhr);
+      own.isSignedOut = isSignedOut(xhr) || whatIsOutdated(xhr) !== null;
       if (own.isSignedOut) showSignedOut();
       if (xhr?.status === 404) location.reload();
       else schedule(region, Math.max(Number(region.dataset.live), retryDelay(own.failures + 1)));

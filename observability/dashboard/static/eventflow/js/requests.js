@@ -6,7 +6,7 @@
 import { randomKey } from "./dom.js";
 import { showFailedResponse } from "./failures.js";
 import { forgetOutcome, showOutcome } from "./outcomes.js";
-import { askToSignIn, isSignedOut } from "./sign_in.js";
+import { askToSignIn, isSignedOut, showSignedOut, whatIsOutdated } from "./sign_in.js";
 import { dismissToast, toast } from "./toasts.js";
 
 const MAX_RETRIES = 5;
@@ -48,13 +48,21 @@ function settle(event) {
   // Not `detail.elt`: where the answer replaced the element, that is one of its parents.
   const element = config.elt;
   if (element.closest("[data-live]") === element) return; // live.js keeps its own rhythm
-  if (isSignedOut(xhr)) {
+  const submission = submissions.get(element) ?? { key: null, attempts: 0 };
+  const outdated = whatIsOutdated(xhr);
+  // A token that is refused twice is not mended by a third.
+  if (isSignedOut(xhr) || outdated === "user" || (outdated === "token" && !submission.isRenewed)) {
+    submission.isRenewed = outdated === "token";
+    if (isSignedOut(xhr)) showSignedOut();
+    dismissToast("retrying");
     element.removeAttribute("aria-busy");
-    askToSignIn(element, () => sendAgain(element, config));
-    document.dispatchEvent(new CustomEvent("eventflow:settled", { detail: { element, successful: false, status: 401 } }));
+    const retry = () => sendAgain(element, config);
+    const { mayBeDone } = submission; // of a try before this one
+    if (mayBeDone) showOutcome(element, { mayBeDone, retry });
+    askToSignIn(element, retry);
+    document.dispatchEvent(new CustomEvent("eventflow:settled", { detail: { element, successful: false, status: 401, mayBeDone } }));
     return;
   }
-  const submission = submissions.get(element) ?? { key: null, attempts: 0 };
   const status = xhr?.status ?? 0;
   if (!successful && RETRIED.has(status) && submission.attempts < MAX_RETRIES) {
     submission.attempts += 1;
@@ -74,7 +82,7 @@ function settle(event) {
   element.removeAttribute("aria-busy");
   const mayBeDone = !successful && (submission.mayBeDone || isUncertain(status, xhr)) && config.verb !== "get";
   if (successful) submissions.delete(element);
-  else Object.assign(submission, { attempts: 0, mayBeDone });
+  else Object.assign(submission, { attempts: 0, mayBeDone, isRenewed: false });
   if (mayBeDone || (!successful && RETRIED.has(status) && config.verb !== "get")) {
     showOutcome(element, { mayBeDone, retry: () => sendAgain(element, config) });
   }
