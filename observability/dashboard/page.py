@@ -26,9 +26,14 @@ from accounts.permissions import AnyCaller
 from accounts.services.sessions import note_browser_seen
 from accounts.short_memory import ShortMemory
 from observability.dashboard.frame import frame_for
+from observability.dashboard.kept_forms import keep_form
 from observability.dashboard.problems import PageProblem, problem_of
 
 VERSION_HEADER = "EventFlow-Version"
+# For whom a page was opened that a script of ours asks from.
+USER_HEADER = "EventFlow-User"
+# What of a page is not of the session any more, so that it has to ask who is signed in: its user or its CSRF token.
+OUTDATED_HEADER = "EventFlow-Outdated"
 # Where Django's session keeps which of a user's sessions it is.
 SESSION_ID = "session_id"
 # Browsers that were noted as seen a moment ago need not be noted again.
@@ -73,6 +78,9 @@ class Page(View):
         if not isinstance(request.user, User):
             return _to_sign_in(request)
         self.user = request.user
+        if request.headers.get(USER_HEADER, str(self.user.pk)) != str(self.user.pk):
+            # Somebody else has signed in since the page was opened: what it asks for is not theirs.
+            return HttpResponse(status=409, headers={OUTDATED_HEADER: "user"})
         try:
             self.caller = self.user.as_caller()
             _note_seen(request)
@@ -190,4 +198,15 @@ def is_htmx(request: HttpRequest) -> bool:
 def _to_sign_in(request: HttpRequest) -> HttpResponseBase:
     if _htmx(request):
         return HttpResponseClientRedirect(reverse("sign-in"))
+    if request.POST:
+        return ask_to_sign_in(request)
     return redirect_to_login(request.get_full_path(), reverse("sign-in"))
+
+
+def ask_to_sign_in(request: HttpRequest) -> HttpResponse:
+    """Answer a form that was sent without scripts with the sign-in, which keeps what was typed."""
+    kept = keep_form(request)
+    context = {"next": "", "kept": kept.pack() if kept else "", "is_lost": kept is None}
+    response = render(request, "dashboard/sign_in.html", context, status=401)
+    response["Cache-Control"] = "private, no-store"
+    return response

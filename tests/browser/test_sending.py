@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from accounts.roles import Role
 from streams.lookup import load_stream
 from streams.queries import get_event
+from tests.browser.accessibility import assert_accessible
 from tests.browser.story import tell_story
 from tests.factories import make_stream, make_user
 
@@ -149,6 +150,96 @@ def test_a_server_that_stays_away_rolls_the_row_back_and_keeps_what_was_written(
     expect(page.locator("#sent-rows tr.rolled-back")).to_have_count(1)
     expect(page.get_by_text("Request request-4712")).to_be_visible()
     expect(page.get_by_label("Payload")).to_have_value('{"n": 1}')
+    complaints.expect("500")
+
+
+def keys_of_sends(page, answer):
+    """Have `answer` decide over each submission, and collect their keys."""
+    keys = []
+
+    def note(route):
+        if route.request.method != "POST":
+            route.continue_()
+            return
+        keys.append(route.request.headers["idempotency-key"])
+        answer(route, len(keys))
+
+    page.route("**/send", note)
+    return keys
+
+
+def lose(route):
+    """The server does its work, and nobody hears of it."""
+    route.fetch()
+    route.fulfill(status=500, body="", headers={"X-Request-Id": "request-4713"})
+
+
+def test_what_may_have_been_stored_is_said_so_and_stored_once_however_often_it_is_retried(page, producer, complaints):
+    write(page, '{"n": 1}')
+    keys = keys_of_sends(page, lambda route, count: lose(route) if count < 3 else route.continue_())
+    page.get_by_role("button", name="Send", exact=True).click()
+
+    outcome = page.get_by_role("alert").filter(has_text="it may have been stored")
+    expect(outcome).to_be_visible()
+    expect(page.locator("#sent-rows tr")).to_contain_text("may be stored")
+    assert_accessible(page)
+    outcome.get_by_role("button", name="Retry").click()
+    expect(page.locator("#sent-rows tr.uncertain")).to_have_count(1)
+    expect(outcome).to_be_visible()
+    page.get_by_role("button", name="Send", exact=True).click()
+
+    expect(page.get_by_role("status").filter(has_text="Stored")).to_be_visible()
+    expect(outcome).to_have_count(0)
+    expect(page.locator("#sent-rows tr")).to_have_count(1)
+    assert len(keys) == 3
+    assert len(set(keys)) == 1
+    page.goto("/streams/orders/events")
+    expect(page.locator("#event-rows tr")).to_have_count(1)
+    complaints.expect("500")
+
+
+def test_after_the_last_try_the_next_click_has_the_same_key(page, producer, complaints):
+    page.add_init_script("window.setTimeout = ((timer) => (call, wait) => timer(call, Math.min(wait, 50)))(setTimeout)")
+    write(page, '{"n": 1}')
+    keys = keys_of_sends(page, lambda route, count: route.abort("connectionreset") if count <= 6 else route.continue_())
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.get_by_text("it may have been stored")).to_be_visible()
+    assert len(keys) == 6
+    page.get_by_role("button", name="Send", exact=True).click()
+
+    expect(page.locator("#sent-rows tr:not(.pending) .event-offset")).to_have_count(1)
+    assert len(keys) == 7
+    assert len(set(keys)) == 1
+    complaints.clear()  # Failed requests are what this test makes.
+
+
+def test_what_was_changed_is_another_submission(page, producer, complaints):
+    write(page, '{"n": 1}')
+    keys = keys_of_sends(page, lambda route, count: lose(route) if count == 1 else route.continue_())
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.get_by_text("it may have been stored")).to_be_visible()
+    page.get_by_label("Payload").fill('{"n": 2}')
+    expect(page.get_by_text("it may have been stored")).to_have_count(0)
+    page.get_by_role("button", name="Send", exact=True).click()
+
+    expect(page.get_by_role("status").filter(has_text="Stored")).to_be_visible()
+    expect(page.locator("#sent-rows tr.uncertain")).to_contain_text("may be stored")
+    assert len(set(keys)) == 2
+    complaints.expect("500")
+
+
+def test_a_form_in_a_dialog_says_it_too(page, producer, complaints):
+    page.goto("/streams/orders/settings")
+    page.get_by_role("link", name="Delete…").click()
+    page.route(
+        "**/streams/orders/delete",
+        lambda route: route.fulfill(status=500, body="") if route.request.method == "POST" else route.continue_(),
+    )
+    page.get_by_label("Type the stream's name to confirm").fill("orders")
+    page.get_by_role("button", name="Delete for good").click()
+
+    expect(page.get_by_role("dialog").get_by_text("it may have been done")).to_be_visible()
+    expect(page.get_by_role("dialog").get_by_role("button", name="Retry")).to_be_visible()
     complaints.expect("500")
 
 

@@ -1,9 +1,12 @@
 """Signing in and out of the dashboard: the API's rules, with a session instead of tokens."""
 
-from typing import Any
+import json
+from typing import Any, cast
 
+from django.conf import settings
 from django.contrib.auth import login, logout
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.middleware.csrf import get_token
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -15,11 +18,15 @@ from django.views.decorators.csrf import csrf_protect
 
 from accounts.errors import InvalidCredentials, LoginThrottled
 from accounts.http.client_address import visitor_of
+from accounts.models import User
 from accounts.services.sessions import open_browser_session
 from accounts.services.sign_in import check_password
-from observability.dashboard.page import SESSION_ID
+from observability.dashboard.kept_forms import KeptForm, keep_form, unpack_form
+from observability.dashboard.page import OUTDATED_HEADER, SESSION_ID, ask_to_sign_in, is_htmx
 from observability.dashboard.problems import problem_of
 
+# A day's work, and no longer: what was typed stands in the page, not with us.
+KEPT_SECONDS = 12 * 3600
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
@@ -29,6 +36,8 @@ class SignIn(View):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         if request.user.is_authenticated:
+            if is_htmx(request):
+                return _signed_in(request)
             return HttpResponseRedirect(_destination(request))
         return self._form(request)
 
@@ -55,11 +64,55 @@ class SignIn(View):
             replaces=request.session.get(SESSION_ID),
         )
         request.session[SESSION_ID] = session.pk
+        if is_htmx(request):
+            return _signed_in(request)
+        if kept := unpack_form(request.POST.get("kept", ""), seconds=KEPT_SECONDS):
+            return _send_it(request, kept, "You are signed in", "What you typed before has not been sent yet.")
         return HttpResponseRedirect(_destination(request))
 
     def _form(self, request: HttpRequest, *, status: int = 200, **context: Any) -> HttpResponse:
+        if is_htmx(request):
+            # Over a page, whose script puts in again what is refused as what cannot be accepted.
+            status = 422 if status != 200 else status
+            return render(request, "dashboard/_sign_in_dialog.html", context, status=status)
         context["next"] = request.POST.get("next") or request.GET.get("next") or ""
+        context["kept"] = request.POST.get("kept", "")
         return render(request, "dashboard/sign_in.html", context, status=status)
+
+
+def _signed_in(request: HttpRequest) -> HttpResponse:
+    """Tell the page over which somebody signed in who it was, and the token that its forms need now."""
+    user = cast("User", request.user)
+    told = {"user": str(user.pk), "name": user.email, "csrf": get_token(request)}
+    return HttpResponse(status=204, headers={"HX-Trigger": json.dumps({"signed-in": told})})
+
+
+def outdated_token(request: HttpRequest, **_reason: str) -> HttpResponse:
+    """Answer a form whose CSRF token is outdated: most often somebody has signed in again in another tab.
+
+    What was typed is shown to be sent again only if our own page sent it, which no other site can pretend.
+    """
+    if is_htmx(request):
+        return HttpResponse(status=403, headers={OUTDATED_HEADER: "token"})
+    ours = (f"{request.scheme}://{request.get_host()}", *settings.CSRF_TRUSTED_ORIGINS)
+    is_from_here = request.headers.get("Origin") in ours
+    if is_from_here and not request.user.is_authenticated and request.path != reverse("sign-in"):
+        return ask_to_sign_in(request)
+    kept = keep_form(request) if is_from_here else None
+    told = "Nothing was done: the page is from before the last sign-in in this browser, or cookies are not allowed."
+    if kept is None:
+        told += " Go back, open it anew, and send it again."
+    return _send_it(request, kept, "This page is out of date", told, status=403)
+
+
+def _send_it(
+    request: HttpRequest, kept: KeptForm | None, title: str, reason: str, *, status: int = 200
+) -> HttpResponse:
+    email = request.user.email if isinstance(request.user, User) else ""
+    context = {"kept": kept, "title": title, "reason": reason, "email": email}
+    response = render(request, "dashboard/kept_form.html", context, status=status)
+    response["Cache-Control"] = "private, no-store"
+    return response
 
 
 class SignOut(View):

@@ -11,12 +11,14 @@ import { startNavigation } from "./navigation.js";
 import { startOptimism } from "./optimism.js";
 import { startRequests } from "./requests.js";
 import { startSelections } from "./selections.js";
+import { startSignIn } from "./sign_in.js";
 import { startTail } from "./tail.js";
 import { startTheme } from "./theme.js";
 import { startTimes } from "./times.js";
 import { startToasts } from "./toasts.js";
 
 startFailures();
+startSignIn();
 startRequests();
 startToasts();
 startTheme();

@@ -1,19 +1,21 @@
 // Confirmations come from the server, with the numbers: they land in #dialog-slot and open as modal dialogs.
 import { on } from "./dom.js";
 
+const SLOTS = new Set(["dialog-slot", "sign-in-slot"]);
+
 function open(dialog) {
   if (dialog.open) return;
   const opener = document.activeElement;
   dialog.showModal();
   dialog.addEventListener("close", () => {
-    if (dialog.parentElement?.id === "dialog-slot") dialog.remove();
+    if (SLOTS.has(dialog.parentElement?.id)) dialog.remove();
     if (opener?.isConnected) opener.focus();
   }, { once: true });
 }
 
 export function startDialogs() {
   document.addEventListener("htmx:afterSwap", (event) => {
-    if (event.detail.target.id === "dialog-slot") event.detail.target.querySelectorAll("dialog").forEach(open);
+    if (SLOTS.has(event.detail.target.id)) event.detail.target.querySelectorAll("dialog").forEach(open);
   });
   on("click", "[data-open-dialog]", (button) => open(document.querySelector(button.dataset.openDialog)));
   on("click", "[data-close-dialog]", (button, event) => { event.preventDefault(); button.closest("dialog").close(); });

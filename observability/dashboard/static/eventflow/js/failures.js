@@ -11,6 +11,10 @@ const TITLES = {
 /** Tell of a failed answer, unless the server already did with a toast of its own. */
 export function showFailedResponse(xhr) {
   if (xhr.getResponseHeader?.("HX-Trigger")?.includes('"toast"')) return;
+  if (xhr.getResponseHeader?.("EventFlow-Outdated")) {
+    toast({ level: "bad", name: "outdated", title: "This page is out of date: nothing was done", text: "Open it anew, and see that cookies are allowed." });
+    return;
+  }
   const requestId = xhr.getResponseHeader?.("X-Request-Id");
   const title = TITLES[xhr.status] ?? (xhr.status >= 500 ? "EventFlow could not answer" : `The request was refused (${xhr.status})`);
   toast({ level: "bad", title, text: requestId ? `Request ${requestId}` : "", name: `failed-${xhr.status}` });

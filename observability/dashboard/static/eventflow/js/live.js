@@ -4,6 +4,7 @@
 // shows; the server answers 204 when nothing changed. After a failure it asks less and less often, and recovers by itself.
 import { on } from "./dom.js";
 import { retryDelay } from "./requests.js";
+import { isSignedOut, showSignedOut, whatIsOutdated } from "./sign_in.js";
 
 const regions = new WeakMap();
 let isPaused = false;
@@ -17,11 +18,12 @@ function showConnection() {
   const all = [...document.querySelectorAll("[data-live]:not([data-always])")];
   const isDown = all.some((region) => state(region).failures > 0);
   for (const sign of document.querySelectorAll("[data-connection]")) {
-    const next = isDown ? "reconnecting" : isPaused ? "paused" : "live";
+    const isSignedOut = all.some((region) => state(region).isSignedOut);
+    const next = isSignedOut ? "signed-out" : isDown ? "reconnecting" : isPaused ? "paused" : "live";
     sign.hidden = all.length === 0;
     if (sign.dataset.state === next && sign.textContent) continue;
     sign.dataset.state = next;
-    sign.textContent = { live: "Live", paused: "Paused", reconnecting: "Reconnecting…" }[next];
+    sign.textContent = { live: "Live", paused: "Paused", reconnecting: "Reconnecting…", "signed-out": "Signed out" }[next];
   }
 }
 
@@ -65,10 +67,13 @@ export function startLive() {
     const { xhr, successful } = event.detail;
     if (successful) {
       own.failures = 0;
+      own.isSignedOut = false;
       own.version = xhr.getResponseHeader("EventFlow-Version") ?? "";
       if (region.isConnected && region.dataset.live !== "0") schedule(region, Number(region.dataset.live) * (0.95 + Math.random() / 10));
     } else {
       own.failures += 1;
+      own.isSignedOut = isSignedOut(xhr) || whatIsOutdated(xhr) !== null;
+      if (own.isSignedOut) showSignedOut();
       if (xhr?.status === 404) location.reload();
       else schedule(region, Math.max(Number(region.dataset.live), retryDelay(own.failures + 1)));
     }

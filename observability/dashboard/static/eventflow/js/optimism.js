@@ -1,9 +1,12 @@
 // Rows that appear before the answer does. `<form data-optimistic="#template" data-optimistic-into="#list">`: the template's
-// copy gets the form's values as text, shows as pending, and goes when the true row has come or the attempt has failed.
+// copy gets the form's values as text, shows as pending, and goes when the true row has come or the attempt has failed; it stays if nobody knows.
 const pending = new WeakMap();
 
 function addPending(form) {
-  if (pending.has(form)) return; // a retry: its row already stands there
+  if (pending.has(form)) { // a retry: its row already stands there
+    say(pending.get(form), "pending", "sending…");
+    return;
+  }
   const template = document.querySelector(form.dataset.optimistic);
   const list = document.querySelector(form.dataset.optimisticInto);
   if (!template || !list) return;
@@ -18,11 +21,15 @@ function addPending(form) {
   pending.set(form, row);
 }
 
-function rollBack(row) {
-  row.classList.remove("pending");
-  row.classList.add("rolled-back");
+function say(row, state, text) {
+  row.classList.remove("pending", "rolled-back", "uncertain");
+  row.classList.add(...state.split(" "));
   const status = row.querySelector("[data-status]");
-  if (status) status.textContent = "Not sent";
+  if (status) status.textContent = text;
+}
+
+function rollBack(row) {
+  say(row, "rolled-back", "Not sent");
   setTimeout(() => row.remove(), 4000);
 }
 
@@ -30,9 +37,18 @@ export function startOptimism() {
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (event.detail.elt.matches?.("form[data-optimistic]")) addPending(event.detail.elt);
   });
+  // Something else is sent next: what became of this one is not known any more.
+  document.addEventListener("input", (event) => {
+    const row = pending.get(event.target.form);
+    if (row?.classList.contains("uncertain")) pending.delete(event.target.form);
+  });
   document.addEventListener("eventflow:settled", (event) => {
     const row = pending.get(event.detail.element);
     if (!row) return;
+    if (event.detail.mayBeDone) { // It stands there as long as nobody knows better.
+      say(row, "rolled-back uncertain", "may be stored");
+      return;
+    }
     pending.delete(event.detail.element);
     if (event.detail.successful && event.detail.status !== 422) row.remove();
     else rollBack(row);

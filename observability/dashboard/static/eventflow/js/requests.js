@@ -1,9 +1,12 @@
 // How requests are sent: CSRF token, one Idempotency-Key per submission, and retries that keep it.
 //
-// A submission that may not have arrived (no answer, 429, 502–504) is sent again with the same key, so the
-// server does its work at most once. The key ends with a definite answer or when the form is changed.
+// A submission that may not have arrived (no answer, 429, 502–504) is sent again with the same key, so the server does its work
+// at most once. The key belongs to what is sent: it stays until that is another, or until it is known to be done; not until
+// somebody loses patience. What nobody knows the outcome of is said so at the form (outcomes.js).
 import { randomKey } from "./dom.js";
 import { showFailedResponse } from "./failures.js";
+import { forgetOutcome, showOutcome } from "./outcomes.js";
+import { askToSignIn, isSignedOut, showSignedOut, whatIsOutdated } from "./sign_in.js";
 import { dismissToast, toast } from "./toasts.js";
 
 const MAX_RETRIES = 5;
@@ -11,7 +14,7 @@ const FIRST_DELAY_MS = 400;
 const LONGEST_DELAY_MS = 10_000;
 const RETRIED = new Set([0, 429, 502, 503, 504]);
 
-/** By element that sends: `{key, attempts}`. */
+/** By element that sends: `{key, content, attempts}`. */
 const submissions = new WeakMap();
 
 /** How long to wait before retry number `attempt` (from 1), or what the server asked for if that is longer. */
@@ -21,15 +24,23 @@ export function retryDelay(attempt, retryAfter = null) {
   return Number.isFinite(asked) ? Math.max(backoff, Math.min(asked, 30_000)) : backoff;
 }
 
-export function isRetrying(element) {
-  return (submissions.get(element)?.attempts ?? 0) > 0;
-}
-
-function sendAgain(element, config) {
+/** Send what an element sent last; the same key, unless something else is sent now. */
+export function sendAgain(element, config) {
   if (!element.isConnected) return;
   if (element.tagName === "FORM") htmx.trigger(element, "submit");
   else if (element.tagName === "BUTTON" || element.tagName === "A") htmx.trigger(element, "click");
   else htmx.ajax(config.verb, config.path, { source: element, target: config.target });
+}
+
+/** What is sent, as text: who asks for the same again means the same. */
+function contentOf({ verb, path, formData }) {
+  const fields = [...formData].filter(([name]) => name !== "csrfmiddlewaretoken");
+  return JSON.stringify([verb, path, fields.map(([name, value]) => [name, String(value)])]);
+}
+
+/** Whether the server may have done what it did not answer to. */
+function isUncertain(status, xhr) {
+  return (status === 0 || status >= 500) && xhr?.getResponseHeader?.("EventFlow-Stored") !== "no";
 }
 
 function settle(event) {
@@ -38,9 +49,24 @@ function settle(event) {
   const element = config.elt;
   if (element.closest("[data-live]") === element) return; // live.js keeps its own rhythm
   const submission = submissions.get(element) ?? { key: null, attempts: 0 };
+  const outdated = whatIsOutdated(xhr);
+  // A token that is refused twice is not mended by a third.
+  if (isSignedOut(xhr) || outdated === "user" || (outdated === "token" && !submission.isRenewed)) {
+    submission.isRenewed = outdated === "token";
+    if (isSignedOut(xhr)) showSignedOut();
+    dismissToast("retrying");
+    element.removeAttribute("aria-busy");
+    const retry = () => sendAgain(element, config);
+    const { mayBeDone } = submission; // of a try before this one
+    if (mayBeDone) showOutcome(element, { mayBeDone, retry });
+    askToSignIn(element, retry);
+    document.dispatchEvent(new CustomEvent("eventflow:settled", { detail: { element, successful: false, status: 401, mayBeDone } }));
+    return;
+  }
   const status = xhr?.status ?? 0;
   if (!successful && RETRIED.has(status) && submission.attempts < MAX_RETRIES) {
     submission.attempts += 1;
+    submission.mayBeDone ||= isUncertain(status, xhr);
     submissions.set(element, submission);
     const wait = retryDelay(submission.attempts, xhr?.getResponseHeader?.("Retry-After"));
     toast({
@@ -54,10 +80,15 @@ function settle(event) {
   }
   if (submission.attempts > 0) dismissToast("retrying");
   element.removeAttribute("aria-busy");
-  submissions.delete(element);
+  const mayBeDone = !successful && (submission.mayBeDone || isUncertain(status, xhr)) && config.verb !== "get";
+  if (successful) submissions.delete(element);
+  else Object.assign(submission, { attempts: 0, mayBeDone, isRenewed: false });
+  if (mayBeDone || (!successful && RETRIED.has(status) && config.verb !== "get")) {
+    showOutcome(element, { mayBeDone, retry: () => sendAgain(element, config) });
+  }
   if (!successful && status !== 422) showFailedResponse(xhr ?? { status: 0 });
   // On the document: the answer may have replaced the element.
-  document.dispatchEvent(new CustomEvent("eventflow:settled", { detail: { element, successful, status } }));
+  document.dispatchEvent(new CustomEvent("eventflow:settled", { detail: { element, successful, status, mayBeDone } }));
 }
 
 export function startRequests() {
@@ -65,13 +96,12 @@ export function startRequests() {
     const { headers, verb, elt: element } = event.detail;
     if (verb === "get") return;
     headers["X-CSRFToken"] = document.querySelector('meta[name="csrf-token"]')?.content ?? "";
-    const submission = submissions.get(element) ?? { key: randomKey(), attempts: 0 };
+    const content = contentOf(event.detail);
+    let submission = submissions.get(element);
+    if (submission?.content !== content) submission = { key: randomKey(), content, attempts: 0, mayBeDone: false };
     submissions.set(element, submission);
-    headers["Idempotency-Key"] = submission.key ??= randomKey();
+    headers["Idempotency-Key"] = submission.key;
+    forgetOutcome(element);
   });
   document.addEventListener("htmx:afterRequest", settle);
-  document.addEventListener("input", (event) => {
-    const form = event.target.form;
-    if (form && !isRetrying(form)) submissions.delete(form);
-  });
 }
