@@ -120,27 +120,51 @@ TEMPLATES = [
 # Threads share a pool; a process that forks (Celery's prefork) or a test sets DATABASE_POOL_SIZE=0.
 DATABASE_POOL_SIZE = whole_number("DATABASE_POOL_SIZE", default=10)
 DATABASE_URL = required("DATABASE_URL", "the PostgreSQL that holds everything")
-DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url_config(DATABASE_URL)}
-# Django's own backend, counting connections, statements and errors.
-DATABASES["default"]["ENGINE"] = "eventflow_site.postgresql"
-DATABASES["default"]["CONN_MAX_AGE"] = 0
-DATABASES["default"]["CONN_HEALTH_CHECKS"] = DATABASE_POOL_SIZE > 0
-DATABASES["default"].setdefault("OPTIONS", {}).update(
-    {
-        "connect_timeout": 2,
-        # `synchronous_commit` is per session: 202 means durable whatever the server's default is.
-        "options": "-c synchronous_commit=on -c statement_timeout=30s -c lock_timeout=5s"
-        " -c idle_in_transaction_session_timeout=60s -c timezone=UTC",
-        "application_name": "eventflow",
-        # A network that swallows everything is noticed in seconds, not after the kernel's two hours.
-        "keepalives_idle": 5,
-        "keepalives_interval": 2,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 8000,
-        # Planning the log's read costs twice as much as running it. Django's own queries are never prepared.
-        "prepare_threshold": 5,
-    }
-)
+# Whether what DATABASE_URL names is a pooler that gives each transaction whichever session is free, and the address of
+# PostgreSQL itself, for what needs a session of its own: appends, wake-ups and migrations.
+DATABASE_POOLER = one_of("DATABASE_POOLER", ("none", "transaction"), default="none")
+DATABASE_DIRECT_URL = env.str("DATABASE_DIRECT_URL", default="")
+if (DATABASE_POOLER == "transaction") != bool(DATABASE_DIRECT_URL):
+    raise ImproperlyConfigured(
+        "DATABASE_POOLER=transaction and DATABASE_DIRECT_URL belong together: the second leads past the pooler, to "
+        "PostgreSQL itself. Set both, or neither."
+    )
+
+
+def database(url: str) -> dict[str, Any]:
+    """Return a connection that has its session to itself."""
+    config: dict[str, Any] = env.db_url_config(url)
+    # Django's own backend, counting connections, statements and errors.
+    config["ENGINE"] = "eventflow_site.postgresql"
+    config["CONN_MAX_AGE"] = 0
+    config["CONN_HEALTH_CHECKS"] = DATABASE_POOL_SIZE > 0
+    config.setdefault("OPTIONS", {}).update(
+        {
+            "connect_timeout": 2,
+            # `synchronous_commit` is per session: 202 means durable whatever the server's default is.
+            "options": "-c synchronous_commit=on -c statement_timeout=30s -c lock_timeout=5s"
+            " -c idle_in_transaction_session_timeout=60s -c timezone=UTC",
+            "application_name": "eventflow",
+            # A network that swallows everything is noticed in seconds, not after the kernel's two hours.
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 8000,
+            # Planning the log's read costs twice as much as running it. Django's own queries are never prepared.
+            "prepare_threshold": 5,
+        }
+    )
+    return config
+
+
+DATABASES: dict[str, dict[str, Any]] = {"default": database(DATABASE_URL)}
+DATABASE_DIRECT: dict[str, Any] | None = database(DATABASE_DIRECT_URL) if DATABASE_DIRECT_URL else None
+if DATABASE_POOLER == "transaction":
+    # What one transaction leaves in a session, the next client's finds there: no settings, no prepared statements, no
+    # cursors that outlive it. The time-outs are the role's own (`manage.py check --database default` says which).
+    DATABASES["default"]["OPTIONS"]["options"] = ""
+    DATABASES["default"]["OPTIONS"]["prepare_threshold"] = None
+    DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
 if DATABASE_POOL_SIZE:
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "connection_class": WatchfulConnection,
