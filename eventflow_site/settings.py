@@ -17,6 +17,7 @@ from eventflow_site.environment import (
     env,
     mail_server,
     one_of,
+    origins,
     places,
     seconds,
     web_address,
@@ -46,6 +47,8 @@ if "*" in ALLOWED_HOSTS:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # Where people reach this installation: links in what is sent to them begin with it.
 PUBLIC_URL = web_address("EVENTFLOW_PUBLIC_URL")
+# The sites whose pages may use the API from a browser.
+CORS_ORIGINS = origins("EVENTFLOW_CORS_ORIGINS")
 ROOT_URLCONF = "eventflow_site.urls"
 WSGI_APPLICATION = "eventflow_site.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -98,6 +101,11 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "eventflow_site.machine_lane.MachineLaneExit",
 ]
+if CORS_ORIGINS:
+    # Around whatever refuses: a browser shows a page no answer without its headers, not even an error.
+    MIDDLEWARE.insert(
+        MIDDLEWARE.index("eventflow_site.transport.TransportMiddleware"), "eventflow_site.cors.CorsMiddleware"
+    )
 
 TEMPLATES = [
     {
