@@ -493,7 +493,7 @@ class LengthRequired(DomainError):
     """The body came in chunks, without `Content-Length`, and is not one JSON document: if it were cut short on
     its way, nobody could tell. Nothing was stored.
 
-    Send `Content-Length`, or the events as one JSON array.
+    Send `Content-Length`, the events as one JSON array, or the lines packed with gzip or zstd.
     """
 
     code = "length_required"
@@ -541,10 +541,21 @@ class UnsupportedCharset(DomainError):
 
 
 class UnsupportedEncoding(DomainError):
-    """The body has a `Content-Encoding`, such as gzip.
+    """The body has a `Content-Encoding` other than `gzip` and `zstd`, or more than one.
 
-    Send it as it is. The log compresses what it stores.
+    Send it as it is, or packed once in one of these ways.
     """
 
     code = "unsupported_encoding"
     title = "Unsupported content encoding"
+
+
+class BrokenEncoding(DomainError):
+    """The body is not what its `Content-Encoding` says: it is damaged, was cut short, or something follows its end.
+    Nothing was stored.
+
+    Pack the whole body once, as one gzip member or one zstd frame with a window of at most 8 MiB.
+    """
+
+    code = "broken_encoding"
+    title = "Body cannot be unpacked"

@@ -1,8 +1,11 @@
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
 from django.core.cache import close_caches
+from django.core.checks import Tags, register
 from django.core.signals import request_finished, request_started
 from django.db import reset_queries
+
+from eventflow_site.pooler import check_role_settings
 
 
 class EventFlowAdminConfig(AdminConfig):
@@ -22,3 +25,4 @@ class SiteConfig(AppConfig):
         """Spare each request two chores of Django's: there are no caches, and no query log outside of DEBUG."""
         request_started.disconnect(reset_queries)
         request_finished.disconnect(close_caches)
+        register(check_role_settings, Tags.database)

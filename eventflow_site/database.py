@@ -8,7 +8,7 @@ connection of the pool. So a wait that hears nothing for a while asks whether th
 import threading
 import time
 from collections.abc import Generator
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, Self, TypeVar
 
 import psycopg
 from psycopg.abc import Query
@@ -34,7 +34,7 @@ class _Pulse:
             if time.monotonic() - self._felt_at > PULSE_SECONDS:
                 try:
                     # Within `connect_timeout`, two seconds.
-                    connect("pulse").close()
+                    connect("pulse", through_pooler=True).close()
                     self._is_there = True
                 except psycopg.Error:
                     self._is_there = False
@@ -49,7 +49,23 @@ class WatchfulConnection(psycopg.Connection[Any]):
     """A connection whose statements fail, with an OperationalError, when the server no longer answers anybody.
 
     A statement that merely takes its time goes on: `statement_timeout` is its limit.
+
+    Attributes:
+        last_refusal: what the latest attempt to connect said, if it failed.
     """
+
+    last_refusal: ClassVar[str] = ""
+
+    @classmethod
+    def connect(cls, *args: Any, **kwargs: Any) -> Self:
+        """Connect, and keep what a refusal said: a pool only tells those who wait that they waited in vain."""
+        try:
+            connection = super().connect(*args, **kwargs)
+        except psycopg.Error as error:
+            cls.last_refusal = str(error).strip()
+            raise
+        cls.last_refusal = ""
+        return connection
 
     def execute(self, query: Query, *args: Any, **kwargs: Any) -> psycopg.Cursor[Any]:
         """Run a statement; the empty one, with which a pool checks a connection, costs no way to the server and back.

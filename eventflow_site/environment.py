@@ -17,6 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
+_ORIGIN = re.compile(r"https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(:[0-9]{1,5})?", re.ASCII)
 
 HOME = Path(env.str("EVENTFLOW_HOME", default=str(BASE_DIR / "var"))).resolve()
 
@@ -136,6 +137,16 @@ def mail_server(name: str) -> MailServer | None:
         uses_ssl=url.scheme == "smtp+ssl",
         uses_tls=url.scheme == "smtp+tls",
     )
+
+
+def origins(name: str) -> tuple[str, ...]:
+    """Origins as browsers write them (scheme, host, any port but the usual one), separated by commas; or none."""
+    listed = tuple(each for text in env.str(name, default="").split(",") if (each := text.strip()))
+    for each in listed:
+        usual = ":443" if each.startswith("https:") else ":80"
+        if not _ORIGIN.fullmatch(each) or each.endswith(usual):
+            raise _no_use(name, each, "origins such as https://shop.example, separated by commas and never *", "none")
+    return listed
 
 
 def _no_use(name: str, text: str, wanted: str, default: str) -> ImproperlyConfigured:

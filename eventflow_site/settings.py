@@ -17,6 +17,7 @@ from eventflow_site.environment import (
     env,
     mail_server,
     one_of,
+    origins,
     places,
     seconds,
     web_address,
@@ -46,6 +47,8 @@ if "*" in ALLOWED_HOSTS:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # Where people reach this installation: links in what is sent to them begin with it.
 PUBLIC_URL = web_address("EVENTFLOW_PUBLIC_URL")
+# The sites whose pages may use the API from a browser.
+CORS_ORIGINS = origins("EVENTFLOW_CORS_ORIGINS")
 ROOT_URLCONF = "eventflow_site.urls"
 WSGI_APPLICATION = "eventflow_site.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -98,6 +101,11 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "eventflow_site.machine_lane.MachineLaneExit",
 ]
+if CORS_ORIGINS:
+    # Around whatever refuses: a browser shows a page no answer without its headers, not even an error.
+    MIDDLEWARE.insert(
+        MIDDLEWARE.index("eventflow_site.transport.TransportMiddleware"), "eventflow_site.cors.CorsMiddleware"
+    )
 
 TEMPLATES = [
     {
@@ -120,27 +128,51 @@ TEMPLATES = [
 # Threads share a pool; a process that forks (Celery's prefork) or a test sets DATABASE_POOL_SIZE=0.
 DATABASE_POOL_SIZE = whole_number("DATABASE_POOL_SIZE", default=10)
 DATABASE_URL = required("DATABASE_URL", "the PostgreSQL that holds everything")
-DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url_config(DATABASE_URL)}
-# Django's own backend, counting connections, statements and errors.
-DATABASES["default"]["ENGINE"] = "eventflow_site.postgresql"
-DATABASES["default"]["CONN_MAX_AGE"] = 0
-DATABASES["default"]["CONN_HEALTH_CHECKS"] = DATABASE_POOL_SIZE > 0
-DATABASES["default"].setdefault("OPTIONS", {}).update(
-    {
-        "connect_timeout": 2,
-        # `synchronous_commit` is per session: 202 means durable whatever the server's default is.
-        "options": "-c synchronous_commit=on -c statement_timeout=30s -c lock_timeout=5s"
-        " -c idle_in_transaction_session_timeout=60s -c timezone=UTC",
-        "application_name": "eventflow",
-        # A network that swallows everything is noticed in seconds, not after the kernel's two hours.
-        "keepalives_idle": 5,
-        "keepalives_interval": 2,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 8000,
-        # Planning the log's read costs twice as much as running it. Django's own queries are never prepared.
-        "prepare_threshold": 5,
-    }
-)
+# Whether what DATABASE_URL names is a pooler that gives each transaction whichever session is free, and the address of
+# PostgreSQL itself, for what needs a session of its own: appends, wake-ups and migrations.
+DATABASE_POOLER = one_of("DATABASE_POOLER", ("none", "transaction"), default="none")
+DATABASE_DIRECT_URL = env.str("DATABASE_DIRECT_URL", default="")
+if (DATABASE_POOLER == "transaction") != bool(DATABASE_DIRECT_URL):
+    raise ImproperlyConfigured(
+        "DATABASE_POOLER=transaction and DATABASE_DIRECT_URL belong together: the second leads past the pooler, to "
+        "PostgreSQL itself. Set both, or neither."
+    )
+
+
+def database(url: str) -> dict[str, Any]:
+    """Return a connection that has its session to itself."""
+    config: dict[str, Any] = env.db_url_config(url)
+    # Django's own backend, counting connections, statements and errors.
+    config["ENGINE"] = "eventflow_site.postgresql"
+    config["CONN_MAX_AGE"] = 0
+    config["CONN_HEALTH_CHECKS"] = DATABASE_POOL_SIZE > 0
+    config.setdefault("OPTIONS", {}).update(
+        {
+            "connect_timeout": 2,
+            # `synchronous_commit` is per session: 202 means durable whatever the server's default is.
+            "options": "-c synchronous_commit=on -c statement_timeout=30s -c lock_timeout=5s"
+            " -c idle_in_transaction_session_timeout=60s -c timezone=UTC",
+            "application_name": "eventflow",
+            # A network that swallows everything is noticed in seconds, not after the kernel's two hours.
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 8000,
+            # Planning the log's read costs twice as much as running it. Django's own queries are never prepared.
+            "prepare_threshold": 5,
+        }
+    )
+    return config
+
+
+DATABASES: dict[str, dict[str, Any]] = {"default": database(DATABASE_URL)}
+DATABASE_DIRECT: dict[str, Any] | None = database(DATABASE_DIRECT_URL) if DATABASE_DIRECT_URL else None
+if DATABASE_POOLER == "transaction":
+    # What one transaction leaves in a session, the next client's finds there: no settings, no prepared statements, no
+    # cursors that outlive it. The time-outs are the role's own (`manage.py check --database default` says which).
+    DATABASES["default"]["OPTIONS"]["options"] = ""
+    DATABASES["default"]["OPTIONS"]["prepare_threshold"] = None
+    DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
 if DATABASE_POOL_SIZE:
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "connection_class": WatchfulConnection,

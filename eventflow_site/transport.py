@@ -13,7 +13,7 @@ from accounts.http.both_doors import BothDoors, Passage
 from eventflow_site.api.problems import Problem
 from eventflow_site.machine_lane import is_machine_request
 
-# Nothing answers OPTIONS (there is no CORS) or TRACE: what they would tell is in the documentation.
+# Nothing answers OPTIONS (a preflight of CORS does not get here) or TRACE: what they would tell is documented.
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 API_PREFIX = "/api/"
 METRICS = "/metrics"

@@ -1,8 +1,9 @@
-"""Reading a request's body: whole, of a known size, of a kind that is taken here.
+"""Reading a request's body: whole, of a known size, of a kind that is taken here, unpacked.
 
 Whatever a client sends, the answer is a clear problem and nothing is stored in part.
 """
 
+from functools import partial
 from typing import Protocol
 
 from django.http import HttpRequest
@@ -14,9 +15,10 @@ from accounts.errors import (
     LengthRequired,
     PayloadTooLarge,
     UnsupportedCharset,
-    UnsupportedEncoding,
     UnsupportedMediaType,
 )
+from accounts.http.encodings import encoding_of, unpack
+from accounts.long_work import off_the_loop_if_long
 
 JSON = "application/json"
 
@@ -34,17 +36,22 @@ class CollectsBody(Protocol):
 
 
 def read_body(request: HttpRequest, *, limit: int, media_types: tuple[str, ...] = (JSON,)) -> tuple[str, bytes]:
-    """Return the media type and the bytes of a request's body, at most `limit` of them.
+    """Return the media type and the bytes of a request's body, at most `limit` of them, packed and unpacked.
 
     Raises:
         UnsupportedMediaType, UnsupportedCharset, UnsupportedEncoding: by the headers alone.
         LengthRequired: it came in chunks and is of a kind that could be cut short without a trace.
         PayloadTooLarge: by Content-Length before anything is read, or while reading.
         BodyTruncated: fewer bytes came than Content-Length promised.
+        BrokenEncoding: it was packed, and cannot be unpacked.
         EmptyBody: there is nothing.
     """
     media_type = check_head(request, limit=limit, media_types=media_types)
-    return media_type, check_whole(request, _read(request, limit), limit=limit)
+    body = check_whole(request, _read(request, limit), limit=limit)
+    encoding = encoding_of(request)
+    if encoding is not None:
+        body = _check_any(unpack(body, encoding=encoding, limit=limit))
+    return media_type, body
 
 
 async def read_body_async(
@@ -58,7 +65,13 @@ async def read_body_async(
     media_type = check_head(request, limit=limit, media_types=media_types)
     collect = getattr(request, "collect_body", None)
     body = _read(request, limit) if collect is None else await collect(limit=limit)
-    return media_type, check_whole(request, body, limit=limit)
+    body = check_whole(request, body, limit=limit)
+    encoding = encoding_of(request)
+    if encoding is not None:
+        # Few bytes may hold as many as the limit lets them.
+        unpacking = partial(unpack, body, encoding=encoding, limit=limit)
+        body = _check_any(await off_the_loop_if_long(unpacking, size=limit))
+    return media_type, body
 
 
 def check_head(request: HttpRequest, *, limit: int, media_types: tuple[str, ...]) -> str:
@@ -73,20 +86,24 @@ def check_head(request: HttpRequest, *, limit: int, media_types: tuple[str, ...]
             raise BodyTruncated("Content-Length is not a number.")
         if int(declared) > limit:
             raise PayloadTooLarge(f"The body may have at most {limit} bytes; Content-Length says {declared}.")
-    elif is_chunked(request) and media_type != JSON:
-        # The server ends a chunked body that was cut off as if it were whole. Half a JSON document is none,
-        # but half of the lines are lines.
-        raise LengthRequired(f"{media_type} needs a Content-Length; only {JSON} may come in chunks.")
+    elif is_chunked(request) and media_type != JSON and encoding_of(request) is None:
+        # The server ends a chunked body that was cut off as if it were whole. Half a JSON document is none, and
+        # what is packed has an end of its own, but half of the lines are lines.
+        raise LengthRequired(f"{media_type} needs a Content-Length; only {JSON} and what is packed may come in chunks.")
     return media_type
 
 
 def check_whole(request: HttpRequest, body: bytes, *, limit: int) -> bytes:
-    """Refuse a body that is too long, cut off or empty."""
+    """Refuse a body, as it came, that is too long, cut off or empty."""
     declared = request.META.get("CONTENT_LENGTH")
     if len(body) > limit:
         raise PayloadTooLarge(f"The body may have at most {limit} bytes.")
     if declared and len(body) != int(declared):
         raise BodyTruncated(f"Content-Length says {declared} bytes, {len(body)} came. Nothing was stored.")
+    return _check_any(body)
+
+
+def _check_any(body: bytes) -> bytes:
     if not body:
         raise EmptyBody
     return body
@@ -105,7 +122,7 @@ def is_chunked(request: HttpRequest) -> bool:
 
 
 def check_media_type(request: HttpRequest, media_types: tuple[str, ...]) -> str:
-    """Return the media type of the request if it is one of `media_types`, in UTF-8 and not encoded."""
+    """Return the media type of the request if it is one of `media_types`, in UTF-8 and packed in no unknown way."""
     content_type = request.META.get("CONTENT_TYPE") or ""
     if content_type in media_types:
         media_type = content_type
@@ -118,6 +135,5 @@ def check_media_type(request: HttpRequest, media_types: tuple[str, ...]) -> str:
             name, _, value = parameter.partition("=")
             if name.strip().lower() == "charset" and value.strip().strip('"').lower() not in ("utf-8", "utf8"):
                 raise UnsupportedCharset("JSON is read as UTF-8 only.")
-    if request.META.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() not in ("", "identity"):
-        raise UnsupportedEncoding("Send the body without Content-Encoding.")
+    encoding_of(request)
     return media_type

@@ -54,6 +54,7 @@ STATUS_OF: dict[type[DomainError], int] = {
     accounts.UnsupportedMediaType: 415,
     accounts.UnsupportedCharset: 415,
     accounts.UnsupportedEncoding: 415,
+    accounts.BrokenEncoding: 400,
     # streams
     streams.StreamNotFound: 404,
     streams.StreamExists: 409,

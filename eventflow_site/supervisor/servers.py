@@ -1,11 +1,16 @@
 """PostgreSQL and Redis: embedded ones under supervision, or somebody else's, checked."""
 
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from eventflow_site.embedded.errors import CannotStart
 from eventflow_site.embedded.postgres import DATABASE_NAME, DURABLE, OLDEST_VERSION, PostgresServer, postgres_in
 from eventflow_site.embedded.valkey import ValkeyServer, valkey_in
 from eventflow_site.supervisor.home import Home
+
+if TYPE_CHECKING:
+    import psycopg
 
 CONNECT_SECONDS = 5
 # The spellings that settings.py understands beside libpq's own.
@@ -39,33 +44,56 @@ def ensure_database(server: PostgresServer) -> None:
     created.touch(mode=0o600)
 
 
-def check_postgres(url: str) -> None:
+def check_postgres(url: str, direct_url: str = "") -> None:
     """Refuse a DATABASE_URL that does not lead to a PostgreSQL that EventFlow can use.
 
+    Args:
+        direct_url: DATABASE_DIRECT_URL, which leads past a pooler.
+
     Raises:
-        CannotStart: unreadable, unreachable, or older than OLDEST_VERSION.
+        CannotStart: unreadable, unreachable, older than OLDEST_VERSION, or a pooler that nobody told of.
     """
+    _check_one_postgres("DATABASE_URL", url)
+    if direct_url:
+        _check_one_postgres("DATABASE_DIRECT_URL", direct_url)
+    past_pooler = "DATABASE_DIRECT_URL" if direct_url else "DATABASE_URL"
+    from streams.connections import shares_sessions
+
+    if shares_sessions(partial(_connect_to, direct_url or url)):
+        raise CannotStart(
+            f"{past_pooler} leads to a pooler in transaction mode.",
+            "Set DATABASE_POOLER=transaction, and DATABASE_DIRECT_URL to the address of PostgreSQL itself.",
+        )
+
+
+def _connect_to(url: str) -> "psycopg.Connection[tuple[Any, ...]]":
     import psycopg
 
     for scheme in _POSTGRES_SCHEMES:
         if url.startswith(scheme):
             url = "postgresql://" + url.removeprefix(scheme)
+    return psycopg.connect(url, connect_timeout=CONNECT_SECONDS, autocommit=True)
+
+
+def _check_one_postgres(name: str, url: str) -> None:
+    import psycopg
+
     try:
-        with psycopg.connect(url, connect_timeout=CONNECT_SECONDS) as connection:
+        with _connect_to(url) as connection:
             version = connection.info.server_version
     except psycopg.ProgrammingError as error:
         raise CannotStart(
-            "DATABASE_URL is no PostgreSQL address.",
+            f"{name} is no PostgreSQL address.",
             "Write it as postgresql://user:password@host:5432/database, or leave it out for the embedded server.",
         ) from error
     except psycopg.Error as error:
         raise CannotStart(
-            f"DATABASE_URL cannot be reached: {_first_line(error)}",
+            f"{name} cannot be reached: {_first_line(error)}",
             "Start that server or correct the address, or leave DATABASE_URL out for the embedded server.",
         ) from error
     if version < OLDEST_VERSION * 10_000:
         raise CannotStart(
-            f"DATABASE_URL leads to PostgreSQL {version // 10_000}; EventFlow needs {OLDEST_VERSION} or newer.",
+            f"{name} leads to PostgreSQL {version // 10_000}; EventFlow needs {OLDEST_VERSION} or newer.",
             "Upgrade that server, or leave DATABASE_URL out for the embedded one.",
         )
 

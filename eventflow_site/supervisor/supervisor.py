@@ -156,7 +156,7 @@ class Supervisor:
             servers.check_redis(self.configuration.redis_url)
             env.setdefault("CELERY_BROKER_URL", self.configuration.redis_url)
         if postgres is None:
-            servers.check_postgres(env["DATABASE_URL"])
+            servers.check_postgres(env["DATABASE_URL"], env.get("DATABASE_DIRECT_URL", ""))
             return None
         postgres.wait_until_ready(postgres_process)
         servers.ensure_database(postgres)

@@ -1,6 +1,7 @@
 """One commit: the statements that store what several requests want stored."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import psycopg
@@ -8,11 +9,11 @@ import psycopg
 from accounts.conf import IDEMPOTENCY_TTL_SECONDS
 from accounts.errors import IdempotencyKeyReused
 from accounts.idempotency import pack_body, unpack_body
-from streams.connections import Scissors, connect
+from streams.connections import Scissors, connect, has_own_number, shares_sessions
 from streams.log.bigints import Bigints, adapters
 from streams.log.pending import Lane, PendingAppend, lanes_for
 from streams.log.protocol import Appended, LogHealth
-from streams.log.refusals import health_of
+from streams.log.refusals import POOLED, health_of
 from streams.log.statements import statements
 
 # How long a commit waits for a row that another transaction holds, ...
@@ -60,6 +61,11 @@ class CommitSession:
         self._scissors = Scissors(self.connection)
         self._run = statements.on(self.connection).rows
         self.may_have_committed = False
+        # Before anything is prepared.
+        if not has_own_number(self.connection) and shares_sessions(partial(connect, "probe")):
+            # What was set here is not what the next commit finds.
+            self.close()
+            raise NotDurable(POOLED)
         _, _, synchronous_commit, *_ = self._run("health")[0]
         if synchronous_commit not in {"on", "remote_apply"}:
             self.close()

@@ -4,19 +4,17 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 
 import psycopg
 
-from accounts.errors import IdempotencyInProgress, IdempotencyKeyReused
-from accounts.latches import open_all
+from accounts.errors import IdempotencyKeyReused
 from streams.connections import has_news
 from streams.errors import AppendNotStored, AppendOutcomeUnknown, PartitionGone
 from streams.log.commit import (
     ALONE_LOCK_TIMEOUT,
     KEY_REUSED,
     LOCK_TIMEOUT,
-    ClaimWaits,
     CommitSession,
     NotDurable,
     PartitionsMissing,
@@ -24,6 +22,7 @@ from streams.log.commit import (
 from streams.log.pending import PendingAppend, StandingQuestion, State
 from streams.log.protocol import Appended
 from streams.log.refusals import describe_refusal
+from streams.log.settling import answer_all, answer_to, is_from_a_dying_server, join_retries, let_go, settle
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +110,7 @@ class Flusher:
         refused = self._take(waiting)
         for request in refused:
             request.finish(error=AppendNotStored())
-        _let_go(refused)
+        let_go(refused)
 
     def answer(self, questions: Sequence[StandingQuestion]) -> None:
         """Tell those who ask whether an append would be stored now."""
@@ -129,16 +128,11 @@ class Flusher:
         if refusal is not None:
             # It was the primary once, or is gone: look for the one that is now.
             self.disconnect()
-        self.answer_all(questions, refusal)
-
-    def answer_all(self, questions: Sequence[StandingQuestion], refusal: str | None) -> None:
-        for question in questions:
-            question.refusal = refusal
-        open_all(question.latch for question in questions)
+        answer_all(questions, refusal)
 
     def commit(self, session: CommitSession, waiting: Sequence[PendingAppend]) -> None:
         """Settle every request that still waits, except the postponed."""
-        requests = _join_retries(self._take(waiting))
+        requests = join_retries(self._take(waiting))
         with self._lock:
             self._in_flight = session
         try:
@@ -153,7 +147,7 @@ class Flusher:
             if request.state is State.TAKEN:
                 request.finish(error=AppendOutcomeUnknown())
             settled += self._settle_followers(request)
-        _let_go(settled)
+        let_go(settled)
 
     def _settle_followers(self, request: PendingAppend) -> list[PendingAppend]:
         """Answer those that had the same idempotency key in the same commit, and return them."""
@@ -186,7 +180,7 @@ class Flusher:
             self._commit(session, self._refuse_gone(left, failure.ids))
         elif len(left) == 1 or self._session is None:
             for request in left:
-                request.finish(error=_answer_to(failure))
+                request.finish(error=answer_to(failure))
         else:
             logger.warning("a commit of %d requests failed, storing each alone: %r", len(left), failure)
             self._commit_each_alone(session, left)
@@ -208,14 +202,14 @@ class Flusher:
             partitions = {append.partition.id for append in request.appends}
             if monotonic() > deadline or self._session is None or blocked & partitions:
                 request.finish(error=AppendNotStored())
-                _let_go([request])
+                let_go([request])
                 continue
             failure = self._store(session, [request])
             if isinstance(failure, psycopg.errors.LockNotAvailable):
                 blocked |= partitions
             if failure is not None:
-                request.finish(error=_answer_to(failure))
-            _let_go([request])
+                request.finish(error=answer_to(failure))
+            let_go([request])
         if self._session is not None:
             session.set_lock_timeout(LOCK_TIMEOUT)
 
@@ -228,13 +222,13 @@ class Flusher:
         except Exception as error:  # noqa: BLE001 - whatever it is, each waiting request must get an answer
             return self._after_failure(session, error)
         for request in requests:
-            _settle(request, answers.get(request))
+            settle(request, answers.get(request))
         self._on_commit(heads)
         return None
 
     def _after_failure(self, session: CommitSession, error: Exception) -> Exception:
         """Make the connection usable again, or drop it; say *unknown* where the commit may have happened."""
-        is_lost = session.connection.closed or _is_from_a_dying_server(error)
+        is_lost = session.connection.closed or is_from_a_dying_server(error)
         if not is_lost:
             try:
                 session.roll_back()
@@ -249,49 +243,3 @@ class Flusher:
         self.disconnect()
         logger.warning("the append connection was lost: %r", error)
         return AppendOutcomeUnknown() if session.may_have_committed else AppendNotStored()
-
-
-def _let_go(settled: Sequence[PendingAppend]) -> None:
-    """Let requests go on that have their outcome; those of one loop with one wake-up. Harmless when they did."""
-    open_all(request.latch for request in settled)
-
-
-def _join_retries(requests: Sequence[PendingAppend]) -> list[PendingAppend]:
-    """Let each request whose idempotency key another one has follow the first of them; return the others."""
-    first_with: dict[tuple[str, str], PendingAppend] = {}
-    leading = []
-    for request in requests:
-        if request.receipt is not None:
-            first = first_with.setdefault((request.receipt.caller, request.receipt.key), request)
-            if first is not request:
-                first.followers.append(request)
-                continue
-        leading.append(request)
-    return leading
-
-
-def _settle(request: PendingAppend, answer: Any) -> None:
-    if isinstance(answer, Exception):
-        request.finish(error=answer)
-    else:
-        request.finish(result=answer)
-
-
-def _is_from_a_dying_server(error: Exception) -> bool:
-    """Whether the server reported, as its last words, that it or this connection goes away."""
-    state = getattr(error, "sqlstate", None) or ""
-    return state.startswith(("57P", "08"))
-
-
-def _answer_to(failure: Exception) -> Exception:
-    """Return what to tell the one request for which `failure` came; nothing was stored unless it says so."""
-    if isinstance(failure, PartitionsMissing):
-        return PartitionGone()
-    if isinstance(failure, ClaimWaits):
-        return IdempotencyInProgress("Another request with this key is being stored; retry in a moment.")
-    if isinstance(failure, AppendOutcomeUnknown):
-        # One for each: an exception that several threads raise would mix up their tracebacks.
-        return AppendOutcomeUnknown()
-    if isinstance(failure, (AppendNotStored, psycopg.Error)):
-        return AppendNotStored()
-    return failure

@@ -23,6 +23,7 @@ from streams.log.flusher import Flusher
 from streams.log.pending import PendingAppend, StandingQuestion
 from streams.log.protocol import Appended, PartitionAppend, Receipt
 from streams.log.refusals import LATE, SHUTTING_DOWN, describe_refusal
+from streams.log.settling import answer_all
 from streams.record_lines import size_of
 
 # How long a request waits until the flusher takes it; after that it is withdrawn and was not stored.
@@ -138,7 +139,7 @@ class GroupCommitter:
             except (psycopg.Error, NotDurable, OSError) as error:
                 # Those who came while it tried to connect have waited as long as a client should.
                 self._flusher.refuse([*waiting, *self._arrived(MAX_COMMIT_BYTES)], error)
-                self._flusher.answer_all(questions, describe_refusal(error))
+                answer_all(questions, describe_refusal(error))
             else:
                 if waiting:
                     self._flusher.commit(session, waiting)

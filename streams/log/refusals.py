@@ -10,11 +10,18 @@ USED_UP: Final = "connections used up: PostgreSQL takes no further one"
 STANDBY: Final = "PostgreSQL is a read-only standby"
 READ_ONLY: Final = "PostgreSQL is read-only"
 UNREACHABLE: Final = "PostgreSQL does not let in who appends; the log of this server says why"
+BUSY: Final = "no connection of this server's pool came free"
+POOLED: Final = (
+    "a pooler in transaction mode is in between: "
+    "set DATABASE_POOLER=transaction, and DATABASE_DIRECT_URL to an address past it"
+)
 LATE: Final = "appends wait too long for PostgreSQL"
 SHUTTING_DOWN: Final = "this server is shutting down"
 _NOT_DURABLE: Final = "{}: a power failure could lose events that were answered 202"
 # What refuses a connection comes as text alone: of PostgreSQL for the server, a database or a role, and of PgBouncer.
 _USED_UP_WORDS: Final = ("too many clients", "too many connections", "connection slots", "no more connections allowed")
+# PgBouncer, unless it is told to ignore what it cannot keep; and PostgreSQL, where a session was another's before.
+_POOLED_WORDS: Final = ("unsupported startup parameter", "prepared statement")
 _SILENT_WORDS: Final = ("timeout expired", "timed out", "refused", "could not connect", "stopped answering")
 
 
@@ -23,6 +30,10 @@ def describe_refusal(error: BaseException) -> str:
     text = str(error)
     if text.startswith("synchronous_commit is "):
         return _NOT_DURABLE.format(text)
+    if text == POOLED or any(words in text for words in _POOLED_WORDS):
+        return POOLED
+    if "pool came free" in text:
+        return BUSY
     if any(words in text for words in _USED_UP_WORDS):
         return USED_UP
     return SILENT if any(words in text for words in _SILENT_WORDS) else UNREACHABLE

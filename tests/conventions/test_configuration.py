@@ -15,6 +15,7 @@ READERS = {
     "seconds",
     "yes_or_no",
     "one_of",
+    "origins",
     "web_address",
     "places",
     "mail_server",

@@ -19,6 +19,8 @@ RUNNER = "accounts/statements.py"
 RUNS_SQL_TOO = {
     "eventflow_site/database.py": "the class of the connections themselves: what they do around a statement",
     "eventflow_site/migration_turn.py": "holds a lock on the connection that migrates, whichever that is",
+    "eventflow_site/pooler.py": "asks what the role has through the pooler, on a connection that Django does not know",
+    "streams/connections.py": "asks who serves a connection, before anybody knows whether it may prepare anything",
     "eventflow_site/supervisor/servers.py": "makes the database that Django connects to, named by an identifier",
 }
 VERBS = re.compile(

@@ -13,7 +13,17 @@ from streams.errors import AppendNotStored
 from streams.log import get_log, use_log
 from streams.log.postgres import PostgresLog
 from streams.log.protocol import PartitionAppend
-from streams.log.refusals import READ_ONLY, SILENT, STANDBY, UNREACHABLE, USED_UP, describe_refusal, health_of
+from streams.log.refusals import (
+    BUSY,
+    POOLED,
+    READ_ONLY,
+    SILENT,
+    STANDBY,
+    UNREACHABLE,
+    USED_UP,
+    describe_refusal,
+    health_of,
+)
 from streams.log.wakeup import get_wakeups
 from streams.lookup import load_stream
 from tests.factories import make_owner, make_stream
@@ -150,6 +160,9 @@ def test_a_server_that_shuts_down_says_so(log):
         ('connection to server at "10.0.0.9", port 5432 failed: Connection refused', SILENT),
         ("connection timeout expired", SILENT),
         ('FATAL:  password authentication failed for user "eventflow"', UNREACHABLE),
+        ("FATAL:  unsupported startup parameter: options", POOLED),
+        ('prepared statement "_pg3_0" already exists', POOLED),
+        ("no connection of this process's pool came free (DATABASE_POOL_SIZE)", BUSY),
     ],
 )
 def test_a_refusal_is_told_in_words_without_names(text, reason):

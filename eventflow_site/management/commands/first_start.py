@@ -10,6 +10,7 @@ from django.db import connection
 
 from eventflow_site.first_start import prepare_first_start
 from eventflow_site.migration_turn import migration_turn
+from eventflow_site.pooler import go_past_pooler
 
 
 class Command(BaseCommand):
@@ -20,6 +21,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, answer: Path, **options: Any) -> None:
         # One turn for both: two first starts would make the same admin.
+        go_past_pooler(connection)
         with migration_turn(connection, say=self.stderr.write):
             call_command("migrate", interactive=False, verbosity=0)
             seeded = {name: value for name, value in asdict(prepare_first_start()).items() if value is not None}

@@ -4,6 +4,7 @@ from django.core.management.commands import migrate
 from django.db import connections
 
 from eventflow_site.migration_turn import migration_turn
+from eventflow_site.pooler import go_past_pooler
 
 
 class Command(migrate.Command):
@@ -14,5 +15,6 @@ class Command(migrate.Command):
             # Only looks.
             super().handle(*args, **options)
             return
+        go_past_pooler(connections[options["database"]])
         with migration_turn(connections[options["database"]], say=self.stderr.write):
             super().handle(*args, **options)
