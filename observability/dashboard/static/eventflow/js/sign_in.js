@@ -38,7 +38,7 @@ export function askToSignIn(element, resume) {
   const isOwn = slot().contains(element);
   if (isOwn) toast({ level: "warn", name: "signed-in", title: "Please sign in once more", text: "Cookies must be allowed for it." });
   else if (resume) waiting.set(element, resume);
-  if (isOwn || !slot().querySelector("dialog")) htmx.ajax("get", ADDRESS, { target: "#sign-in-slot", swap: "innerHTML" });
+  if (isOwn || !slot().querySelector("dialog")) htmx.ajax("get", ADDRESS, { target: "#sign-in-slot" });
 }
 
 function goOn({ user, csrf }) {
