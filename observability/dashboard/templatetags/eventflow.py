@@ -7,6 +7,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from observability.dashboard.unseen import mark_unseen
 from observability.wording import compact, duration, rate, size
 
 register = template.Library()
@@ -14,6 +15,7 @@ register = template.Library()
 SPARK_WIDTH, SPARK_HEIGHT = 104, 26
 
 register.filter("compact", compact)
+register.filter("marked", mark_unseen)
 register.filter("duration", duration)
 register.filter("rate", rate)
 register.filter("size", size)
