@@ -128,7 +128,7 @@ class StreamAdmin(admin.ModelAdmin):
         # The partitions' counters, prefetched with the page: nothing is counted.
         return totals_of_row(stream).event_count
 
-    @admin.display(description="events")
+    @admin.display(description="look inside")
     def browse(self, stream: Stream) -> SafeString:
         return format_html('<a href="{}">Browse</a>', reverse("admin:streams_stream_events", args=[stream.pk]))
 

@@ -81,11 +81,10 @@ class Producer:
 
 
 def list_producers(caller: Caller) -> QuerySet[User]:
-    """The users whose keys and streams the caller may see: themselves, or for an admin all that produce."""
-    if not caller.sees_everybody:
-        return User.objects.filter(pk=caller.user_id)
-    produces = Q(groups__name__in=[Role.PRODUCER, Role.ADMIN]) | Q(streams__isnull=False) | Q(api_keys__isnull=False)
-    return User.objects.filter(pk__in=User.objects.filter(produces).values("pk"))
+    """The users whose role lets them produce: all of them for an admin, themselves for everybody else."""
+    producing = Q(groups__name__in=[Role.PRODUCER, Role.ADMIN]) | Q(is_superuser=True)
+    producers = User.objects.filter(pk__in=User.objects.filter(producing).values("pk"))
+    return producers if caller.sees_everybody else producers.filter(pk=caller.user_id)
 
 
 def describe_producers(caller: Caller, users: list[User], *, most: int = MAX_LISTED) -> list[Producer]:

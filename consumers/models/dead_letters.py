@@ -71,7 +71,7 @@ class DeadLetter(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.group_id}/{self.partition_id}/{self.offset} {self.status}"
+        return f"dead letter {self.pk}, offset {self.offset}, {self.status}"
 
 
 class DeadLetterAttempt(models.Model):

@@ -39,7 +39,8 @@ def refused_form(values: Mapping[str, str], problem: PageProblem, fields: Mappin
     """
     faults: dict[str, str] = {}
     for pointer, detail in problem.faults:
-        faults.setdefault(fields.get(pointer) or fields.get(pointer.rpartition("/")[0], whole), detail)
+        name = fields.get(pointer) or fields.get(pointer.rpartition("/")[0], whole)
+        faults[name] = f"{faults[name]} {detail}" if name in faults else detail
     return Form(values, faults or {whole: problem.detail})
 
 

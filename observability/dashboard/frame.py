@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from accounts.caller import Caller
 from accounts.models import User
-from accounts.roles import Right
+from accounts.roles import MEANING_OF_ROLE, Right
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,11 @@ def frame_for(user: User, caller: Caller, section: str) -> Frame:
         roles=", ".join(sorted(role.value for role in caller.roles)) or "no role yet",
         is_admin=caller.is_admin,
     )
+
+
+def roles_to_ask_for(caller: Caller) -> list[tuple[str, str]]:
+    """What each role allows, for somebody who has none; nobody else needs to know."""
+    return [] if caller.roles else [(role.value, meaning) for role, meaning in MEANING_OF_ROLE.items()]
 
 
 def _initials(name: str) -> str:

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from consumers.models import DeadLetter, GroupOffset
+from consumers.services.dead_letters.close import resolve_dead_letter
 from consumers.services.dead_letters.move import move_exhausted
 from consumers.services.leasing import Nack, lease_deliveries, nack_deliveries
 from streams.lookup import load_stream
@@ -39,10 +40,24 @@ def test_the_group_page_follows_by_itself(page, story):
 
 def test_an_event_is_parked(page, story):
     page.goto("/streams/orders/consumer-groups/billing/consume")
-    page.get_by_role("button", name=re.compile("^Park offset 1 ")).click()
+    page.get_by_role("link", name=re.compile("^Park offset 1 ")).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Park").click()
+    expect(dialog.get_by_label("Reason")).to_be_focused()
+    assert not DeadLetter.objects.exists()
+    dialog.get_by_label("Reason").fill("its total is negative")
+    dialog.get_by_role("button", name="Park").click()
 
     expect(page.get_by_role("status").filter(has_text="Parked as a dead letter")).to_be_visible()
-    assert DeadLetter.objects.get().reason == "reported"
+    letter = DeadLetter.objects.get()
+    assert (letter.reason, letter.last_error) == ("reported", "its total is negative")
+
+
+def test_nothing_is_parked_without_a_reason(story, client):
+    client.force_login(story.owner, "django.contrib.auth.backends.ModelBackend")
+    path = "/streams/orders/consumer-groups/billing/consume/park"
+    assert client.post(path, {"partition": "0", "offset": "1", "error": " "}).status_code == 422
+    assert not DeadLetter.objects.exists()
 
 
 def test_a_lease_is_acked(page, story):
@@ -157,3 +172,27 @@ def test_the_event_tells_what_every_group_did_with_it(page, story):
     story_card = page.get_by_role("region", name="What happened to it")
     expect(story_card.get_by_role("listitem").filter(has_text="billing").first).to_contain_text("not committed yet")
     expect(story_card).to_contain_text("became a dead letter")
+
+
+@pytest.mark.parametrize("verb", ["Redrive", "Discard"])
+def test_a_dead_letter_that_somebody_else_has_closed_shows_its_new_state(page, story, complaints, verb):
+    make_dead_letters(story, 1)
+    letter = DeadLetter.objects.get()
+    page.goto(f"/dead-letters/{letter.pk}")
+    status = page.locator("#letter-status")
+    expect(status).to_have_text("open")
+    resolve_dead_letter(dead_letter=letter, requested_by="somebody else", note="dealt with by hand")
+
+    if verb == "Redrive":
+        page.get_by_label("Payload for warehouse").fill('{"order":"mended"}')
+        page.get_by_role("button", name="Redrive").click()
+        expect(page.locator("#redrive-form .field-error")).to_contain_text("resolved")
+        expect(page.get_by_label("Payload for warehouse")).to_have_value('{"order":"mended"}')
+        expect(page.get_by_role("button", name="Redrive")).to_be_disabled()
+    else:
+        page.get_by_role("link", name="Discard…").click()
+        page.get_by_role("dialog").get_by_role("button", name="Discard").click()
+        expect(page.locator("main")).to_contain_text("dealt with by hand")
+    expect(status).to_have_text("resolved")
+    expect(page.get_by_role("link", name="Discard…")).to_have_count(0)
+    complaints.expect("422")

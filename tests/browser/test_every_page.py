@@ -95,6 +95,19 @@ def story(site) -> Story:
     return told
 
 
+# Texts with an unseen character that no mark is drawn around, of what is shown.
+UNMARKED = r"""() => {
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const found = [];
+    while (texts.nextNode()) {
+        const { data, parentElement: place } = texts.currentNode;
+        if (/[\u200b-\u200f\u202a-\u202e\u2066-\u2069]/.test(data) && place.checkVisibility() &&
+            !place.closest(".unseen, textarea, option, script")) found.push(data);
+    }
+    return found;
+}"""
+
+
 def address(path: str, story: Story) -> str:
     letter = DeadLetter.objects.order_by("pk").values_list("pk", flat=True)[0]
     rule = AlertRule.objects.get()
@@ -110,6 +123,7 @@ def test_a_page_is_silent_accessible_and_safe(page, sign_in, story, path):
     assert response.status == 200
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     assert_accessible(page)
+    assert page.evaluate(UNMARKED) == []
     page.emulate_media(color_scheme="light")
     assert_legible(page)
 

@@ -261,3 +261,26 @@ def test_an_event_is_edited_and_sent_as_a_new_one(page, sign_in, site):
     expect(page.get_by_label("Type")).to_have_value("order.created")
     expect(page.get_by_label("Key", exact=True)).to_have_value("customer-2")
     expect(page.get_by_label("Payload")).to_have_value(re.compile('"order":2'))
+
+
+def test_all_that_is_wrong_stands_at_its_field_and_goes_once_it_is_stored(page, producer, complaints):
+    write(page, "{}", stream="nowhere")
+    page.get_by_label("Type").fill("not a type!")
+    page.get_by_text("Headers", exact=True).click()
+    page.get_by_label("Headers, one a line").fill("no colon")
+    page.get_by_role("button", name="Send", exact=True).click()
+
+    wrong = page.locator("#send-form [aria-invalid=true]")
+    expect(wrong).to_have_count(3)
+    assert wrong.evaluate_all("all => all.map(each => each.name)") == ["stream", "type", "headers"]
+    expect(page.locator("#send-form .field-error")).to_have_count(3)
+    expect(page.get_by_label("Stream")).to_be_focused()
+
+    page.get_by_label("Stream").fill("orders")
+    page.get_by_label("Type").fill("order.created")
+    page.get_by_label("Headers, one a line").fill("")
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.get_by_role("status").filter(has_text="Stored")).to_be_visible()
+    expect(wrong).to_have_count(0)
+    expect(page.locator("#send-form .field-error")).to_have_count(0)
+    complaints.expect("422")

@@ -133,20 +133,34 @@ class CommitShown(Page):
 
 
 class ParkEvent(Page):
-    """Give one event up as a dead letter and go on behind it."""
+    """The question why, then: give one event up as a dead letter and go on behind it."""
 
     section = "groups"
     permission_classes = (MayConsume,)
 
+    def get(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
+        heading = describe_stream(self.caller, stream, Right.CONSUME)
+        return self.dialog(
+            "dashboard/_park.html",
+            question="Park an event",
+            stream=heading,
+            group=_used(self, heading.info, group).name,
+            partition=whole_number(request.GET.get("partition", ""), "partition"),
+            offset=whole_number(request.GET.get("offset", ""), "offset", low=1),
+        )
+
     def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
         info = require_stream(self.caller, stream, Right.CONSUME)
+        reason = text_of(request, "error")
+        if not reason:
+            raise InvalidParameter("error", "Say what is wrong with the event.")
         letter, is_new = report_dead_letter(
             stream=info,
             group=_used(self, info, group),
             reporter=self.caller.reference,
             partition=whole_number(request.POST.get("partition", ""), "partition"),
             offset=whole_number(request.POST.get("offset", ""), "offset", low=1),
-            error=text_of(request, "error"),
+            error=reason,
         )
         title = "Parked as a dead letter" if is_new else "It was parked already"
         return _again(self, Toast("good", title, f"Dead letter {letter.pk}"), stream, group)

@@ -19,6 +19,7 @@ from consumers.dead_letter_queries import (
     list_managed_dead_letters,
     list_managed_groups,
 )
+from consumers.errors import DeadLetterNotOpen
 from consumers.models import BulkKind, DeadLetter
 from consumers.services.dead_letters.bulk import preview_bulk_action, start_bulk_action
 from consumers.services.dead_letters.close import discard_dead_letter, resolve_dead_letter
@@ -117,10 +118,14 @@ class RedriveOne(Page):
             redrive_dead_letter(dead_letter=found, requested_by=self.caller.reference, payload=payload, note=note)
         except DomainError as error:
             problem = problem_of(error, request)
-            if problem.status in (403, 409):
+            # Somebody else was faster: what was typed stays, beside the state that the letter is in now.
+            is_outrun = isinstance(error, DeadLetterNotOpen) and is_htmx(request)
+            if problem.status in (403, 409) and not is_outrun:
                 raise
+            if is_outrun:
+                page = describe_dead_letter(self.caller, letter_id)
             form = Form({"payload": typed, "note": request.POST.get("note", "")}, {"payload": problem.detail})
-            context: dict[str, Any] = {"letter": page, "form": form}
+            context: dict[str, Any] = {"letter": page, "form": form, "is_outrun": is_outrun}
             return self.form_again("dashboard/_redrive_form.html", "dashboard/dead_letter.html", **context)
         edited = " with the edited payload" if payload is not None else ""
         return self.done(
@@ -143,7 +148,14 @@ class CloseOne(Page):
     def post(self, request: HttpRequest, letter_id: str) -> HttpResponse:
         found = get_dead_letter(self.caller, letter_id, GroupRight.MANAGE)
         close = discard_dead_letter if self.verb == "discard" else resolve_dead_letter
-        close(dead_letter=found, requested_by=self.caller.reference, note=_note(request))
+        try:
+            close(dead_letter=found, requested_by=self.caller.reference, note=_note(request))
+        except DeadLetterNotOpen as error:
+            if not is_htmx(request):
+                raise
+            # The page that asked shows it as open: have it show what became of it.
+            toast = Toast("warn", problem_of(error, request).detail)
+            return self.done(toast, to=reverse("dead-letter", args=[letter_id]))
         done = "discarded" if self.verb == "discard" else "resolved"
         return self.done(Toast("good", f"Dead letter {letter_id} is {done}"), to=reverse("dead-letters"))
 

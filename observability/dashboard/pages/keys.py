@@ -15,6 +15,7 @@ from accounts.queries import get_api_key
 from accounts.roles import MEANING_OF_SCOPE, Right, Scope, scopes_of
 from accounts.services.api_keys import NewKey, create_api_key, revoke_api_key, rotate_api_key
 from observability.dashboard.forms import Form, refused_form
+from observability.dashboard.frame import roles_to_ask_for
 from observability.dashboard.once import once
 from observability.dashboard.page import Page, Toast, is_htmx
 from observability.dashboard.problems import problem_of
@@ -52,6 +53,7 @@ class Keys(Page):
             producers=list_producer_rows(self.caller),
             is_admin=self.caller.is_admin,
             may_create=bool(self.caller.rights),
+            asked_roles=roles_to_ask_for(self.caller),
         )
 
 
@@ -62,6 +64,8 @@ class NewKeyPage(Page):
     permission_classes = (PersonOnly,)
 
     def get(self, request: HttpRequest) -> HttpResponse:
+        if asked_roles := roles_to_ask_for(self.caller):
+            return self.dialog("dashboard/_key_no_role.html", question="New key", asked_roles=asked_roles)
         context = self._context(Form({"expires": "90"}), self._scopes(), ())
         return self.dialog("dashboard/_key_form.html", question="New key", **context)
 

@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from accounts.permissions import MayConsume
 from accounts.roles import Right
+from observability.dashboard.frame import roles_to_ask_for
 from observability.dashboard.page import Page
 from observability.dashboard.queries.charts import rate_chart
 from observability.dashboard.queries.overview_page import MAX_COUNTED, count_open_dead_letters, get_overview
@@ -25,6 +26,7 @@ class Overview(Page):
             rate_chart=rate_chart(overview.activity.points, step=MINUTE, now=now),
             health=get_system_health(now=now),
             is_admin=self.caller.is_admin,
+            asked_roles=roles_to_ask_for(self.caller),
             may_manage=self.caller.has_right(Right.MANAGE),
             may_consume=self.caller.has_right(Right.CONSUME),
             may_produce=self.caller.has_right(Right.PRODUCE),

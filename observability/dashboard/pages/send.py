@@ -1,6 +1,6 @@
 """Sending events by hand: checked while typing, stored once however often it is retried."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,7 @@ from observability.dashboard.payloads import parse_payload
 from observability.dashboard.problems import problem_of
 from observability.dashboard.queries.event_view import view_event
 from observability.dashboard.queries.stream_pages import list_producible_names
-from streams.envelope import Envelope, decode_events
+from streams.envelope import Envelope, decode_events, make_records
 from streams.errors import EventFault, EventNotFound, InvalidEvents, StreamNotFound
 from streams.log.protocol import AppendedRange
 from streams.lookup import require_stream
@@ -72,7 +72,7 @@ class SendEvents(Page):
         try:
             sent = self._send(request, values)
         except (DomainError, ValidationError) as error:
-            return self._refused(request, values, error)
+            return self._refused(request, values, [error, *self._further(values)])
         toast = Toast("good", "Stored", f"{sent.stream}, partition {sent.partition}, offset {sent.offset}")
         if is_htmx(request):
             return self.part("dashboard/_sent_row.html", toast=toast, sent=sent, is_new=True)
@@ -104,12 +104,31 @@ class SendEvents(Page):
             is_replay=appended.is_replay,
         )
 
-    def _refused(self, request: HttpRequest, values: dict[str, str], error: Exception) -> HttpResponse:
-        problem = problem_of(error, request)
+    def _further(self, values: dict[str, str]) -> list[Exception]:
+        """What else is wrong, each part asked on its own: the first fault hides those behind it."""
+        parts: tuple[Callable[[], object], ...] = (
+            lambda: require_stream(self.caller, values["stream"].strip(), Right.PRODUCE),
+            lambda: make_records([_envelope({**values, "payload": "null", "headers": ""})], is_single=True),
+            lambda: make_records([_envelope({**values, "payload": "null", "type": "", "key": ""})], is_single=True),
+            lambda: parse_payload(values["payload"]),
+        )
+        faults: list[Exception] = []
+        for check in parts:
+            try:
+                check()
+            except (DomainError, ValidationError) as error:
+                faults.append(error)
+        return faults
+
+    def _refused(self, request: HttpRequest, values: dict[str, str], errors: Sequence[Exception]) -> HttpResponse:
+        problem = problem_of(errors[0], request)
         if problem.status >= 500:
-            raise error
-        whole = "stream" if isinstance(error, StreamNotFound) else "payload"
-        form = refused_form(values, problem, FIELDS, whole=whole)
+            raise errors[0]
+        faults: dict[str, str] = {}
+        for error in errors:
+            whole = "stream" if isinstance(error, StreamNotFound) else "payload"
+            faults = {**refused_form(values, problem_of(error, request), FIELDS, whole=whole).faults, **faults}
+        form = Form(values, faults)
         response = self._page(form, status=422, is_part=is_htmx(request))
         if is_htmx(request):
             response["HX-Retarget"], response["HX-Reswap"] = "#send-form", "outerHTML"

@@ -15,6 +15,7 @@ from accounts.services.versions import check_version
 from consumers.queries import list_groups
 from observability.dashboard.conflicts import expected_of, for_version, only_changed, outdated_form
 from observability.dashboard.forms import Form, number_or_text, refused_form
+from observability.dashboard.frame import roles_to_ask_for
 from observability.dashboard.listing import PAGE_ROWS, cursor_of, listing_of, text_filter
 from observability.dashboard.once import once
 from observability.dashboard.page import Page, Toast
@@ -74,7 +75,14 @@ class Streams(Page):
         listing = listing_of(request, rows, key=lambda row: row.name, filters=("name",))
         may_create = self.caller.has_right(Right.MANAGE)
         is_cut = is_by_size and len(rows) == PAGE_ROWS
-        return self.show(listing=listing, name=name, is_by_size=is_by_size, is_cut=is_cut, may_create=may_create)
+        return self.show(
+            listing=listing,
+            name=name,
+            is_by_size=is_by_size,
+            is_cut=is_cut,
+            may_create=may_create,
+            asked_roles=roles_to_ask_for(self.caller),
+        )
 
 
 class NewStream(Page):

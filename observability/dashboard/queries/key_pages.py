@@ -98,7 +98,7 @@ def list_names_of_streams(caller: Caller, *, limit: int = 500) -> list[str]:
 
 
 def list_producer_rows(caller: Caller, *, limit: int = 50) -> list[ProducerRow]:
-    """Return the producers that the caller may see: themselves, for an admin everybody who produces."""
+    """Return the producers that the caller may see: themselves, for an admin everybody whose role lets them produce."""
     users: list[User] = list(list_producers(caller).order_by("email")[:limit])
     return [
         ProducerRow(

@@ -35,6 +35,11 @@ class BusyStream:
     is_paused: bool
     activity: Activity
 
+    @property
+    def hour_events(self) -> int:
+        """Events of the last hour, by which they are listed."""
+        return sum(point.events for point in self.activity.points)
+
 
 @dataclass(frozen=True, slots=True)
 class RecentEvent:
@@ -71,12 +76,13 @@ def get_overview(caller: Caller, *, now: datetime) -> OverviewPage:
     tails = load_tails(visible)
     busiest = list_busiest(visible, now=now, limit=TOP_STREAMS)
     activity = activity_of([each.id for each in busiest], tails, now=now)
+    busy = [BusyStream(each.name, each.is_paused, activity[each.id]) for each in busiest]
     may_consume = caller.has_right(Right.CONSUME)
     behind, lost = list_groups_of_note(caller, now=now, limit=TOP_GROUPS) if may_consume else ([], [])
     return OverviewPage(
         stream_count=visible.count(),
         activity=total_activity(visible, tails, now=now),
-        busiest=[BusyStream(each.name, each.is_paused, activity[each.id]) for each in busiest],
+        busiest=sorted(busy, key=lambda each: -each.hour_events),
         groups=behind,
         recent=_recent_events(caller) if may_consume else [],
         dead_letters=count_open_dead_letters(caller) if may_consume else 0,

@@ -7,16 +7,26 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from observability.dashboard.unseen import mark_unseen
 from observability.wording import compact, duration, rate, size
 
 register = template.Library()
 
 SPARK_WIDTH, SPARK_HEIGHT = 104, 26
 
-register.filter("compact", compact)
+register.filter("marked", mark_unseen)
 register.filter("duration", duration)
 register.filter("rate", rate)
 register.filter("size", size)
+
+
+@register.filter(name="compact")
+def shortened(value: float | None) -> str | SafeString:
+    """A number as it is written everywhere; the exact one on hover where that is another."""
+    text = compact(value)
+    if value is None or text == f"{value:,.0f}":
+        return text
+    return format_html('<span title="{}">{}</span>', f"{value:,.0f}", text)
 
 
 @register.filter
@@ -27,7 +37,7 @@ def thousands(value: int | None) -> str:
 
 @register.simple_tag
 def moment(value: datetime | None, style: str = "ago", empty: str = "–") -> str | SafeString:
-    """A time: exact UTC in the page, the viewer's zone by script. Style: ago, clock or full."""
+    """A time: exact UTC in the page, the viewer's zone by script. Style: ago, clock, exact or full."""
     if value is None:
         return empty
     utc = value.astimezone(UTC)

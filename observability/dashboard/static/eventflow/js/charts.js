@@ -1,7 +1,7 @@
 // Charts by uPlot. `<div data-chart="id">` draws what `<script type="application/json" id>` holds:
 // `{"x": [unix seconds], "series": [{"label", "values", "unit"?}], "kind"?: "bars"}`. A live region renews the
 // script, and the chart follows.
-import { make, onContent } from "./dom.js";
+import { LANGUAGE, make, onContent } from "./dom.js";
 
 const charts = new Map();
 const POWERS_OF_TWO = Array.from({ length: 55 }, (_, power) => 2 ** (power - 10));
@@ -55,13 +55,13 @@ function readData(holder) {
 function momentFormat(data) {
   const isLong = data.x.at(-1) - data.x[0] > 2 * 86_400;
   const style = isLong ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit" };
-  return (mark) => new Intl.DateTimeFormat(undefined, style).format(new Date(mark * 1000));
+  return (mark) => new Intl.DateTimeFormat(LANGUAGE, style).format(new Date(mark * 1000));
 }
 
 function tooltip(holder, data) {
   const tip = make("div", { class: "chart-tip", hidden: true });
   const isLong = data.x.at(-1) - data.x[0] > 86_400;
-  const time = new Intl.DateTimeFormat(undefined, { ...(isLong ? { day: "numeric", month: "short" } : {}), hour: "2-digit", minute: "2-digit" });
+  const time = new Intl.DateTimeFormat(LANGUAGE, { ...(isLong ? { day: "numeric", month: "short" } : {}), hour: "2-digit", minute: "2-digit" });
   return {
     hooks: {
       init: [(plot) => plot.over.append(tip)],

@@ -1,6 +1,7 @@
 // What an edit changes: `<textarea data-diff-from="#original" data-diff-into="#diff">` shows the lines that differ while one types.
 import { make, on, onContent } from "./dom.js";
 import { formatJson, readJson } from "./json_tokens.js";
+import { marked } from "./unseen.js";
 
 const MAX_LINES = 600;
 
@@ -48,7 +49,7 @@ function show(area) {
   const isNear = (index) => found.slice(Math.max(0, index - 2), index + 3).some(([sign]) => sign !== " ");
   if (!found.some(([sign]) => sign !== " ")) return;
   const kinds = { " ": "", "−": "removed", "+": "added" };
-  const rows = found.map(([sign, line], index) => (isNear(index) ? make("span", { class: kinds[sign] }, `${sign} ${line}`) : null)).filter(Boolean);
+  const rows = found.map(([sign, line], index) => (isNear(index) ? make("span", { class: kinds[sign] }, `${sign} `, ...marked(line)) : null)).filter(Boolean);
   place.replaceChildren(make("div", { class: "diff", tabindex: "0" }, ...rows));
   place.hidden = false;
 }

@@ -1,5 +1,8 @@
 // The few helpers that every module shares. Text only ever enters the page as text.
 
+/** Pages are English, whatever the browser speaks: times and numbers in one language with the words around them. */
+export const LANGUAGE = "en-GB";
+
 /** Make an element with attributes and children; strings become text nodes. */
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);

@@ -1,5 +1,5 @@
 // A text area for JSON: says at once what is wrong and where, formats without changing a character of a value.
-import { make, on, onContent } from "./dom.js";
+import { LANGUAGE, make, on, onContent } from "./dom.js";
 import { formatJson, place, readJson } from "./json_tokens.js";
 
 function check(area) {
@@ -18,7 +18,7 @@ function check(area) {
   if (status) {
     const size = new TextEncoder().encode(text).length;
     const mark = make("span", { class: problem ? "dot dot-bad" : "dot dot-good", "aria-hidden": "true" });
-    status.replaceChildren(mark, make("span", { class: problem ? "bad" : "faint" }, problem ?? `Valid JSON, ${size.toLocaleString()} bytes`));
+    status.replaceChildren(mark, make("span", { class: problem ? "bad" : "faint" }, problem ?? `Valid JSON, ${size.toLocaleString(LANGUAGE)} bytes`));
   }
 }
 

@@ -1,6 +1,7 @@
 // A foldable tree in place of `<pre data-json>`: built from DOM nodes, with every value exactly as sent.
 import { make, onContent } from "./dom.js";
 import { readJson } from "./json_tokens.js";
+import { marked } from "./unseen.js";
 
 const MAX_NODES = 5000;
 const OPEN_DEPTH = 3;
@@ -14,11 +15,11 @@ function countNodes(node) {
 
 function label(node) {
   if (node.key === undefined) return [];
-  return [make("span", { class: "json-key" }, node.key), ": "];
+  return [make("span", { class: "json-key" }, ...marked(node.key)), ": "];
 }
 
 function leaf(node) {
-  return make("span", { class: `json-${node.kind}` }, node.text);
+  return make("span", { class: `json-${node.kind}` }, ...marked(node.text));
 }
 
 function branch(node, depth, comma) {

@@ -1,5 +1,7 @@
 // Rows that appear before the answer does. `<form data-optimistic="#template" data-optimistic-into="#list">`: the template's
 // copy gets the form's values as text, shows as pending, and goes when the true row has come or the attempt has failed; it stays if nobody knows.
+import { marked } from "./unseen.js";
+
 const pending = new WeakMap();
 
 function addPending(form) {
@@ -15,7 +17,7 @@ function addPending(form) {
   const values = new FormData(form);
   for (const slot of row.querySelectorAll("[data-value]")) {
     const value = String(values.get(slot.dataset.value) ?? "");
-    slot.textContent = value.length > 120 ? `${value.slice(0, 120)}…` : value;
+    slot.replaceChildren(...marked(value.length > 120 ? `${value.slice(0, 120)}…` : value));
   }
   list.prepend(row);
   pending.set(form, row);

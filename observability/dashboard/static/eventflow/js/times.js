@@ -1,10 +1,13 @@
 // Times in the viewer's zone, with the exact UTC on hover. Without scripts the server's UTC text stays.
-import { onContent } from "./dom.js";
+import { LANGUAGE, onContent } from "./dom.js";
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const dayAndClock = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
-const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "short" });
+const clock = new Intl.DateTimeFormat(LANGUAGE, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const precise = { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 };
+const exact = new Intl.DateTimeFormat(LANGUAGE, precise);
+const dayAndExact = new Intl.DateTimeFormat(LANGUAGE, { day: "numeric", month: "short", ...precise });
+const dayAndClock = new Intl.DateTimeFormat(LANGUAGE, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const full = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "medium", timeStyle: "long" });
+const relative = new Intl.RelativeTimeFormat(LANGUAGE, { numeric: "auto", style: "short" });
 const STEPS = [["second", 60], ["minute", 60], ["hour", 24], ["day", 30], ["month", 12], ["year", Infinity]];
 
 /** `3 min ago`, `in 5 sec`: the largest unit that is not a fraction. */
@@ -22,10 +25,12 @@ function write(element) {
   const date = new Date(element.dateTime);
   if (Number.isNaN(date.getTime())) return;
   const style = element.dataset.time;
+  const isToday = date.toDateString() === new Date().toDateString();
   let text;
   if (style === "ago") text = ago(date);
   else if (style === "full") text = full.format(date);
-  else text = date.toDateString() === new Date().toDateString() ? clock.format(date) : dayAndClock.format(date);
+  else if (style === "exact") text = (isToday ? exact : dayAndExact).format(date);
+  else text = (isToday ? clock : dayAndClock).format(date);
   if (element.textContent !== text) element.textContent = text;
   element.title = `${element.dateTime} (UTC)`;
 }

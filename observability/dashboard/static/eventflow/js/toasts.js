@@ -1,5 +1,6 @@
 // Short answers in the corner. The server sends them as the event `toast` or as messages in the page.
 import { make } from "./dom.js";
+import { marked } from "./unseen.js";
 
 const LIFE_MS = { good: 5000, info: 6000, warn: 9000, bad: 14000 };
 
@@ -10,8 +11,8 @@ export function toast({ level = "info", title, text = "", name = null, lasts = f
   if (name) list.querySelector(`[data-name="${CSS.escape(name)}"]`)?.remove();
   const close = make("button", { type: "button", class: "btn btn-quiet btn-small btn-icon", "aria-label": "Dismiss" }, "×");
   const item = make("div", { class: `toast toast-${level}`, role: level === "bad" ? "alert" : "status", "data-name": name });
-  item.append(make("div", { class: "toast-title" }, String(title)), close);
-  if (text) item.append(make("div", { class: "toast-text" }, String(text)));
+  item.append(make("div", { class: "toast-title" }, ...marked(String(title))), close);
+  if (text) item.append(make("div", { class: "toast-text" }, ...marked(String(text))));
   close.addEventListener("click", () => item.remove());
   list.append(item);
   while (list.children.length > 4) list.firstElementChild.remove();
