@@ -38,8 +38,8 @@ class Statements:
         self._lock = threading.Lock()
 
     def __call__(self, execute: Callable[..., Any], sql: Any, *rest: Any) -> Any:
-        text = sql.decode() if isinstance(sql, bytes) else str(sql)
-        if f'FROM "{self._table}"' in text or f"INTO {self._table}" in text:
+        text = (sql.decode() if isinstance(sql, bytes) else str(sql)).replace('"', "")
+        if f"FROM {self._table}" in text or f"INTO {self._table}" in text:
             with self._lock:
                 self.count += 1
                 is_first = self.count == 1

@@ -24,7 +24,7 @@ def old_schema(db_with_commits) -> Iterator[None]:
     try:
         yield
     finally:
-        call_command("migrate", "consumers", verbosity=0)
+        call_command("migrate", verbosity=0)
 
 
 def test_a_group_goes_to_the_owner_of_its_stream(old_schema):
@@ -33,7 +33,7 @@ def test_a_group_goes_to_the_owner_of_its_stream(old_schema):
     assert not hasattr(old, "owner")
     assert old.objects.count() == 2
 
-    call_command("migrate", "consumers", verbosity=0)
+    call_command("migrate", verbosity=0)
 
     owners = dict(ConsumerGroup.objects.values_list("stream__name", "owner__email"))
     assert owners == {"orders": "ada@example.com", "bookings": "bob@example.com"}
