@@ -48,6 +48,12 @@ def test_what_all_have_left_counts_and_what_was_spent_here_meanwhile(bucket):
     assert bucket.take_unreported() == 21
 
 
+def test_what_others_say_is_left_is_never_more_than_it_holds(bucket):
+    bucket.learn(10 * RATE.burst, 0.0)
+    bucket.spend(RATE.burst, 0.0)
+    assert bucket.wait_seconds(0.0) > 0
+
+
 def test_a_clock_that_goes_back_fills_nothing(bucket):
     bucket.spend(100, 10.0)
     assert bucket.wait_seconds(0.0) > 0

@@ -74,6 +74,15 @@ def test_the_longest_wait_is_told(clock):
     assert may(rates, caller(), REQUESTS) is None, "what has no limit is not looked at"
 
 
+def test_only_so_many_callers_are_remembered_the_latest(clock, monkeypatch):
+    monkeypatch.setattr("accounts.limits.rates.MAX_BUCKETS", 3)
+    rates = Rates(key={REQUESTS: TEN}, owner={}, clock=clock)
+    for name in "abcd":
+        rates.spend(caller(key_id=name), REQUESTS, 20)
+    assert len(rates._buckets) == 3
+    assert may(rates, caller(key_id="d"), REQUESTS) is not None
+
+
 # --- across processes --------------------------------------------------------------------------------------
 
 
@@ -133,3 +142,20 @@ def test_without_redis_each_process_goes_by_its_own_count(owner, clock, caplog):
     rates.exchange(gone)
     (line,) = [record.getMessage() for record in caplog.records if record.name == "eventflow.limits"]
     assert "Redis is away" in line, "said once, not at each round"
+
+
+def test_who_did_nothing_since_is_not_told_of_again(clock):
+    class Told:
+        def __init__(self) -> None:
+            self.rounds: list[object] = []
+
+        def spend(self, spent):
+            self.rounds.append(spent)
+            return {}
+
+    told = Told()
+    rates = Rates(key={REQUESTS: TEN}, owner={}, clock=clock)
+    rates.spend(caller(), REQUESTS, 1)
+    rates.exchange(told)
+    rates.exchange(told)
+    assert told.rounds == [{("key:a", REQUESTS): (TEN, 1.0)}]
