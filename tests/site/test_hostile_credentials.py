@@ -321,9 +321,9 @@ def test_refreshing_at_the_same_moment_gives_one_new_pair(user):
 
 def test_a_key_that_is_none_is_refused_without_a_query(user, django_assert_num_queries):
     key = make_key(user)
-    last = "0" if key[-1] != "0" else "1"
+    last, inner = ("0" if key[at] != "0" else "1" for at in (-1, -7))
     wrong = [
-        "", " ", "x", key[:-1], key[:-1] + last, key[:-7] + last + key[-6:], key + "0", key.upper(), key.lower(),
+        "", " ", "x", key[:-1], key[:-1] + last, key[:-7] + inner + key[-6:], key + "0", key.upper(), key.lower(),
         key.swapcase(), f" {key}", f"{key} ", f"{key}\t", key.replace("live", "test"), key.replace("evf", "EVF"),
         f"{key},{key}", f'"{key}"', f"Bearer {key}", key.replace("_", "-"), key.split("_")[2], "evf_live__",
         "evf_live_" + "é" * 12 + key[21:], "x" * 1_000_000, key.replace("_", "_\u200b", 1), "evf_live_" + "0" * 51,
