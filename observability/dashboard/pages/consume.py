@@ -151,12 +151,14 @@ class ParkEvent(Page):
 
     def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
         info = require_stream(self.caller, stream, Right.CONSUME)
+        # Whose group it is comes before what the form says.
+        used = _used(self, info, group)
         reason = text_of(request, "error")
         if not reason:
             raise InvalidParameter("error", "Say what is wrong with the event.")
         letter, is_new = report_dead_letter(
             stream=info,
-            group=_used(self, info, group),
+            group=used,
             reporter=self.caller.reference,
             partition=whole_number(request.POST.get("partition", ""), "partition"),
             offset=whole_number(request.POST.get("offset", ""), "offset", low=1),
