@@ -42,12 +42,14 @@ def by_lag(groups: QuerySet[ConsumerGroup]) -> QuerySet[ConsumerGroup]:
 
 def that_lost(groups: QuerySet[ConsumerGroup]) -> QuerySet[ConsumerGroup]:
     """Those of the groups that have lost something that nobody has acknowledged."""
-    reached = Greatest("committed_offset", "dispatched_offset", "lost_through")
-    offsets = GroupOffset.objects.annotate(reached=reached)
-    lost = offsets.filter(lost_count__gt=F("lost_acknowledged")) | offsets.filter(
-        partition__earliest_offset__gt=F("reached") + 1
-    )
+    lost = GroupOffset.objects.filter(lost_count__gt=F("lost_acknowledged")) | that_lost_uncounted()
     return groups.filter(pk__in=lost.values("group_id"))
+
+
+def that_lost_uncounted() -> QuerySet[GroupOffset]:
+    """The offsets of which something was lost that is not in their counts yet: `Place.uncounted` in SQL."""
+    reached = Greatest("committed_offset", "dispatched_offset", "lost_through")
+    return GroupOffset.objects.filter(partition__earliest_offset__gt=reached + 1)
 
 
 def list_progress(group: ConsumerGroup, *, now: datetime) -> list[PartitionProgress]:

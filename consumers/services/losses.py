@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 from django.db import transaction
 from django.db.models import F
-from django.db.models.functions import Greatest
 
 from accounts.audit_actions import AuditAction
 from accounts.services.audit import record
 from consumers.errors import MoreThanLost
 from consumers.models import ConsumerGroup, GroupOffset
+from consumers.progress_queries import that_lost_uncounted
 from consumers.statements import run
 from streams.log import get_log
 from streams.log.protocol import Bounds, PartitionRef
@@ -50,12 +50,8 @@ def count_losses(*, group_id: int, bounds: Mapping[int, Bounds]) -> int:
 
 def count_all_losses() -> int:
     """Count what retention took from any group, so that it stands there also for one that nobody reads as."""
-    reached = Greatest("committed_offset", "dispatched_offset", "lost_through")
-    behind = (
-        GroupOffset.objects.filter(partition__earliest_offset__gt=reached + 1)
-        .order_by("group_id")
-        .values_list("group_id", "partition_id", "partition__stream__name", "partition__number")
-    )
+    columns = ("group_id", "partition_id", "partition__stream__name", "partition__number")
+    behind = that_lost_uncounted().order_by("group_id").values_list(*columns)
     total = 0
     for group_id, rows in groupby(behind, key=lambda row: row[0]):
         partitions = [PartitionRef(partition_id, name, number) for _, partition_id, name, number in rows]

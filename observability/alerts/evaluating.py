@@ -38,13 +38,13 @@ def evaluate_rules() -> int:
     rules = list(AlertRule.objects.filter(is_paused=False).order_by("pk").prefetch_related("channels"))
     observed = observe(rules, now=now)
     _note_stopped(rules, observed)
-    transitions = _write_down(observed)
+    transitions = _write_down(rules, observed)
     queue_messages(transitions, now=now)
     return len(transitions)
 
 
-def _write_down(observed: Observed) -> list[Transition]:
-    reached = _bounded([each for each in observed.observations if each.is_reached])
+def _write_down(rules: Sequence[AlertRule], observed: Observed) -> list[Transition]:
+    reached = _bounded(rules, [each for each in observed.observations if each.is_reached])
     fine = [each for each in observed.observations if not each.is_reached]
     ended = run(
         "end_alerts",
@@ -66,7 +66,7 @@ def _write_down(observed: Observed) -> list[Transition]:
     return [Transition._make(row) for row in [*ended, *run("fire_alerts"), *run("repeat_alerts")]]
 
 
-def _bounded(reached: Sequence[Observation]) -> list[Observation]:
+def _bounded(rules: Sequence[AlertRule], reached: Sequence[Observation]) -> list[Observation]:
     """At most so many of each rule: those that are open already, then the worst. Nobody reads a thousand messages."""
     by_rule: dict[int, list[Observation]] = defaultdict(list)
     for each in reached:
@@ -76,7 +76,7 @@ def _bounded(reached: Sequence[Observation]) -> list[Observation]:
         return list(reached)
     opened = Alert.objects.filter(rule_id__in=crowded, ended_at__isnull=True).order_by()
     is_open = set(opened.values_list("rule_id", "subject_id"))
-    kinds = {rule.pk: KINDS[rule.what] for rule in AlertRule.objects.filter(pk__in=crowded)}
+    kinds = {rule.pk: KINDS[rule.what] for rule in rules}
     for rule_id in crowded:
         kind = kinds[rule_id]
         by_rule[rule_id].sort(
