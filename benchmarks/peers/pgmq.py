@@ -74,7 +74,7 @@ class Pgmq:
             )
         return self._run(_READ, clients, seconds)
 
-    def bytes_per_message(self) -> float:
+    def bytes_per_event(self) -> float:
         """With rows and indexes."""
         with psycopg.connect(self._url) as connection:
             row = connection.execute(

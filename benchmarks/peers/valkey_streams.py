@@ -1,11 +1,6 @@
-"""Valkey Streams that are synced before they answer: `appendfsync always`, on a server of its own.
-
-The client is one thread that waits for many sockets and sends bytes made before, so that it costs little beside the
-server: what wrk is to HTTP.
-"""
+"""Valkey Streams that are synced before they answer: `appendfsync always`, on a server of its own."""
 
 import json
-import selectors
 import socket
 import tempfile
 import time
@@ -14,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.events import make_event
 from benchmarks.peers.rates import Rate
+from benchmarks.peers.sockets import Connection, load
 from eventflow_site.embedded.process import start_process
 from eventflow_site.embedded.valkey import find_program
 
@@ -26,25 +22,18 @@ def command(*words: bytes) -> bytes:
     return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
 
 
-class _Connection:
-    """One client that waits for its answer before it asks again."""
-
+class _Connection(Connection):
     def __init__(self, path: Path) -> None:
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.connect(str(path))
-        self.answer = b""
+        super().__init__(socket.AF_UNIX, str(path))
         self.expected = 1
         self.size = 0
-        self.asked_at = 0.0
 
     def ask(self, request: bytes, answers: int = 1, *, size: int = 0) -> None:
         """Send a request; `size` is that of its answer, where it is known and long."""
-        self.answer, self.expected, self.size, self.asked_at = b"", answers, size, time.perf_counter()
-        self.socket.sendall(request)
+        self.expected, self.size = answers, size
+        self.send(request)
 
-    def receive(self) -> bool:
-        """Whether all that was asked is answered."""
-        self.answer += self.socket.recv(1 << 20)
+    def is_answered(self) -> bool:
         if self.size:
             return len(self.answer) >= self.size
         if self.answer.startswith(b"-"):
@@ -120,8 +109,7 @@ class ValkeyStreams:
         request = command(b"XRANGE", STREAM, b"-", b"+", b"COUNT", b"%d" % count)
         connection = _Connection(self._path)
         connection.ask(request)
-        while not connection.receive():
-            pass
+        connection.wait()
         size = len(connection.answer)
         connection.socket.close()
         rate = self._load(clients, seconds, lambda connection: connection.ask(request, size=size))
@@ -143,6 +131,7 @@ class ValkeyStreams:
                 acked[connection.socket.fileno()] = found
                 asked_at = connection.asked_at
                 connection.ask(command(b"XACK", STREAM, GROUP, found))
+                # A pair took as long as both its halves.
                 connection.asked_at = asked_at
             else:
                 connection.ask(
@@ -150,6 +139,14 @@ class ValkeyStreams:
                 )
 
         return self._load(clients, seconds, step, is_done=lambda connection: connection.answer.startswith(b":"))
+
+    def bytes_per_event(self) -> float:
+        """In the append-only file, which is compacted now and again; its memory is another matter."""
+        stored = sum(file.stat().st_blocks * 512 for file in Path(self._folder.name).rglob("*.aof"))
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(self._path))
+            client.sendall(command(b"XLEN", STREAM))
+            return stored / int(client.recv(100)[1:])
 
     def _call(self, request: bytes, *, may_fail: bool = False) -> None:
         with socket.socket(socket.AF_UNIX) as client:
@@ -167,20 +164,4 @@ class ValkeyStreams:
         *,
         is_done: Callable[[_Connection], bool] = lambda _: True,
     ) -> Rate:
-        took: list[float] = []
-        with selectors.DefaultSelector() as selector:
-            connections = [_Connection(self._path) for _ in range(clients)]
-            for connection in connections:
-                selector.register(connection.socket, selectors.EVENT_READ, connection)
-                step(connection)
-            began = time.perf_counter()
-            while (now := time.perf_counter()) - began < seconds:
-                for key, _ in selector.select(1):
-                    if key.data.receive():
-                        if is_done(key.data):
-                            took.append((time.perf_counter() - key.data.asked_at) * 1000)
-                        step(key.data)
-            for connection in connections:
-                connection.socket.close()
-        took.sort()
-        return Rate(len(took) / (now - began), took[len(took) // 2], took[int(len(took) * 0.99)])
+        return load([_Connection(self._path) for _ in range(clients)], seconds, step, is_done=is_done)
