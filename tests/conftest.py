@@ -119,13 +119,21 @@ def emptied_in_the_end() -> Iterator[None]:
     try:
         yield
     finally:
-        delete_everything()
-        forget_keys()
-        forget_key_uses()
-        forget_rates()
-        forget_streams()
-        forget_groups()
-        connection.close()
-        if connections_in_use():
-            # Threads that have ended, or will never, keep some: the next test has a pool without them.
-            close_pool()
+        try:
+            delete_everything()
+        finally:
+            # Also where that failed: a connection in a broken transaction would fail every test after this one.
+            forget_everything()
+
+
+def forget_everything() -> None:
+    """Forget what this process remembers of the database, and the connections that are left over."""
+    forget_keys()
+    forget_key_uses()
+    forget_rates()
+    forget_streams()
+    forget_groups()
+    connection.close()
+    if connections_in_use():
+        # Threads that have ended, or will never, keep some: the next test has a pool without them.
+        close_pool()

@@ -9,6 +9,9 @@ from django.db.migrations.loader import MigrationLoader
 
 from accounts.roles import Role
 from consumers.models import ConsumerGroup
+from streams.log import close_log
+from tests.conftest import end_other_sessions
+from tests.connection_pool import close_pool
 from tests.factories import make_group, make_stream, make_user
 
 pytestmark = [pytest.mark.usefixtures("db_with_commits"), pytest.mark.slow("migrates back and forth")]
@@ -20,6 +23,10 @@ def old_schema(db_with_commits) -> Iterator[None]:
     ada, bob = (make_user(Role.PRODUCER, email=f"{name}@example.com") for name in ("ada", "bob"))
     make_group(make_stream("orders", owner=ada), "billing")
     make_group(make_stream("bookings", owner=bob), "billing")
+    # A migration locks whole tables, and gives up where a thread that an earlier test left behind still holds one.
+    close_log()
+    close_pool()
+    end_other_sessions()
     call_command("migrate", "consumers", BEFORE, verbosity=0)
     try:
         yield
