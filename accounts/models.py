@@ -210,6 +210,8 @@ class IdempotencyRecord(models.Model):
     status = models.PositiveSmallIntegerField(null=True)
     content_type = models.CharField(max_length=64, default="application/json")
     body = models.BinaryField(null=True)
+    # Of an append: where its events went. Where one is gone, its stream was deleted since. Null for all else.
+    partition_ids = ArrayField(models.BigIntegerField(), null=True)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
 

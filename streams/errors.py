@@ -41,6 +41,23 @@ class StreamPaused(DomainError):
     title = "Stream is paused"
 
 
+class StreamRecreated(DomainError):
+    """The events of this request were stored before, in a stream that was deleted since; another has its name now.
+
+    This time nothing was stored. To store them in the stream of today, send them with a new `Idempotency-Key`.
+    """
+
+    code = "stream_recreated"
+    title = "Stream was deleted and made anew"
+
+    def __init__(
+        self,
+        detail: str = "The first request with this Idempotency-Key was stored in a stream that was deleted since, with "
+        "its events. Nothing was stored now. To store them in the stream that has its name today, use a new key.",
+    ) -> None:
+        super().__init__(detail)
+
+
 class InvalidName(DomainError):
     """The name of a stream or group has a form that it may not have.
 

@@ -7,7 +7,7 @@
 INSERT INTO accounts_idempotencyrecord (caller, key, request_hash, content_type, created_at, expires_at)
 VALUES (%(caller)s, %(key)s, %(request_hash)s, 'application/json', %(created_at)s, %(expires_at)s)
     ON CONFLICT (caller, key) DO UPDATE
-   SET request_hash = excluded.request_hash, status = NULL, body = NULL,
+   SET request_hash = excluded.request_hash, status = NULL, body = NULL, partition_ids = NULL,
        created_at = excluded.created_at, expires_at = excluded.expires_at
  WHERE accounts_idempotencyrecord.expires_at <= excluded.created_at
 RETURNING id;

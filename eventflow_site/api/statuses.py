@@ -59,6 +59,7 @@ STATUS_OF: dict[type[DomainError], int] = {
     streams.StreamNotFound: 404,
     streams.StreamExists: 409,
     streams.StreamPaused: 409,
+    streams.StreamRecreated: 409,
     streams.InvalidName: 422,
     streams.ReservedName: 422,
     streams.ConfirmationMissing: 422,

@@ -10,6 +10,7 @@ from accounts.conf import IDEMPOTENCY_TTL_SECONDS
 from accounts.errors import IdempotencyKeyReused
 from accounts.idempotency import pack_body, unpack_body
 from streams.connections import Scissors, connect, has_own_number, shares_sessions
+from streams.errors import StreamRecreated
 from streams.log.bigints import Bigints, adapters
 from streams.log.pending import Lane, PendingAppend, lanes_for
 from streams.log.protocol import Appended, LogHealth
@@ -126,17 +127,20 @@ class CommitSession:
         if lanes:
             self._append(lanes)
         bodies = {}
+        partition_ids = []
         for request in receipts:
             if request.receipt is not None and request not in answers:
                 ranges = request.ranges()
                 body = bodies[request.receipt.caller, request.receipt.key] = request.receipt.render(ranges)
                 answers[request] = Appended(ranges=ranges, body=body)
+                partition_ids.append(f"{{{','.join(str(each.partition.id) for each in ranges)}}}")
         if bodies:
             self._run(
                 "store_receipts",
                 callers=[caller for caller, _ in bodies],
                 keys=[key for _, key in bodies],
                 bodies=[pack_body(body) for body in bodies.values()],
+                partition_ids=partition_ids,
             )
         return lanes, answers
 
@@ -159,10 +163,12 @@ class CommitSession:
             return {}
         answered = self._run("find_receipts", callers=[caller for caller, _ in used], keys=[key for _, key in used])
         answers: dict[PendingAppend, Any] = {}
-        for caller, key, request_hash, status, body in answered:
+        for caller, key, request_hash, status, body, is_still_there in answered:
             request = by_key[caller, key]
             if bytes(request_hash) != request.request_hash or status is None or body is None:
                 answers[request] = IdempotencyKeyReused(KEY_REUSED)
+            elif not is_still_there:
+                answers[request] = StreamRecreated()
             else:
                 answers[request] = Appended(ranges=(), body=unpack_body(bytes(body)), is_replay=True)
         return answers

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from accounts.errors import IdempotencyKeyReused
-from streams.errors import PartitionGone
+from streams.errors import PartitionGone, StreamRecreated
 from streams.log.protocol import (
     Appended,
     AppendedRange,
@@ -71,7 +71,7 @@ class MemoryLog:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._partitions: dict[int, _Partition] = {}
-        self._answers: dict[tuple[str, str], tuple[bytes, bytes]] = {}
+        self._answers: dict[tuple[str, str], tuple[bytes, bytes, set[int]]] = {}
 
     def append(self, appends: Sequence[PartitionAppend], *, receipt: Receipt | None = None) -> Appended:
         if not appends or not all(append.records for append in appends):
@@ -81,16 +81,18 @@ class MemoryLog:
                 raise ValueError("a record is a JSON object on one line")
         with self._lock:
             if receipt is not None and (receipt.caller, receipt.key) in self._answers:
-                request_hash, answer = self._answers[receipt.caller, receipt.key]
+                request_hash, answer, went_to = self._answers[receipt.caller, receipt.key]
                 if request_hash != receipt.request_hash:
                     raise IdempotencyKeyReused
+                if any(partition_id not in self._partitions for partition_id in went_to):
+                    raise StreamRecreated
                 return Appended(ranges=(), body=answer, is_replay=True)
             changed = {append.partition.id: deepcopy(self._partition(append.partition)) for append in appends}
             ranges = [_append(changed[append.partition.id], append) for append in appends]
             body: bytes | None = None
             if receipt is not None:
                 body = receipt.render(ranges)
-                self._answers[receipt.caller, receipt.key] = (receipt.request_hash, body)
+                self._answers[receipt.caller, receipt.key] = (receipt.request_hash, body, set(changed))
             # Only now: whatever failed until here has stored nothing.
             self._partitions.update(changed)
             return Appended(ranges=ranges, body=body)

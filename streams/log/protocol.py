@@ -155,6 +155,7 @@ class Log(Protocol):
             AppendOutcomeUnknown: stored or not, nobody knows; retry with the same receipt.
             IdempotencyKeyReused: the receipt's key belongs to another request; nothing was stored.
             IdempotencyInProgress: a request with the receipt's key is being stored right now, elsewhere.
+            StreamRecreated: the receipt's key was used, and where its events went is gone; nothing was stored.
             ValueError: no events, or a record that is not a JSON object on one line; nothing was stored.
         """
         ...

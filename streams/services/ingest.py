@@ -71,7 +71,7 @@ async def append_events_async(
     Raises:
         StreamNotFound, ScopeMissing, StreamPaused: not for this caller, not now.
         InvalidEvents, TooDeep, PayloadTooLarge: some events cannot be accepted.
-        IdempotencyKeyReused, IdempotencyInProgress: see there.
+        IdempotencyKeyReused, IdempotencyInProgress, StreamRecreated: see there.
         AppendNotStored, AppendOutcomeUnknown: the database failed before, or at, the commit.
     """
     try:

@@ -330,6 +330,18 @@ class TestIdempotencyKey:
         assert (again.status_code, again.content) == (202, first.content)
         assert shop.post("/events", {"stream": "orders", "payload": 1}, Idempotency_Key="new").status_code == 409
 
+    def test_a_retry_after_the_stream_was_deleted_and_made_anew_is_told_so(self, shop):
+        """The answer of then would say that an event is stored which nobody will ever find."""
+        shop.post("/events", {"stream": "orders", "payload": 1}, Idempotency_Key="abc")
+        assert shop.delete("/streams/orders?confirm=orders").status_code == 204
+        assert shop.post("/streams", {"name": "orders"}).status_code == 201
+
+        refused = shop.post("/events", {"stream": "orders", "payload": 1}, Idempotency_Key="abc")
+
+        assert (refused.status_code, refused.json()["code"]) == (409, "stream_recreated")
+        assert read_back(shop).json() == []
+        assert shop.post("/events", {"stream": "orders", "payload": 1}, Idempotency_Key="new").json()["offset"] == 1
+
     @pytest.mark.parametrize("key", ["", "k" * 256, '"quoted"', "two words", "a,b", "ä"])
     def test_a_malformed_key_is_refused(self, shop, key):
         refused = shop.post("/events", {"stream": "orders", "payload": 1}, Idempotency_Key=key)

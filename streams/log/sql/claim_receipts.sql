@@ -13,6 +13,6 @@ SELECT caller, key, request_hash, NULL, 'application/json', NULL, now(), now() +
  ORDER BY position
     ON CONFLICT (caller, key) DO UPDATE
    SET request_hash = excluded.request_hash, status = NULL, content_type = excluded.content_type, body = NULL,
-       created_at = excluded.created_at, expires_at = excluded.expires_at
+       partition_ids = NULL, created_at = excluded.created_at, expires_at = excluded.expires_at
  WHERE record.expires_at < now()
 RETURNING caller, key;

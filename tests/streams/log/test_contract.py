@@ -8,7 +8,7 @@ import pytest
 
 from accounts.errors import IdempotencyKeyReused
 from streams.conf import MAX_OFFSET
-from streams.errors import PartitionGone
+from streams.errors import PartitionGone, StreamRecreated
 from streams.log.protocol import Gap, PartitionAppend, PartitionRef, Receipt
 from streams.times import format_time
 
@@ -239,6 +239,15 @@ def test_receipts_belong_to_their_caller(log, partition):
     log.append([PartitionAppend(partition, [event("a")])], receipt=receipt(caller="user:1"))
     other = log.append([PartitionAppend(partition, [event("b")])], receipt=receipt(caller="user:2"))
     assert (other.body, other.is_replay) == (b"2-2", False)
+
+
+def test_a_receipt_of_a_stream_that_is_gone_is_no_answer_and_nothing_is_stored(log, any_partitions):
+    kept, dropped = any_partitions(2)
+    log.append([PartitionAppend(kept, [event("a")]), PartitionAppend(dropped, [event("b")])], receipt=receipt())
+    log.drop([dropped])
+    with pytest.raises(StreamRecreated):
+        log.append([PartitionAppend(kept, [event("a")])], receipt=receipt())
+    assert len(read(log, kept).events) == 1
 
 
 def test_a_failed_append_keeps_no_receipt(log, partition):
