@@ -57,6 +57,16 @@ class MoreThanLost(DomainError):
     title = "More than the group has lost"
 
 
+class InvalidCopy(DomainError):
+    """The copy that came with a reported dead letter is not the event that is reported. Nothing was kept.
+
+    Send `event` as the poll gave it, with its `partition`, `offset` and `recorded_at`, or leave it out.
+    """
+
+    code = "invalid_copy"
+    title = "Not a copy of this event"
+
+
 class OffsetBeyondHead(DomainError):
     """The offset to commit is higher than the head offset: no such event exists yet. Nothing was committed.
 

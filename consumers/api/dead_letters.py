@@ -15,9 +15,16 @@ from accounts.http.views import StrictView, StrictViewSet
 from accounts.permissions import MayConsume
 from accounts.roles import Right
 from consumers.access import GroupRight
-from consumers.api.payload_parser import RawPayloadParser
-from consumers.api.schemas import DeadLetterDetailSerializer, DeadLetterSerializer
-from consumers.bodies.dead_letters import NoteSerializer, ReportSerializer, read_filter, read_note, split_payload
+from consumers.api.payload_parser import RawEventParser, RawPayloadParser
+from consumers.api.schemas import DeadLetterDetailSerializer, DeadLetterSerializer, EventSerializer
+from consumers.bodies.dead_letters import (
+    NoteSerializer,
+    ReportSerializer,
+    read_filter,
+    read_note,
+    split_copy,
+    split_payload,
+)
 from consumers.dead_letter_queries import get_dead_letter, get_editable_dead_letter, list_dead_letters
 from consumers.models import DeadLetter
 from consumers.queries import require_group
@@ -45,6 +52,12 @@ RedriveRequestSerializer = inline_serializer(
         "note": serializers.CharField(required=False),
     },
 )
+
+
+class ReportRequestSerializer(ReportSerializer):
+    """For the OpenAPI document: the copy stays the bytes that were sent."""
+
+    event = EventSerializer(required=False, help_text="The event as the poll gave it; kept if retention took it.")
 
 
 def describe(dead_letter: DeadLetter) -> dict[str, Any]:
@@ -146,24 +159,30 @@ class ResolveView(StrictView):
 
 class ReportView(StrictView):
     permission_classes = (MayConsume,)
+    parser_classes = (RawEventParser,)
 
     @extend_schema(
         operation_id="report_dead_letter",
         tags=["Dead letters"],
-        request=ReportSerializer,
+        request=ReportRequestSerializer,
         responses={201: DeadLetterSerializer, 200: DeadLetterSerializer},
     )
     @idempotent()
     def post(self, request: Request, stream: str, group: str) -> Response:
-        """Park an event that an offset-mode consumer cannot process; one that is parked already answers 200."""
+        """Park an event that an offset-mode consumer cannot process; one that is parked already answers 200.
+
+        With `event`, the event as the poll gave it, that works also where retention has just taken it (410
+        `event_expired` without): the copy is kept, and marked as `reported_copy`.
+        """
         caller = caller_of(request)
         found = require_stream(caller, stream, Right.CONSUME)
-        body = ReportSerializer.checked(request.data)
+        copy, report = split_copy(request.data)
         dead_letter, is_new = report_dead_letter(
             stream=found,
             group=require_group(caller, found, group, GroupRight.USE),
             reporter=caller.reference,
-            **body.validated_data,
+            copy=copy,
+            **report,
         )
         return Response(_summary(dead_letter), status=201 if is_new else 200)
 

@@ -1,6 +1,6 @@
-"""Bodies whose `payload` stays as it was sent."""
+"""Bodies of which one field stays as it was sent."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 from rest_framework.parsers import BaseParser
@@ -14,10 +14,11 @@ from streams.conf import MAX_EVENT_BYTES
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-class RawPayloadParser(BaseParser):
-    """A JSON object whose `payload`, if there is one, stays the bytes that were sent."""
+class RawFieldParser(BaseParser):
+    """A JSON object of which one field, if it is there, stays the bytes that were sent."""
 
     media_type = "*/*"
+    raw_field: ClassVar[str]
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
         body = read_body(stream, limit=MAX_BODY_BYTES + MAX_EVENT_BYTES)[1]
@@ -31,7 +32,15 @@ class RawPayloadParser(BaseParser):
             raise explain_decode_error(error, body) from error
         if exceeds_depth(body):
             raise TooDeep("Values are nested too deeply.")
-        payload = fields.pop("payload", None)
+        raw = fields.pop(self.raw_field, None)
         # The rest is read as strictly as any other body.
         rest: dict[str, Any] = decode_object(msgspec.json.encode(fields))
-        return rest if payload is None else {**rest, "payload": payload}
+        return rest if raw is None else {**rest, self.raw_field: bytes(raw)}
+
+
+class RawPayloadParser(RawFieldParser):
+    raw_field = "payload"
+
+
+class RawEventParser(RawFieldParser):
+    raw_field = "event"

@@ -86,6 +86,10 @@ class DeadLetterSerializer(serializers.Serializer):
     last_error = serializers.CharField()
     error_fingerprint = serializers.CharField(help_text="Equal for errors that differ only in numbers and ids.")
     reported_by = serializers.CharField()
+    reported_copy = serializers.BooleanField(
+        source="is_reported_copy",
+        help_text="Retention had taken the event: it is the copy that whoever reported it sent.",
+    )
     created_at = serializers.DateTimeField()
     closed_at = serializers.DateTimeField(allow_null=True)
     closed_by = serializers.CharField()

@@ -40,6 +40,8 @@ class DeadLetter(models.Model):
     error_fingerprint = models.CharField(max_length=16, blank=True, default="")
     # Who reported it, for reason `reported`.
     reported_by = models.CharField(max_length=64, blank=True, default="")
+    # Retention had taken the event: it is the copy that whoever reported it sent.
+    is_reported_copy = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField()
     # When it left `open` for good, by whom and why.
     closed_at = models.DateTimeField(null=True)

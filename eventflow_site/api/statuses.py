@@ -77,6 +77,7 @@ STATUS_OF: dict[type[DomainError], int] = {
     consumers.WrongMode: 409,
     consumers.MoreThanLost: 422,
     consumers.OffsetBeyondHead: 422,
+    consumers.InvalidCopy: 422,
     consumers.GroupPaused: 409,
     consumers.TooManyWaiting: 429,
     consumers.LeaseLost: 409,

@@ -20,6 +20,7 @@ class DeadEvent(NamedTuple):
     failure_count: int = 0
     error: str = ""
     reporter: str = ""
+    is_reported_copy: bool = False
 
 
 class AddedDeadLetter(NamedTuple):
@@ -48,6 +49,7 @@ def add_dead_letters(*, group_id: int, dead: list[DeadEvent]) -> list[AddedDeadL
         errors=[each.error for each in dead],
         fingerprints=[error_fingerprint(each.error) for each in dead],
         reporters=[each.reporter for each in dead],
+        are_reported_copies=[each.is_reported_copy for each in dead],
     )
     return [AddedDeadLetter(*row) for row in rows]
 

@@ -102,6 +102,7 @@ class DeadLetterPage:
     event: EventView | None
     delivery_count: int
     reported_by: str
+    is_reported_copy: bool
     closed_at: datetime | None
     closed_by: str
     note: str
@@ -160,6 +161,7 @@ def describe_dead_letter(caller: Caller, dead_letter_id: str) -> DeadLetterPage:
         event=event,
         delivery_count=found.delivery_count,
         reported_by=names.get(found.reported_by, ""),
+        is_reported_copy=found.is_reported_copy,
         closed_at=found.closed_at,
         closed_by=names.get(found.closed_by, ""),
         note=found.note,
