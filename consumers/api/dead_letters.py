@@ -16,7 +16,7 @@ from accounts.permissions import MayConsume
 from accounts.roles import Right
 from consumers.access import GroupRight
 from consumers.api.payload_parser import RawEventParser, RawPayloadParser
-from consumers.api.schemas import DeadLetterDetailSerializer, DeadLetterSerializer, EventSerializer
+from consumers.api.schemas import DeadLetterDetailSerializer, DeadLetterSerializer
 from consumers.bodies.dead_letters import (
     NoteSerializer,
     ReportSerializer,
@@ -32,6 +32,7 @@ from consumers.services.dead_letters.close import discard_dead_letter, resolve_d
 from consumers.services.dead_letters.redrive import redrive_dead_letter
 from consumers.services.dead_letters.report import report_dead_letter
 from consumers.states import DeadLetterStatus, ExhaustedReason
+from streams.api.schemas import EventSerializer
 from streams.lookup import require_stream
 
 FILTERS = ("stream", "group", "status", "reason", "since", "until", "type", "fingerprint")

@@ -1,6 +1,5 @@
 """Which dead letters are meant, and what is said with what is done to them."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from accounts.http.fields import (
@@ -73,7 +72,7 @@ class ReportSerializer(StrictSerializer):
     error = StrictCharField(required=False, default="", allow_blank=True, max_length=100_000)
 
 
-def split_payload(given: Mapping[str, Any]) -> tuple[bytes | None, str]:
+def split_payload(given: Any) -> tuple[bytes | None, str]:
     """Return the payload, if one was sent, and the note.
 
     Raises:
@@ -84,7 +83,7 @@ def split_payload(given: Mapping[str, Any]) -> tuple[bytes | None, str]:
     return payload, read_note(rest)
 
 
-def split_copy(given: Mapping[str, Any]) -> tuple[bytes | None, dict[str, Any]]:
+def split_copy(given: Any) -> tuple[bytes | None, dict[str, Any]]:
     """Return the event, if one was sent, and what else a report says.
 
     Raises:
