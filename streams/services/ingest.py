@@ -19,7 +19,7 @@ from streams.envelope import Envelope, make_records
 from streams.errors import EventFault, InvalidEvents, PartitionGone, StreamNotFound, StreamPaused
 from streams.log import get_log
 from streams.log.protocol import Appended, AppendedRange, PartitionAppend, PartitionRef, Receipt
-from streams.lookup import StreamInfo, forget_streams, require_stream_async
+from streams.lookup import StreamInfo, forget_streams, require_stream_async, require_streams_async
 from streams.partitioning import next_keyless_partition, partition_of_key
 
 _encoder = msgspec.json.Encoder()
@@ -185,12 +185,19 @@ def _pointer(index: int, *, is_single: bool) -> str:
 async def _open_streams(caller: Caller, names: str | list[str]) -> StreamInfo | list[StreamInfo]:
     if isinstance(names, str):
         return await _open_stream(caller, names)
-    found = {name: await _open_stream(caller, name) for name in dict.fromkeys(names)}
+    found = await require_streams_async(caller, list(dict.fromkeys(names)), Right.PRODUCE)
+    for stream in found.values():
+        _refuse_closed(stream)
     return next(iter(found.values())) if len(found) == 1 else [found[name] for name in names]
 
 
 async def _open_stream(caller: Caller, name: str) -> StreamInfo:
     stream = await require_stream_async(caller, name, Right.PRODUCE)
+    _refuse_closed(stream)
+    return stream
+
+
+def _refuse_closed(stream: StreamInfo) -> None:
     if stream.is_paused:
         raise StreamPaused(f"{stream.name} is paused: its owner or an admin can resume it. Nothing was stored.")
     if stream.is_full:
@@ -198,7 +205,6 @@ async def _open_stream(caller: Caller, name: str) -> StreamInfo:
             STORED_MIB,
             f"The owner of {stream.name} has stored {quota_of(STORED_MIB)} MiB, which is the most. Nothing was stored.",
         )
-    return stream
 
 
 def _place(

@@ -2,10 +2,13 @@
 
 import orjson
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.roles import Right, Role
 from streams import lookup
 from streams.lookup import find_stream
+from streams.models import Visibility
 from tests.client import ApiClient
 from tests.factories import make_key, make_owner, make_stream, make_user
 
@@ -258,6 +261,37 @@ def test_a_stream_in_the_path_and_another_in_the_event_do_not_agree(shop):
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == "/1/stream"
     assert shop.post("/streams/orders/events", [{"payload": 1}, {"stream": "orders", "payload": 1}]).status_code == 202
+
+
+@pytest.mark.parametrize("count", [2, 60])
+def test_streams_that_nobody_remembers_are_asked_for_together(owner, count):
+    """One by one, a batch over a thousand of them would take seconds."""
+    client = ApiClient(key=make_key(owner))
+    names = [make_stream(f"s-{number}", owner=owner).name for number in range(count)]
+    lookup.forget_streams()
+    client.get("/me")
+
+    with CaptureQueriesContext(connection) as captured:
+        answer = client.post("/events", [{"stream": name, "payload": 1} for name in names])
+
+    assert answer.status_code == 202, answer.content
+    about_streams = [query["sql"] for query in captured if "streams_stream" in query["sql"]]
+    assert len(about_streams) == 2, about_streams
+
+
+def test_one_of_many_streams_that_is_hidden_looks_like_one_that_is_missing(owner):
+    make_stream("theirs", owner=make_owner(), visibility=Visibility.RESTRICTED)
+    client = ApiClient(key=make_key(owner))
+    mine = [make_stream(f"s-{number}", owner=owner).name for number in range(3)]
+
+    hidden, missing = (
+        client.post("/events", [{"stream": name, "payload": 1} for name in [*mine, other]])
+        for other in ("theirs", "nowhere")
+    )
+
+    assert (hidden.status_code, missing.status_code) == (404, 404)
+    assert hidden.json()["detail"].replace("theirs", "nowhere") == missing.json()["detail"]
+    assert read_back(client, mine[0]).json() == []
 
 
 def test_a_paused_stream_refuses_and_a_resumed_one_accepts(shop):
