@@ -4,6 +4,7 @@ Machines differ and are noisy: read the ratios, not the absolute figures.
 """
 
 import functools
+import os
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from benchmarks.waiting import waiting_polls, wake_up_latencies
 
 SECONDS = 6
 BATCH = 500
-WAITING = 1_000
+WAITING = int(os.environ.get("WAITING", "1_000"))
 PAIRS = 6
 SINGLES = [make_body(1, number)[1:-1] for number in range(200)]
 console = Console()
@@ -144,7 +145,9 @@ def compare_waiting() -> Table:
     )
     without: list[float] = []
     with_polls: list[float] = []
+    memory_of_each: list[float] = []
     with Instance(is_embedded=True) as plain, Instance(is_embedded=True) as busy:
+        idle = plain.memory_bytes()
         plain_bench, busy_bench = Bench(plain, prepare(plain)[1], table), Bench(busy, prepare(busy)[1], table)
         plain_bench.post_singles()
         busy_bench.post_singles()
@@ -152,7 +155,9 @@ def compare_waiting() -> Table:
             console.print(f"  single appends without and with {WAITING:,} polls waiting, {turn + 1} of {PAIRS} …")
             if turn % 2 == 0:
                 without.append(_rate_of(plain_bench))
+            before = busy.memory_bytes(of="granian")
             with waiting_polls(busy.port, busy_bench.key, "quiet", WAITING):
+                memory_of_each.append((busy.memory_bytes(of="granian") - before) / WAITING)
                 with_polls.append(_rate_of(busy_bench))
             if turn % 2 == 1:
                 without.append(_rate_of(plain_bench))
@@ -161,6 +166,9 @@ def compare_waiting() -> Table:
     table.add_row("polls waiting, median", f"{statistics.median(with_polls):,.0f}")
     table.add_row("  ratio of a pair, median", f"{statistics.median(ratios):.2f}")
     table.add_row("  the least and the most", f"{min(ratios):.2f} {max(ratios):.2f}")
+    # Later ones find the memory of those before them.
+    table.add_row("KB of memory for each that waits, at first", f"{memory_of_each[0] / 1000:.1f}")
+    table.add_row("MB of all processes that `make run` starts, idle", f"{idle / 1e6:.0f}")
     return table
 
 

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.api import Api
 
-COME_TOGETHER = 100
+COME_TOGETHER = 500
 
 
 def wake_up_latencies(port: int, key: str, stream: str, *, rounds: int) -> list[float]:
