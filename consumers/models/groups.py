@@ -140,6 +140,11 @@ class GroupOffset(models.Model):
     lost_first_offset = models.BigIntegerField(null=True)
     lost_last_offset = models.BigIntegerField(null=True)
     lost_at = models.DateTimeField(null=True)
+    # How many events, ever: that were committed, or acked in lease mode; whose delivery failed, each time, by a nack or
+    # an expiry; that became dead letters. They only rise: their differences say what happened between two moments.
+    finished_count = models.BigIntegerField(default=0, db_default=0)
+    failed_count = models.BigIntegerField(default=0, db_default=0)
+    dead_letter_count = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         verbose_name = "group offset"

@@ -1,4 +1,5 @@
--- Advance a group's committed offsets, each unless it already stands there or further; all of them or none.
+-- Advance a group's committed offsets, each unless it already stands there or further; all of them or none. What they
+-- pass over is finished now, but for what is in the count of losses.
 --
 -- None moves where one would pass over something that retention took and that is not counted as lost yet:
 -- count_losses.sql comes first then.
@@ -21,7 +22,9 @@ WITH locked AS MATERIALIZED (
 ), advanced AS (
     UPDATE consumers_groupoffset AS standing
        SET committed_offset = locked."offset",
-           committed_at = statement_timestamp()
+           committed_at = statement_timestamp(),
+           finished_count = standing.finished_count
+                            + greatest(0, locked."offset" - greatest(locked.committed_offset, standing.lost_through))
       FROM locked
      WHERE standing.id = locked.id
        AND locked."offset" > locked.committed_offset

@@ -1,5 +1,5 @@
--- Ack whole deliveries: their rows go, the group's committed offsets move up to what is finished now, and dead letters
--- whose redrive was acked are resolved.
+-- Ack whole deliveries: their rows go, their events are counted as finished, the group's committed offsets move up to
+-- what is finished now, and dead letters whose redrive was acked are resolved.
 --
 -- Params   group_id
 --          delivery_ids, tokens: one element for each
@@ -78,11 +78,17 @@ WITH asked AS MATERIALIZED (
        AND before.partition_id IN (SELECT partition_id FROM finished)
 ), advanced AS (
     UPDATE consumers_groupoffset AS standing
-       SET committed_offset = coalesce(reached.held_back_at - 1, reached.dispatched_offset),
-           committed_at = statement_timestamp()
-      FROM reached JOIN locked ON locked.id = reached.id AND locked.round = reached.round
-     WHERE standing.id = reached.id
-       AND standing.committed_offset < coalesce(reached.held_back_at - 1, reached.dispatched_offset)
+       SET finished_count = standing.finished_count + acked.event_count,
+           committed_offset = greatest(standing.committed_offset, acked.reached_offset),
+           committed_at = CASE WHEN standing.committed_offset < acked.reached_offset THEN statement_timestamp()
+                               ELSE standing.committed_at END
+      FROM (SELECT locked.id, coalesce(reached.held_back_at - 1, reached.dispatched_offset) AS reached_offset,
+                   (SELECT sum(last_offset - first_offset + 1)::bigint
+                      FROM finished
+                     WHERE finished.partition_id = locked.partition_id) AS event_count
+              FROM locked LEFT JOIN reached ON reached.id = locked.id AND reached.round = locked.round) AS acked
+     WHERE standing.id = acked.id
+       AND acked.event_count IS NOT NULL
 )
 SELECT finished.id, finished.lease_token, finished.partition_id, finished.first_offset, finished.last_offset,
        reached.held_back_at IS NOT NULL

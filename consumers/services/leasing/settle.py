@@ -67,31 +67,40 @@ def _delay(group: ConsumerGroup, piece: Piece) -> float:
     return backoff_seconds(group.backoff_seconds, failure_count=piece.failure_count, jitter=_jitter.uniform(-1.0, 1.0))
 
 
+class _Told(NamedTuple):
+    """What the history says of a lease, or of one event of it; the events that it finished stand with its first row."""
+
+    first_offset: int
+    last_offset: int
+    failure_count: int
+    error: str
+    finished_count: int = 0
+
+
 def _record(group: ConsumerGroup, endings: Sequence[Ending], outcome: Outcome) -> None:
     """One row for each lease, or for each event that an ack named as failed."""
-    told = [
-        (ending, first, last, failures, error)
-        for ending in endings
-        for first, last, failures, error in _ranges_told(ending)
-    ]
+    rows = [(ending.held, told) for ending in endings for told in _ranges_told(ending)]
     run(
         "record_history",
         group_id=group.pk,
         outcome=outcome.value,
-        partition_ids=[ending.held.partition_id for ending, *_ in told],
-        rounds=[ending.held.round for ending, *_ in told],
-        first_offsets=[first for _, first, *_ in told],
-        last_offsets=[last for _, _, last, *_ in told],
-        delivery_counts=[ending.held.delivery_count for ending, *_ in told],
-        failure_counts=[failures for _, _, _, failures, _ in told],
-        consumers=[ending.held.leased_by for ending, *_ in told],
-        leased_ats=[ending.held.leased_at for ending, *_ in told],
-        errors=[clean_error(error) for *_, error in told],
+        partition_ids=[held.partition_id for held, _ in rows],
+        rounds=[held.round for held, _ in rows],
+        first_offsets=[told.first_offset for _, told in rows],
+        last_offsets=[told.last_offset for _, told in rows],
+        finished_counts=[told.finished_count for _, told in rows],
+        delivery_counts=[held.delivery_count for held, _ in rows],
+        failure_counts=[told.failure_count for _, told in rows],
+        consumers=[held.leased_by for held, _ in rows],
+        leased_ats=[held.leased_at for held, _ in rows],
+        errors=[clean_error(told.error) for _, told in rows],
     )
 
 
-def _ranges_told(ending: Ending) -> list[tuple[int, int, int, str]]:
-    pieces = ending.pieces
+def _ranges_told(ending: Ending) -> list[_Told]:
+    held, pieces = ending.held, ending.pieces
     if all(piece.error is None for piece in pieces):
-        return [(ending.held.first_offset, ending.held.last_offset, pieces[0].failure_count, ending.error)]
-    return [(piece.first_offset, piece.last_offset, piece.failure_count, piece.error or "") for piece in pieces]
+        return [_Told(held.first_offset, held.last_offset, pieces[0].failure_count, ending.error)]
+    told = [_Told(piece.first_offset, piece.last_offset, piece.failure_count, piece.error or "") for piece in pieces]
+    # An ack named these, one by one: all others of the lease are done.
+    return [told[0]._replace(finished_count=held.event_count - len(told)), *told[1:]]
