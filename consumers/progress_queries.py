@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db.models import F, QuerySet, Sum
 from django.db.models.functions import Greatest
@@ -35,9 +36,33 @@ def lost_total_of(offsets: Iterable[GroupOffset]) -> int:
 
 def by_lag(groups: QuerySet[ConsumerGroup]) -> QuerySet[ConsumerGroup]:
     """The same groups, furthest behind first: `lag_of` in SQL, to sort by."""
-    begun = Greatest(F("offsets__committed_offset"), F("offsets__partition__earliest_offset") - 1)
-    lag = Greatest(F("offsets__partition__head_offset") - begun, 0)
-    return groups.annotate(total_lag=Sum(lag)).order_by("-total_lag", "pk")
+    return groups.annotate(total_lag=Sum(_lag("offsets__"))).order_by("-total_lag", "pk")
+
+
+def _lag(path: str = "") -> Greatest:
+    """`count_lag` in SQL, from where `path` leads to the offsets."""
+    begun = Greatest(F(f"{path}committed_offset"), F(f"{path}partition__earliest_offset") - 1)
+    return Greatest(F(f"{path}partition__head_offset") - begun, 0)
+
+
+class GroupCounts(NamedTuple):
+    """A group's lag, and how many events it finished, failed with and gave up on since it began."""
+
+    lag: int
+    finished: int
+    failed: int
+    dead_lettered: int
+
+
+def counts_of(group: ConsumerGroup) -> GroupCounts:
+    """Return what a group's counts are at this moment, all partitions together, in one query."""
+    sums = GroupOffset.objects.filter(group=group).aggregate(
+        lag=Sum(_lag(), default=0),
+        finished=Sum("finished_count", default=0),
+        failed=Sum("failed_count", default=0),
+        dead_lettered=Sum("dead_letter_count", default=0),
+    )
+    return GroupCounts(**sums)
 
 
 def that_lost(groups: QuerySet[ConsumerGroup]) -> QuerySet[ConsumerGroup]:

@@ -18,8 +18,9 @@ ROLLUP_MAX_TYPES: Final = 100
 OTHER_TYPES: Final = ""
 ROLLUP_DELETE_ROWS: Final = 10_000
 
-# Where groups stood, by the minute: a row for each of them, so it is kept for less long.
+# Where groups stood, by the minute: a row for each of them, so not for long. Of each hour the first remains.
 GROUP_MINUTES_KEEP_SECONDS: Final = 2 * 86400
+GROUP_HOURS_KEEP_SECONDS: Final = ROLLUP_KEEP_SECONDS
 
 # --- stats ---
 # How far back the rates look from which the time to catch up is estimated.
@@ -30,6 +31,9 @@ MAX_WINDOW_SECONDS: Final = ROLLUP_KEEP_SECONDS
 # A longer window is answered hour by hour.
 MAX_MINUTES_WINDOW_SECONDS: Final = 86400
 STATS_MAX_TYPES: Final = 50
+# A range of a group's is told in points of the shortest of these lengths that makes no more of them than that.
+GROUP_STEPS_SECONDS: Final = (60, 300, 900, 3600, 4 * 3600)
+GROUP_MAX_POINTS: Final = 200
 
 # --- health ---
 HEARTBEAT_INTERVAL_SECONDS: Final = 10

@@ -1,8 +1,9 @@
-"""`GET /streams/{stream}/stats`."""
+"""`GET /streams/{stream}/stats`, and `/stats` of one of its consumer groups."""
 
 from typing import Any
 
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -10,8 +11,11 @@ from rest_framework.response import Response
 
 from accounts.caller import caller_of
 from accounts.http.views import StrictView
-from accounts.permissions import AnyCaller
-from observability.numbers.stats import StreamStats, get_stream_stats
+from accounts.permissions import AnyCaller, MayConsume
+from accounts.roles import Right
+from observability.numbers.outlook import GroupNumbers
+from observability.numbers.ranges import range_parameters
+from observability.numbers.stats import StreamStats, get_group_stats, get_stream_stats
 from observability.numbers.window import window_parameter
 from streams.lookup import require_stream
 
@@ -64,6 +68,31 @@ class StatsSerializer(serializers.Serializer):
     rolled_up_until = serializers.DateTimeField(allow_null=True)
 
 
+class GroupPointSerializer(serializers.Serializer):
+    minute = serializers.DateTimeField(help_text="The beginning of these `step_seconds`.")
+    lag = serializers.IntegerField(allow_null=True, help_text="At that moment; null: it was not recorded.")
+    finished = serializers.IntegerField(
+        allow_null=True, help_text="Events committed, or acked, from then until the next point that was recorded."
+    )
+    failed = serializers.IntegerField(allow_null=True, help_text="Events nacked or expired, each time that they were.")
+    dead_lettered = serializers.IntegerField(allow_null=True, help_text="Events that became dead letters.")
+
+
+class GroupStatsSerializer(GroupStandingSerializer):
+    # As in the query: Python does not know a name `from`.
+    vars()["from"] = serializers.DateTimeField(help_text="Where the series begins.")
+    to = serializers.DateTimeField(allow_null=True, help_text="Where it ends; null: now.")
+    step_seconds = serializers.IntegerField(help_text="How long a point is.")
+    series = GroupPointSerializer(many=True, help_text="Of the range, with the point under way.")
+
+
+WINDOW = OpenApiParameter(
+    "window",
+    {"type": "string", "pattern": "^[1-9][0-9]{0,4}[mhd]$", "default": "1h"},
+    description="How far back: minutes, hours or days, 1m to 30d.",
+)
+
+
 class StatsView(StrictView):
     permission_classes = (AnyCaller,)
     query_parameters = {"get": ("window",)}
@@ -71,13 +100,7 @@ class StatsView(StrictView):
     @extend_schema(
         operation_id="stream_stats",
         tags=["Streams"],
-        parameters=[
-            OpenApiParameter(
-                "window",
-                {"type": "string", "pattern": "^[1-9][0-9]{0,4}[mhd]$", "default": "1h"},
-                description="How far back: minutes, hours or days, 1m to 30d.",
-            ),
-        ],
+        parameters=[WINDOW],
         responses={200: StatsSerializer},
     )
     def get(self, request: Request, stream: str) -> Response:
@@ -85,6 +108,47 @@ class StatsView(StrictView):
         window = window_parameter(self.query)
         found = require_stream(caller_of(request), stream)
         return Response(represent(get_stream_stats(found, window_seconds=window, now=timezone.now())))
+
+
+class GroupStatsView(StrictView):
+    permission_classes = (MayConsume,)
+    query_parameters = {"get": ("window", "from", "to")}
+
+    @extend_schema(
+        operation_id="consumer_group_stats",
+        tags=["Consumer groups"],
+        parameters=[
+            WINDOW,
+            OpenApiParameter(
+                "from", OpenApiTypes.DATETIME, description="Instead of `window`: since when, up to 30 days."
+            ),
+            OpenApiParameter("to", OpenApiTypes.DATETIME, description="With `from`: until when; now unless given."),
+        ],
+        responses={200: GroupStatsSerializer},
+    )
+    def get(self, request: Request, stream: str, group: str) -> Response:
+        """How the group stands, and its lag, throughput and failures over time."""
+        now = timezone.now()
+        wanted = range_parameters(self.query, now=now)
+        found = get_group_stats(require_stream(caller_of(request), stream, Right.CONSUME), group, wanted, now=now)
+        return Response(
+            {
+                **_represent_group(found.numbers),
+                "from": wanted.first,
+                "to": wanted.until,
+                "step_seconds": int(wanted.step.total_seconds()),
+                "series": [
+                    {
+                        "minute": each.start,
+                        "lag": each.lag,
+                        "finished": each.finished,
+                        "failed": each.failed,
+                        "dead_lettered": each.dead_lettered,
+                    }
+                    for each in found.series
+                ],
+            }
+        )
 
 
 def represent(stats: StreamStats) -> dict[str, Any]:
@@ -98,25 +162,27 @@ def represent(stats: StreamStats) -> dict[str, Any]:
         "rate_per_second": round(holding.rate_per_second, 3),
         "last_event_at": holding.totals.last_event_at,
         "types": [{"type": each.type, "events": each.events, "bytes": each.bytes} for each in stats.types],
-        "consumer_groups": [
-            {
-                "id": standing.name,
-                "mode": standing.mode,
-                "lag": standing.lag,
-                "lag_seconds": standing.lag_seconds,
-                "in_flight": standing.in_flight,
-                "waiting": standing.waiting,
-                "dead_letters": standing.dead_letters,
-                "missing": standing.missing,
-                "lost": standing.lost,
-                "lost_total": standing.lost_total,
-                "last_seen_at": standing.last_seen_at,
-                "retention_risk_seconds": outlook.retention_risk_seconds,
-                "catch_up_seconds": outlook.catch_up_seconds,
-            }
-            for standing, outlook in stats.groups
-        ],
+        "consumer_groups": [_represent_group(numbers) for numbers in stats.groups],
         "series": [{"minute": each.start, "events": each.events, "bytes": each.bytes} for each in stats.series],
         "not_rolled_up": holding.not_rolled_up,
         "rolled_up_until": holding.rolled_up_until,
+    }
+
+
+def _represent_group(numbers: GroupNumbers) -> dict[str, Any]:
+    standing, outlook = numbers
+    return {
+        "id": standing.name,
+        "mode": standing.mode,
+        "lag": standing.lag,
+        "lag_seconds": standing.lag_seconds,
+        "in_flight": standing.in_flight,
+        "waiting": standing.waiting,
+        "dead_letters": standing.dead_letters,
+        "missing": standing.missing,
+        "lost": standing.lost,
+        "lost_total": standing.lost_total,
+        "last_seen_at": standing.last_seen_at,
+        "retention_risk_seconds": outlook.retention_risk_seconds,
+        "catch_up_seconds": outlook.catch_up_seconds,
     }

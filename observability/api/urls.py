@@ -5,7 +5,7 @@ from django.urls import path
 from observability.api.alert_channels import AlertChannelTestView, AlertChannelViewSet
 from observability.api.alert_rules import AlertRuleTestView, AlertRuleViewSet, AlertViewSet
 from observability.api.audit import AuditLogViewSet
-from observability.api.stats import StatsView
+from observability.api.stats import GroupStatsView, StatsView
 
 _many: dict[str, Any] = {"get": "list", "post": "create"}
 _one: dict[str, Any] = {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
@@ -13,6 +13,7 @@ _one: dict[str, Any] = {"get": "retrieve", "patch": "partial_update", "delete": 
 urlpatterns = [
     path("audit-log", AuditLogViewSet.as_view({"get": "list"}), name="audit-log"),
     path("streams/<str:stream>/stats", StatsView.as_view(), name="stats"),
+    path("streams/<str:stream>/consumer-groups/<str:group>/stats", GroupStatsView.as_view(), name="group-stats"),
     path("alerts", AlertViewSet.as_view({"get": "list"}), name="alert-list"),
     path("alert-rules", AlertRuleViewSet.as_view(_many), name="alert-rules"),
     path("alert-rules/<str:rule_id>", AlertRuleViewSet.as_view(_one), name="alert-rule"),

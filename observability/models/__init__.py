@@ -12,7 +12,15 @@ from observability.models.alerts import (
     What,
 )
 from observability.models.disk import DiskSample
-from observability.models.rollups import GroupMinute, Heartbeat, RejectedAppends, RollupCursor, StreamMinute, TypePeriod
+from observability.models.rollups import (
+    GroupHour,
+    GroupMinute,
+    Heartbeat,
+    RejectedAppends,
+    RollupCursor,
+    StreamMinute,
+    TypePeriod,
+)
 from observability.models.simulations import SimulationRun, SimulationState
 
 __all__ = [
@@ -23,6 +31,7 @@ __all__ = [
     "AlertState",
     "ChannelKind",
     "DiskSample",
+    "GroupHour",
     "GroupMinute",
     "Heartbeat",
     "NotificationStatus",

@@ -93,6 +93,11 @@ class GroupMinute(models.Model):
     minute = models.DateTimeField()
     committed_offset = models.BigIntegerField()
     head_offset = models.BigIntegerField()
+    # Null where they were not recorded yet. The counts are those since the group began (consumers/models/groups.py).
+    lag = models.BigIntegerField(null=True)
+    finished_count = models.BigIntegerField(null=True)
+    failed_count = models.BigIntegerField(null=True)
+    dead_letter_count = models.BigIntegerField(null=True)
 
     class Meta:
         verbose_name = "group's minute"
@@ -100,6 +105,28 @@ class GroupMinute(models.Model):
 
     def __str__(self) -> str:
         return f"{self.group_id} {self.minute:%F %H:%M} {self.committed_offset}/{self.head_offset}"
+
+
+class GroupHour(models.Model):
+    """Of an hour's `GroupMinute`s the first: kept for as long as streams' minutes, for long ranges."""
+
+    pk = models.CompositePrimaryKey("group_id", "hour")
+    group = models.ForeignKey(
+        ConsumerGroup, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
+    hour = models.DateTimeField()
+    minute = models.DateTimeField()
+    lag = models.BigIntegerField()
+    finished_count = models.BigIntegerField()
+    failed_count = models.BigIntegerField()
+    dead_letter_count = models.BigIntegerField()
+
+    class Meta:
+        verbose_name = "group's hour"
+        indexes = (models.Index(fields=["hour"], name="grouphour_by_age"),)
+
+    def __str__(self) -> str:
+        return f"{self.group_id} {self.hour:%F %H} {self.lag}"
 
 
 class RejectedAppends(models.Model):

@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models import F
 
 from observability.conf import (
+    GROUP_HOURS_KEEP_SECONDS,
     GROUP_MINUTES_KEEP_SECONDS,
     ROLLUP_DELETE_ROWS,
     ROLLUP_KEEP_SECONDS,
@@ -81,6 +82,7 @@ def delete_old_rollups(*, now: datetime) -> int:
         "delete_rollups",
         before=now - timedelta(seconds=ROLLUP_KEEP_SECONDS),
         groups_before=now - timedelta(seconds=GROUP_MINUTES_KEEP_SECONDS),
+        hours_before=now - timedelta(seconds=GROUP_HOURS_KEEP_SECONDS),
         max_rows=ROLLUP_DELETE_ROWS,
     )
     return int(deleted)
@@ -88,7 +90,8 @@ def delete_old_rollups(*, now: datetime) -> int:
 
 def record_groups(*, now: datetime) -> None:
     """Write down where every group stands, once for each minute however often this is called."""
-    run("record_groups", minute=now.replace(second=0, microsecond=0))
+    minute = now.replace(second=0, microsecond=0)
+    run("record_groups", minute=minute, hour=minute.replace(minute=0))
 
 
 def _lanes_behind() -> list[_Lane]:

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from consumers.queries import list_groups
+from consumers.queries import get_group, list_groups
+from observability.numbers.group_series import GroupPoint, list_group_points
 from observability.numbers.holdings import Holding, load_holdings
 from observability.numbers.outlook import GroupNumbers, list_group_numbers
+from observability.numbers.ranges import TimeRange
 from observability.numbers.series import Point, TypeCount, list_points, list_types
 from observability.numbers.snapshot import one_snapshot
 from streams.errors import StreamNotFound
@@ -46,3 +48,24 @@ def get_stream_stats(stream: StreamInfo, *, window_seconds: int, now: datetime) 
             types=list_types(stream_id=stream.id, window_seconds=window_seconds, now=now),
             series=list_points(stream_id=stream.id, window_seconds=window_seconds, tail=holding.tail, now=now),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class GroupStats:
+    """A group in numbers: as it stands, and over a range."""
+
+    numbers: GroupNumbers
+    series: Sequence[GroupPoint]
+
+
+def get_group_stats(stream: StreamInfo, name: str, wanted: TimeRange, *, now: datetime) -> GroupStats:
+    """Return a group's numbers in a constant number of queries.
+
+    Raises:
+        ConsumerGroupNotFound, StreamNotFound
+    """
+    with one_snapshot():
+        group = get_group(stream, name)
+        holdings = load_holdings(stream_ids=[stream.id], now=now)
+        (numbers,) = list_group_numbers(list_groups(stream).filter(pk=group.pk), holdings, now=now)
+        return GroupStats(numbers, list_group_points(group, wanted, now=now))

@@ -62,6 +62,7 @@ nar pla roo
 404 403 201  POST /streams/{stream}/consumer-groups/{group}/grants
 404 403 204  DELETE /streams/{stream}/consumer-groups/{group}/grants/{group_grant}
 404 200 200  GET /streams/{stream}/consumer-groups/{group}/offsets
+404 200 200  GET /streams/{stream}/consumer-groups/{group}/stats
 404 403 200  POST /streams/{stream}/consumer-groups/{group}/offsets
 404 403 200  POST /streams/{stream}/consumer-groups/{group}/seek
 404 403 200  POST /streams/{stream}/consumer-groups/{group}/acknowledge-loss

@@ -68,7 +68,8 @@ def test_a_group_of_another_stream_is_no_group_of_this_one():
     make_stream("mine", owner=owner)
     make_group(make_stream("other", owner=owner), "billing")
     client = ApiClient(token=make_token(owner))
-    for path in ("/streams/mine/consumer-groups/{}", "/streams/mine/consumer-groups/{}/offsets"):
+    for part in ("", "/offsets", "/stats"):
+        path = f"/streams/mine/consumer-groups/{{}}{part}"
         assert as_bytes(client.get(path.format("billing"))) == as_bytes(client.get(path.format("nowhere")))
     foreign = client.get("/streams/mine/events", consumer_group_id="billing")
     assert as_bytes(foreign) == as_bytes(client.get("/streams/mine/events", consumer_group_id="nowhere"))

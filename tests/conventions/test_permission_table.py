@@ -119,6 +119,7 @@ TABLE: list[tuple[str, Any, str]] = [
     (f"POST {GROUP}/grants", USE, "                       201 201 201 201 403 404 404 403 403 403 403 404 401"),
     (f"DELETE {GROUP}/grants/{{group_grant}}", None, "    204 204 204 204 403 404 404 403 403 403 403 404 401"),
     (f"GET {GROUP}/offsets", None, "                      200 200 200 200 200 404 404 403 403 200 403 404 401"),
+    (f"GET {GROUP}/stats", None, "                        200 200 200 200 200 404 404 403 403 200 403 404 401"),
     (f"POST {GROUP}/offsets", {"offset": 1}, "            200 200 200 200 403 404 404 403 403 403 403 404 401"),
     (f"POST {GROUP}/seek", {"to": "latest"}, "            200 200 200 200 403 404 404 403 403 403 403 404 401"),
     (f"POST {GROUP}/acknowledge-loss", SEEN, "            200 200 200 200 403 404 404 403 403 403 403 404 401"),

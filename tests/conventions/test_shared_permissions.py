@@ -57,6 +57,7 @@ TABLE = {
     f"POST {GROUP}/grants": "                       201 201 403 403 403 201 403 404",
     f"DELETE {GROUP}/grants/{{group_grant}}": "     204 204 403 403 403 204 403 404",
     f"GET {GROUP}/offsets": "                       200 200 200 403 200 200 403 404",
+    f"GET {GROUP}/stats": "                         200 200 200 403 200 200 403 404",
     f"POST {GROUP}/offsets": "                      200 200 403 403 200 403 403 404",
     f"POST {GROUP}/seek": "                         200 200 403 403 403 200 403 404",
     f"POST {GROUP}/acknowledge-loss": "             200 200 403 403 403 200 403 404",

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from consumers.models import ConsumerGroup
 from observability.management.commands.lag import show_seconds
+from observability.numbers.rollups import record_groups
 from observability.wording import duration, rate, size
 from streams.models import Partition
 from tests.client import ApiClient
@@ -122,6 +123,16 @@ def test_lag_is_the_same_everywhere(api, browser):
         assert {_row_of(rows, group)["Lag"].split()[0] for rows in (lists, overview, of_stream)} == {lag}
         assert re.search(rf"(never|UTC) {lag}\b", items[0]), items
         assert admin[group]["Lag"] == lag
+
+
+@pytest.mark.parametrize("is_recorded", [False, True])
+def test_the_lag_of_this_moment_is_the_same_over_time(api, is_recorded):
+    if is_recorded:
+        record_groups(now=timezone.now())
+
+    for (stream, group), true in GROUPS.items():
+        series = api.get(f"/streams/{stream}/consumer-groups/{group}/stats").json()["series"]
+        assert [point["lag"] for point in series if point["lag"] is not None] == [sum(true.lag)], group
 
 
 def _row_of(rows, group):

@@ -1,9 +1,9 @@
 -- Delete roll-ups that have been kept long enough.
 --
--- Params   before, groups_before; max_rows of each table
+-- Params   before; groups_before for groups' minutes, hours_before for their hours; max_rows of each table
 -- Returns  one row: how many went
 -- Locks    the deleted rows
--- Plan     streamminute_by_age, typeperiod_by_age, groupminute_by_age
+-- Plan     streamminute_by_age, typeperiod_by_age, groupminute_by_age, grouphour_by_age
 WITH minutes AS (
     DELETE FROM observability_streamminute
      WHERE ctid = ANY (ARRAY(SELECT ctid FROM observability_streamminute
@@ -19,5 +19,11 @@ WITH minutes AS (
      WHERE ctid = ANY (ARRAY(SELECT ctid FROM observability_groupminute
                               WHERE minute < %(groups_before)s::timestamptz LIMIT %(max_rows)s::bigint))
  RETURNING 1
+), hours AS (
+    DELETE FROM observability_grouphour
+     WHERE ctid = ANY (ARRAY(SELECT ctid FROM observability_grouphour
+                              WHERE hour < %(hours_before)s::timestamptz LIMIT %(max_rows)s::bigint))
+ RETURNING 1
 )
-SELECT (SELECT count(*) FROM minutes) + (SELECT count(*) FROM types) + (SELECT count(*) FROM groups);
+SELECT (SELECT count(*) FROM minutes) + (SELECT count(*) FROM types) + (SELECT count(*) FROM groups)
+       + (SELECT count(*) FROM hours);
