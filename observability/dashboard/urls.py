@@ -11,6 +11,7 @@ from observability.dashboard.pages import (
     dead_letters,
     erasure,
     events,
+    group_over_time,
     groups,
     keys,
     overview,
@@ -25,6 +26,7 @@ from observability.dashboard.pages import (
 
 one_group = [
     path("", groups.Group.as_view(), name="group"),
+    path("/over-time", group_over_time.GroupOverTime.as_view(), name="group-over-time"),
     path("/settings", groups.GroupSettingsPage.as_view(), name="group-settings"),
     path("/access", access.GroupAccess.as_view(), name="group-access"),
     path("/access/owner", access.GroupOwner.as_view(), name="group-owner"),

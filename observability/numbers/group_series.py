@@ -4,16 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
-from typing import Any, NamedTuple
-
-from django.db.models import QuerySet
+from typing import NamedTuple
 
 from consumers.models import ConsumerGroup
 from consumers.progress_queries import GroupCounts, counts_of
-from observability.models import GroupHour, GroupMinute
 from observability.numbers.ranges import TimeRange, floor
-
-_COUNTS = ("lag", "finished_count", "failed_count", "dead_letter_count")
+from observability.numbers.statements import run
 
 
 class Sample(NamedTuple):
@@ -47,21 +43,23 @@ class GroupPoint:
 
 def list_group_points(group: ConsumerGroup, wanted: TimeRange, *, now: datetime) -> list[GroupPoint]:
     """Return a point for each step of a range, in two queries."""
-    samples = _recorded(group, wanted)
+    samples = _recorded(group, wanted, now)
     if wanted.until is None or now < wanted.until + wanted.step:
         samples.append(Sample(now, counts_of(group)))
     return make_points(samples, wanted, now=now)
 
 
-def _recorded(group: ConsumerGroup, wanted: TimeRange) -> list[Sample]:
-    """What was written down in the range, and up to a step later: what happened in its last point ends there."""
-    hours = GroupHour.objects.filter(group=group, hour__gte=wanted.first)
-    # What a release before wrote down has no lag.
-    minutes = GroupMinute.objects.filter(group=group, minute__gte=wanted.first, lag__isnull=False)
-    rows: QuerySet[Any] = hours if wanted.is_by_the_hour else minutes
-    if wanted.until is not None:
-        rows = rows.filter(minute__lt=wanted.until + wanted.step)
-    return [Sample(at, GroupCounts(*counts)) for at, *counts in rows.order_by("minute").values_list("minute", *_COUNTS)]
+def _recorded(group: ConsumerGroup, wanted: TimeRange, now: datetime) -> list[Sample]:
+    """The first of each point that was written down, up to a step later: what happened in the last one ends there."""
+    rows = run(
+        "group_samples",
+        group_id=group.pk,
+        first=wanted.first,
+        until=(wanted.until or now) + wanted.step,
+        step=wanted.step,
+        is_by_the_hour=wanted.is_by_the_hour,
+    )
+    return [Sample(at, GroupCounts(*counts)) for at, *counts in rows]
 
 
 def make_points(samples: Sequence[Sample], wanted: TimeRange, *, now: datetime) -> list[GroupPoint]:
@@ -82,6 +80,7 @@ def _tell(point: GroupPoint, earlier: Sample, later: Sample) -> None:
     seconds = (later.at - earlier.at).total_seconds()
     if seconds > 0:
         point.seconds = seconds
-        point.finished = later.counts.finished - earlier.counts.finished
-        point.failed = later.counts.failed - earlier.counts.failed
-        point.dead_lettered = later.counts.dead_lettered - earlier.counts.dead_lettered
+        # They never fall, unless the database is one from an older dump.
+        point.finished = max(0, later.counts.finished - earlier.counts.finished)
+        point.failed = max(0, later.counts.failed - earlier.counts.failed)
+        point.dead_lettered = max(0, later.counts.dead_lettered - earlier.counts.dead_lettered)

@@ -143,6 +143,14 @@ def test_what_an_older_release_recorded_is_a_gap(client, clock, group):
     assert point_at(stats(client), at) == dict.fromkeys(HISTORY)
 
 
+def test_counts_that_begin_anew_are_no_negative_work(client, group):
+    at = NOW.replace(second=0) - 5 * MINUTE
+    make_sample(group, at, finished=100, failed=10, dead_lettered=1)
+    make_sample(group, at + MINUTE)
+
+    assert point_at(stats(client), at) == {"lag": 0, "finished": 0, "failed": 0, "dead_lettered": 0}
+
+
 def test_a_day_is_told_by_the_quarter_of_an_hour(client, group):
     quarter = NOW.replace(minute=15, second=0) - 3 * HOUR
     for number in range(31):

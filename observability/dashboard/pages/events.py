@@ -212,14 +212,18 @@ def _start(search: Search, partitions: Sequence[PartitionRef]) -> dict[int, int]
     return {}
 
 
-def moment_of(text: str) -> datetime:
-    """A time of the form; one without a zone is UTC."""
+def moment_of(text: str, field: str = TIME) -> datetime:
+    """A time of the form; one without a zone is UTC.
+
+    Raises:
+        InvalidParameter: it is none; the form's `field` is at fault.
+    """
     try:
         moment = parse_datetime(text)
     except ValueError:
         moment = None
     if moment is None:
-        raise InvalidParameter("time", "Write a date and a time, such as 2026-11-22T10:00.")
+        raise InvalidParameter(field, "Write a date and a time, such as 2026-11-22T10:00.")
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -30,6 +30,8 @@ MOST = {
     "/streams/orders/settings": 11,
     "/streams/orders/consumer-groups": 14,
     "/streams/orders/consumer-groups/billing": 22,
+    "/streams/orders/consumer-groups/billing/over-time": 23,
+    "/streams/orders/consumer-groups/billing/over-time?window=30d": 23,
     "/streams/orders/consumer-groups/billing/consume": 24,
     "/streams/orders/consumer-groups/billing/settings": 22,
     "/consumer-groups": 11,

@@ -84,6 +84,13 @@ function heightOf(high, data) {
   return data.unit === "bytes" ? 64 : 1;
 }
 
+/** What no line leads to or from would not be seen: a value between two gaps is drawn as a point. */
+function lonely(plot, number) {
+  const values = plot.data[number];
+  const isThere = (at) => values[at] !== null && values[at] !== undefined;
+  return values.flatMap((_, at) => (isThere(at) && !isThere(at - 1) && !isThere(at + 1) ? [at] : []));
+}
+
 function options(holder, data) {
   const text = colour("--ink-faint");
   const format = formatOf(data);
@@ -105,7 +112,7 @@ function options(holder, data) {
     ],
     series: [{}, ...data.series.map((series, i) => {
       const stroke = colour(`--chart-${((Number(holder.dataset.hue ?? 1) - 1 + i) % 4) + 1}`);
-      return { label: series.label, stroke, width: bars ? 0 : 1.75, fill: bars ? faded(stroke, 0.85) : faded(stroke, data.series.length > 1 ? 0.05 : 0.12), paths: bars, points: { show: false } };
+      return { label: series.label, stroke, width: bars ? 0 : 1.75, fill: bars ? faded(stroke, 0.85) : faded(stroke, data.series.length > 1 ? 0.05 : 0.12), paths: bars, points: { show: false, size: 5, fill: stroke, filter: lonely } };
     })],
     plugins: [tooltip(holder, data)],
   };
