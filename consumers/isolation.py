@@ -22,6 +22,8 @@ it. For 500 events and m = 5 the pieces are 100, 20, 4 and 1: five crashes, and 
 neighbours have one, two, three and four failures to their name, which the ack forgets.
 
 The same holds for the delivery cap, which counts every lease, released ones too.
+
+None of this is for what a person leased in the browser: nobody crashed, so what expires there is released.
 """
 
 from collections.abc import Sequence

@@ -16,6 +16,7 @@ from accounts.http.bodies import read_body_async
 from accounts.http.faults import fault_of
 from accounts.http.strict_json import check_syntax, check_text, exceeds_depth, explain_decode_error, outside_strings
 from accounts.long_work import off_the_loop_if_long
+from consumers.browser_leases import PREFIX, is_browser
 from consumers.conf import (
     DEFAULT_LEASE_EVENTS,
     MAX_ACK_WAIT_SECONDS,
@@ -49,7 +50,7 @@ class LeaseRequest(msgspec.Struct, forbid_unknown_fields=True):
     wait: Annotated[float, Meta(ge=0, le=MAX_WAIT_SECONDS, description="Seconds.")] = 0.0
     consumer: Annotated[
         Annotated[str, Meta(min_length=1, max_length=MAX_CONSUMER_CHARACTERS)] | None,
-        Meta(description="A name for people; defaults to the caller."),
+        Meta(description=f"A name for people, which does not begin with `{PREFIX}`; defaults to the caller."),
     ] = None
     ack_wait: AckWait = None
 
@@ -130,8 +131,8 @@ def _decode(body: bytes, decoder: msgspec.json.Decoder[_Body]) -> _Body:
         raise explain_decode_error(error, body) from error
 
 
-def check_name(name: str, field: str) -> None:
-    """Refuse text that a screen or a log line could trip over.
+def check_consumer(name: str) -> None:
+    """Refuse a name that a screen or a log line could trip over, or that says a person holds it in a browser.
 
     Raises:
         InvalidUnicode, ValidationError
@@ -139,7 +140,9 @@ def check_name(name: str, field: str) -> None:
     if "\x00" in name:
         raise InvalidUnicode("Text here must not contain \\u0000.")
     if not name.isprintable():
-        raise invalid(field, "Must not have control or invisible characters.", "invalid")
+        raise invalid("consumer", "Must not have control or invisible characters.", "invalid")
+    if is_browser(name):
+        raise invalid("consumer", f"Names that begin with {PREFIX} are those of people in the dashboard.", "reserved")
 
 
 def check_unique(items: list[Any]) -> None:

@@ -8,7 +8,7 @@ from accounts.caller import caller_of
 from accounts.http.bodies import JSON
 from accounts.http.lean import LeanView
 from accounts.permissions import MayConsume
-from consumers.api.bodies import LeaseRequest, check_name, decode_body
+from consumers.api.bodies import LeaseRequest, check_consumer, decode_body
 from consumers.api.schemas import LeasedSerializer
 from consumers.api.standing import find_stream_and_group, standing_of
 from consumers.services.leasing import Leased, LeasedDelivery, lease_deliveries_async
@@ -36,7 +36,7 @@ class LeaseView(LeanView):
         body = await decode_body(request, _decoder)
         found, wanted = await find_stream_and_group(request, stream, group)
         consumer = body.consumer or caller_of(request).reference
-        check_name(consumer, "consumer")
+        check_consumer(consumer)
         with waiting_place(caller_of(request), body.wait):
             leased = await lease_deliveries_async(
                 stream=found,

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import F, Q
 
+from consumers.browser_leases import PREFIX
 from consumers.conf import MAX_CONSUMER_CHARACTERS, MAX_LEASE_EVENTS
 from consumers.models.dead_letters import DeadLetter
 from consumers.models.groups import ConsumerGroup
@@ -123,6 +124,17 @@ class Delivery(models.Model):
                 fields=["group", "partition", "first_offset"],
                 condition=Q(dead_letter__isnull=False),
                 name="delivery_redrives",
+            ),
+            # What people hold from the dashboard is little, whatever programs hold; and what failed is not everything.
+            models.Index(
+                fields=["group", "lease_expires_at"],
+                condition=Q(state="leased", leased_by__startswith=PREFIX),
+                name="delivery_in_browsers",
+            ),
+            models.Index(
+                fields=["group", "-failure_count", "partition", "first_offset"],
+                condition=Q(failure_count__gt=0),
+                name="delivery_failed_most",
             ),
         )
 

@@ -14,6 +14,7 @@ from observability.dashboard.pages import (
     group_over_time,
     groups,
     keys,
+    leases,
     overview,
     seek,
     send,
@@ -38,8 +39,9 @@ one_group = [
     path("/consume", consume.Consume.as_view(), name="group-consume"),
     path("/consume/commit", consume.CommitShown.as_view(), name="group-commit"),
     path("/consume/park", consume.ParkEvent.as_view(), name="group-park"),
-    path("/consume/lease", consume.Lease.as_view(), name="group-lease"),
-    path("/consume/end", consume.EndLease.as_view(), name="group-end-lease"),
+    path("/consume/lease", leases.Lease.as_view(), name="group-lease"),
+    path("/consume/end", leases.EndLease.as_view(), name="group-end-lease"),
+    path("/consume/release-held", leases.ReleaseHeld.as_view(), name="group-release-held"),
 ]
 
 urlpatterns = [

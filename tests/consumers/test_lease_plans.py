@@ -99,6 +99,12 @@ def test_what_is_due_is_found_by_its_index_and_not_sorted(crowded):
     assert "Sort" not in plan, plan
 
 
+def test_what_a_person_holds_is_found_beside_all_that_programs_hold(crowded):
+    plan = plan_of("held_in_browsers", group_id=crowded.pk, held_by="browser:12:", max_rows=100)
+
+    assert all("using delivery_in_browsers" in scan for scan in delivery_scans(plan)), plan
+
+
 @pytest.mark.parametrize(
     ("name", "index"), [("find_expired", "delivery_leased_by_expiry"), ("find_exhausted", "delivery_exhausted")]
 )

@@ -2,6 +2,7 @@
 
 from consumers.services.leasing.answer import Leased, LeasedDelivery, LostRange
 from consumers.services.leasing.expiry import expire_leases
+from consumers.services.leasing.held import HeldDelivery, list_held_in_browsers
 from consumers.services.leasing.lease import lease_deliveries, lease_deliveries_async
 from consumers.services.leasing.outcomes import (
     ack_deliveries,
@@ -18,6 +19,7 @@ from consumers.services.leasing.references import Ack, DeliveryResult, LeaseRef,
 __all__ = [
     "Ack",
     "DeliveryResult",
+    "HeldDelivery",
     "LeaseRef",
     "LeaseResult",
     "Leased",
@@ -31,6 +33,7 @@ __all__ = [
     "extend_leases_async",
     "lease_deliveries",
     "lease_deliveries_async",
+    "list_held_in_browsers",
     "nack_deliveries",
     "nack_deliveries_async",
     "release_deliveries",

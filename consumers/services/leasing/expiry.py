@@ -3,11 +3,13 @@
 from django.db import transaction
 
 from consumers import metrics
+from consumers.browser_leases import is_browser
 from consumers.conf import RECONCILE_STEP_DELIVERIES
-from consumers.isolation import after_expiry
+from consumers.isolation import Limits, after_expiry, after_release
 from consumers.models import ConsumerGroup
 from consumers.services.leasing.rows import HeldRow
 from consumers.services.leasing.settle import Ending, limits_of, settle
+from consumers.services.wakeup import wake_consumers
 from consumers.statements import run
 from consumers.states import Outcome
 
@@ -27,7 +29,15 @@ def expire_leases(*, group: ConsumerGroup, max_deliveries: int = RECONCILE_STEP_
         run("lock_offsets_of_deliveries", group_id=group.pk, delivery_ids=found)
         held = [HeldRow(*row) for row in run("hold_expired", group_id=group.pk, delivery_ids=found)]
         limits = limits_of(group)
-        endings = [Ending(row, after_expiry(row.as_range(), limits), EXPIRED_ERROR) for row in held]
-        settle(group, endings, Outcome.EXPIRED)
+        settle(group, [_ending(row, limits) for row in held], Outcome.EXPIRED)
+        # What waits for its backoff has a timer of its own; what somebody looked at in a browser is there at once.
+        wake_consumers({row.partition_id for row in held if is_browser(row.leased_by)})
     metrics.count_deliveries(group.stream.name, group.name, "expired", sum(row.event_count for row in held))
     return len(held)
+
+
+def _ending(row: HeldRow, limits: Limits) -> Ending:
+    """A program that does not answer may have died of the events; a person has only closed a tab."""
+    if is_browser(row.leased_by):
+        return Ending(row, after_release(row.as_range(), limits))
+    return Ending(row, after_expiry(row.as_range(), limits), EXPIRED_ERROR)

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from consumers.browser_leases import is_browser
+from consumers.models import DeliveryHistory
+from consumers.states import Outcome
 from consumers.timeline import DeliveryStanding, GroupTimeline, get_timeline
 from streams.lookup import StreamInfo
 
@@ -54,10 +57,7 @@ def list_group_stories(stream: StreamInfo, partition: int, offset: int) -> list[
 
 def _story(told: GroupTimeline) -> GroupStory:
     state, level = STATES.get(told.state, (told.state.replace("_", " "), ""))
-    steps = [
-        Step(each.outcome, "good" if each.outcome == "acked" else "bad", each.ended_at, each.consumer, each.error[:300])
-        for each in told.history
-    ]
+    steps = [Step(each.outcome, _level(each), each.ended_at, each.consumer, each.error[:300]) for each in told.history]
     for letter in told.dead_letters:
         steps.append(Step("became a dead letter", "bad", letter.created_at, "", letter.last_error[:300], letter.pk))
         steps += [
@@ -75,6 +75,14 @@ def _story(told: GroupTimeline) -> GroupStory:
     if told.delivery is not None:
         steps.append(_standing(told.delivery))
     return GroupStory(told.group.name, state, level, steps)
+
+
+def _level(told: DeliveryHistory) -> str:
+    """How the end of a lease looks: what somebody looked at in a browser and left is no failure."""
+    if told.outcome == Outcome.ACKED:
+        return "good"
+    is_look = told.outcome == Outcome.EXPIRED and is_browser(told.consumer)
+    return "warn" if is_look or told.outcome == Outcome.RELEASED else "bad"
 
 
 def _standing(delivery: DeliveryStanding) -> Step:

@@ -7,6 +7,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from consumers.browser_leases import is_browser, person_of
 from observability.dashboard.unseen import mark_unseen
 from observability.wording import compact, duration, rate, size
 
@@ -33,6 +34,12 @@ def shortened(value: float | None) -> str | SafeString:
 def thousands(value: int | None) -> str:
     """1204000 → 1,204,000."""
     return "–" if value is None else f"{value:,}"
+
+
+@register.filter
+def consumer(name: str) -> SafeString:
+    """Who holds or held a delivery: a program by its name, a person by theirs."""
+    return format_html("{} in the browser", mark_unseen(person_of(name))) if is_browser(name) else mark_unseen(name)
 
 
 @register.simple_tag

@@ -18,7 +18,7 @@ FORMS = [
     "delete",
     "acknowledge-loss",
     *SHARING,
-    *(f"consume/{verb}" for verb in ("commit", "park", "lease", "end")),
+    *(f"consume/{verb}" for verb in ("commit", "park", "lease", "end", "release-held")),
 ]
 
 
