@@ -34,6 +34,8 @@ class AuditAction(StrEnum):
     GROUP_UNSHARED = "group.unshared"
     GROUP_SOUGHT = "group.sought"
     GROUP_LOSS_ACKNOWLEDGED = "group.loss_acknowledged"
+    DELIVERY_RETRIED = "delivery.retried"
+    DELIVERY_RELEASED = "delivery.released"
     DEAD_LETTERS_REDRIVEN = "dead_letters.redriven"
     DEAD_LETTERS_RESOLVED = "dead_letters.resolved"
     DEAD_LETTERS_DISCARDED = "dead_letters.discarded"

@@ -119,6 +119,42 @@ class OffsetNotInDelivery(DomainError):
     title = "Offset outside of the delivery"
 
 
+class DeliveryNotFound(DomainError):
+    """The group has no delivery with this id: its events were acked, became dead letters, or the group was sought
+    elsewhere.
+
+    List what is not finished: `GET …/consumer-groups/{group}/deliveries`.
+    """
+
+    code = "delivery_not_found"
+    title = "Delivery not found"
+
+    def __init__(self) -> None:
+        super().__init__("The group has no such delivery: it was finished, became a dead letter, or never was.")
+
+
+class DeliveryNotWaiting(DomainError):
+    """Only what waits for its next attempt can be tried again now: a consumer has leased it meanwhile, or no attempt
+    is left. Nothing was changed.
+
+    Look at where it stands: `GET …/consumer-groups/{group}/deliveries`.
+    """
+
+    code = "delivery_not_waiting"
+    title = "Delivery is not waiting"
+
+
+class DeliveryNotLeased(DomainError):
+    """Nobody holds a lease on the delivery, or another one than was meant: it ended, and was perhaps leased again.
+    Nothing was changed.
+
+    Look at where it stands: `GET …/consumer-groups/{group}/deliveries`.
+    """
+
+    code = "delivery_not_leased"
+    title = "Delivery is not leased"
+
+
 class DeadLetterNotFound(DomainError):
     """There is no dead letter with this id, or it belongs to a stream that is hidden from the caller.
 

@@ -7,10 +7,11 @@ from datetime import datetime
 from django.db.models import Count, Max, QuerySet
 
 from consumers.dead_letter_queries import count_open_dead_letters
+from consumers.delivery_queries import InHand, count_in_hand
 from consumers.models import ConsumerGroup, GroupMember, Mode
 from consumers.progress import PartitionProgress
 from consumers.progress_queries import progress_of
-from consumers.queries import GroupIds, InHand, count_in_hand
+from consumers.queries import GroupIds
 from streams.log.protocol import Bounds
 
 

@@ -3,23 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
+from typing import Any, TypeAlias
 
-from django.db.models import (
-    Case,
-    Exists,
-    F,
-    OuterRef,
-    Prefetch,
-    Q,
-    QuerySet,
-    Sum,
-    Value,
-    When,
-    prefetch_related_objects,
-)
-from django.db.models.functions import Now
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, prefetch_related_objects
 
 from accounts.caller import Caller
 from accounts.roles import Right
@@ -27,9 +13,8 @@ from accounts.services.key_uses import note_touch
 from accounts.short_memory import ShortMemory
 from consumers.access import GroupRight, check_group_right, rights_on_group
 from consumers.conf import GROUP_CACHE_SECONDS, GROUP_CACHE_SIZE
-from consumers.errors import ConsumerGroupNotFound, WrongMode
-from consumers.models import ConsumerGroup, Delivery, GroupGrant, GroupOffset, Mode
-from consumers.states import DeliveryState
+from consumers.errors import ConsumerGroupNotFound
+from consumers.models import ConsumerGroup, GroupGrant, GroupOffset
 from streams.errors import StreamNotFound
 from streams.log.protocol import PartitionRef
 from streams.lookup import StreamInfo
@@ -37,11 +22,6 @@ from streams.models import Partition, Stream
 from streams.names import is_well_formed
 from streams.queries import rights_on_row
 from streams.visible import list_streams
-
-if TYPE_CHECKING:
-    # It is there for the type checker alone.
-    from django_stubs_ext import WithAnnotations
-
 
 # Which groups: their ids, or a query for these.
 GroupIds: TypeAlias = Collection[int] | QuerySet[ConsumerGroup, Any]
@@ -140,70 +120,6 @@ def partitions_of(group: ConsumerGroup) -> dict[int, PartitionRef]:
     """Return the partitions of a group's stream, by their database id."""
     rows = Partition.objects.filter(stream_id=group.stream_id).values_list("pk", "number")
     return {pk: PartitionRef(pk, group.stream.name, number) for pk, number in rows}
-
-
-# A lease that has expired is nobody's any more, by the database's clock: what it held waits to be leased again,
-# whether or not somebody has come by to end the lease.
-_present_state = Case(
-    When(state=DeliveryState.LEASED, lease_expires_at__lte=Now(), then=Value(DeliveryState.WAITING)),
-    default=F("state"),
-)
-
-
-class _Present(TypedDict):
-    present_state: str
-
-
-def list_deliveries(group: ConsumerGroup, state: str | None = None) -> QuerySet[WithAnnotations[Delivery, _Present]]:
-    """What the group has in hand and has not finished; `present_state` says where each stands at this moment.
-
-    Raises:
-        WrongMode: an offset-mode group has no deliveries.
-    """
-    if group.mode != Mode.LEASE:
-        raise WrongMode(f"{group.name} commits offsets: it has no deliveries.")
-    deliveries = Delivery.objects.filter(group=group).select_related("partition").annotate(present_state=_present_state)
-    if state is None:
-        return deliveries
-    # The states that rows may have, for the indexes that hold one state only.
-    stored = [state, DeliveryState.LEASED] if state == DeliveryState.WAITING else [state]
-    return deliveries.filter(state__in=stored, present_state=state)
-
-
-@dataclass(frozen=True, slots=True)
-class InHand:
-    """Events that a lease-mode group was handed and has not finished, redriven ones included.
-
-    Attributes:
-        in_flight: a member holds a lease on them at this moment.
-        waiting: given back, failed, redriven or expired: they are leased again.
-        exhausted: no attempt is left; they become dead letters within a second or so, and are neither of the two.
-    """
-
-    in_flight: int = 0
-    waiting: int = 0
-    exhausted: int = 0
-
-
-def count_in_hand(group_ids: GroupIds) -> dict[int, InHand]:
-    """Count what each group has in hand, by its id; who has nothing is not among them."""
-    deliveries = Delivery.objects.filter(group_id__in=group_ids).order_by()
-    sums = (
-        deliveries.annotate(present_state=_present_state)
-        .values_list("group_id", "present_state")
-        .annotate(events=Sum(F("last_offset") - F("first_offset") + 1))
-    )
-    counts: dict[int, dict[str, int]] = {}
-    for group_id, state, events in sums:
-        counts.setdefault(group_id, {})[state] = events
-    return {
-        group_id: InHand(
-            in_flight=by_state.get(DeliveryState.LEASED, 0),
-            waiting=by_state.get(DeliveryState.WAITING, 0),
-            exhausted=by_state.get(DeliveryState.EXHAUSTED, 0),
-        )
-        for group_id, by_state in counts.items()
-    }
 
 
 def list_managed_groups(caller: Caller) -> QuerySet[ConsumerGroup]:

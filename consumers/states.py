@@ -10,7 +10,8 @@
                         lease, once available_at has come
 ```
 
-A seek ends deliveries in any state, and so does the deletion of their group.
+Whoever manages the group may let what waits be handed out now, and release what a consumer holds. A seek ends
+deliveries in any state, and so does the deletion of their group.
 
 Everything here is pure: it says which state follows and why; `consumers/sql/` makes the move, guarded by
 the state it starts from, and the constraints of `consumers/models/deliveries.py` refuse impossible rows.
@@ -39,6 +40,8 @@ class Act(StrEnum):
     EXPIRE = "expire"
     RELEASE = "release"
     EXTEND = "extend"
+    # Somebody lets what waits be handed out now.
+    RETRY = "retry"
     # What was leased and does not fit into the answer; what retention took before it could be read.
     PUT_BACK = "put_back"
     LOSE = "lose"
@@ -74,6 +77,7 @@ TRANSITIONS: Final[dict[tuple[DeliveryState | None, Act], frozenset[DeliveryStat
     (None, Act.LEASE): frozenset({DeliveryState.LEASED}),
     (None, Act.REDRIVE): frozenset({DeliveryState.WAITING}),
     (DeliveryState.WAITING, Act.LEASE): frozenset({DeliveryState.LEASED}),
+    (DeliveryState.WAITING, Act.RETRY): frozenset({DeliveryState.WAITING}),
     (DeliveryState.LEASED, Act.EXTEND): frozenset({DeliveryState.LEASED}),
     # An ack may name events that failed: each of them goes on by itself.
     (DeliveryState.LEASED, Act.ACK): frozenset({None, DeliveryState.WAITING, DeliveryState.EXHAUSTED}),

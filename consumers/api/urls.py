@@ -2,7 +2,7 @@ from django.urls import path
 
 from consumers.api.bulk import BulkActionView, BulkDiscardView, BulkRedriveView
 from consumers.api.dead_letters import DeadLettersViewSet, DiscardView, RedriveView, ReportView, ResolveView
-from consumers.api.deliveries import DeliveriesViewSet
+from consumers.api.deliveries import DeliveriesViewSet, ReleaseDeliveryView, RetryNowView
 from consumers.api.erasure import EraseView
 from consumers.api.grants import GroupGrantViewSet
 from consumers.api.groups import AllGroupsViewSet, GroupViewSet
@@ -43,6 +43,16 @@ urlpatterns = [
     path(f"{GROUPS}/<str:group>/extend", ExtendView.as_view(), name="extend"),
     path(f"{GROUPS}/<str:group>/release", ReleaseView.as_view(), name="release"),
     path(f"{GROUPS}/<str:group>/deliveries", DeliveriesViewSet.as_view({"get": "list"}), name="deliveries"),
+    path(
+        f"{GROUPS}/<str:group>/deliveries/<str:delivery_id>/retry-now",
+        RetryNowView.as_view(),
+        name="retry-delivery-now",
+    ),
+    path(
+        f"{GROUPS}/<str:group>/deliveries/<str:delivery_id>/release",
+        ReleaseDeliveryView.as_view(),
+        name="release-delivery",
+    ),
     path(f"{GROUPS}/<str:group>/dead-letters", ReportView.as_view(), name="report-dead-letter"),
     path("streams/<str:stream>/events/<str:partition>/<str:offset>/timeline", TimelineView.as_view(), name="timeline"),
     path("streams/<str:stream>/events/<str:partition>/<str:offset>/erase", EraseView.as_view(), name="erase-event"),

@@ -3,7 +3,7 @@
 -- Params   partition_id, offset
 -- Returns  group_id, id, dead_letter_id, round, first_offset, last_offset, state, delivery_count, failure_count,
 --          leased_by, leased_at, lease_expires_at, available_at, last_error, exhausted_reason; of a lease that has
---          expired the state is waiting, as everywhere (consumers/queries.py)
+--          expired the state is waiting, as everywhere (consumers/delivery_queries.py)
 -- Locks    none
 -- Plan     for each group one entry of delivery_of_an_event_unique_in_group, and delivery_redrives
 SELECT standing.group_id, found.id, found.dead_letter_id, found.round, found.first_offset, found.last_offset,

@@ -82,6 +82,9 @@ STATUS_OF: dict[type[DomainError], int] = {
     consumers.TooManyWaiting: 429,
     consumers.LeaseLost: 409,
     consumers.OffsetNotInDelivery: 422,
+    consumers.DeliveryNotFound: 404,
+    consumers.DeliveryNotWaiting: 409,
+    consumers.DeliveryNotLeased: 409,
     # dead letters
     consumers.DeadLetterNotFound: 404,
     consumers.DeadLetterNotOpen: 409,

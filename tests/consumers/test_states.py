@@ -30,7 +30,7 @@ IN_STATE: dict[DeliveryState, dict[str, Any]] = {
         "leased_by": "worker",
         "lease_expires_at": NOW + timedelta(hours=1),
     },
-    DeliveryState.WAITING: {"available_at": NOW - timedelta(hours=1)},
+    DeliveryState.WAITING: {"available_at": NOW + timedelta(hours=1)},
     DeliveryState.EXHAUSTED: {"exhausted_reason": "terminal"},
 }
 
@@ -177,6 +177,7 @@ PLAYS: dict[str, list[Callable[[Scene], Any]]] = {
     ],
     "finish_deliveries": [lambda scene: run("finish_deliveries", **named(scene))],
     "extend_leases": [lambda scene: run("extend_leases", ack_waits=[36_000.0], **named(scene))],
+    "retry_now": [lambda scene: run("retry_now", group_id=scene.group.pk, delivery_id=scene.delivery.pk)],
     "undo_leases": [held("undo_leases")],
     "lose_events": [held("lose_events")],
     "shrink_leases": [held("shrink_leases", first_offsets=[2], last_offsets=[4])],

@@ -5,7 +5,7 @@ import pytest
 from accounts.roles import Role
 from streams.models import Partition
 from tests.client import ApiClient
-from tests.conventions.test_permission_table import ROWS, Cast
+from tests.conventions.test_permission_table import ROWS, Cast, make_waiting_delivery
 from tests.factories import make_bulk_action, make_dead_letter, make_group, make_key, make_stream, make_token, make_user
 from tests.observability.alerts.rules import make_channel, make_rule
 
@@ -37,10 +37,12 @@ def test_a_foreign_object_answers_as_a_missing_one(row):
     bulk_action = make_bulk_action(cast.users["owner"])
     foreign |= {"leasing": leasing.name, "letter": str(make_dead_letter(leasing).pk), "bulk": str(bulk_action.pk)}
     missing |= {"leasing": leasing.name, "letter": "999999999999", "bulk": "999999999999"}
+    assert cast.clients["owner"].post("/events", {"stream": "foreign-1", "payload": 1}).status_code == 202
+    foreign |= {"delivery": str(make_waiting_delivery(leasing))}
+    missing |= {"delivery": "999999999999"}
     owner = cast.users["owner"]
     foreign |= {"rule": str(make_rule(owner, "lag").pk), "channel": str(make_channel(owner).pk)}
     missing |= {"rule": "999999999999", "channel": "999999999999"}
-    assert cast.clients["owner"].post("/events", {"stream": "foreign-1", "payload": 1}).status_code == 202
     for asker in ("strange", "other", "all-roles"):
         answers = [cast.send(asker, method, path, body, names) for names in (foreign, missing)]
         assert as_bytes(answers[0]) == as_bytes(answers[1]), asker

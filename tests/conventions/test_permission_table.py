@@ -23,7 +23,10 @@ import pytest
 
 from accounts.roles import Right, Role
 from accounts.services.api_keys import create_api_key
+from consumers.models import ConsumerGroup
+from consumers.services.leasing import release_deliveries
 from tests.client import ApiClient
+from tests.consumers.leases import lease_one, refs
 from tests.conventions.routes import api_routes
 from tests.factories import (
     make_bulk_action,
@@ -130,6 +133,9 @@ TABLE: list[tuple[str, Any, str]] = [
     (f"POST {LEASING}/extend", LEASES, "                  409 409 409 409 403 404 404 403 403 403 403 404 401"),
     (f"POST {LEASING}/release", LEASES, "                 409 409 409 409 403 404 404 403 403 403 403 404 401"),
     (f"GET {LEASING}/deliveries", None, "                 200 200 200 200 200 404 404 403 403 200 403 404 401"),
+    # It waits: there is no lease to take from anybody.
+    (f"POST {LEASING}/deliveries/{{delivery}}/retry-now", None, "200 200 200 200 403 404 404 403 403 403 403 404 401"),
+    (f"POST {LEASING}/deliveries/{{delivery}}/release", {}, "  409 409 409 409 403 404 404 403 403 403 403 404 401"),
     ("GET /streams/{stream}/events/0/1/timeline", None, " 200 200 200 200 200 404 404 403 403 200 403 404 401"),
     ("GET /dead-letters", None, "                         200 200 200 200 200 200 200 403 403 200 403 200 401"),
     ("GET /dead-letters/{letter}", None, "                200 200 200 200 200 404 404 403 403 200 403 404 401"),
@@ -253,11 +259,19 @@ class Cast:
             "friend": friend.email,
             "session": str(claims_of(make_token(owner))["session"]),
             "leasing": leasing.name,
+            "delivery": str(make_waiting_delivery(leasing)),
             "letter": str(make_dead_letter(leasing).pk),
             "bulk": str(make_bulk_action(owner).pk),
             "rule": str(make_rule(owner, "lag").pk),
             "channel": str(make_channel(owner).pk),
         }
+
+
+def make_waiting_delivery(group: ConsumerGroup) -> int:
+    """Have the group's first event handed out and given back."""
+    delivery = lease_one(group, 1)
+    release_deliveries(group=group, leases=refs(delivery))
+    return delivery.id
 
 
 def _filled(value: Any, names: dict[str, str]) -> Any:
@@ -280,6 +294,7 @@ def template_of(line: str) -> tuple[str, str]:
         .replace("{session}", "{session_id}")
         .replace("{friend}", "{user}")
         .replace("{letter}", "{dead_letter_id}")
+        .replace("{delivery}", "{delivery_id}")
         .replace("{bulk}", "{action_id}")
         .replace("{rule}", "{rule_id}")
         .replace("{channel}", "{channel_id}")

@@ -68,6 +68,8 @@ TABLE = {
     f"POST {LEASING}/extend": "                     409 409 403 403 409 403 403 404",
     f"POST {LEASING}/release": "                    409 409 403 403 409 403 403 404",
     f"GET {LEASING}/deliveries": "                  200 200 200 403 200 200 403 404",
+    f"POST {LEASING}/deliveries/{{delivery}}/retry-now": "200 200 403 403 403 200 403 404",
+    f"POST {LEASING}/deliveries/{{delivery}}/release": "  409 409 403 403 403 409 403 404",
     "GET /dead-letters/{letter}": "                 200 200 200 404 200 200 403 404",
     "POST /dead-letters/{letter}/redrive": "        202 202 403 404 403 202 403 404",
     "POST /dead-letters/{letter}/discard": "        200 200 403 404 403 200 403 404",

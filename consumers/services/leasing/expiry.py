@@ -1,5 +1,7 @@
 """Taking back leases whose consumers did not answer in time."""
 
+from collections.abc import Sequence
+
 from django.db import transaction
 
 from consumers import metrics
@@ -23,11 +25,14 @@ def expire_leases(*, group: ConsumerGroup, max_deliveries: int = RECONCILE_STEP_
     extends or ends meanwhile is left alone.
     """
     found = [row[0] for row in run("find_expired", group_id=group.pk, max_rows=max_deliveries)]
-    if not found:
-        return 0
+    return take_back_expired(group, found) if found else 0
+
+
+def take_back_expired(group: ConsumerGroup, delivery_ids: Sequence[int]) -> int:
+    """Take back those of some leases that have expired and nobody has taken back; return how many."""
     with transaction.atomic():
-        run("lock_offsets_of_deliveries", group_id=group.pk, delivery_ids=found)
-        held = [HeldRow(*row) for row in run("hold_expired", group_id=group.pk, delivery_ids=found)]
+        run("lock_offsets_of_deliveries", group_id=group.pk, delivery_ids=delivery_ids)
+        held = [HeldRow(*row) for row in run("hold_expired", group_id=group.pk, delivery_ids=delivery_ids)]
         limits = limits_of(group)
         settle(group, [_ending(row, limits) for row in held], Outcome.EXPIRED)
         # What waits for its backoff has a timer of its own; what somebody looked at in a browser is there at once.

@@ -15,6 +15,7 @@ from accounts.services.versions import check_version
 from consumers.access import GroupRight
 from consumers.bodies.groups import read_group_changes, read_new_group
 from consumers.bodies.losses import read_acknowledgment
+from consumers.delivery_order import DeliverySort
 from consumers.models import ConsumerGroup, Mode, Ordering, Start
 from consumers.queries import get_group, require_group
 from consumers.services.groups import GroupSettings, change_group, create_group, delete_group
@@ -26,7 +27,8 @@ from observability.dashboard.once import once
 from observability.dashboard.page import Page, Toast
 from observability.dashboard.pages.access import access_context
 from observability.dashboard.problems import problem_of
-from observability.dashboard.queries.group_pages import describe_group, list_delivery_rows, list_group_rows
+from observability.dashboard.queries.delivery_rows import list_delivery_rows, sort_columns
+from observability.dashboard.queries.group_pages import describe_group, list_group_rows
 from observability.dashboard.queries.stream_pages import describe_stream
 from observability.wording import number_of
 from streams.lookup import StreamInfo, require_stream
@@ -137,12 +139,21 @@ class Group(Page):
     def get(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
         heading = describe_stream(self.caller, stream, Right.CONSUME)
         found = get_group(heading.info, group)
-        return self.show(
-            stream=heading,
-            group=describe_group(self.caller, heading.info, found, now=timezone.now()),
-            deliveries=list_delivery_rows(found, limit=SHOWN_DELIVERIES) if found.mode == Mode.LEASE else [],
-            tab="group",
-        )
+        context: dict[str, Any] = {
+            "stream": heading,
+            "group": describe_group(self.caller, heading.info, found, now=timezone.now()),
+            "tab": "group",
+        }
+        if found.mode == Mode.LEASE:
+            name, is_descending = request.GET.get("sort", ""), request.GET.get("order") == "desc"
+            sort = DeliverySort(name) if name in set(DeliverySort) else DeliverySort.OFFSET
+            rows = list_delivery_rows(found, sort, is_descending=is_descending, limit=SHOWN_DELIVERIES + 1)
+            context |= {
+                "deliveries": rows[:SHOWN_DELIVERIES],
+                "has_more_deliveries": len(rows) > SHOWN_DELIVERIES,
+                "columns": sort_columns(request.path, sort, is_descending=is_descending),
+            }
+        return self.show(**context)
 
 
 class GroupSettingsPage(Page):

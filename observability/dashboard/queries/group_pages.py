@@ -11,7 +11,7 @@ from consumers.errors import ConsumerGroupNotFound
 from consumers.group_standings import GroupStanding, list_standings
 from consumers.models import ConsumerGroup, GroupMember, Mode
 from consumers.progress_queries import Loss, by_lag, list_losses, that_lost
-from consumers.queries import list_deliveries, list_groups, list_visible_groups, rights_on
+from consumers.queries import list_groups, list_visible_groups, rights_on
 from observability.numbers.holdings import load_holdings
 from observability.numbers.outlook import Outlook, list_group_numbers
 from streams.lookup import StreamInfo
@@ -117,40 +117,3 @@ def describe_group(caller: Caller, stream: StreamInfo, group: ConsumerGroup, *, 
         losses=tuple(list_losses(group)) if numbers[0].standing.lost else (),
         members=tuple(Member(member.name, member.last_seen_at) for member in members),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryRow:
-    """A delivery that is under way or waits for its next attempt."""
-
-    partition: int
-    first_offset: int
-    last_offset: int
-    state: str
-    delivery_count: int
-    failure_count: int
-    leased_by: str
-    lease_expires_at: datetime | None
-    available_at: datetime | None
-    last_error: str
-    is_redrive: bool
-
-
-def list_delivery_rows(group: ConsumerGroup, *, limit: int) -> list[DeliveryRow]:
-    """Return the oldest deliveries that a lease-mode group has not finished."""
-    return [
-        DeliveryRow(
-            partition=each.partition.number,
-            first_offset=each.first_offset,
-            last_offset=each.last_offset,
-            state=each.present_state,
-            delivery_count=each.delivery_count,
-            failure_count=each.failure_count,
-            leased_by=each.leased_by,
-            lease_expires_at=each.lease_expires_at,
-            available_at=each.available_at,
-            last_error=each.last_error,
-            is_redrive=each.dead_letter_id is not None,
-        )
-        for each in list_deliveries(group).order_by("pk")[:limit]
-    ]

@@ -15,6 +15,7 @@ EXAMPLES = {
     "offset": "1",
     "key_id": "abcdefabcdef",
     "letter_id": "1",
+    "delivery_id": "1",
     "run_id": "1",
     "grant_id": "1",
     "session_id": "0123456789abcdef",

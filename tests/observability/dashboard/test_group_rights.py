@@ -18,6 +18,8 @@ FORMS = [
     "delete",
     "acknowledge-loss",
     *SHARING,
+    "deliveries/1/retry-now",
+    "deliveries/1/release",
     *(f"consume/{verb}" for verb in ("commit", "park", "lease", "end", "release-held")),
 ]
 

@@ -7,11 +7,12 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from accounts.roles import Role
-from consumers.models import DeadLetter
+from consumers.models import DeadLetter, Delivery
 from consumers.services.dead_letters.report import report_dead_letter
 from observability.dashboard.queries import system_health
 from streams.lookup import forget_streams, load_stream
 from tests.browser.story import Story, append, tell_story
+from tests.consumers.leases import lease_one
 from tests.factories import make_group, make_stream, make_user
 from tests.observability.alerts.rules import look, make_rule
 
@@ -36,7 +37,11 @@ MOST = {
     "/streams/orders/consumer-groups/billing/settings": 22,
     "/consumer-groups": 11,
     "/streams/orders/consumer-groups/billing/seek": 26,
-    "/streams/orders/consumer-groups/warehouse": 22,
+    "/streams/orders/consumer-groups/warehouse": 23,
+    "/streams/orders/consumer-groups/warehouse?sort=due": 26,
+    "/streams/orders/consumer-groups/warehouse?sort=state&order=desc": 26,
+    "/streams/orders/consumer-groups/warehouse?sort=failures": 24,
+    "/streams/orders/consumer-groups/warehouse/deliveries/{delivery}/release": 10,
     "/streams/orders/consumer-groups/warehouse/consume": 22,
     "/streams/orders/delete": 9,
     "/streams/new": 4,
@@ -85,7 +90,7 @@ def count_all(story: Story) -> dict[str, int]:
     counts = {}
     for page in MOST:
         client = admin if page == "/users" else owner
-        path = page.format(letter=letter, key=story.key.key_id)
+        path = page.format(letter=letter, key=story.key.key_id, delivery=Delivery.objects.earliest("pk").pk)
         count_queries(client, path)  # Warm: what a process remembers is remembered.
         counts[page] = count_queries(client, path)
     return counts
@@ -97,6 +102,7 @@ def few_and_many(db_with_commits_for_all):
     story = tell_story()
     make_user(Role.ADMIN, email="admin@example.com")
     park(story, 3)
+    lease_one(story.leasing_group, 1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(system_health, "answers_broker", lambda: True)
         make_rule(story.owner, "dead_letters")
@@ -111,6 +117,8 @@ def few_and_many(db_with_commits_for_all):
             make_rule(story.owner, "dead_letters", stream="orders", group=f"more-{number}")
         append(story.stream, *({"type": f"type-{n}", "payload": n} for n in range(200)))
         park(story, *range(10, 16))
+        for _ in range(20):
+            lease_one(story.leasing_group, 1)
         look()
         return few, count_all(story)
 
