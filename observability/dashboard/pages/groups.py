@@ -109,7 +109,8 @@ class NewGroup(Page):
     def get(self, request: HttpRequest, stream: str) -> HttpResponse:
         heading = describe_stream(self.caller, stream, Right.CONSUME)
         defaults = GroupSettings()
-        values = _values(defaults) | {"mode": defaults.mode, "start": defaults.start}
+        name = text_filter(request, "name", longest=128)
+        values = _values(defaults) | {"name": name, "mode": defaults.mode, "start": defaults.start}
         return self.whole(self.template, stream=heading, tab="groups", form=Form(values), **CHOICES)
 
     @once()

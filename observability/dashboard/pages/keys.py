@@ -16,6 +16,7 @@ from accounts.roles import MEANING_OF_SCOPE, Right, Scope, scopes_of
 from accounts.services.api_keys import NewKey, create_api_key, revoke_api_key, rotate_api_key
 from observability.dashboard.forms import Form, refused_form
 from observability.dashboard.frame import roles_to_ask_for
+from observability.dashboard.listing import text_filter
 from observability.dashboard.once import once
 from observability.dashboard.page import Page, Toast, is_htmx
 from observability.dashboard.problems import problem_of
@@ -25,6 +26,7 @@ from observability.dashboard.queries.key_pages import (
     list_producer_rows,
     view_key,
 )
+from streams.lookup import require_stream
 
 FIELDS = {
     "/name": "name",
@@ -66,7 +68,13 @@ class NewKeyPage(Page):
     def get(self, request: HttpRequest) -> HttpResponse:
         if asked_roles := roles_to_ask_for(self.caller):
             return self.dialog("dashboard/_key_no_role.html", question="New key", asked_roles=asked_roles)
-        context = self._context(Form({"expires": "90"}), self._scopes(), ())
+        # What a link suggests, of what is of use; whoever makes the key sees it and may change it.
+        stream = text_filter(request, "stream")
+        if stream:
+            require_stream(self.caller, stream)
+        suggested = [scope for scope in request.GET.getlist("scope") if scope in scopes_of(self.caller.roles)]
+        values = {"expires": "90", "name": f"first steps with {stream}"[:120] if stream else ""}
+        context = self._context(Form(values), tuple(suggested) or self._scopes(), (stream,) if stream else ())
         return self.dialog("dashboard/_key_form.html", question="New key", **context)
 
     @once(kept_part="dashboard/_key_made.html")
@@ -91,11 +99,13 @@ class NewKeyPage(Page):
 
     def _context(self, form: Form, chosen: tuple[str, ...], streams: tuple[str, ...]) -> dict[str, Any]:
         allowed = scopes_of(self.caller.roles)
+        names = list_names_of_streams(self.caller)
         return {
             "form": form,
             "scopes": [(scope.value, MEANING_OF_SCOPE[scope]) for scope in Scope if scope in allowed],
             "chosen": chosen,
-            "streams": list_names_of_streams(self.caller),
+            # Of very many streams those that were chosen are offered too, or the key would be for all.
+            "streams": names + [name for name in streams if name not in names],
             "chosen_streams": streams,
             "lifetimes": LIFETIMES.items(),
         }

@@ -1,4 +1,6 @@
-"""One stream: what it holds, how fast it grows, who reads it."""
+"""One stream: what it holds, how fast it grows, who reads it; and the first steps of one that is new."""
+
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -7,11 +9,13 @@ from accounts.roles import Right
 from observability.dashboard.page import Page
 from observability.dashboard.queries.charts import rate_chart, size_chart
 from observability.dashboard.queries.event_filter import EventFilter
-from observability.dashboard.queries.event_scan import scan_backwards
+from observability.dashboard.queries.event_scan import scan_backwards, scan_forwards
 from observability.dashboard.queries.event_view import view_event
-from observability.dashboard.queries.stream_pages import describe_stream
+from observability.dashboard.queries.first_steps import FirstSteps, first_steps
+from observability.dashboard.queries.stream_pages import StreamHeading, describe_stream
 from observability.numbers.series import step_of
 from observability.numbers.stats import get_stream_stats
+from streams.log import get_log
 
 RECENT_EVENTS = 8
 SHOWN_TYPES = 8
@@ -26,6 +30,8 @@ class StreamOverview(Page):
 
     def get(self, request: HttpRequest, stream: str) -> HttpResponse:
         heading = describe_stream(self.caller, stream)
+        if self.is_part("first-event"):
+            return self.part("dashboard/_first_event.html", stream=heading, **_first_event(heading))
         window = request.GET.get("window", "")
         window = window if window in WINDOWS else "1h"
         now = timezone.now()
@@ -48,4 +54,20 @@ class StreamOverview(Page):
             most_of_a_type=max((each.events for each in stats.types), default=1),
             groups=stats.groups[:SHOWN_GROUPS] if may_consume else [],
             events=events,
+            steps=None if stats.holding.totals.head_offset or self.is_part("region") else self._first_steps(heading),
         )
+
+    def _first_steps(self, heading: StreamHeading) -> FirstSteps:
+        api = self.request.build_absolute_uri("/api/v1")
+        return first_steps(self.caller, heading, api=api)
+
+
+def _first_event(stream: StreamHeading) -> dict[str, Any]:
+    """Whether the stream has its first event, and for who may read it, which that is."""
+    bounds = get_log().bounds(stream.info.partitions)
+    if not any(each.head_offset for each in bounds.values()):
+        return {}
+    if not stream.may_consume:
+        return {"is_stored": True}
+    scan = scan_forwards(stream.info.partitions, {}, wanted=EventFilter(), limit=1)
+    return {"is_stored": True, "event": view_event(scan.events[0]) if scan.events else None}

@@ -24,6 +24,7 @@ MOST = {
     "/pulse": 6,
     "/streams": 11,
     "/streams/orders": 24,
+    "/streams/empty": 24,
     "/streams/orders/events": 9,
     "/streams/orders/events/0/5": 14,
     "/streams/orders/events/0/5/erase": 7,
@@ -101,6 +102,8 @@ def few_and_many(db_with_commits_for_all):
     """The queries of every page before and after there was more."""
     story = tell_story()
     make_user(Role.ADMIN, email="admin@example.com")
+    empty = make_stream("empty", owner=story.owner)
+    make_group(empty, "leasing", mode="lease")
     park(story, 3)
     lease_one(story.leasing_group, 1)
     with pytest.MonkeyPatch.context() as patch:
@@ -112,6 +115,7 @@ def few_and_many(db_with_commits_for_all):
             stream = make_stream(f"more-{number}", owner=story.owner)
             append(stream, *({"type": f"type-{n}", "payload": n} for n in range(40)))
             make_group(stream, "more")
+            make_group(empty, f"more-{number}", mode="lease")
             make_group(story.stream, f"more-{number}")
             make_user(Role.PRODUCER)
             make_rule(story.owner, "dead_letters", stream="orders", group=f"more-{number}")
