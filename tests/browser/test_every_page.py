@@ -17,7 +17,7 @@ from tests.browser.conftest import PASSWORD, Site
 from tests.browser.story import HOSTILE, Story, append, tell_story
 from tests.observability.alerts.rules import look, make_channel, make_rule
 
-FOR_ALL = ["/", "/streams", "/keys", "/audit", "/account"]
+FOR_ALL = ["/", "/find", "/find?q=order", "/find?q=nothing", "/streams", "/keys", "/audit", "/account"]
 FOR_CONSUMERS = [
     "/consumer-groups",
     "/dead-letters",

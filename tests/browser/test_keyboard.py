@@ -1,5 +1,6 @@
 """Going about with the keyboard alone."""
 
+import os
 import re
 
 import pytest
@@ -26,14 +27,33 @@ def test_the_first_tab_stop_skips_the_navigation(page, story):
     assert page.evaluate("() => document.activeElement.closest('main') !== null")
 
 
-def test_two_keys_lead_to_a_page_and_a_slash_to_its_filter(page, story):
+def test_a_slash_leads_to_the_box_that_finds_everything(page, story):
+    page.goto("/streams/orders/events")
+    page.keyboard.press("/")
+    expect(page.get_by_label("Find a stream, group, key or event id")).to_be_focused()
+    page.keyboard.type("billing")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", name="billing", level=1)).to_be_visible()
+
+
+def test_a_slash_opens_the_menu_of_a_phone_for_its_box(page, story):
+    page.set_viewport_size({"width": 320, "height": 800})
+    page.goto("/streams")
+    page.keyboard.press("/")
+
+    expect(page.get_by_label("Find a stream, group, key or event id")).to_be_focused()
+    expect(page.get_by_role("button", name="Menu")).to_have_attribute("aria-expanded", "true")
+
+
+def test_two_keys_lead_to_a_page_and_one_to_its_filter(page, story):
     page.goto("/")
     page.keyboard.press("g")
     page.keyboard.press("s")
     expect(page.get_by_role("heading", name="Streams", level=1)).to_be_visible()
     # The page is shown before its scripts are there.
     page.wait_for_load_state()
-    page.keyboard.press("/")
+    page.keyboard.press("f")
 
     expect(page.get_by_placeholder("Filter by name")).to_be_focused()
 
@@ -75,3 +95,16 @@ def test_settings_of_deliveries_are_asked_for_lease_mode_only(page, story):
     expect(page.get_by_label("Ack wait, seconds")).to_be_hidden()
     page.get_by_label("lease: the server hands out events").check()
     expect(page.get_by_label("Ack wait, seconds")).to_be_visible()
+
+
+def test_the_box_and_what_it_found_fit_in_both_themes(page, story):
+    for width in (1440, 390, 320):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto("/find?q=e")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        if "EVENTFLOW_SHOTS" in os.environ:
+            for theme in ("light", "dark"):
+                page.emulate_media(color_scheme=theme)
+                page.keyboard.press("/")
+                page.screenshot(path=f"{os.environ['EVENTFLOW_SHOTS']}/find-{width}-{theme}.png")
+                page.keyboard.press("Escape")

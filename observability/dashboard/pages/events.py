@@ -74,6 +74,7 @@ def search_of(request: HttpRequest) -> Search:
             text=text_filter(request, "text"),
             path=text_filter(request, "path"),
             value=text_filter(request, "value"),
+            id=text_filter(request, "id"),
         ),
     )
 

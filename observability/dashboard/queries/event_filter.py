@@ -22,7 +22,8 @@ class EventFilter:
     """Every condition that is given must hold.
 
     Attributes:
-        type: the event's type, exactly.
+        id: the event's id, exactly.
+        type: its type, exactly.
         key: its key, exactly.
         text: occurs in the payload, as it was sent or as it reads, in any mixture of upper and lower case.
         path: a place in the payload, like `customer.id` or `items[0].sku`.
@@ -34,16 +35,19 @@ class EventFilter:
     text: str = ""
     path: str = ""
     value: str = ""
+    id: str = ""
 
     @property
     def is_empty(self) -> bool:
-        return not (self.type or self.key or self.text or self.path)
+        return not (self.id or self.type or self.key or self.text or self.path)
 
     def matches(self, raw: bytes) -> bool:
         """Whether an event, as the log gives it out, is one that is looked for."""
         if self.text and cannot_hold(raw, needle_of(self.text)):
             return False
         event = outline_of(raw)
+        if self.id and event.id != self.id:
+            return False
         if self.type and event.type != self.type:
             return False
         if self.key and event.key != self.key:

@@ -1,4 +1,4 @@
-// The menu on a phone, and keys: `/` to the first filter, `g` then a letter to a page, `?` for the list.
+// The menu on a phone, and keys: `/` to the box that finds everything, `f` to the first filter, `g` then a letter to a page, `?` for the list.
 import { on } from "./dom.js";
 
 const isTyping = (target) => target.closest?.("input, textarea, select, [contenteditable]") !== null;
@@ -33,6 +33,13 @@ export function startNavigation() {
       isGoing = true;
       setTimeout(() => { isGoing = false; }, 1200);
     } else if (event.key === "/") {
+      const box = document.querySelector("[data-find]");
+      if (!box) return;
+      event.preventDefault();
+      if (!box.checkVisibility()) toggleMenu(document.querySelector("[data-menu-toggle]"));
+      box.focus();
+      box.select();
+    } else if (event.key === "f") {
       const filter = document.querySelector("main [data-first-filter]");
       if (filter) { event.preventDefault(); filter.focus(); filter.select?.(); }
     } else if (event.key === "?") {
