@@ -12,6 +12,7 @@ from observability.dashboard.pages import (
     deliveries,
     erasure,
     events,
+    events_file,
     find,
     group_over_time,
     groups,
@@ -93,6 +94,7 @@ urlpatterns = [
     path("streams/<str:stream>/access/<str:grant_id>/end", access.EndStreamGrant.as_view(), name="stream-grant-end"),
     path("streams/<str:stream>/delete", streams.DeleteStream.as_view(), name="stream-delete"),
     path("streams/<str:stream>/events", events.StreamEvents.as_view(), name="stream-events"),
+    path("streams/<str:stream>/events/file", events_file.EventsFile.as_view(), name="events-file"),
     path("streams/<str:stream>/tail", events.TailEvents.as_view(), name="stream-tail"),
     path("streams/<str:stream>/events/<str:partition>/<str:offset>", events.OneEvent.as_view(), name="event-page"),
     path(

@@ -1,6 +1,5 @@
 """Who did what: the audit trail with filters, and as a file."""
 
-import csv
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -10,10 +9,10 @@ from django.utils.dateparse import parse_datetime
 from django.utils.timezone import get_current_timezone, is_naive
 
 from accounts.audit_actions import AuditAction
-from accounts.models import AuditEntry
 from observability.dashboard.listing import PAGE_ROWS, cursor_of, listing_of, text_filter
 from observability.dashboard.page import Page
 from observability.dashboard.queries.audit_page import view_entry
+from observability.dashboard.spreadsheets import line_writer
 from observability.operations.audit import AuditFilter, list_audit_entries
 
 FILTERS = ("actor", "action", "stream", "group", "since", "until")
@@ -31,8 +30,6 @@ COLUMNS = (
     "after",
 )
 MAX_EXPORTED = 100_000
-# What a spreadsheet would take for a formula.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Audit(Page):
@@ -85,21 +82,8 @@ def _moment(text: str) -> datetime | None:
     return moment.replace(tzinfo=get_current_timezone()) if moment and is_naive(moment) else moment
 
 
-class _Line:
-    """What the writer of CSV writes to: it hands each line on."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
 def _lines(entries: Any) -> Iterator[str]:
-    writer = csv.writer(_Line())
-    yield writer.writerow(COLUMNS)
+    line = line_writer()
+    yield line(COLUMNS)
     for entry in entries.iterator(chunk_size=1_000):
-        yield writer.writerow([_cell(entry, name) for name in COLUMNS])
-
-
-def _cell(entry: AuditEntry, name: str) -> str:
-    value = getattr(entry, name)
-    text = value.isoformat() if isinstance(value, datetime) else "" if value is None else str(value)
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+        yield line([getattr(entry, name) for name in COLUMNS])

@@ -89,7 +89,7 @@ class StreamEvents(Page):
     def get(self, request: HttpRequest, stream: str) -> HttpResponse:
         heading = describe_stream(self.caller, stream, Right.CONSUME)
         search = search_of(request)
-        partitions = _partitions(heading.info, search)
+        partitions = partitions_of(heading.info, search)
         context: dict[str, Any] = {
             "stream": heading,
             "tab": "events",
@@ -102,7 +102,7 @@ class StreamEvents(Page):
             # Just chosen: the field that asks for it was not there yet.
             return self.whole(self.template, **context, is_unasked=True)
         try:
-            scan = _scan(search, partitions, request.GET.get("at", ""))
+            scan = scan_of(search, partitions, request.GET.get("at", ""), limit=PAGE_EVENTS)
         except InvalidParameter as error:
             if error.parameter not in (OFFSET, TIME):
                 raise
@@ -113,6 +113,7 @@ class StreamEvents(Page):
             "scan": scan,
             "more_url": _more_url(request, scan),
             "first_url": _address(request, None),
+            "file_url": f"{reverse('events-file', args=[heading.name])}?{_query(request, None)}",
             "is_later": "at" in request.GET,
         }
         if self.is_part("more"):
@@ -130,7 +131,7 @@ class TailEvents(Page):
     def get(self, request: HttpRequest, stream: str) -> HttpResponse:
         heading = describe_stream(self.caller, stream, Right.CONSUME)
         search = search_of(request)
-        partitions = _partitions(heading.info, search)
+        partitions = partitions_of(heading.info, search)
         position_text = request.GET.get("at", "")
         positions = read_positions(position_text, partitions)
         if positions is None:
@@ -183,7 +184,12 @@ class OneEvent(Page):
         )
 
 
-def _partitions(stream: StreamInfo, search: Search) -> Sequence[PartitionRef]:
+def partitions_of(stream: StreamInfo, search: Search) -> Sequence[PartitionRef]:
+    """Return the partitions that a search is about.
+
+    Raises:
+        PartitionNotFound
+    """
     if not search.partition:
         return stream.partitions
     try:
@@ -192,15 +198,20 @@ def _partitions(stream: StreamInfo, search: Search) -> Sequence[PartitionRef]:
         raise PartitionNotFound(f"{stream.name} has the partitions 0 to {len(stream.partitions) - 1}.") from None
 
 
-def _scan(search: Search, partitions: Sequence[PartitionRef], at: str) -> Scan:
+def scan_of(search: Search, partitions: Sequence[PartitionRef], at: str, *, limit: int) -> Scan:
+    """Return the next piece of a search: from a position in the address, or where the form says that it begins.
+
+    Raises:
+        InvalidParameter
+    """
     positions = read_positions(at, partitions) if at else None
     if at and positions is None:
         raise InvalidParameter("at", "Not a position of this browser.")
     if search.is_backwards:
-        return scan_backwards(partitions, positions or {}, wanted=search.wanted, limit=PAGE_EVENTS)
+        return scan_backwards(partitions, positions or {}, wanted=search.wanted, limit=limit)
     if positions is None:
         positions = _start(search, partitions)
-    return scan_forwards(partitions, positions, wanted=search.wanted, limit=PAGE_EVENTS)
+    return scan_forwards(partitions, positions, wanted=search.wanted, limit=limit)
 
 
 def _start(search: Search, partitions: Sequence[PartitionRef]) -> dict[int, int]:

@@ -187,7 +187,7 @@ def test_it_looks_at_so_many_partitions_and_says_that_there_are_more(owner, monk
         told = client.get("/find", {"q": "no-such-id"})
 
     assert "2 events of 2 streams" in words(told)
-    assert "there are more streams" in words(told)
+    assert "There are more streams" in words(told)
     # Four for the caller, one for each kind, three for the streams, one for the ends of all, one for each partition.
     assert len(captured) <= 14
 

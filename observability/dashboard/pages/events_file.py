@@ -1,0 +1,126 @@
+"""What a search in a stream's events finds, as a file: one event a line as consumers read it, or for a spreadsheet."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import orjson
+from django.http import HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+
+from accounts.database_threads import give_connection_back
+from accounts.errors import InvalidParameter
+from accounts.permissions import MayConsume
+from accounts.roles import Right
+from observability.dashboard.page import Page
+from observability.dashboard.pages.events import Search, partitions_of, scan_of, search_of
+from observability.dashboard.queries.event_scan import Scan, write_positions
+from observability.dashboard.queries.stream_pages import describe_stream
+from observability.dashboard.spreadsheets import line_writer
+from streams.log.protocol import PartitionRef
+from streams.stored_event import decode_event
+
+# Where the file ends though the search does not; its last line then says so.
+MOST_EVENTS = 10_000
+MOST_LOOKED_AT = 200_000
+MOST_BYTES = 64 * 1024 * 1024
+PIECE_EVENTS = 500
+COLUMNS = ("partition", "offset", "recorded_at", "id", "type", "key", "occurred_at", "headers", "payload", "erased_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Where a file ended before its search: what it has, what was looked at for it, and where the rest begins."""
+
+    events: int
+    looked_at: int
+    left: int
+    go_on_at: str
+
+
+class EventsFile(Page):
+    """The events of a search, in its order, from where it begins; the same rights as its page."""
+
+    section = "streams"
+    permission_classes = (MayConsume,)
+
+    def get(self, request: HttpRequest, stream: str) -> HttpResponseBase:
+        heading = describe_stream(self.caller, stream, Right.CONSUME)
+        kind = request.GET.get("as", "ndjson")
+        if kind not in _KINDS:
+            raise InvalidParameter("as", "Write ndjson or csv.")
+        content_type, write = _KINDS[kind]
+        search = search_of(request)
+        partitions = partitions_of(heading.info, search)
+        at = request.GET.get("at", "")
+        # Here, so that what is wrong with the search is a page and not half a file.
+        first = scan_of(search, partitions, at, limit=PIECE_EVENTS)
+        response = StreamingHttpResponse(
+            write(_pieces(search, partitions, first)), content_type=f"{content_type}; charset=utf-8"
+        )
+        response["Content-Disposition"] = f'attachment; filename="{heading.name}-events.{kind}"'
+        return response
+
+
+def _pieces(search: Search, partitions: Iterable[PartitionRef], first: Scan) -> Iterator[list[bytes] | Cut]:
+    """Yield the events piece by piece, and in the end where they were cut, if they were.
+
+    Each piece is one bounded look at the log, between which no thread and no connection is held.
+    """
+    scan, places = first, tuple(partitions)
+    events, looked_at, size = 0, 0, 0
+    while True:
+        looked_at += scan.scanned
+        found = list(scan.events)
+        events += len(found)
+        size += sum(map(len, found))
+        give_connection_back()
+        yield found
+        if scan.is_done:
+            return
+        if events >= MOST_EVENTS or looked_at >= MOST_LOOKED_AT or size >= MOST_BYTES:
+            yield Cut(events, looked_at, scan.left, write_positions(scan.positions))
+            return
+        limit = min(PIECE_EVENTS, MOST_EVENTS - events)
+        scan = scan_of(search, places, write_positions(scan.positions), limit=limit)
+
+
+def _ndjson(pieces: Iterable[list[bytes] | Cut]) -> Iterator[bytes]:
+    for piece in pieces:
+        if isinstance(piece, Cut):
+            yield orjson.dumps({"cut": piece}) + b"\n"
+        elif piece:
+            yield b"\n".join(piece) + b"\n"
+
+
+def _csv(pieces: Iterable[list[bytes] | Cut]) -> Iterator[str]:
+    line = line_writer()
+    yield line(COLUMNS)
+    for piece in pieces:
+        if isinstance(piece, Cut):
+            told = f"{piece.events} events of {piece.looked_at} looked at; {piece.left} more to look at"
+            yield line((f"cut here: {told}, with at={piece.go_on_at} in the address",))
+        elif piece:
+            yield "".join(line(_row(raw)) for raw in piece)
+
+
+def _row(raw: bytes) -> tuple[object, ...]:
+    event = decode_event(raw)
+    return (
+        event.partition,
+        event.offset,
+        event.recorded_at,
+        event.id,
+        event.type,
+        event.key,
+        event.occurred_at,
+        orjson.dumps(event.headers).decode() if event.headers else "",
+        "" if event.erased else event.payload_text,
+        event.erased.at if event.erased else None,
+    )
+
+
+_Write = Callable[[Iterable[list[bytes] | Cut]], Iterator[bytes] | Iterator[str]]
+_KINDS: dict[str, tuple[str, _Write]] = {
+    "ndjson": ("application/x-ndjson", _ndjson),
+    "csv": ("text/csv", _csv),
+}
