@@ -53,6 +53,7 @@ FOR_CONSUMERS = [
 ]
 FOR_PRODUCERS = [
     "/send",
+    "/send/many",
     "/send?stream=orders&like=0/30",
     "/simulations",
     "/streams/new",

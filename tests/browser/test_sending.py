@@ -1,5 +1,6 @@
 """Sending events by hand."""
 
+import os
 import re
 
 import pytest
@@ -8,7 +9,7 @@ from playwright.sync_api import expect
 from accounts.roles import Role
 from streams.lookup import load_stream
 from streams.queries import get_event
-from tests.browser.accessibility import assert_accessible
+from tests.browser.accessibility import assert_accessible, assert_legible
 from tests.browser.story import tell_story
 from tests.factories import make_stream, make_user
 
@@ -284,3 +285,65 @@ def test_all_that_is_wrong_stands_at_its_field_and_goes_once_it_is_stored(page, 
     expect(wrong).to_have_count(0)
     expect(page.locator("#send-form .field-error")).to_have_count(0)
     complaints.expect("422")
+
+
+def test_several_events_are_sent_at_once_and_what_is_wrong_is_named_by_its_line(page, producer, complaints):
+    page.goto("/send")
+    page.get_by_role("link", name="Several events").click()
+    page.get_by_label("Stream").fill("orders")
+    events = page.get_by_label("Events", exact=True)
+    events.fill('{"payload": 1}\n{"payload": }\n{"payload": 3}')
+    page.get_by_role("button", name="Send all").press("Enter")
+
+    expect(page.get_by_role("alert").filter(has_text="Line 2")).to_be_visible()
+    expect(events).to_have_attribute("aria-invalid", "true")
+    expect(events).to_be_focused()
+    assert_accessible(page)
+    events.fill('{"payload": 1}\n{"payload": 2}\n{"payload": 3}')
+    page.get_by_role("button", name="Send all").press("Enter")
+
+    expect(page.locator("#sent-rows tr")).to_have_count(1)
+    expect(page.locator("#sent-rows")).to_contain_text("3 events")
+    expect(page.get_by_role("alert").filter(has_text="Line 2")).to_have_count(0)
+    page.locator("#sent-rows").get_by_role("link", name="1–3").click()
+    expect(page.locator("#event-rows tr")).to_have_count(3)
+    complaints.expect("422")
+
+
+def test_a_lost_answer_to_several_is_asked_for_again_and_stores_once(page, producer, complaints):
+    page.goto("/send/many?stream=orders")
+    page.get_by_label("Events", exact=True).fill('{"payload": 1}\n{"payload": 2}')
+    keys = []
+
+    def lose_first(route):
+        if route.request.method != "POST":
+            route.continue_()
+            return
+        keys.append(route.request.headers["idempotency-key"])
+        if len(keys) == 1:
+            route.fetch()
+            route.fulfill(status=503, body="")
+        else:
+            route.continue_()
+
+    page.route("**/send/many", lose_first)
+    page.get_by_role("button", name="Send all").click()
+
+    expect(page.locator("#sent-rows tr")).to_have_count(1)
+    assert keys[0] == keys[1]
+    page.goto("/streams/orders/events")
+    expect(page.locator("#event-rows tr")).to_have_count(2)
+    complaints.expect("503")
+
+
+def test_the_form_for_several_fits_in_both_themes(page, producer):
+    for width in (1440, 390, 320):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto("/send/many?stream=orders")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert_accessible(page)
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            assert_legible(page)
+            if "EVENTFLOW_SHOTS" in os.environ:
+                page.screenshot(path=f"{os.environ['EVENTFLOW_SHOTS']}/many-{width}-{theme}.png")

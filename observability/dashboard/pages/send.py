@@ -31,9 +31,12 @@ from streams.queries import get_event
 from streams.services.ingest import Idempotency, Placement, append_events, offsets_of
 
 EXAMPLE = '{\n  "order_id": 1042,\n  "customer": {"id": "c-7", "name": "Ada"},\n  "total": 199.90\n}'
+NAMES = ("stream", "type", "key", "id", "occurred_at", "headers", "payload")
 FIELDS = {
     "/type": "type",
     "/key": "key",
+    "/id": "id",
+    "/occurred_at": "occurred_at",
     "/headers": "headers",
     "/payload": "payload",
     "/stream": "stream",
@@ -68,7 +71,7 @@ class SendEvents(Page):
         return self._page(Form(values))
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        values = {name: request.POST.get(name, "") for name in ("stream", "type", "key", "headers", "payload")}
+        values = {name: request.POST.get(name, "") for name in NAMES}
         try:
             sent = self._send(request, values)
         except (DomainError, ValidationError) as error:
@@ -109,7 +112,10 @@ class SendEvents(Page):
         parts: tuple[Callable[[], object], ...] = (
             lambda: require_stream(self.caller, values["stream"].strip(), Right.PRODUCE),
             lambda: make_records([_envelope({**values, "payload": "null", "headers": ""})], is_single=True),
-            lambda: make_records([_envelope({**values, "payload": "null", "type": "", "key": ""})], is_single=True),
+            lambda: make_records(
+                [_envelope({**values, "payload": "null", "type": "", "key": "", "id": "", "occurred_at": ""})],
+                is_single=True,
+            ),
             lambda: parse_payload(values["payload"]),
         )
         faults: list[Exception] = []
@@ -165,6 +171,7 @@ def _envelope(values: dict[str, str]) -> Envelope:
     """
     payload = parse_payload(values["payload"])
     fields: dict[str, Any] = {"payload": None, "type": values["type"].strip() or "event", "key": values["key"] or None}
+    fields |= {name: text for name in ("id", "occurred_at") if (text := values[name].strip())}
     if headers := _headers(values["headers"]):
         fields["headers"] = headers
     events, _ = decode_events(orjson.dumps(fields), is_ndjson=False)

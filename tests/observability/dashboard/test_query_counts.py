@@ -55,6 +55,7 @@ MOST = {
     "/find?q=no-such-name": 20,
     "/account": 5,
     "/send": 7,
+    "/send/many": 7,
     "/simulations": 8,
     "/keys": 13,
     "/keys/new": 5,
