@@ -169,6 +169,8 @@ class OneEvent(Page):
         heading = describe_stream(self.caller, stream, Right.CONSUME)
         number, position = whole_number(partition, "partition"), whole_number(offset, "offset", low=1)
         event = view_event(get_event(heading.info, number, position))
+        if self.is_part(f"x-{number}-{position}"):
+            return self.part("dashboard/_event_open.html", stream=heading, event=event)
         ref = heading.info.partition(number)
         bounds = get_log().bounds([ref])[ref.id]
         return self.whole(

@@ -31,7 +31,7 @@ function showConnection() {
 function isInUse(region) {
   const selection = getSelection();
   if (selection && !selection.isCollapsed && region.contains(selection.anchorNode)) return true;
-  return region.querySelector(":is(input, select, textarea):focus, details[open][data-holds], [data-select-row]:checked") !== null;
+  return region.querySelector(":is(input, select, textarea):focus, details[open][data-holds], [data-expand][aria-expanded=true], [data-select-row]:checked") !== null;
 }
 
 function schedule(region, wait) {
