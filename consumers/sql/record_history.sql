@@ -2,7 +2,8 @@
 --
 -- Params   group_id, outcome
 --          one element for each: partition_ids, rounds, first_offsets, last_offsets, delivery_counts, failure_counts,
---          consumers, leased_ats, errors; finished_counts: the other events of the lease, which it finished
+--          consumers, leased_ats, errors; failed_counts: how many of its events count as failed; finished_counts: the
+--          other events of the lease, which it finished
 -- Returns  nothing
 -- Locks    none of its own; the caller holds the offset rows
 -- Plan     an insert; groupoffset_unique_per_partition
@@ -10,13 +11,11 @@ WITH counted AS (
     UPDATE consumers_groupoffset AS standing
        SET failed_count = standing.failed_count + ended.failed_count,
            finished_count = standing.finished_count + ended.finished_count
-      FROM (SELECT partition_id, sum(last_offset - first_offset + 1)::bigint AS failed_count,
-                   sum(finished_count)::bigint AS finished_count
-              FROM unnest(%(partition_ids)s::bigint[], %(first_offsets)s::bigint[], %(last_offsets)s::bigint[],
-                          %(finished_counts)s::bigint[])
-                   AS told (partition_id, first_offset, last_offset, finished_count)
+      FROM (SELECT partition_id, sum(failed_count)::bigint AS failed_count, sum(finished_count)::bigint AS finished_count
+              FROM unnest(%(partition_ids)s::bigint[], %(failed_counts)s::bigint[], %(finished_counts)s::bigint[])
+                   AS told (partition_id, failed_count, finished_count)
              GROUP BY partition_id) AS ended
-     WHERE %(outcome)s::text IN ('nacked', 'expired')
+     WHERE ended.failed_count + ended.finished_count > 0
        AND standing.group_id = %(group_id)s
        AND standing.partition_id = ended.partition_id
 )

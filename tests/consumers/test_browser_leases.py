@@ -4,7 +4,7 @@ import pytest
 
 from consumers.browser_leases import browser_consumer, held_by, is_browser, person_of
 from consumers.conf import MAX_CONSUMER_CHARACTERS
-from consumers.models import Delivery, DeliveryHistory
+from consumers.models import Delivery, DeliveryHistory, GroupOffset
 from consumers.services.leasing import expire_leases, list_held_in_browsers
 from consumers.services.reconcile import reconcile_deliveries
 from tests.client import ApiClient
@@ -77,6 +77,8 @@ def test_what_a_person_left_behind_goes_back_as_it_was_and_a_programs_lease_coun
     assert theirs.last_error.startswith("The lease expired")
     told = DeliveryHistory.objects.get(first_offset=1)
     assert (told.outcome, told.consumer, told.failure_count, told.error) == ("expired", ADA, 0, "")
+    # Of the ten, those that a program held.
+    assert GroupOffset.objects.get(group=group).failed_count == 5
 
 
 @pytest.mark.usefixtures("db_with_commits")

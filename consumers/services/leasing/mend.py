@@ -63,6 +63,7 @@ def record_skipped(group: ConsumerGroup, skipped: Sequence[SkippedRange]) -> Non
         rounds=[each.round for each in skipped],
         first_offsets=[each.first_offset for each in skipped],
         last_offsets=[each.last_offset for each in skipped],
+        failed_counts=[0] * len(skipped),
         finished_counts=[0] * len(skipped),
         delivery_counts=[0] * len(skipped),
         failure_counts=[0] * len(skipped),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from consumers.backoff import backoff_seconds
+from consumers.browser_leases import is_browser
 from consumers.conf import MAX_ERROR_CHARACTERS
 from consumers.isolation import Limits, Piece
 from consumers.models import ConsumerGroup
@@ -88,6 +89,7 @@ def _record(group: ConsumerGroup, endings: Sequence[Ending], outcome: Outcome) -
         rounds=[held.round for held, _ in rows],
         first_offsets=[told.first_offset for _, told in rows],
         last_offsets=[told.last_offset for _, told in rows],
+        failed_counts=[_failed_count(held, told, outcome) for held, told in rows],
         finished_counts=[told.finished_count for _, told in rows],
         delivery_counts=[held.delivery_count for held, _ in rows],
         failure_counts=[told.failure_count for _, told in rows],
@@ -95,6 +97,12 @@ def _record(group: ConsumerGroup, endings: Sequence[Ending], outcome: Outcome) -
         leased_ats=[held.leased_at for held, _ in rows],
         errors=[clean_error(told.error) for _, told in rows],
     )
+
+
+def _failed_count(held: HeldRow, told: _Told, outcome: Outcome) -> int:
+    """A lease that ran out in somebody's browser says nothing of its events."""
+    is_failure = outcome is Outcome.NACKED or (outcome is Outcome.EXPIRED and not is_browser(held.leased_by))
+    return told.last_offset - told.first_offset + 1 if is_failure else 0
 
 
 def _ranges_told(ending: Ending) -> list[_Told]:
