@@ -31,9 +31,11 @@ def make_owner() -> User:
     return make_user(Role.PRODUCER, Role.CONSUMER)
 
 
-def make_key(user: User, *scopes: Right | Scope, streams: Sequence[str] | None = None, **fields: Any) -> str:
+def make_key(
+    user: User, *scopes: Right | Scope, name: str = "test", streams: Sequence[str] | None = None, **fields: Any
+) -> str:
     """Return the text of a new key, of use to its user or not; without scopes it has all but `admin`."""
-    return issue_api_key(user=user, name="test", scopes=scopes or list(Right), stream_names=streams, **fields).secret
+    return issue_api_key(user=user, name=name, scopes=scopes or list(Right), stream_names=streams, **fields).secret
 
 
 def make_token(user: User) -> str:

@@ -29,22 +29,27 @@ def listing_of(
     key: Callable[[Row], Any],
     filters: Sequence[str] = (),
     size: int = PAGE_ROWS,
+    cursor: str = CURSOR,
 ) -> Listing[Row]:
-    """Return the page that begins `fetched`, which holds one row more than a page if there are more."""
+    """Return the page that begins `fetched`, which holds one row more than a page if there are more.
+
+    Args:
+        cursor: the parameter that says where a page begins; a second list beside the first has one of its own.
+    """
     rows = fetched[:size]
-    next_url = _url(request, str(key(rows[-1]))) if len(fetched) > size else ""
+    next_url = _url(request, cursor, str(key(rows[-1]))) if len(fetched) > size else ""
     return Listing(
         rows=rows,
         next_url=next_url,
-        first_url=_url(request, None),
-        is_later=CURSOR in request.GET,
+        first_url=_url(request, cursor, None),
+        is_later=cursor in request.GET,
         is_filtered=any(request.GET.get(name) for name in filters),
     )
 
 
-def cursor_of(request: HttpRequest) -> str | None:
+def cursor_of(request: HttpRequest, cursor: str = CURSOR) -> str | None:
     """Where the page begins: after the row of this key."""
-    text = request.GET.get(CURSOR)
+    text = request.GET.get(cursor)
     return text if text and "\x00" not in text else None
 
 
@@ -53,9 +58,9 @@ def text_filter(request: HttpRequest, name: str, *, longest: int = 200) -> str:
     return request.GET.get(name, "").replace("\x00", "").strip()[:longest]
 
 
-def _url(request: HttpRequest, cursor: str | None) -> str:
+def _url(request: HttpRequest, cursor: str, after: str | None) -> str:
     query: QueryDict = request.GET.copy()
-    query.pop(CURSOR, None)
-    if cursor is not None:
-        query[CURSOR] = cursor
+    query.pop(cursor, None)
+    if after is not None:
+        query[cursor] = after
     return f"{request.path}?{query.urlencode()}" if query else request.path

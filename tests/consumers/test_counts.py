@@ -3,7 +3,7 @@
 from functools import partial
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Sum
 from django.test.utils import CaptureQueriesContext
 
@@ -30,7 +30,8 @@ from tests.consumers.leases import (
     refs,
 )
 from tests.factories import make_group, make_stream
-from tests.threads import at_once
+from tests.run.instance import wait_for
+from tests.threads import Work, at_once, waits_for_a_lock
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
@@ -200,6 +201,26 @@ def test_acks_of_several_processes_at_once_are_all_counted():
 
     assert committed(group) == 120
     assert finished_failed_dead(group) == (120, 0, 0)
+
+
+def test_a_redrive_that_is_acked_while_a_seek_commits_is_finished_all_the_same():
+    """The ack has seen the group before the seek, and gets its turn after it: it moves nothing, and counts."""
+    group = make_lease_group()
+    produce(group, 1)
+    nack(group, lease_one(group, 1), is_terminal=True)
+    move_exhausted(group=group)
+    redrive_dead_letter(dead_letter=DeadLetter.objects.get(), requested_by="user:1")
+    redriven = lease_one(group, 1)
+
+    with transaction.atomic():
+        # To behind the redriven event: what is handed out again would end its redrive.
+        seek(group, 1)
+        acking = Work(partial(commit_acks, group, [[Ack(redriven.id, redriven.token)]]))
+        wait_for("the ack to wait for the seek", waits_for_a_lock)
+    acking.result()
+
+    assert committed(group) == 1
+    assert finished_failed_dead(group) == (1, 1, 1)
 
 
 def test_a_plain_ack_is_one_statement_still():

@@ -16,11 +16,12 @@ from accounts.roles import MEANING_OF_SCOPE, Right, Scope, scopes_of
 from accounts.services.api_keys import NewKey, create_api_key, revoke_api_key, rotate_api_key
 from observability.dashboard.forms import Form, refused_form
 from observability.dashboard.frame import roles_to_ask_for
-from observability.dashboard.listing import text_filter
+from observability.dashboard.listing import PAGE_ROWS, cursor_of, listing_of, text_filter
 from observability.dashboard.once import once
 from observability.dashboard.page import Page, Toast, is_htmx
 from observability.dashboard.problems import problem_of
 from observability.dashboard.queries.key_pages import (
+    find_expiring,
     list_key_rows,
     list_names_of_streams,
     list_producer_rows,
@@ -35,6 +36,9 @@ FIELDS = {
     "/expires_at": "expires",
     "/addresses": "addresses",
 }
+# The page has two lists.
+PRODUCERS_CURSOR = "producers_after"
+PRODUCERS_LISTED = 20
 LIFETIMES = {"": "never", "30": "in 30 days", "90": "in 90 days", "365": "in a year"}
 OVERLAPS = {"0": "now", "3600": "in an hour", "86400": "in a day", "604800": "in a week"}
 
@@ -48,11 +52,17 @@ class Keys(Page):
     region = "dashboard/_keys.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        keys = list_key_rows(self.caller, now=timezone.now())
+        now = timezone.now()
+        keys = list_key_rows(self.caller, now=now, after=cursor_of(request), limit=PAGE_ROWS + 1)
+        producers = list_producer_rows(
+            self.caller, after=cursor_of(request, PRODUCERS_CURSOR), limit=PRODUCERS_LISTED + 1
+        )
         return self.show(
-            keys=keys,
-            expiring=[key for key in keys if key.expires_soon],
-            producers=list_producer_rows(self.caller),
+            keys=listing_of(request, keys, key=lambda row: row.cursor),
+            expiring=find_expiring(self.caller, now=now),
+            producers=listing_of(
+                request, producers, key=lambda row: row.email, size=PRODUCERS_LISTED, cursor=PRODUCERS_CURSOR
+            ),
             is_admin=self.caller.is_admin,
             may_create=bool(self.caller.rights),
             asked_roles=roles_to_ask_for(self.caller),

@@ -1,12 +1,15 @@
 """What the page of keys and producers shows, as plain values."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
+from django.db.models import Case, Q, When
 from django.utils.dateparse import parse_datetime
 
 from accounts.caller import Caller
+from accounts.conf import EXPIRY_WARNING_SECONDS
 from accounts.models import ApiKey, User
 from accounts.queries import list_api_keys
 from streams.queries import describe_producers, list_producers
@@ -15,6 +18,10 @@ from streams.visible import list_streams
 
 # Of each producer, on one page.
 LISTED_STREAMS = 20
+NAMED_EXPIRING = 5
+# Whether the key has ended, when it was made (in microseconds), and its id.
+_PLACE = re.compile(r"([01])-([0-9]{1,16})-([0-9A-Za-z_-]{1,32})", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,8 @@ class KeyRow:
     revoked_at: datetime | None
     is_expired: bool
     expires_soon: bool
+    # Where it stands in the list.
+    cursor: str
 
     @property
     def is_usable(self) -> bool:
@@ -63,15 +72,39 @@ class ProducerRow:
     more_streams: int
 
 
-def list_key_rows(caller: Caller, *, now: datetime, limit: int = 200) -> list[KeyRow]:
-    """Return the keys that the caller may see, usable ones first, then the newest."""
-    keys = list(list_api_keys(caller).order_by("-created_at")[:limit])
-    rows = [view_key(key, now) for key in keys]
-    return sorted(rows, key=lambda row: not row.is_usable)
+def list_key_rows(caller: Caller, *, now: datetime, after: str | None, limit: int) -> list[KeyRow]:
+    """Return keys that the caller may see after a place in their list: usable ones first, and the newest of these."""
+    has_ended = Q(revoked_at__isnull=False) | Q(expires_at__lte=now)
+    keys = list_api_keys(caller).annotate(has_ended=Case(When(has_ended, then=1), default=0))
+    if after and (place := _PLACE.fullmatch(after)):
+        ended, made_at, key_id = int(place[1]), _EPOCH + int(place[2]) * timedelta.resolution, place[3]
+        later = Q(created_at__lt=made_at) | Q(created_at=made_at, pk__lt=key_id)
+        keys = keys.filter(Q(has_ended__gt=ended) | Q(later, has_ended=ended))
+    return [view_key(key, now) for key in keys.order_by("has_ended", "-created_at", "-pk")[:limit]]
+
+
+@dataclass(frozen=True, slots=True)
+class Expiring:
+    """How many keys will stop within a week, and the names of the first of them."""
+
+    count: int
+    names: Sequence[str]
+
+
+def find_expiring(caller: Caller, *, now: datetime) -> Expiring | None:
+    """Return which keys of those that the caller may see will expire within a week, if any."""
+    soon = now + timedelta(seconds=EXPIRY_WARNING_SECONDS)
+    keys = list_api_keys(caller).filter(revoked_at__isnull=True, expires_at__gt=now, expires_at__lte=soon)
+    names = list(keys.order_by("expires_at").values_list("name", flat=True)[:NAMED_EXPIRING])
+    if not names:
+        return None
+    return Expiring(len(names) if len(names) < NAMED_EXPIRING else keys.count(), names)
 
 
 def view_key(key: ApiKey, now: datetime) -> KeyRow:
     """Return a key as far as it may be shown."""
+    is_expired = key.expires_at is not None and key.expires_at <= now
+    has_ended = is_expired or key.revoked_at is not None
     return KeyRow(
         id=key.key_id,
         name=key.name,
@@ -87,8 +120,9 @@ def view_key(key: ApiKey, now: datetime) -> KeyRow:
         touched=tuple(Touched(each["stream"], each["group"], parse_datetime(each["at"])) for each in key.touched),
         expires_at=key.expires_at,
         revoked_at=key.revoked_at,
-        is_expired=key.expires_at is not None and key.expires_at <= now,
+        is_expired=is_expired,
         expires_soon=key.expires_soon(now),
+        cursor=f"{int(has_ended)}-{(key.created_at - _EPOCH) // timedelta.resolution}-{key.key_id}",
     )
 
 
@@ -97,9 +131,10 @@ def list_names_of_streams(caller: Caller, *, limit: int = 500) -> list[str]:
     return list(list_streams(caller).order_by("name").values_list("name", flat=True)[:limit])
 
 
-def list_producer_rows(caller: Caller, *, limit: int = 50) -> list[ProducerRow]:
-    """Return the producers that the caller may see: themselves, for an admin everybody whose role lets them produce."""
-    users: list[User] = list(list_producers(caller).order_by("email")[:limit])
+def list_producer_rows(caller: Caller, *, after: str | None, limit: int) -> list[ProducerRow]:
+    """Return producers that the caller may see, by e-mail: themselves, for an admin everybody whose role allows it."""
+    producers = list_producers(caller).order_by("email")
+    users: list[User] = list((producers.filter(email__gt=after) if after else producers)[:limit])
     return [
         ProducerRow(
             name=producer.user.get_full_name(),

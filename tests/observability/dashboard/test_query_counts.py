@@ -57,7 +57,7 @@ MOST = {
     "/send": 7,
     "/send/many": 7,
     "/simulations": 8,
-    "/keys": 13,
+    "/keys": 14,
     "/keys/new": 5,
     "/keys/{key}/revoke": 6,
     "/users": 6,
