@@ -17,6 +17,9 @@ SETTLE = """async () => {
     do await new Promise(requestAnimationFrame);
     while (document.getAnimations().some((each) => each instanceof CSSTransition));
 }"""
+WIDTH = "document.documentElement.scrollWidth"
+FITS = f"{WIDTH} <= document.documentElement.clientWidth"
+FIT_TRIES = 50
 RUN = """async (rules) => {
     const result = await axe.run(document, {runOnly: rules, resultTypes: ["violations"]});
     const told = (nodes) => nodes.slice(0, 5).map((node) => `${node.html} — ${node.failureSummary}`);
@@ -34,6 +37,16 @@ def assert_legible(page: Page) -> None:
     """The same for colours alone: for a page that was accessible in the theme before."""
     page.evaluate(SETTLE)
     _assert_faultless(page, COLOURS)
+
+
+def assert_fits(page: Page) -> None:
+    """Assert that nothing is beyond the right edge; what follows the window, as a chart does, has some frames for it."""
+    # Not by wait_for_function: that evaluates text, which the pages allow nobody.
+    for _ in range(FIT_TRIES):
+        if page.evaluate(FITS):
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"{page.url} is {page.evaluate(WIDTH)} pixels wide in {page.viewport_size}")
 
 
 def _assert_faultless(page: Page, rules: dict[str, Any]) -> None:

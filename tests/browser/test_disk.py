@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 from accounts.roles import Role
 from observability.dashboard.queries import system_health
 from streams.models import Partition
-from tests.browser.accessibility import assert_accessible, assert_legible
+from tests.browser.accessibility import assert_accessible, assert_fits, assert_legible
 from tests.factories import make_stream
 from tests.observability.disk.samples import sample
 
@@ -20,7 +20,7 @@ def assert_in_order(page):
     size = page.viewport_size
     page.set_viewport_size(PHONE)
     page.reload()
-    assert page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
+    assert_fits(page)
     assert_accessible(page)
     page.set_viewport_size(size)
 

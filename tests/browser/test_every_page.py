@@ -12,7 +12,7 @@ from consumers.services.dead_letters.report import report_dead_letter
 from consumers.services.leasing import Nack, lease_deliveries, nack_deliveries
 from observability.models import AlertNotification, AlertRule
 from streams.lookup import load_stream
-from tests.browser.accessibility import assert_accessible, assert_legible
+from tests.browser.accessibility import assert_accessible, assert_fits, assert_legible
 from tests.browser.conftest import PASSWORD, Site
 from tests.browser.story import HOSTILE, Story, append, tell_story
 from tests.observability.alerts.rules import look, make_channel, make_rule
@@ -132,7 +132,7 @@ def test_a_page_is_silent_accessible_and_safe(page, sign_in, story, path):
 
     page.set_viewport_size(PHONE)
     page.reload()
-    assert page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
+    assert_fits(page)
     # Nothing that somebody wrote became an element.
     assert page.locator("img[src=x]").count() == 0
     if path in FOR_PHONES:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.accessibility import assert_accessible
+from tests.browser.accessibility import assert_accessible, assert_fits
 from tests.browser.story import tell_story
 from tests.browser.test_charts import PAINTED_HEIGHT
 from tests.observability.group_history import make_sample
@@ -14,7 +14,6 @@ from tests.observability.group_history import make_sample
 MINUTE = timedelta(minutes=1)
 PAGE = "/streams/orders/consumer-groups/warehouse/over-time"
 CHARTS = ("lag", "throughput", "failures")
-OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
 @pytest.fixture
@@ -109,5 +108,5 @@ def test_it_fits_every_screen(page, story, width, scheme):
     for name in CHARTS:
         page.locator(f"#{name}-table summary").click()
 
-    assert page.evaluate(OVERFLOW) == 0
+    assert_fits(page)
     assert_accessible(page)

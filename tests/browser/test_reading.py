@@ -1,12 +1,11 @@
 """What stands on pages can be read: numbers one way, times in one language, long payloads in a box, buttons in reach."""
 
-import os
 import re
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.accessibility import assert_accessible, assert_legible
+from tests.browser.accessibility import assert_accessible, assert_fits, assert_legible
 from tests.browser.story import append, tell_story
 
 LOCALE = "de-DE"
@@ -94,9 +93,7 @@ def test_an_open_row_fits_and_is_legible_in_both_themes(page, sign_in, site):
         page.goto("/streams/orders/events")
         page.get_by_role("button", name="Payload of 30").click()
         expect(page.locator("#x-0-30 .json")).to_be_visible()
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        if "EVENTFLOW_SHOTS" in os.environ:
-            page.screenshot(path=f"{os.environ['EVENTFLOW_SHOTS']}/row-{width}-dark.png")
+        assert_fits(page)
     assert_accessible(page)
     page.emulate_media(color_scheme="light")
     assert_legible(page)

@@ -12,7 +12,7 @@ function open(button) {
   const place = make("td", { id: button.getAttribute("aria-controls"), colspan: row.cells.length, "aria-live": "polite" }, "Loading…");
   row.after(make("tr", { class: "row-detail" }, place));
   button.setAttribute("aria-expanded", "true");
-  htmx.ajax("GET", button.dataset.expand, { source: place, target: place, swap: "innerHTML" });
+  htmx.ajax("GET", button.dataset.expand, { source: place, target: place });
 }
 
 /** The button of a row that is open, also from the row below. */
