@@ -28,9 +28,7 @@ def test_what_waits_is_retried_now(page, story):
     nack(story.leasing_group, lease_one(story.leasing_group, 1), error="no such customer")
     before = Delivery.objects.get().available_at
     page.goto(PAGE)
-    button = page.get_by_role("button", name="Retry now: offset 1")
-    button.focus()
-    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Retry now: offset 1").press("Enter")
 
     expect(page.get_by_role("status").filter(has_text="Offset 1 is next for whoever asks")).to_be_visible()
     assert Delivery.objects.get().available_at < before
@@ -39,8 +37,7 @@ def test_what_waits_is_retried_now(page, story):
 def test_what_another_holds_is_released_after_a_question(page, story):
     held = lease_one(story.leasing_group, 3, consumer="worker-7")
     page.goto(PAGE)
-    page.get_by_role("link", name="Release… offset 1").focus()
-    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Release… offset 1").press("Enter")
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("worker-7")
     dialog.get_by_role("button", name="Release").click()

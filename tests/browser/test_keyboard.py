@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.accessibility import assert_fits
+from tests.browser.accessibility import SETTLE, assert_fits
 from tests.browser.story import tell_story
 
 
@@ -70,6 +70,8 @@ def test_the_keyboard_shows_where_it_is(page, story):
     page.goto("/streams/orders/consumer-groups/billing")
     for _ in range(25):
         page.keyboard.press("Tab")
+        # A mark that comes in is there when it has come.
+        page.evaluate(SETTLE)
         unmarked = page.evaluate(
             """() => {
                 if (document.activeElement === document.body) return "";

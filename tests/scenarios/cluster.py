@@ -141,7 +141,9 @@ class Cluster:
             return []
 
     def suspend_postgres(self) -> None:
-        for pid in (self._postgres_process.pid, *family_of(self._postgres_process.pid)):
+        # The parent first: a backend that it began after a look at its children would go on serving.
+        _signal(self._postgres_process.pid, signal.SIGSTOP)
+        for pid in family_of(self._postgres_process.pid):
             _signal(pid, signal.SIGSTOP)
 
     def resume_postgres(self) -> None:
