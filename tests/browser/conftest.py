@@ -132,7 +132,13 @@ def site(server: Site, db_with_commits, settings) -> Site:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def loop_of_this_thread() -> None:
+    """Playwright takes it for granted; `asyncio.run`, in a test before these, leaves a thread without one."""
+    asyncio.set_event_loop(asyncio.new_event_loop())
+
+
+@pytest.fixture(scope="session")
+def browser(loop_of_this_thread: None) -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("There is no Chromium on this machine: apt-get install chromium")
     greenlet.settrace(LoopOutOfSight())
