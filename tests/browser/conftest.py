@@ -132,13 +132,21 @@ def site(server: Site, db_with_commits, settings) -> Site:
 
 
 @pytest.fixture(scope="session")
-def loop_of_this_thread() -> None:
-    """Playwright takes it for granted; `asyncio.run`, in a test before these, leaves a thread without one."""
-    asyncio.set_event_loop(asyncio.new_event_loop())
+def loop() -> asyncio.AbstractEventLoop:
+    """The loop of this thread, which Playwright takes for granted."""
+    made = asyncio.new_event_loop()
+    asyncio.set_event_loop(made)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def loop_in_place(loop: asyncio.AbstractEventLoop) -> None:
+    """`asyncio.run`, in a test between these, leaves the thread without one."""
+    asyncio.set_event_loop(loop)
 
 
 @pytest.fixture(scope="session")
-def browser(loop_of_this_thread: None) -> Iterator[Browser]:
+def browser(loop: asyncio.AbstractEventLoop) -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("There is no Chromium on this machine: apt-get install chromium")
     greenlet.settrace(LoopOutOfSight())
