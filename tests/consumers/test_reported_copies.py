@@ -56,8 +56,8 @@ def test_what_retention_took_is_parked_with_the_copy_byte_for_byte(client, strea
     letter = DeadLetter.objects.get()
     assert bytes(letter.event) == polled
     assert (letter.event_type, letter.event_key, letter.last_error) == ("order", "k", "no such customer")
-    again = report(client, polled)
-    assert (again.status_code, again.json()["id"]) == (200, parked.json()["id"])
+    for again in (report(client, polled), client.post(PARK, {"offset": 1})):
+        assert (again.status_code, again.json()["id"]) == (200, parked.json()["id"])
 
 
 def test_while_the_log_has_the_event_its_own_is_kept_whatever_is_sent(client, polled):

@@ -50,12 +50,12 @@ def report_dead_letter(
     with transaction.atomic():
         # One report of this partition at a time: the second finds what the first has kept.
         run("lock_offsets", group_id=group.pk, partition_ids=[place.id])
-        # What is erased from now on finds the copy.
-        get_log().hold([place])
-        event, is_reported_copy = _event_or_copy(stream, place, offset, reported)
         found = same_event.filter(status=DeadLetterStatus.OPEN).order_by("-round").first()
         if found is not None:
             return found, False
+        # What is erased from now on finds the copy.
+        get_log().hold([place])
+        event, is_reported_copy = _event_or_copy(stream, place, offset, reported)
         last_round = same_event.aggregate(last=Max("round"))["last"]
         dead = DeadEvent(
             place.id,

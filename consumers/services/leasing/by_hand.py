@@ -69,7 +69,8 @@ def release_delivery(
                 f"Delivery {before.pk} is not leased, or was leased again meanwhile. Nothing was changed."
             )
         limits = limits_of(group)
-        settle(group, [Ending(row, after_release(row.as_range(), limits)) for row in held], Outcome.RELEASED)
+        endings = [Ending(row, after_release(row.as_range(), limits), is_failure=False) for row in held]
+        settle(group, endings, Outcome.RELEASED)
         _record(AuditAction.DELIVERY_RELEASED, group, before, before={"leased_by": held[0].leased_by})
         wake_consumers({row.partition_id for row in held})
         released = get_delivery(group, before.pk)

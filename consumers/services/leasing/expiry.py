@@ -44,5 +44,5 @@ def take_back_expired(group: ConsumerGroup, delivery_ids: Sequence[int]) -> int:
 def _ending(row: HeldRow, limits: Limits) -> Ending:
     """A program that does not answer may have died of the events; a person has only closed a tab."""
     if is_browser(row.leased_by):
-        return Ending(row, after_release(row.as_range(), limits))
+        return Ending(row, after_release(row.as_range(), limits), is_failure=False)
     return Ending(row, after_expiry(row.as_range(), limits), EXPIRED_ERROR)

@@ -38,7 +38,7 @@ def commit_releases(group: ConsumerGroup, calls: Sequence[Sequence[LeaseRef]]) -
 
     def ending(row: HeldRow) -> Ending:
         pieces: Sequence[Piece] = after_release(row.as_range(), limits)
-        return Ending(row, pieces)
+        return Ending(row, pieces, is_failure=False)
 
     return _end(group, calls, Outcome.RELEASED, LeaseResult.RELEASED, ending)
 

@@ -1,6 +1,5 @@
 """What a person holds from the dashboard, found again after a page was left: their leases with their events."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -10,6 +9,7 @@ from consumers.browser_leases import held_by
 from consumers.conf import MAX_LEASE_DELIVERIES
 from consumers.models import ConsumerGroup
 from consumers.services.bodies import read_bodies
+from consumers.services.leasing.answer import LeasedDelivery
 from consumers.statements import run
 from streams.lookup import StreamInfo
 
@@ -22,6 +22,7 @@ class _HeldRow(NamedTuple):
     last_offset: int
     delivery_count: int
     failure_count: int
+    round: int
     token: UUID
     leased_by: str
     expires_at: datetime
@@ -29,26 +30,17 @@ class _HeldRow(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class HeldDelivery:
+class HeldDelivery(LeasedDelivery):
     """A delivery that a person holds, or held until a moment ago.
+
+    Fewer events than it has, where so many do not fit or retention took some.
 
     Attributes:
         left_seconds: by the database's clock; not above 0 when it has run out.
-        events: as JSON; fewer than the delivery has, where so many do not fit or retention took some.
     """
 
-    id: int
-    token: UUID
-    partition: int
-    first_offset: int
-    last_offset: int
-    delivery_count: int
-    failure_count: int
-    dead_letter_id: int | None
     leased_by: str
-    expires_at: datetime
     left_seconds: float
-    events: Sequence[bytes]
 
 
 def list_held_in_browsers(
@@ -71,6 +63,7 @@ def list_held_in_browsers(
             last_offset=row.last_offset,
             delivery_count=row.delivery_count,
             failure_count=row.failure_count,
+            round=row.round,
             dead_letter_id=row.dead_letter_id,
             leased_by=row.leased_by,
             expires_at=row.expires_at,

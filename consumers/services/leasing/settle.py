@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from consumers.backoff import backoff_seconds
-from consumers.browser_leases import is_browser
 from consumers.conf import MAX_ERROR_CHARACTERS
 from consumers.isolation import Limits, Piece
 from consumers.models import ConsumerGroup
@@ -17,11 +16,16 @@ _jitter = random.Random()  # noqa: S311 - it only spreads timers
 
 
 class Ending(NamedTuple):
-    """A held delivery and what it comes apart into: at least one piece, in order."""
+    """A held delivery and what it comes apart into: at least one piece, in order.
+
+    Attributes:
+        is_failure: its events, or those that the pieces name, count as failed.
+    """
 
     held: HeldRow
     pieces: Sequence[Piece]
     error: str = ""
+    is_failure: bool = True
 
 
 def limits_of(group: ConsumerGroup) -> Limits:
@@ -75,6 +79,7 @@ class _Told(NamedTuple):
     last_offset: int
     failure_count: int
     error: str
+    failed_count: int
     finished_count: int = 0
 
 
@@ -89,7 +94,7 @@ def _record(group: ConsumerGroup, endings: Sequence[Ending], outcome: Outcome) -
         rounds=[held.round for held, _ in rows],
         first_offsets=[told.first_offset for _, told in rows],
         last_offsets=[told.last_offset for _, told in rows],
-        failed_counts=[_failed_count(held, told, outcome) for held, told in rows],
+        failed_counts=[told.failed_count for _, told in rows],
         finished_counts=[told.finished_count for _, told in rows],
         delivery_counts=[held.delivery_count for held, _ in rows],
         failure_counts=[told.failure_count for _, told in rows],
@@ -99,16 +104,11 @@ def _record(group: ConsumerGroup, endings: Sequence[Ending], outcome: Outcome) -
     )
 
 
-def _failed_count(held: HeldRow, told: _Told, outcome: Outcome) -> int:
-    """A lease that ran out in somebody's browser says nothing of its events."""
-    is_failure = outcome is Outcome.NACKED or (outcome is Outcome.EXPIRED and not is_browser(held.leased_by))
-    return told.last_offset - told.first_offset + 1 if is_failure else 0
-
-
 def _ranges_told(ending: Ending) -> list[_Told]:
     held, pieces = ending.held, ending.pieces
     if all(piece.error is None for piece in pieces):
-        return [_Told(held.first_offset, held.last_offset, pieces[0].failure_count, ending.error)]
-    told = [_Told(piece.first_offset, piece.last_offset, piece.failure_count, piece.error or "") for piece in pieces]
+        failed = held.event_count if ending.is_failure else 0
+        return [_Told(held.first_offset, held.last_offset, pieces[0].failure_count, ending.error, failed)]
+    told = [_Told(piece.first_offset, piece.last_offset, piece.failure_count, piece.error or "", 1) for piece in pieces]
     # An ack named these, one by one: all others of the lease are done.
     return [told[0]._replace(finished_count=held.event_count - len(told)), *told[1:]]

@@ -118,6 +118,7 @@ class SendMany(Page):
     ) -> HttpResponse:
         context: dict[str, Any] = {
             "form": form,
+            "many": True,
             "line_faults": faults,
             "stream_names": list_producible_names(self.caller),
             "most_events": MAX_REQUEST_EVENTS,

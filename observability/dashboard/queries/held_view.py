@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from consumers.models import ConsumerGroup
-from consumers.services.leasing import HeldDelivery, LeasedDelivery, list_held_in_browsers
+from consumers.services.leasing import LeasedDelivery, list_held_in_browsers
 from observability.dashboard.queries.event_view import EventView, view_event
 from streams.lookup import StreamInfo
 
@@ -48,7 +48,7 @@ def list_held_views(*, stream: StreamInfo, group: ConsumerGroup, user_id: int, h
     return [view_held(each, left_seconds=each.left_seconds, is_elsewhere=each.leased_by != here) for each in held]
 
 
-def view_held(held: HeldDelivery | LeasedDelivery, *, left_seconds: float, is_elsewhere: bool = False) -> HeldView:
+def view_held(held: LeasedDelivery, *, left_seconds: float, is_elsewhere: bool = False) -> HeldView:
     return HeldView(
         id=held.id,
         token=str(held.token),
