@@ -6,6 +6,7 @@ from accounts.permissions import MayConsume
 from accounts.roles import Right
 from consumers.access import GroupRight
 from consumers.bodies.deliveries import read_release
+from consumers.browser_leases import person_of
 from consumers.delivery_queries import get_delivery
 from consumers.models import ConsumerGroup
 from consumers.queries import require_group
@@ -58,7 +59,8 @@ class ReleaseDelivery(Page):
         seen = number_or_text(request.POST.get("delivery_count", ""))
         count = read_release({} if seen is None else {"delivery_count": seen})
         released = release_delivery(group=found, delivery_id=delivery_id, delivery_count=count)
-        toast = Toast("good", "Released", f"{released.leased_by or 'Its consumer'} does not hold it any more.")
+        holder = person_of(released.leased_by) or released.leased_by or "Its consumer"
+        toast = Toast("good", "Released", f"{holder} does not hold it any more.")
         if released.present_state == DeliveryState.EXHAUSTED:
             toast = Toast("warn", "Released, and out of attempts", "It becomes a dead letter.")
         return self.done(toast, to=group_url(stream, group), stay=True)

@@ -114,6 +114,19 @@ def test_a_leased_one_is_released_after_a_question(manager, group):
     assert ack(group, held) == ["lease_lost"]
 
 
+@pytest.mark.parametrize(
+    ("consumer", "told"),
+    [("worker-7", "worker-7"), ("browser:7:0a1b2c3d:ada@example.com", "ada@example.com")],
+    ids=["a program", "a person"],
+)
+def test_who_held_it_is_told_as_people_know_them(manager, group, consumer, told):
+    held = lease_one(group, 1, consumer=consumer)
+
+    answer = manager.post(f"{GROUP}/deliveries/{held.id}/release", headers={"HX-Request": "true"})
+
+    assert f'"{told} does not hold it any more."' in answer["HX-Trigger"]
+
+
 def test_a_question_that_was_asked_too_long_ago_takes_nothing_from_somebody_else(manager, group):
     held = lease_one(group, 10)
     let_expire(group)

@@ -44,6 +44,12 @@ def id_of(stream: str, offset: int) -> str:
     return outline_of(get_event(info, 0, offset)).id
 
 
+@pytest.fixture(autouse=True)
+def has_time(monkeypatch):
+    """What is found, and what is said of it, must not hang on how busy the machine is."""
+    monkeypatch.setattr(event_by_id, "MAX_SECONDS", 60)
+
+
 @pytest.fixture
 def owner() -> User:
     return make_owner()
@@ -176,6 +182,16 @@ def test_of_an_id_from_another_time_nothing_is_looked_at_in_vain(owner):
     text = f"{in_a_year:012x}"
     text = f"{text[:8]}-{text[8:]}-7000-8000-000000000000"
     assert "0 events of 0 streams" in words(ask(owner, text))
+
+
+def test_it_looks_for_so_long_and_says_that_there_are_more(owner, monkeypatch):
+    monkeypatch.setattr(event_by_id, "MAX_SECONDS", -1)
+    append(make_stream("orders", owner=owner), {"payload": 1})
+
+    told = words(ask(owner, "no-such-id"))
+
+    assert "0 events of 0 streams" in told
+    assert "There are more streams" in told
 
 
 def test_it_looks_at_so_many_partitions_and_says_that_there_are_more(owner, monkeypatch):
