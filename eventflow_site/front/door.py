@@ -46,6 +46,7 @@ class Door:
         """Answer one request."""
         repeated = self._shedding.repeat_refusal(exchange)
         if repeated is not None:
+            await self._shedding.hold_back()
             return repeated
         answer = await self._answer(exchange)
         self._shedding.note_answer(exchange, answer)

@@ -3,9 +3,13 @@
 To refuse a request properly costs nearly as much as to answer one: a flood of them would slow down everybody else. So
 the refusal of a key's request is repeated for as long as its bucket could hardly have got anything, before anybody has
 looked at what is asked. A bucket goes on filling meanwhile, so the key loses nothing of what it may have.
+
+And it is sent a moment later than it could be: whoever asks again as soon as they are refused asks less often then.
 """
 
+import asyncio
 import logging
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +23,11 @@ from eventflow_site.transport import API_PREFIX
 from streams.metrics import count_rejection
 
 logger = logging.getLogger("eventflow.limits")
-REPEAT_SECONDS: Final = 0.1
+REPEAT_SECONDS: Final = 0.03
+# How long a repeated refusal is held back, at least and at most: not one length, or a flood's would all go at once.
+HELD_BACK_SECONDS: Final = (0.1, 0.2)
+# What is held back waits in memory; beyond this a refusal goes at once.
+MAX_HELD_BACK: Final = 500
 # Keys whose refusals are remembered.
 MAX_KEYS: Final = 1_000
 _SAYS_SO: Final = b'"bucket":"requests"'
@@ -41,6 +49,7 @@ class Shedding:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._refusals: dict[str, _Refusal] = {}
+        self._held_back = 0
 
     def repeat_refusal(self, exchange: Exchange) -> Answer | None:
         """Return the answer to a request of a key that is still over its limit; None: look at it."""
@@ -61,6 +70,16 @@ class Shedding:
         headers = [(name, request_id if name == HEADER else value) for name, value in refusal.answer.headers]
         content = bytes(refusal.answer.content).replace(refusal.request_id, request_id.encode())  # type: ignore[arg-type]
         return Answer(refusal.answer.status, headers, content)
+
+    async def hold_back(self) -> None:
+        """Return when a repeated refusal may be sent."""
+        if self._held_back >= MAX_HELD_BACK:
+            return
+        self._held_back += 1
+        try:
+            await asyncio.sleep(random.uniform(*HELD_BACK_SECONDS))  # noqa: S311 - nobody gains by guessing it
+        finally:
+            self._held_back -= 1
 
     def note_answer(self, exchange: Exchange, answer: Answer) -> None:
         """Remember an answer if it refuses a key's request for its rate."""

@@ -1,10 +1,13 @@
 """A key that goes on asking although it was refused is refused again for next to nothing, and loses nothing by it."""
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 
+from eventflow_site.front import shedding as shedding_module
+from eventflow_site.front.door import Door
 from eventflow_site.front.exchange import Answer
 from eventflow_site.front.shedding import REPEAT_SECONDS, Shedding
 from tests.site.test_hot_lane import Exchange
@@ -100,3 +103,39 @@ def test_what_was_refused_unlooked_at_is_counted_and_logged_as_one(shedding, clo
     (line,) = [record.getMessage() for record in caplog.records if record.name == "eventflow.limits"]
     assert line.startswith("5 more requests")
     assert KEY not in line
+
+
+def test_what_is_repeated_is_held_back_for_a_moment_as_long_as_there_is_room(shedding, monkeypatch):
+    monkeypatch.setattr(shedding_module, "HELD_BACK_SECONDS", (60.0, 60.0))
+    monkeypatch.setattr(shedding_module, "MAX_HELD_BACK", 3)
+
+    async def held_back_of(number: int) -> list[bool]:
+        waits = [asyncio.ensure_future(shedding.hold_back()) for _ in range(number)]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        held = [not wait.done() for wait in waits]
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+        return held
+
+    assert asyncio.run(held_back_of(5)) == [True, True, True, False, False]
+    assert asyncio.run(held_back_of(1)) == [True], "those who went make room"
+
+
+def test_the_door_holds_back_what_it_repeats(monkeypatch):
+    monkeypatch.setattr(shedding_module, "HELD_BACK_SECONDS", (60.0, 60.0))
+    door = Door.__new__(Door)
+    door._shedding = Shedding()
+    door._shedding.note_answer(asked(x_api_key=KEY), refusal())
+
+    async def is_answered() -> bool:
+        answer = asyncio.ensure_future(door.answer(asked(x_api_key=KEY)))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        answered = answer.done()
+        answer.cancel()
+        await asyncio.gather(answer, return_exceptions=True)
+        return answered
+
+    assert not asyncio.run(is_answered())
