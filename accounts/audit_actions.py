@@ -26,6 +26,7 @@ class AuditAction(StrEnum):
     STREAM_DELETED = "stream.deleted"
     STREAM_SHARED = "stream.shared"
     STREAM_UNSHARED = "stream.unshared"
+    SCHEMA_REGISTERED = "schema.registered"
     EVENT_ERASED = "event.erased"
     GROUP_CREATED = "group.created"
     GROUP_CHANGED = "group.changed"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.bodies import GrantSerializer
@@ -17,9 +18,11 @@ from accounts.http.fields import (
     StrictSerializer,
 )
 from accounts.roles import Right
-from streams.conf import MAX_OFFSET, MAX_PARTITIONS
+from streams.conf import MAX_CHECKED_EVENTS, MAX_OFFSET, MAX_PARTITIONS
+from streams.envelope import TYPE_RULE, is_type
 from streams.labels import MAX_LABEL_CHARACTERS, MAX_LABELS, explain_labels
-from streams.models import Visibility
+from streams.models import Validation, Visibility
+from streams.schemas.compatibility import Compatibility
 from streams.services.lifecycle import StreamSettings
 
 
@@ -36,6 +39,11 @@ class ChangeStreamSerializer(StrictSerializer):
     visibility = StrictChoiceField(choices=Visibility.values, required=False)
     retention = RetentionSerializer(required=False)
     paused = StrictBooleanField(required=False)
+    validation = StrictChoiceField(
+        choices=Validation.values,
+        required=False,
+        help_text="What becomes of payloads that do not fit the schema of their type: marked, or refused.",
+    )
     labels = StrictMapField(
         child=StrictCharField(max_length=MAX_LABEL_CHARACTERS, allow_blank=True), most=MAX_LABELS, required=False
     )
@@ -99,6 +107,55 @@ def read_stream_changes(given: Any) -> tuple[dict[str, Any], str | None]:
     settings = ChangeStreamSerializer.checked(given).settings()
     owner = settings.pop("owner", None)
     return settings, owner
+
+
+class _TypeField(StrictCharField):
+    """A type of events: by the same rule as in an event."""
+
+    default_error_messages = {"invalid_type": TYPE_RULE}
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if not is_type(text):
+            self.fail("invalid_type")
+        return text
+
+
+@extend_schema_field({"description": "JSON Schema 2020-12.", "oneOf": [{"type": "object"}, {"type": "boolean"}]})
+class _DocumentField(serializers.JSONField):
+    """A schema; whether it may be one is for the service to say, in its words."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data
+
+
+class RegisterSchemaSerializer(StrictSerializer):
+    type = _TypeField()
+    schema = _DocumentField()
+    compatibility = StrictChoiceField(
+        choices=[each.value for each in Compatibility],
+        required=False,
+        help_text="What is kept of the version before; as that one's if nothing is said, `forward` for the first.",
+    )
+
+
+class _TrySerializer(StrictSerializer):
+    type = _TypeField()
+    last = StrictIntegerField(
+        low=1,
+        high=MAX_CHECKED_EVENTS,
+        default=MAX_CHECKED_EVENTS,
+        help_text="So many of the newest events are looked at.",
+    )
+
+
+class CheckSchemaSerializer(_TrySerializer):
+    schema = _DocumentField(required=False, help_text="Left out: the latest version.")
+    compatibility = StrictChoiceField(choices=[each.value for each in Compatibility], required=False)
+
+
+class InferSchemaSerializer(_TrySerializer):
+    """Of which events a schema is to be inferred."""
 
 
 class GrantStreamSerializer(GrantSerializer):

@@ -46,3 +46,19 @@ STREAM_CACHE_SIZE: Final = 10_000
 
 # Of somebody's keys and streams, where several people are listed with theirs.
 MAX_LISTED: Final = 100
+
+# --- schemas ---
+MAX_SCHEMA_BYTES: Final = 64 * 1024
+MAX_SCHEMA_DEPTH: Final = 32
+# Of all types of a stream together.
+MAX_SCHEMAS: Final = 1_000
+# What a schema may look at for one value of a payload: keywords, each as often as it is come to.
+MAX_SCHEMA_WEIGHT: Final = 2_000
+# Patterns and formats that may look at one text.
+MAX_SCHEMA_PATTERNS: Final = 32
+# The compiled size of a pattern, in bytes: a text is gone through in time that grows with it.
+MAX_PATTERN_BYTES: Final = 64 * 1024
+# What may be looked at for one payload. A unit takes some 30 ns: an event holds nobody up for longer than a tenth
+# of a second.
+MAX_VALIDATION_WORK: Final = 4_000_000
+MAX_CHECKED_EVENTS: Final = 1_000

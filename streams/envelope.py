@@ -32,6 +32,7 @@ from streams.errors import EventFault, InvalidEvents
 from streams.record_lines import RecordLines
 
 TYPE_PATTERN = rf"[A-Za-z0-9][A-Za-z0-9._:/+-]{{0,{MAX_TYPE_CHARACTERS - 1}}}"
+TYPE_RULE = f"1 to {MAX_TYPE_CHARACTERS} of A-Z a-z 0-9 . _ : / + -, beginning with a letter or digit."
 _type = re.compile(TYPE_PATTERN, re.ASCII)
 # A line of NDJSON that is not blank, without the white space before it.
 _LINE = re.compile(rb"[^ \t\r\n\v\f][^\n]*")
@@ -148,6 +149,11 @@ def make_records(events: Sequence[Envelope], *, is_single: bool) -> tuple[Sequen
     if faults:
         raise InvalidEvents(faults)
     return _encode(events), ids
+
+
+def is_type(text: str) -> bool:
+    """Whether a text may be the type of an event."""
+    return _type.fullmatch(text) is not None
 
 
 def _complete(event: Envelope, ids: list[str], index: int) -> None:
@@ -294,9 +300,8 @@ def _fault_of(error: msgspec.ValidationError, pointer: str) -> EventFault:
 def _faults_of(event: Envelope, pointer: str) -> list[EventFault]:
     """The rules that types alone cannot say."""
     faults = []
-    if not _type.fullmatch(event.type):
-        detail = f"1 to {MAX_TYPE_CHARACTERS} of A-Z a-z 0-9 . _ : / + -, beginning with a letter or digit."
-        faults.append(EventFault(f"{pointer}/type", "invalid_type", detail))
+    if not is_type(event.type):
+        faults.append(EventFault(f"{pointer}/type", "invalid_type", TYPE_RULE))
     elif len(_known_types) < _MAX_KNOWN_TYPES:
         _known_types.add(event.type)
     if event.key is not None and len(event.key.encode()) > MAX_KEY_BYTES:

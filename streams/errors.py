@@ -136,11 +136,16 @@ class EventExpired(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class EventFault:
-    """One thing wrong with one item: a JSON pointer into the body, a code and words."""
+    """One thing wrong with one item: a JSON pointer into the body, a code and words.
+
+    Attributes:
+        schema_version: of the schema that a payload was held to.
+    """
 
     pointer: str
     code: str
     detail: str
+    schema_version: int | None = None
 
 
 class InvalidEvents(DomainError):
@@ -158,6 +163,82 @@ class InvalidEvents(DomainError):
         many = f"At least {count}" if len(faults) >= MAX_FAULTS else count or 1
         super().__init__(f"{many} of the events cannot be accepted; none was stored.")
         self.faults = faults
+
+
+class InvalidPayloads(InvalidEvents):
+    """The payloads are not as the schemas of their types say; nothing is stored. `errors` names what, and where.
+
+    `errors[].pointer` leads into the payload (`/3/payload/total`), `schema_version` says which version of the schema
+    it was held to; `GET /streams/{stream}/schemas/{type}/latest` shows it. Correct the payloads and send the whole
+    request again.
+    """
+
+    code = "invalid_payloads"
+    title = "Payloads do not fit their schema"
+
+
+# --- schemas ---
+
+
+class InvalidSchema(DomainError):
+    """The schema cannot be used. `errors` names what is wrong, by pointers into the schema.
+
+    Schemas are JSON Schema 2020-12 with references within themselves only (`#/$defs/…`), patterns without look-around
+    and back references, and bounds on their size and on what they may look at for one value.
+    """
+
+    code = "invalid_schema"
+    title = "Invalid schema"
+
+    def __init__(self, faults: list[EventFault]) -> None:
+        first = faults[0]
+        super().__init__(f"The schema cannot be used: {first.pointer or 'as a whole'}: {first.detail}")
+        self.faults = faults
+
+
+class IncompatibleSchema(DomainError):
+    """The new version of a schema breaks what its `compatibility` promises. Nothing was changed.
+
+    `errors` names the changes that do, by pointers into the schemas. Change the schema so that it keeps the promise;
+    or send it with `compatibility: none`, once everybody who relies on the version before is ready for it.
+    """
+
+    code = "incompatible"
+    title = "Incompatible schema"
+
+    def __init__(self, faults: list[EventFault]) -> None:
+        super().__init__(f"The schema is not compatible with the version before: {len(faults)} changes break it.")
+        self.faults = faults
+
+
+class SchemaNotFound(DomainError):
+    """The stream has no such version of a schema for this type of events.
+
+    `GET /streams/{stream}/schemas` lists those that it has.
+    """
+
+    code = "schema_not_found"
+    title = "Schema not found"
+
+
+class TooManySchemas(DomainError):
+    """The stream has as many schemas as one may have, all versions of all types counted.
+
+    Use one more version only where the schema really changes, or another stream for other types.
+    """
+
+    code = "too_many_schemas"
+    title = "Too many schemas"
+
+
+class NothingToInferFrom(DomainError):
+    """The stream keeps no event of this type among those that were looked at, so there is nothing to infer from.
+
+    Append some, look at more of the stream (`last`), or write the schema by hand.
+    """
+
+    code = "nothing_to_infer_from"
+    title = "No events to infer a schema from"
 
 
 # --- the log ---

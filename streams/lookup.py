@@ -39,6 +39,8 @@ class StreamInfo:
     is_paused: bool
     # Its owner has stored as much as they may.
     is_full: bool
+    # off, warn or enforce: what becomes of payloads that are not as the schema of their type says.
+    validation: str
     partitions: tuple[PartitionRef, ...]
 
     def partition(self, number: int) -> PartitionRef:
@@ -191,7 +193,7 @@ def load_streams(names: Sequence[str]) -> dict[str, StreamInfo]:
 
 
 def _info_of_rows(name: str, rows: Sequence[tuple[Any, ...]]) -> StreamInfo:
-    _, stream_id, visibility, is_paused, is_full, partition_ids, owner_id, owner_team_id, *_ = rows[0]
+    _, stream_id, visibility, is_paused, is_full, partition_ids, owner_id, owner_team_id, *_, validation = rows[0]
     grants = [(Principal(row[8], row[9]), row[10]) for row in rows if row[10] is not None]
     return StreamInfo(
         id=stream_id,
@@ -200,6 +202,7 @@ def _info_of_rows(name: str, rows: Sequence[tuple[Any, ...]]) -> StreamInfo:
         is_internal=visibility == Visibility.INTERNAL,
         is_paused=is_paused,
         is_full=is_full,
+        validation=validation,
         partitions=_refs(name, partition_ids),
     )
 
@@ -217,6 +220,7 @@ def info_of(row: Stream) -> StreamInfo:
         is_internal=row.visibility == Visibility.INTERNAL,
         is_paused=row.is_paused,
         is_full=False,
+        validation=row.validation,
         partitions=_refs(row.name, [partition.pk for partition in partitions]),
     )
 

@@ -28,6 +28,11 @@ _read_events = Counter("eventflow_read_events", "Events handed to readers.")
 _read_bytes = Counter("eventflow_read_bytes", "JSON of the events handed to readers.")
 _gaps = Counter("eventflow_read_gap_events", "Events that a reader asked for and retention had taken.")
 _rejections = Counter("eventflow_rejections", "Requests answered with a problem, by its code.", ["reason"])
+_invalid_payloads = Counter(
+    "eventflow_invalid_payloads",
+    "Events whose payload was not as its schema says, by what became of them: refused, or marked and stored.",
+    ["outcome"],
+)
 _waiting_polls = Gauge(
     "eventflow_waiting_polls", "Polls that wait for events at this moment.", multiprocess_mode="livesum"
 )
@@ -61,6 +66,11 @@ def count_rejection(reason: str) -> None:
     if counter is None:
         counter = _rejections_by_reason.setdefault(reason, _rejections.labels(reason))
     counter.inc()
+
+
+def count_invalid_payloads(outcome: str, events: int) -> None:
+    """Count events whose payload was not as its schema says: `refused` ones, or `marked` ones."""
+    _invalid_payloads.labels(outcome).inc(events)
 
 
 def count_waiting(change: int) -> None:

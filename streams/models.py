@@ -8,13 +8,22 @@ from accounts.models import Grant, Owned, constraints_of_grant
 from accounts.principals import Access
 from accounts.roles import Right
 from accounts.versions import fingerprint
-from streams.conf import MAX_PARTITIONS
+from streams.conf import MAX_PARTITIONS, MAX_TYPE_CHARACTERS
 from streams.names import NAME_PATTERN
+from streams.schemas.compatibility import Compatibility
 
 
 class Visibility(models.TextChoices):
     INTERNAL = "internal", "internal: every consumer may read it"
     RESTRICTED = "restricted", "restricted: its owner and those granted"
+
+
+class Validation(models.TextChoices):
+    """What becomes of an event whose payload is not as its type's schema says."""
+
+    OFF = "off", "off: nobody looks"
+    WARN = "warn", "warn: it is stored and marked"
+    ENFORCE = "enforce", "enforce: its request is refused"
 
 
 class Stream(Owned):
@@ -28,6 +37,9 @@ class Stream(Owned):
     retention_max_bytes = models.BigIntegerField(null=True, blank=True)
     retention_max_events = models.BigIntegerField(null=True, blank=True)
     is_paused = models.BooleanField("paused", default=False)
+    validation = models.CharField(
+        max_length=7, choices=Validation, default=Validation.OFF, db_default=Validation.OFF.value
+    )
     labels = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -72,6 +84,7 @@ class Stream(Owned):
                     self.retention_max_events,
                 ],
                 "paused": self.is_paused,
+                "validation": self.validation,
                 "labels": self.labels,
                 "updated_at": self.updated_at,
             }
@@ -90,6 +103,35 @@ class StreamGrant(Grant):
 
     def __str__(self) -> str:
         return f"{self.grantee}: {', '.join(self.rights)}"
+
+
+class EventSchema(models.Model):
+    """One version of the JSON Schema of a type of events; the latest is what payloads are held to. Never changed.
+
+    `document` is its JSON text: a column of JSON would give numbers back in another form.
+    """
+
+    stream = models.ForeignKey(Stream, on_delete=models.CASCADE, related_name="schemas", db_index=False)
+    type = models.CharField(max_length=MAX_TYPE_CHARACTERS)
+    version = models.PositiveIntegerField()
+    document = models.TextField()
+    compatibility = models.CharField(max_length=8, choices=[(each.value, each.value) for each in Compatibility])
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.CharField(max_length=64)
+    # Of the payloads that were not as it says: how many were refused, how many stored with a mark, and when last.
+    refused_count = models.BigIntegerField(default=0, db_default=0)
+    marked_count = models.BigIntegerField(default=0, db_default=0)
+    last_invalid_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = "event schema"
+        ordering = ("stream_id", "type", "version")
+        constraints = (
+            models.UniqueConstraint(fields=["stream", "type", "version"], name="schema_version_once_for_each_type"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.version}"
 
 
 class Partition(models.Model):

@@ -2,9 +2,10 @@
 
 The log gives out an event as its record, as the producer's envelope became it, with its place in front:
 `{"partition":…,"offset":…,"recorded_at":…,"id":…,"type":…,"key":…,"occurred_at":…,"headers":…,"payload":…}`.
-Consumers get it as it is; a redrive with another payload also says `"edited":…`, at its end. One whose payload was
-erased has neither payload nor headers, and says so at its end: `…,"headers":{},"payload":null,"erased":{…}}`. Whoever
-goes through many events looks for single fields without decoding the others.
+Consumers get it as it is. One whose payload did not fit its schema says so behind it, `"schema":{"version":3,…}`; a
+redrive with another payload says `"edited":…`, at its end. One whose payload was erased has neither payload nor
+headers, and says so at its end: `…,"headers":{},"payload":null,"erased":{…}}`. Whoever goes through many events looks
+for single fields without decoding the others.
 """
 
 import re
@@ -46,6 +47,13 @@ class Edit(msgspec.Struct, gc=False):
     original_payload_sha256: str
 
 
+class SchemaMark(msgspec.Struct, gc=False):
+    """That an event's payload was held to a version of its type's schema, and was not as that says."""
+
+    version: int
+    valid: bool = False
+
+
 class Erasure(msgspec.Struct, gc=False):
     """When an event's payload and headers were erased, and how large its record had been.
 
@@ -68,6 +76,8 @@ class StoredEvent(msgspec.Struct, gc=False):
     occurred_at: datetime | None
     headers: dict[str, str]
     payload: Raw
+    # There only if it does not fit.
+    schema: SchemaMark | None = None
     # Of a redrive alone: the log has none.
     edited: Edit | None = None
     erased: Erasure | None = None
@@ -87,6 +97,7 @@ class ExportedEvent(msgspec.Struct, gc=False):
     key: str | None = None
     occurred_at: datetime | None = None
     headers: dict[str, str] | None = None
+    schema: SchemaMark | None = None
     erased: Erasure | None = None
 
 
@@ -162,11 +173,18 @@ def place_records(tails: Sequence[bytes], *, partition: int, first_offset: int, 
     return [b"%b%d%b%b" % (before, offset, after, tail) for offset, tail in zip(offsets, tails, strict=True)]
 
 
-def replace_payload(event: bytes, payload: bytes) -> tuple[bytes, bytes]:
-    """Return the event with another payload, and the payload that it had; everything else keeps its bytes."""
+def replace_payload(event: bytes, payload: bytes, *, unfit_for: int | None = None) -> tuple[bytes, bytes]:
+    """Return the event with another payload, and the payload that it had; everything else keeps its bytes.
+
+    Args:
+        unfit_for: the version of its type's schema that the new payload is not as; None: it is, or nobody looked.
+    """
     fields = _fields.decode(event)
     before = bytes(fields["payload"])
     fields["payload"] = Raw(payload)
+    fields.pop("schema", None)
+    if unfit_for is not None:
+        fields["schema"] = Raw(msgspec.json.encode(SchemaMark(unfit_for)))
     return msgspec.json.encode(fields), before
 
 
@@ -185,6 +203,11 @@ def mark_edited(event: bytes, *, original: bytes, by: str, at: datetime) -> byte
     first = before.edited.original_payload_sha256 if before.edited else sha256(bytes(before.payload)).hexdigest()
     fields["edited"] = Raw(msgspec.json.encode(Edit(by=by, at=format_time(at).decode(), original_payload_sha256=first)))
     return msgspec.json.encode(fields)
+
+
+def mark_invalid(record: bytes, *, version: int) -> bytes:
+    """Return a record, or an event, with a mark at its end: its payload is not as that version of its schema says."""
+    return b'%b,"schema":{"version":%d,"valid":false}}' % (record[:-1], version)
 
 
 # --- erasure ----------------------------------------------------------------------------------------------

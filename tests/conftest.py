@@ -20,6 +20,8 @@ from accounts.services.key_uses import forget_key_uses
 from consumers.queries import forget_groups
 from streams.log import close_log
 from streams.lookup import forget_streams
+from streams.schema_lookup import forget_schemas
+from streams.services.schema_uses import forget_schema_uses
 from tests.connection_pool import close_pool, connections_in_use
 
 # What migrations put there belongs to the schema.
@@ -133,6 +135,8 @@ def forget_everything() -> None:
     forget_rates()
     forget_streams()
     forget_groups()
+    forget_schemas()
+    forget_schema_uses()
     connection.close()
     if connections_in_use():
         # Threads that have ended, or will never, keep some: the next test has a pool without them.

@@ -1,6 +1,7 @@
 """Every exception that leaves an API view becomes a problem here."""
 
 import logging
+from dataclasses import asdict
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
@@ -29,7 +30,14 @@ from eventflow_site.api.problems import Problem
 from eventflow_site.api.statuses import RETRYABLE_ERRORS, RETRYABLE_STATUSES, status_of
 from observability.numbers.rejections import note_rejected_append
 from streams.api.append import AppendView
-from streams.errors import AppendNotStored, AppendOutcomeUnknown, InvalidEvents
+from streams.errors import (
+    AppendNotStored,
+    AppendOutcomeUnknown,
+    IncompatibleSchema,
+    InvalidEvents,
+    InvalidPayloads,
+    InvalidSchema,
+)
 from streams.metrics import count_rejection
 
 logger = logging.getLogger("eventflow.api")
@@ -101,8 +109,15 @@ def _of_filters(error: drf.ValidationError) -> Problem:
 
 def _of_domain_error(error: DomainError) -> Problem:
     status = status_of(error)
-    faults: list[dict[str, str]] = []
-    if isinstance(error, InvalidEvents | UnusableFields):
+    faults: list[dict[str, Any]] = []
+    if isinstance(error, InvalidPayloads):
+        faults = [asdict(fault) for fault in error.faults[:MAX_FAULTS]]
+    elif isinstance(error, InvalidSchema | IncompatibleSchema):
+        faults = [
+            {"pointer": f"/schema{fault.pointer}", "code": fault.code, "detail": fault.detail}
+            for fault in error.faults[:MAX_FAULTS]
+        ]
+    elif isinstance(error, InvalidEvents | UnusableFields):
         faults = [{"pointer": f.pointer, "code": f.code, "detail": f.detail} for f in error.faults[:MAX_FAULTS]]
     elif isinstance(error, UnknownField):
         faults = [

@@ -28,7 +28,7 @@ class Problem:
     title: str
     detail: str
     retryable: bool = False
-    errors: list[dict[str, str]] = field(default_factory=list)
+    errors: list[dict[str, Any]] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     members: dict[str, str] = field(default_factory=dict)
 

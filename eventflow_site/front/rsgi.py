@@ -24,6 +24,7 @@ from eventflow_site.front.door import Door  # noqa: E402
 from eventflow_site.front.exchange import Answer  # noqa: E402
 from eventflow_site.front.stopping import call_at_stop  # noqa: E402
 from observability.numbers.rejections import keep_writing_rejections  # noqa: E402
+from streams.services.schema_uses import keep_writing_schema_uses  # noqa: E402
 from streams.stopping import stop_waiting  # noqa: E402
 
 
@@ -77,6 +78,7 @@ class Application:
         self._door = Door(handler=_django)
         keep_writing_key_uses()
         keep_writing_rejections()
+        keep_writing_schema_uses()
         # The last thing: all that the worker needs is loaded.
         collect_less_garbage()
 

@@ -10,7 +10,7 @@ from streams.log.protocol import PartitionAppend
 from streams.lookup import StreamInfo
 from streams.partitioning import partition_for_key
 from streams.queries import totals_of
-from streams.stored_event import ExportedEvent, NotAnEvent, decode_exported, erase_record
+from streams.stored_event import ExportedEvent, NotAnEvent, decode_exported, erase_record, mark_invalid
 
 
 class NotAnExport(Exception):
@@ -100,7 +100,7 @@ def _append(stream: StreamInfo, lines: Sequence[bytes], first_line: int, partiti
 
 
 def _records_of(events: Sequence[ExportedEvent]) -> Sequence[bytes]:
-    """Return the events as records; those whose payload was erased stay marked so."""
+    """Return the events as records; those that did not fit their schema, or were erased, stay marked so."""
     records, _ = make_records(
         [
             Envelope(
@@ -115,12 +115,15 @@ def _records_of(events: Sequence[ExportedEvent]) -> Sequence[bytes]:
         ],
         is_single=False,
     )
-    if not any(event.erased for event in events):
+    if not any(event.erased or event.schema for event in events):
         return records
-    return [
-        record if event.erased is None else erase_record(record, at=event.erased.at, size=None)
-        for event, record in zip(events, records, strict=True)
-    ]
+    return [_marked(record, event) for event, record in zip(events, records, strict=True)]
+
+
+def _marked(record: bytes, event: ExportedEvent) -> bytes:
+    if event.schema is not None and not event.schema.valid:
+        record = mark_invalid(record, version=event.schema.version)
+    return record if event.erased is None else erase_record(record, at=event.erased.at, size=None)
 
 
 def _place(event: ExportedEvent, stream: StreamInfo, partitions: int) -> int:

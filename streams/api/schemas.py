@@ -122,6 +122,13 @@ class EditSerializer(serializers.Serializer):
     original_payload_sha256 = serializers.CharField(help_text="Of the first payload's bytes, in hexadecimal.")
 
 
+class SchemaMarkSerializer(serializers.Serializer):
+    """That the payload is not as this version of its type's schema says; it was stored all the same."""
+
+    version = serializers.IntegerField()
+    valid = serializers.BooleanField()
+
+
 class ErasureSerializer(serializers.Serializer):
     """When an event's payload and headers were erased, for good."""
 
@@ -143,6 +150,9 @@ class EventSerializer(serializers.Serializer):
     occurred_at = serializers.DateTimeField(allow_null=True)
     headers = serializers.DictField(child=serializers.CharField())
     payload = serializers.JSONField()
+    schema = SchemaMarkSerializer(
+        required=False, help_text="There only if the payload does not fit the schema of its type."
+    )
     edited = EditSerializer(required=False, help_text="There only if a redrive sends it with another payload.")
     erased = ErasureSerializer(
         required=False, help_text="There only if its payload was erased, which is null then, and its headers empty."

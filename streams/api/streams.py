@@ -28,7 +28,7 @@ from streams.bodies import (
     read_new_stream,
     read_stream_changes,
 )
-from streams.models import Stream, Visibility
+from streams.models import Stream, Validation, Visibility
 from streams.queries import get_stream
 from streams.services.lifecycle import change_stream, create_stream, delete_stream
 from streams.services.retention_changes import foresee_retention
@@ -42,6 +42,7 @@ class StreamSerializer(serializers.Serializer):
     visibility = serializers.ChoiceField(choices=Visibility.values)
     retention = serializers.SerializerMethodField()
     paused = serializers.BooleanField(source="is_paused")
+    validation = serializers.ChoiceField(choices=Validation.values)
     labels = serializers.DictField(child=serializers.CharField())
     owner = serializers.CharField(source="owner_name", help_text="A user's e-mail address, or a team's name.")
     created_at = serializers.DateTimeField()

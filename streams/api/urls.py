@@ -2,6 +2,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from streams.api.append import AppendView
+from streams.api.event_schemas import CheckSchemaView, EventSchemaViewSet, InferSchemaView
 from streams.api.events import EventView
 from streams.api.grants import StreamGrantViewSet
 from streams.api.producers import ProducerViewSet
@@ -23,6 +24,18 @@ urlpatterns = [
         "streams/<str:stream>/grants/<str:grant_id>",
         StreamGrantViewSet.as_view({"delete": "destroy"}),
         name="stream-grant",
+    ),
+    path(
+        "streams/<str:stream>/schemas",
+        EventSchemaViewSet.as_view({"get": "list", "post": "create"}),
+        name="event-schemas",
+    ),
+    path("streams/<str:stream>/schemas/check", CheckSchemaView.as_view(), name="check-event-schema"),
+    path("streams/<str:stream>/schemas/infer", InferSchemaView.as_view(), name="infer-event-schema"),
+    path(
+        "streams/<str:stream>/schemas/<path:type>/<str:version>",
+        EventSchemaViewSet.as_view({"get": "retrieve"}),
+        name="event-schema",
     ),
     *router.urls,
 ]

@@ -16,11 +16,19 @@ from accounts.roles import Right
 from accounts.services.idempotency import find_answer
 from accounts.waits import run_blocking
 from streams.envelope import Envelope, make_records
-from streams.errors import EventFault, InvalidEvents, PartitionGone, StreamNotFound, StreamPaused
+from streams.errors import (
+    EventFault,
+    InvalidEvents,
+    InvalidPayloads,
+    PartitionGone,
+    StreamNotFound,
+    StreamPaused,
+)
 from streams.log import get_log
 from streams.log.protocol import Appended, AppendedRange, PartitionAppend, PartitionRef, Receipt
 from streams.lookup import StreamInfo, forget_streams, require_stream_async, require_streams_async
 from streams.partitioning import next_keyless_partition, partition_of_key
+from streams.services.validation import validate, validators_for
 
 _encoder = msgspec.json.Encoder()
 Render = Callable[["Placement", Sequence[AppendedRange]], bytes]
@@ -70,13 +78,13 @@ async def append_events_async(
 
     Raises:
         StreamNotFound, ScopeMissing, StreamPaused: not for this caller, not now.
-        InvalidEvents, TooDeep, PayloadTooLarge: some events cannot be accepted.
+        InvalidEvents, InvalidPayloads, TooDeep, PayloadTooLarge: some events cannot be accepted.
         IdempotencyKeyReused, IdempotencyInProgress, StreamRecreated: see there.
         AppendNotStored, AppendOutcomeUnknown: the database failed before, or at, the commit.
     """
     try:
         return await _append(caller, events, stream_name, render, idempotency, is_single=is_single, size=size)
-    except (StreamPaused, StreamNotFound, ScopeMissing):
+    except (StreamPaused, StreamNotFound, ScopeMissing, InvalidPayloads):
         if idempotency is None:
             raise
         # A refusal says "never stored": not of a retry whose first request was stored before things changed.
@@ -121,9 +129,12 @@ async def _append(
 ) -> tuple[Appended, bytes]:
     names = _names_of(events, stream_name, is_single=is_single)
     streams = await _open_streams(caller, names)
+    validators = await validators_for([streams] if isinstance(streams, StreamInfo) else streams)
 
     def make_and_place() -> tuple[Placement, Sequence[bytes]]:
         records, ids = make_records(events, is_single=is_single)
+        if validators:
+            records = validate(events, records, streams, validators, is_single=is_single)
         return _place(events, streams, records, ids), records
 
     placement, records = await off_the_loop_if_long(make_and_place, size=size)

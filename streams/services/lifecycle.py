@@ -48,6 +48,7 @@ class StreamSettings:
     retention_max_bytes: int | None = None
     retention_max_events: int | None = None
     is_paused: bool = False
+    validation: str = "off"
     labels: dict[str, str] = field(default_factory=dict)
 
 
@@ -92,6 +93,7 @@ def create_stream(*, caller: Caller, name: str, settings: StreamSettings, owner:
                 retention_max_bytes=settings.retention_max_bytes,
                 retention_max_events=settings.retention_max_events,
                 is_paused=settings.is_paused,
+                validation=settings.validation,
                 labels=settings.labels,
             )
     except IntegrityError as error:

@@ -46,6 +46,11 @@ nar pla roo
 403 403 200  GET /streams/{stream}/grants
 403 403 201  POST /streams/{stream}/grants
 403 403 204  DELETE /streams/{stream}/grants/{grant}
+404 200 200  GET /streams/{stream}/schemas
+403 403 201  POST /streams/{stream}/schemas
+404 200 200  GET /streams/{stream}/schemas/event/latest
+404 200 200  POST /streams/{stream}/schemas/check
+404 200 200  POST /streams/{stream}/schemas/infer
 404 200 200  GET /streams/{stream}/stats
 404 403 202  POST /events
 404 403 202  POST /streams/{stream}/events

@@ -67,6 +67,8 @@ NEW_KEY = {"name": "n", "scopes": ["consume"]}
 # Nobody in the cast has a password: whoever gets so far is told that it is another one.
 NEW_PASSWORD = {"current_password": "a guess", "new_password": "a long new password"}
 CHANGED = {"description": "d"}
+SCHEMA = {"type": "order.created", "schema": True}
+OF_TYPE = {"type": "event"}
 GRANT = {"user": "friend@example.com", "rights": ["consume"]}
 USE = {"user": "friend@example.com", "rights": ["use"]}
 WHY = {"reason": "asked for"}
@@ -106,6 +108,11 @@ TABLE: list[tuple[str, Any, str]] = [
     ("GET /streams/{stream}/grants", None, "              200 200 403 403 403 403 404 403 403 403 200 404 401"),
     ("POST /streams/{stream}/grants", GRANT, "            201 201 403 403 403 403 404 403 403 403 201 404 401"),
     ("DELETE /streams/{stream}/grants/{grant}", None, "   204 204 403 403 403 403 404 403 403 403 204 404 401"),
+    ("GET /streams/{stream}/schemas", None, "             200 200 200 200 200 404 404 404 200 200 200 404 401"),
+    ("POST /streams/{stream}/schemas", SCHEMA, "          201 201 403 403 403 403 404 403 403 403 201 404 401"),
+    ("GET /streams/{stream}/schemas/event/latest", None, "200 200 200 200 200 404 404 404 200 200 200 404 401"),
+    ("POST /streams/{stream}/schemas/check", OF_TYPE, "   200 200 200 200 200 404 404 403 403 200 403 404 401"),
+    ("POST /streams/{stream}/schemas/infer", OF_TYPE, "   200 200 200 200 200 404 404 403 403 200 403 404 401"),
     ("GET /streams/{stream}/stats", None, "               200 200 200 200 200 404 404 404 200 200 200 404 401"),
     ("POST /events", EVENT, "                             202 202 403 403 403 403 404 403 202 403 403 404 401"),
     ("POST /streams/{stream}/events", {"payload": 1}, "   202 202 403 403 403 403 404 403 202 403 403 404 401"),
@@ -247,6 +254,7 @@ class Cast:
         stream = make_stream(f"orders-{purpose}-{visibility}", owner=owner, visibility=visibility)
         group = make_group(stream, "billing", owner=self.users["maker"])
         assert self.clients["owner"].post("/events", {"stream": stream.name, "payload": 1}).status_code == 202
+        stream.schemas.create(type="event", version=1, document="true", compatibility="none", created_by="user:1")
         friend, helper = self.users["friend"], self.users["helper"]
         leasing = make_group(stream, "shipping", mode="lease", owner=self.users["maker"])
         return {
@@ -291,6 +299,7 @@ def template_of(line: str) -> tuple[str, str]:
     path = path.partition("?")[0].replace("{key}", "{key_id}").replace("/events/0/1", "/events/{partition}/{offset}")
     path = (
         path.replace("{leasing}", "{group}")
+        .replace("/schemas/event/latest", "/schemas/{type}/{version}")
         .replace("{session}", "{session_id}")
         .replace("{friend}", "{user}")
         .replace("{letter}", "{dead_letter_id}")

@@ -248,13 +248,20 @@ def test_a_key_form_that_makes_no_sense_says_what_is_wrong(browser: Client) -> N
 def test_a_stream_is_made_changed_paused_and_deleted(browser: Client, root: User) -> None:
     make_user(Role.PRODUCER, email="owner@example.com")
     add = reverse("admin:streams_stream_add")
-    fields = {"name": "orders", "owner": root.pk, "partition_count": 2, "visibility": "internal", "labels": "{}"}
+    fields = {
+        "name": "orders",
+        "owner": root.pk,
+        "partition_count": 2,
+        "visibility": "internal",
+        "labels": "{}",
+        "validation": "off",
+    }
     assert browser.post(add, fields).status_code == 302
     stream = Stream.objects.get()
     assert stream.partitions.count() == 2
     change = reverse("admin:streams_stream_change", args=[stream.pk])
     readers = make_team("readers")
-    fields = {"owner": root.pk, "visibility": "restricted", "labels": "{}", "description": "mine"}
+    fields = {"owner": root.pk, "visibility": "restricted", "labels": "{}", "validation": "off", "description": "mine"}
     shared = {"grants-TOTAL_FORMS": "1", "grants-INITIAL_FORMS": "0", "grants-0-rights": "consume"}
     assert browser.post(change, {**fields, **shared}).status_code == 200
     assert not stream.grants.exists()
@@ -293,7 +300,14 @@ def test_a_stream_is_made_changed_paused_and_deleted(browser: Client, root: User
 )
 def test_a_stream_form_that_makes_no_sense_says_what_is_wrong(browser: Client, root: User, wrong) -> None:
     make_stream("taken", owner=root)
-    fields = {"name": "orders", "owner": root.pk, "partition_count": 1, "visibility": "internal", "labels": "{}"}
+    fields = {
+        "name": "orders",
+        "owner": root.pk,
+        "partition_count": 1,
+        "visibility": "internal",
+        "labels": "{}",
+        "validation": "off",
+    }
     answer = browser.post(reverse("admin:streams_stream_add"), {**fields, **wrong})
     assert answer.status_code == 200
     assert b"errorlist" in answer.content

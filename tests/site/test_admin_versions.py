@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("db_with_commits")
 
 GROUP = {"ack_wait_seconds": 30, "max_failures": 5, "max_deliveries": 20, "backoff_seconds": "5", "ordering": "none"}
 FIELDS: list[tuple[Any, str, str, dict[str, Any]]] = [
-    (Stream, "streams_stream", "description", {"visibility": "internal", "labels": "{}"}),
+    (Stream, "streams_stream", "description", {"visibility": "internal", "labels": "{}", "validation": "off"}),
     (ConsumerGroup, "consumers_consumergroup", "max_in_flight", GROUP),
     (Team, "accounts_team", "description", {}),
 ]

@@ -17,6 +17,8 @@ from consumers.services.offsets import require_mode
 from consumers.services.wakeup import wake_consumers
 from consumers.statements import run
 from streams.conf import MAX_EVENT_BYTES
+from streams.lookup import find_stream
+from streams.services.validation import check_payload
 from streams.stored_event import is_erased, replace_payload
 
 
@@ -42,12 +44,14 @@ def redrive_dead_letter(
         DeadLetterWithoutEvent: retention took the event before it could be copied.
         EventErased: there is no payload any more that another one could replace.
         PayloadTooLarge
+        InvalidPayloads: the payload is not as the schema of the event's type says, and its stream enforces it.
     """
     require_redrivable(dead_letter.group)
     if dead_letter.event is None:
         raise DeadLetterWithoutEvent("Retention took this event while it was still being tried: discard or resolve it.")
+    unfit_for = _check_payload(dead_letter, payload) if payload is not None else None
     with transaction.atomic():
-        edited = _edit(dead_letter, payload) if payload is not None else None
+        edited = _edit(dead_letter, payload, unfit_for) if payload is not None else None
         rounds = redrive_dead_letters(
             group=dead_letter.group, dead_letters=[dead_letter], requested_by=requested_by, note=note, edited=edited
         )
@@ -56,14 +60,24 @@ def redrive_dead_letter(
     return rounds[dead_letter.pk]
 
 
-def _edit(dead_letter: DeadLetter, payload: bytes) -> EditedEvent:
+def _check_payload(dead_letter: DeadLetter, payload: bytes) -> int | None:
+    """Hold a payload to the schema of the event's type; return the version that it does not fit, if it may not fit.
+
+    Raises:
+        InvalidPayloads
+    """
+    stream = find_stream(dead_letter.group.stream.name)
+    return check_payload(stream, dead_letter.event_type, payload) if stream is not None else None
+
+
+def _edit(dead_letter: DeadLetter, payload: bytes, unfit_for: int | None) -> EditedEvent:
     """Return the event with another payload, as it is under the lock: it might have been erased since it was loaded."""
     run("lock_offsets", group_id=dead_letter.group_id, partition_ids=[dead_letter.partition_id])
     dead_letter.refresh_from_db(fields=["event"])
     event = bytes(dead_letter.event or b"")
     if is_erased(event):
         raise EventErased("The payload of this event was erased: it can be sent again only as it is.")
-    return edit_payload(event, payload)
+    return edit_payload(event, payload, unfit_for=unfit_for)
 
 
 def redrive_dead_letters(
@@ -112,13 +126,13 @@ def require_redrivable(group: ConsumerGroup) -> None:
     )
 
 
-def edit_payload(event: bytes, payload: bytes) -> EditedEvent:
+def edit_payload(event: bytes, payload: bytes, *, unfit_for: int | None = None) -> EditedEvent:
     """Return the event with another payload; everything else of it keeps its bytes.
 
     Raises:
         PayloadTooLarge
     """
-    edited, before = replace_payload(event, payload)
+    edited, before = replace_payload(event, payload, unfit_for=unfit_for)
     if len(edited) > MAX_EVENT_BYTES:
         raise PayloadTooLarge(
             f"An event may have at most {MAX_EVENT_BYTES} bytes; with this payload it has {len(edited)}."

@@ -84,7 +84,7 @@ class StreamGrantInline(GrantInline):
 class StreamAdmin(admin.ModelAdmin):
     form = StreamForm
     list_display = ("name", "owner_name", "visibility", "partition_count", "event_count", "is_paused", "browse")
-    list_filter = ("is_paused", "visibility")
+    list_filter = ("is_paused", "visibility", "validation")
     list_select_related = ("owner", "owner_team")
     list_per_page = 50
     search_fields = ("name", "description", "owner__email", "owner_team__name")
@@ -104,6 +104,7 @@ class StreamAdmin(admin.ModelAdmin):
                     "partition_count",
                     "visibility",
                     "is_paused",
+                    "validation",
                     "labels",
                     "version",
                 )
@@ -178,6 +179,7 @@ class StreamAdmin(admin.ModelAdmin):
                 retention_max_bytes=stream.retention_max_bytes,
                 retention_max_events=stream.retention_max_events,
                 is_paused=stream.is_paused,
+                validation=stream.validation,
                 labels=stream.labels,
             ),
         )

@@ -1,0 +1,172 @@
+"""Whether a new version of a schema leaves alone those who rely on the one before, and which change does not."""
+
+import copy
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
+from typing import Any, Final
+
+import jsonschema_rs
+from jsonschema_rs.canonical import CanonicalizationError, Containment
+
+from streams.schemas.parts import Path, pointer_of
+
+# Changes that are looked at one by one.
+_MAX_CHANGES: Final = 100
+_NOTES: Final = frozenset(
+    ("$schema", "$id", "$comment", "title", "description", "default", "deprecated", "readOnly", "writeOnly", "examples")
+)
+_MAPS: Final = frozenset(("properties", "patternProperties", "dependentSchemas", "$defs", "definitions"))
+_ABSENT: Final = object()
+
+
+class Compatibility(StrEnum):
+    """What a new version of a schema must leave true.
+
+    `forward`: whoever knows the version before can read what is sent by the new one. `backward`: whoever knows the new
+    one can read what was stored by the version before. `full`: both. `none`: nothing is compared.
+    """
+
+    NONE = "none"
+    BACKWARD = "backward"
+    FORWARD = "forward"
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """A change that breaks a promise: where, in words, and which of `backward` and `forward`."""
+
+    pointer: str
+    breaks: str
+    detail: str
+
+
+def find_breaks(old: Any, new: Any, wanted: Compatibility) -> list[Break]:
+    """Return what in the new schema breaks what was wanted of it; nothing if it keeps that for certain.
+
+    Alternatives that multiply can take long to go through: see `comparing`.
+    """
+    found: list[Break] = []
+    if wanted in (Compatibility.BACKWARD, Compatibility.FULL):
+        found += _find(old, new, Compatibility.BACKWARD)
+    if wanted in (Compatibility.FORWARD, Compatibility.FULL):
+        found += _find(old, new, Compatibility.FORWARD)
+    return found
+
+
+def _find(old: Any, new: Any, direction: Compatibility) -> list[Break]:
+    whole = _keeps(old, new, direction)
+    if whole is Containment.YES:
+        return []
+    found: list[Break] = []
+    if isinstance(old, dict) and isinstance(new, dict):
+        found = [
+            Break(pointer_of(change.path), direction, _describe(change, direction))
+            for change in islice(_changes(old, new, ()), _MAX_CHANGES)
+            if _keeps(old, _apply(old, change), direction) is not Containment.YES
+        ]
+    if not found:
+        detail = (
+            "All changes together."
+            if whole is Containment.NO
+            else "The two cannot be compared for certain: too much of it."
+        )
+        found.append(Break("", direction, detail))
+    return found
+
+
+def _keeps(old: Any, new: Any, direction: Compatibility) -> Containment:
+    """Whether every value that one takes is taken by the other: by the new one of the old, or the other way around."""
+    try:
+        before, after = jsonschema_rs.canonicalize(old, offline=True), jsonschema_rs.canonicalize(new, offline=True)
+        return after.covers(before) if direction is Compatibility.BACKWARD else before.covers(after)
+    except (CanonicalizationError, ValueError):
+        return Containment.UNKNOWN
+
+
+# --- changes, one by one -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """One value in a schema that is another now, or was not there before, or is not any more."""
+
+    path: Path
+    before: Any
+    after: Any
+
+
+def _changes(old: dict[str, Any], new: dict[str, Any], path: Path) -> Iterator[_Change]:
+    for keyword in dict.fromkeys((*old, *new)):
+        if keyword in _NOTES:
+            continue
+        before, after = old.get(keyword, _ABSENT), new.get(keyword, _ABSENT)
+        if before == after:
+            continue
+        here = (*path, keyword)
+        members = {} if before is _ABSENT else before
+        if keyword in _MAPS and isinstance(members, dict) and isinstance(after, dict):
+            yield from _changes_of_map(members, after, here)
+        elif isinstance(before, dict) and isinstance(after, dict) and keyword not in ("const", "dependentRequired"):
+            yield from _changes(before, after, here)
+        elif keyword in ("allOf", "anyOf", "oneOf", "prefixItems") and _alike(before, after):
+            for index, (each, other) in enumerate(zip(before, after, strict=True)):
+                if each != other:
+                    yield from _changes(each, other, (*here, index))
+        else:
+            yield _Change(here, before, after)
+
+
+def _changes_of_map(old: dict[str, Any], new: dict[str, Any], path: Path) -> Iterator[_Change]:
+    for name in dict.fromkeys((*old, *new)):
+        before, after = old.get(name, _ABSENT), new.get(name, _ABSENT)
+        if isinstance(before, dict) and isinstance(after, dict):
+            yield from _changes(before, after, (*path, name))
+        elif before != after:
+            yield _Change((*path, name), before, after)
+
+
+def _alike(before: Any, after: Any) -> bool:
+    """Whether two lists of schemas can be compared item by item."""
+    return (
+        isinstance(before, list)
+        and isinstance(after, list)
+        and len(before) == len(after)
+        and all(isinstance(each, dict) for each in (*before, *after))
+    )
+
+
+def _apply(schema: dict[str, Any], change: _Change) -> dict[str, Any]:
+    changed = copy.deepcopy(schema)
+    *way, last = change.path
+    place: Any = changed
+    for step in way:
+        place = place[step] if isinstance(step, int) else place.setdefault(step, {})
+    if change.after is _ABSENT:
+        del place[last]
+    else:
+        place[last] = change.after
+    return changed
+
+
+def _describe(change: _Change, direction: Compatibility) -> str:
+    harm = (
+        "events of the version before may not be taken any more"
+        if direction is Compatibility.BACKWARD
+        else "events may come that the version before does not take"
+    )
+    if change.before is _ABSENT:
+        what = f"Added: {_short(change.after)}"
+    elif change.after is _ABSENT:
+        what = f"Removed: {_short(change.before)}"
+    else:
+        what = f"{_short(change.before)} became {_short(change.after)}"
+    return f"{what}; {harm}."
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else f"{text[:79]}…"

@@ -1,0 +1,217 @@
+"""Registering the schemas of a stream's events, trying them on what is stored, and proposing first ones."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from django.db import transaction
+
+from accounts.audit_actions import AuditAction
+from accounts.caller import Caller
+from accounts.conf import MAX_FAULTS
+from accounts.services.audit import record
+from streams.conf import MAX_CHECKED_EVENTS, MAX_SCHEMAS
+from streams.errors import (
+    EventFault,
+    IncompatibleSchema,
+    NothingToInferFrom,
+    SchemaNotFound,
+    TooManySchemas,
+)
+from streams.log import get_log
+from streams.lookup import info_of
+from streams.models import EventSchema, Stream
+from streams.schema_lookup import forget_schemas
+from streams.schemas.comparing import compare
+from streams.schemas.compatibility import Break, Compatibility
+from streams.schemas.document import check_schema, find_ignored
+from streams.schemas.inference import infer_schema
+from streams.schemas.validator import Validator
+from streams.services.lifecycle import hold_stream
+from streams.stored_event import StoredEvent, decode_event
+
+# What is read of a partition at once, in bytes.
+_READ_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """A stored event that a schema does not take, and why."""
+
+    event: StoredEvent
+    faults: list[EventFault]
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaCheck:
+    """What would come of a schema.
+
+    Attributes:
+        ignored: pointers to keywords that mean nothing.
+        compared_with: the version that it was compared with; None: there is none.
+        checked_count: stored events of its type that were held to it.
+        invalid_count: how many of those it does not take.
+        misfits: those, the newest first, at most 100.
+    """
+
+    ignored: list[str]
+    compatibility: Compatibility
+    compared_with: int | None
+    breaks: list[Break]
+    checked_count: int
+    invalid_count: int
+    misfits: list[Misfit]
+
+    @property
+    def is_compatible(self) -> bool:
+        return not self.breaks
+
+
+def find_schema(stream: Stream, type_: str, version: int | None = None) -> EventSchema:
+    """Return a version of the schema of a type, or the latest.
+
+    Raises:
+        SchemaNotFound
+    """
+    schemas = stream.schemas.filter(type=type_).order_by("-version")
+    found = (schemas if version is None else schemas.filter(version=version)).first()
+    if found is None:
+        raise SchemaNotFound(f"{stream.name} has no such schema for events of the type {type_}.")
+    return found
+
+
+def register_schema(
+    *, caller: Caller, stream: Stream, type_: str, document: Any, compatibility: Compatibility | None
+) -> tuple[EventSchema, bool]:
+    """Make a schema the latest version for its type; return it, and whether it is new.
+
+    One that is equal to the latest version is that version.
+
+    Args:
+        compatibility: what it must keep of the version before, and what the next one must keep of it if nothing else
+            is said then; None: as the version before, `forward` for the first.
+
+    Raises:
+        InvalidSchema, IncompatibleSchema, TooManySchemas, StreamNotFound
+    """
+    text = check_schema(document)
+    Validator(document, version=0)
+    latest = stream.schemas.filter(type=type_).order_by("-version").first()
+    wanted = _wanted(compatibility, latest)
+    # Before anything is locked: to compare two schemas can take seconds.
+    if latest is not None and latest.document != text:
+        _require_compatible(latest, document, wanted)
+    with transaction.atomic():
+        hold_stream(stream, None)
+        now = stream.schemas.filter(type=type_).order_by("-version").first()
+        if now is not None and now.document == text and now.compatibility == wanted:
+            return now, False
+        if now != latest:
+            # Somebody else was quicker.
+            return register_schema(
+                caller=caller, stream=stream, type_=type_, document=document, compatibility=compatibility
+            )
+        if stream.schemas.count() >= MAX_SCHEMAS:
+            raise TooManySchemas(f"{stream.name} has {MAX_SCHEMAS} schemas, which is the most.")
+        schema = EventSchema.objects.create(
+            stream=stream,
+            type=type_,
+            version=now.version + 1 if now else 1,
+            document=text,
+            compatibility=wanted,
+            created_by=caller.reference,
+        )
+        record(
+            AuditAction.SCHEMA_REGISTERED,
+            stream=(stream.pk, stream.name),
+            after={"type": type_, "version": schema.version, "compatibility": wanted},
+        )
+        transaction.on_commit(forget_schemas)
+    return schema, True
+
+
+def check_proposed(
+    *, stream: Stream, type_: str, document: Any | None, compatibility: Compatibility | None, last: int
+) -> SchemaCheck:
+    """Say what would come of a schema, and of the latest version if none is proposed; nothing is changed.
+
+    Args:
+        last: how many of the newest events are looked at, of all types together.
+
+    Raises:
+        InvalidSchema
+        SchemaNotFound: none was proposed, and there is none.
+    """
+    latest = stream.schemas.filter(type=type_).order_by("-version").first()
+    wanted = _wanted(compatibility, latest)
+    breaks: list[Break] = []
+    if document is None:
+        latest = find_schema(stream, type_)
+        document = json.loads(latest.document)
+    else:
+        check_schema(document)
+        breaks = compare(json.loads(latest.document), document, wanted) if latest else []
+    validator = Validator(document, version=latest.version if latest else 1)
+    checked, invalid = 0, 0
+    misfits: list[Misfit] = []
+    for event in _newest(stream, type_, last):
+        checked += 1
+        payload = bytes(event.payload)
+        if validator.accepts(payload):
+            continue
+        invalid += 1
+        if len(misfits) < MAX_FAULTS:
+            misfits.append(Misfit(event, validator.find_faults(payload, pointer="/payload", limit=5)))
+    return SchemaCheck(
+        ignored=find_ignored(document),
+        compatibility=wanted,
+        compared_with=latest.version if latest else None,
+        breaks=breaks,
+        checked_count=checked,
+        invalid_count=invalid,
+        misfits=misfits,
+    )
+
+
+def propose_schema(*, stream: Stream, type_: str, last: int) -> tuple[dict[str, Any], int]:
+    """Return a schema that takes the newest events of a type, and how many those are.
+
+    Raises:
+        NothingToInferFrom
+    """
+    payloads = [msgspec.json.decode(event.payload, strict=False) for event in _newest(stream, type_, last)]
+    if not payloads:
+        raise NothingToInferFrom(f"Among the last {last} events of {stream.name} none has the type {type_}.")
+    return infer_schema(payloads), len(payloads)
+
+
+def _wanted(compatibility: Compatibility | None, latest: EventSchema | None) -> Compatibility:
+    return compatibility or Compatibility(latest.compatibility if latest else Compatibility.FORWARD)
+
+
+def _require_compatible(latest: EventSchema, document: Any, wanted: Compatibility) -> None:
+    breaks = compare(json.loads(latest.document), document, wanted)
+    if breaks:
+        raise IncompatibleSchema([EventFault(each.pointer, each.breaks, each.detail) for each in breaks])
+
+
+def _newest(stream: Stream, type_: str, last: int) -> Iterator[StoredEvent]:
+    """The events of a type among the last ones of each partition, newest first, without those that were erased."""
+    info = info_of(stream)
+    each = -(-min(last, MAX_CHECKED_EVENTS) // len(info.partitions))
+    bounds = get_log().bounds(info.partitions)
+    for partition in info.partitions:
+        after = max(0, bounds[partition.id].head_offset - each)
+        events: list[bytes] = []
+        while True:
+            read = get_log().read(partition, after=after, max_events=each, max_bytes=_READ_BYTES)
+            events += read.events
+            if not read.events or len(events) >= each:
+                break
+            after = read.next_offset
+        for raw in reversed(events[-each:]):
+            event = decode_event(raw)
+            if event.type == type_ and event.erased is None:
+                yield event
