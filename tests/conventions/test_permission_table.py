@@ -15,7 +15,11 @@ other      the owner's key, with all scopes, limited to another stream
 anon       no credentials
 """
 
-from collections.abc import Callable
+import contextlib
+import functools
+import re
+from collections import ChainMap
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import jwt
@@ -207,6 +211,10 @@ class Made(dict[str, Any]):
         return self[name]
 
 
+# What a request may name, but for a name that is new and a channel of the actor's own.
+OBJECTS = ("stream", "key", "team", "friend", "session", "bulk", "rule", "channel")
+
+
 class Cast:
     """Everybody who asks; and for each request fresh objects, so that no answer depends on the ones before."""
 
@@ -214,7 +222,7 @@ class Cast:
         self.users = Made(lambda name: make_user(*ROLES[name], email=f"{name}@example.com"))
         self.clients = Made(self._client)
         self.own_channels = Made(lambda name: str(make_channel(self.users[name]).pk))
-        self._known: dict[tuple[str, bool], dict[str, str]] = {}
+        self._known: dict[tuple[str, bool], MutableMapping[str, str]] = {}
 
     def _client(self, actor: str) -> ApiClient:
         if actor in ROLES:
@@ -235,12 +243,16 @@ class Cast:
         if wanted not in self._known:
             self._known[wanted] = self.make_objects(purpose, is_hidden=wanted[1])
         objects = self._known[wanted]
-        names = objects | {"new": f"new-{actor}"}
-        return self.send(actor, method, path, body, names)
+        if method == "GET":
+            # Lists have one of each to show.
+            for name in OBJECTS:
+                _ = objects[name]
+        return self.send(actor, method, path, body, ChainMap({"new": f"new-{actor}"}, objects))
 
-    def send(self, actor: str, method: str, path: str, body: Any, names: dict[str, str]) -> Any:
+    def send(self, actor: str, method: str, path: str, body: Any, names: MutableMapping[str, str]) -> Any:
         client = self.clients[actor]
-        names = names | {"own": self.own_channels[actor] if actor in ROLES else "1"}
+        if path.startswith("/alert"):
+            names = ChainMap({"own": self.own_channels[actor] if actor in ROLES else "1"}, names)
         path = _filled(path, names)
         if method in ("GET", "DELETE", "PUT"):
             return {"GET": client.get, "DELETE": client.delete, "PUT": client.put}[method](path)
@@ -249,29 +261,36 @@ class Cast:
     def victim_key(self, user: str) -> str:
         return create_api_key(user=self.users[user], name="victim", scopes=[Right.CONSUME]).key.key_id
 
-    def make_objects(self, purpose: str, *, is_hidden: bool) -> dict[str, str]:
+    def make_objects(self, purpose: str, *, is_hidden: bool) -> MutableMapping[str, str]:
+        """What hangs on the stream is made with it, all else when a request names it."""
         owner, visibility = self.users["owner"], "restricted" if is_hidden else "internal"
-        stream = make_stream(f"orders-{purpose}-{visibility}", owner=owner, visibility=visibility)
+        apart: dict[str, Callable[[], str]] = {
+            "key": lambda: self.victim_key("owner"),
+            "team": lambda: make_team(f"team-{purpose}-{visibility}", self.users["friend"]).name,
+            "friend": lambda: self.users["friend"].email,
+            "session": lambda: str(claims_of(make_token(owner))["session"]),
+            "bulk": lambda: str(make_bulk_action(owner).pk),
+            "rule": lambda: str(make_rule(owner, "lag").pk),
+            "channel": lambda: str(make_channel(owner).pk),
+        }
+        on_stream = functools.cache(lambda: self.make_on_stream(f"orders-{purpose}-{visibility}", visibility))
+        return Made(lambda name: apart[name]() if name in apart else on_stream()[name])
+
+    def make_on_stream(self, name: str, visibility: str) -> dict[str, str]:
+        owner, _friend, helper = (self.users[each] for each in ("owner", "friend", "helper"))
+        stream = make_stream(name, owner=owner, visibility=visibility)
         group = make_group(stream, "billing", owner=self.users["maker"])
         assert self.clients["owner"].post("/events", {"stream": stream.name, "payload": 1}).status_code == 202
         stream.schemas.create(type="event", version=1, document="true", compatibility="none", created_by="user:1")
-        friend, helper = self.users["friend"], self.users["helper"]
         leasing = make_group(stream, "shipping", mode="lease", owner=self.users["maker"])
         return {
             "stream": stream.name,
             "group": group.name,
-            "key": self.victim_key("owner"),
             "grant": str(stream.grants.create(user=helper, rights=["consume"]).pk),
             "group_grant": str(group.grants.create(user=helper, rights=["use"]).pk),
-            "team": make_team(f"team-{purpose}-{visibility}", friend).name,
-            "friend": friend.email,
-            "session": str(claims_of(make_token(owner))["session"]),
             "leasing": leasing.name,
             "delivery": str(make_waiting_delivery(leasing)),
             "letter": str(make_dead_letter(leasing).pk),
-            "bulk": str(make_bulk_action(owner).pk),
-            "rule": str(make_rule(owner, "lag").pk),
-            "channel": str(make_channel(owner).pk),
         }
 
 
@@ -282,14 +301,15 @@ def make_waiting_delivery(group: ConsumerGroup) -> int:
     return delivery.id
 
 
-def _filled(value: Any, names: dict[str, str]) -> Any:
+def _filled(value: Any, names: MutableMapping[str, str]) -> Any:
     if isinstance(value, dict):
         return {key: _filled(item, names) for key, item in value.items()}
     if isinstance(value, list):
         return [_filled(item, names) for item in value]
     if isinstance(value, str):
-        for name, text in names.items():
-            value = value.replace(f"{{{name}}}", text)
+        for name in re.findall(r"{(\w+)}", value):
+            with contextlib.suppress(KeyError):
+                value = value.replace(f"{{{name}}}", names[name])
         return int(value[1:]) if value.startswith("#") else value
     return value
 

@@ -103,8 +103,8 @@ class SharedCast(Cast):
             return ApiClient(key=make_key(self.sharers["keeper"], Right.PRODUCE))
         return ApiClient(token=make_token(self.sharers[actor])) if actor in self.sharers else super()._client(actor)
 
-    def make_objects(self, purpose: str, *, is_hidden: bool) -> dict[str, str]:
-        objects = super().make_objects(purpose, is_hidden=is_hidden)
+    def make_on_stream(self, name: str, visibility: str) -> dict[str, str]:
+        objects = super().make_on_stream(name, visibility)
         stream = Stream.objects.get(name=objects["stream"])
         owners = make_team(None, self.sharers["colleague"])
         Stream.objects.filter(pk=stream.pk).update(visibility=Visibility.RESTRICTED, owner=None, owner_team=owners)
