@@ -2,7 +2,8 @@
 
 import re
 from functools import lru_cache
-from unicodedata import normalize
+
+from streams.folding import fold
 
 _SHORT_ESCAPES = {'\\"': '"', "\\/": "/", "\\n": "\n", "\\t": "\t", "\\r": "\r", "\\b": "\b", "\\f": "\f"}
 _NEEDS_ESCAPE = re.compile(rb'["/\\\x00-\x1f]')
@@ -14,16 +15,6 @@ _BACKSLASH = "\udfff"
 def needle_of(text: str) -> bytes:
     """Return a text to look for, folded, as UTF-8."""
     return fold(text).encode()
-
-
-def fold(text: str) -> str:
-    """Return a text as all that differ from it in capitals or in Unicode's spelling alone are written.
-
-    The four letters I of Turkish are one: whoever writes `istanbul` means `İstanbul` too.
-    """
-    if text.isascii():
-        return text.lower()
-    return normalize("NFC", normalize("NFC", text).casefold().replace("i\u0307", "i").replace("ı", "i"))
 
 
 def cannot_hold(json: bytes, needle: bytes) -> bool:
