@@ -40,6 +40,7 @@ class AuditAction(StrEnum):
     DEAD_LETTERS_REDRIVEN = "dead_letters.redriven"
     DEAD_LETTERS_RESOLVED = "dead_letters.resolved"
     DEAD_LETTERS_DISCARDED = "dead_letters.discarded"
+    BULK_ACTION_CANCELLED = "bulk_action.cancelled"
     ALERT_CHANNEL_CREATED = "alert_channel.created"
     ALERT_CHANNEL_CHANGED = "alert_channel.changed"
     ALERT_CHANNEL_DELETED = "alert_channel.deleted"

@@ -52,6 +52,13 @@ PURGE_STEP_ROWS: Final = 10_000
 # --- bulk redrive and discard ---
 BULK_INLINE_DEAD_LETTERS: Final = 200
 BULK_STEP_DEAD_LETTERS: Final = 200
+# Where a text is looked for, a step looks at so many at most; what has it may be rare.
+BULK_STEP_LOOKED_AT: Final = 2_000
+# A step a second: without a rate, too, no more go.
+MAX_BULK_PER_SECOND: Final = BULK_STEP_DEAD_LETTERS
+# One look for a text goes through so many; what is counted on a page is counted up to there.
+SEARCH_DEAD_LETTERS: Final = 10_000
+MAX_SEARCH_CHARACTERS: Final = 200
 # Named one by one in a request or on an admin page; more are named by a filter.
 MAX_BULK_IDS: Final = 1_000
 

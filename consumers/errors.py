@@ -200,9 +200,9 @@ class EventErased(DomainError):
 
 
 class BulkActionNotFound(DomainError):
-    """There is no bulk redrive or discard with this id, or somebody else asked for it.
+    """There is no bulk redrive or discard with this id, or somebody else asked for it and you do not manage its groups.
 
-    Use the id that the bulk request was answered with.
+    Use the id that the bulk request was answered with, or look for it: `GET /dead-letters/bulk-actions`.
     """
 
     code = "bulk_action_not_found"
@@ -210,3 +210,13 @@ class BulkActionNotFound(DomainError):
 
     def __init__(self) -> None:
         super().__init__("There is no such bulk action, or you may not see it.")
+
+
+class BulkActionFinished(DomainError):
+    """The bulk redrive or discard had come to its end before it could be cancelled. Nothing was changed.
+
+    Look at what it did: `GET /dead-letters/bulk-actions/{id}`.
+    """
+
+    code = "bulk_action_finished"
+    title = "Bulk action is finished"

@@ -121,3 +121,11 @@ class RedriveOutcome(StrEnum):
     DEAD_AGAIN = "dead_again"
     # A seek went back behind the event: it is handed out again with all the others.
     SUPERSEDED = "superseded"
+
+
+class BulkStatus(StrEnum):
+    """Where a redrive or discard of many dead letters stands."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"

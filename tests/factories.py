@@ -93,8 +93,10 @@ def make_dead_letter(group: ConsumerGroup, offset: int = 1, *, partition: int = 
     return DeadLetter.objects.create(group=group, partition=place, offset=offset, **{**defaults, **fields})
 
 
-def make_bulk_action(user: User) -> BulkAction:
+def make_bulk_action(user: User, *groups: ConsumerGroup) -> BulkAction:
+    """One that has come to its end."""
     return BulkAction.objects.create(
+        group_ids=[group.pk for group in groups],
         kind="discard",
         requested_by=user.as_caller().reference,
         total_count=0,

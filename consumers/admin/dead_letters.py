@@ -10,8 +10,9 @@ from django.template.response import TemplateResponse
 
 from accounts.models import User
 from consumers.admin.read_only import ReadOnlyAdmin
-from consumers.conf import MAX_BULK_IDS, MAX_NOTE_CHARACTERS
-from consumers.dead_letter_queries import DeadLetterFilter, list_managed_groups
+from consumers.conf import MAX_BULK_IDS, MAX_NOTE_CHARACTERS, MAX_SEARCH_CHARACTERS, SEARCH_DEAD_LETTERS
+from consumers.dead_letter_queries import list_managed_groups
+from consumers.dead_letter_search import DeadLetterFilter, look_through
 from consumers.models import BulkKind, DeadLetter, DeadLetterAttempt, Redrive
 from consumers.services.dead_letters.bulk import preview_bulk_action, start_bulk_action
 
@@ -74,6 +75,21 @@ class DeadLetterAdmin(ReadOnlyAdmin):
         return (
             found if request.resolver_match and "object_id" in request.resolver_match.kwargs else found.defer("event")
         )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[DeadLetter], search_term: str
+    ) -> tuple[QuerySet[DeadLetter], bool]:
+        """Also those that have the text in their error, or their event's type, id or key: of the newest."""
+        found, may_have_duplicates = super().get_search_results(request, queryset, search_term)
+        text = search_term.strip()[:MAX_SEARCH_CHARACTERS]
+        if text:
+            letters, wanted = queryset.order_by("-pk"), DeadLetterFilter(text=text)
+            look = look_through(letters, wanted, most_found=MAX_BULK_IDS, most_looked_at=SEARCH_DEAD_LETTERS)
+            found |= queryset.filter(pk__in=look.ids)
+            if not look.is_end:
+                told = f"For the text, the newest {look.looked_at} were looked at."
+                self.message_user(request, told, messages.WARNING)
+        return found, may_have_duplicates
 
     @admin.display(description="stream")
     def stream(self, dead_letter: DeadLetter) -> str:

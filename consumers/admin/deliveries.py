@@ -40,6 +40,18 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
 @admin.register(BulkAction)
 class BulkActionAdmin(ReadOnlyAdmin):
-    list_display = ("id", "kind", "requested_by", "total_count", "done_count", "created_at", "finished_at", "note")
+    list_display = (
+        "id",
+        "kind",
+        "status",
+        "requested_by",
+        "total_count",
+        "done_count",
+        "per_second",
+        "created_at",
+        "finished_at",
+        "cancelled_by",
+        "note",
+    )
     list_filter = ("kind",)
     ordering = ("-id",)

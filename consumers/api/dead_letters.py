@@ -1,8 +1,10 @@
 """`/dead-letters`: what groups gave up on, and what to do about one of them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
+from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import serializers
@@ -25,7 +27,14 @@ from consumers.bodies.dead_letters import (
     split_copy,
     split_payload,
 )
-from consumers.dead_letter_queries import get_dead_letter, get_editable_dead_letter, list_dead_letters
+from consumers.conf import SEARCH_DEAD_LETTERS
+from consumers.dead_letter_queries import (
+    get_dead_letter,
+    get_editable_dead_letter,
+    list_dead_letters_of,
+    list_groups_for_dead_letters,
+)
+from consumers.dead_letter_search import DeadLetterFilter, look_through
 from consumers.models import DeadLetter
 from consumers.queries import require_group
 from consumers.services.dead_letters.close import discard_dead_letter, resolve_dead_letter
@@ -35,7 +44,7 @@ from consumers.states import DeadLetterStatus, ExhaustedReason
 from streams.api.schemas import EventSerializer
 from streams.lookup import require_stream
 
-FILTERS = ("stream", "group", "status", "reason", "since", "until", "type", "fingerprint")
+FILTERS = ("stream", "group", "status", "reason", "since", "until", "type", "fingerprint", "text")
 _PARAMETERS = [
     OpenApiParameter("stream", OpenApiTypes.STR),
     OpenApiParameter("group", OpenApiTypes.STR),
@@ -45,6 +54,12 @@ _PARAMETERS = [
     OpenApiParameter("until", OpenApiTypes.DATETIME, description="Became a dead letter before."),
     OpenApiParameter("type", OpenApiTypes.STR, description="The event's type."),
     OpenApiParameter("fingerprint", OpenApiTypes.STR, description="The error's fingerprint."),
+    OpenApiParameter(
+        "text",
+        OpenApiTypes.STR,
+        description="Occurs in the last error, or in the event's type, id or key; capitals do not matter. A page looks "
+        "at 10,000 dead letters at most: it may be short, or empty, and still have a `next`.",
+    ),
 ]
 RedriveRequestSerializer = inline_serializer(
     "RedriveRequest",
@@ -89,7 +104,9 @@ class DeadLettersViewSet(StrictViewSet):
     def list(self, request: Request) -> Response:
         """List dead letters, the newest first, without their events."""
         wanted = read_filter({name: value for name, value in self.query.items() if name in FILTERS})
-        page = self.paginate_queryset(list_dead_letters(caller_of(request), wanted))
+        groups = list(list_groups_for_dead_letters(caller_of(request), wanted))
+        look = _looking_for(wanted)
+        page = self.paginator.paginate_looking(list_dead_letters_of(groups), look, self)  # type: ignore[union-attr]
         return self.get_paginated_response(DeadLetterSerializer(page, many=True).data)
 
     @extend_schema(operation_id="get_dead_letter", responses={200: DeadLetterDetailSerializer})
@@ -186,6 +203,18 @@ class ReportView(StrictView):
             **report,
         )
         return Response(_summary(dead_letter), status=201 if is_new else 200)
+
+
+Remaining = QuerySet[DeadLetter]
+
+
+def _looking_for(wanted: DeadLetterFilter) -> Callable[[Remaining, int], tuple[list[DeadLetter], list[int] | None]]:
+    def look(remaining: Remaining, limit: int) -> tuple[list[DeadLetter], list[int] | None]:
+        found = look_through(remaining, wanted, most_found=limit, most_looked_at=SEARCH_DEAD_LETTERS)
+        rows = remaining.filter(pk__in=found.ids)
+        return list(rows), None if found.is_end or found.reached is None else [found.reached]
+
+    return look
 
 
 def _managed(request: Request, dead_letter_id: str) -> DeadLetter:

@@ -4,7 +4,7 @@ import msgspec
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
-from consumers.states import DeadLetterStatus, DeliveryState, ExhaustedReason, Outcome, RedriveOutcome
+from consumers.states import BulkStatus, DeadLetterStatus, DeliveryState, ExhaustedReason, Outcome, RedriveOutcome
 from streams.api.schemas import EventSerializer
 
 
@@ -146,6 +146,9 @@ class SeekResultSerializer(serializers.Serializer):
 
 class BulkPreviewSerializer(serializers.Serializer):
     count = serializers.IntegerField()
+    is_exact = serializers.BooleanField(
+        help_text="false: of those that have the text only the newest were counted, and there may be more."
+    )
     first_id = serializers.IntegerField(allow_null=True)
     last_id = serializers.IntegerField(allow_null=True)
     first_at = serializers.DateTimeField(allow_null=True)
@@ -158,10 +161,15 @@ class BulkActionSerializer(serializers.Serializer):
     filter = serializers.DictField()
     note = serializers.CharField()
     requested_by = serializers.CharField()
-    total_count = serializers.IntegerField()
+    status = serializers.ChoiceField(choices=[status.value for status in BulkStatus])
+    per_second = serializers.IntegerField(allow_null=True)
+    total_count = serializers.IntegerField(help_text="As counted when it was asked for.")
+    is_total_exact = serializers.BooleanField(help_text="false: there may be more; see `is_exact` of the dry run.")
     done_count = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)
+    cancelled_at = serializers.DateTimeField(allow_null=True)
+    cancelled_by = serializers.CharField()
 
 
 class HistorySerializer(serializers.Serializer):

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from consumers.api.bulk import BulkActionView, BulkDiscardView, BulkRedriveView
+from consumers.api.bulk import BulkActionsViewSet, BulkDiscardView, BulkRedriveView, CancelBulkActionView
 from consumers.api.dead_letters import DeadLettersViewSet, DiscardView, RedriveView, ReportView, ResolveView
 from consumers.api.deliveries import DeliveriesViewSet, ReleaseDeliveryView, RetryNowView
 from consumers.api.erasure import EraseView
@@ -59,7 +59,17 @@ urlpatterns = [
     path("dead-letters", DeadLettersViewSet.as_view({"get": "list"}), name="dead-letters"),
     path("dead-letters/redrive", BulkRedriveView.as_view(), name="redrive-dead-letters"),
     path("dead-letters/discard", BulkDiscardView.as_view(), name="discard-dead-letters"),
-    path("dead-letters/bulk-actions/<str:action_id>", BulkActionView.as_view(), name="bulk-action"),
+    path("dead-letters/bulk-actions", BulkActionsViewSet.as_view({"get": "list"}), name="bulk-actions"),
+    path(
+        "dead-letters/bulk-actions/<str:action_id>",
+        BulkActionsViewSet.as_view({"get": "retrieve"}),
+        name="bulk-action",
+    ),
+    path(
+        "dead-letters/bulk-actions/<str:action_id>/cancel",
+        CancelBulkActionView.as_view(),
+        name="cancel-bulk-action",
+    ),
     path("dead-letters/<str:dead_letter_id>", DeadLettersViewSet.as_view({"get": "retrieve"}), name="dead-letter"),
     path("dead-letters/<str:dead_letter_id>/redrive", RedriveView.as_view(), name="redrive-dead-letter"),
     path("dead-letters/<str:dead_letter_id>/discard", DiscardView.as_view(), name="discard-dead-letter"),

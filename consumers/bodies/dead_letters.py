@@ -1,6 +1,8 @@
 """Which dead letters are meant, and what is said with what is done to them."""
 
-from typing import Any
+from typing import Any, NamedTuple
+
+from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from accounts.http.fields import (
     StrictBooleanField,
@@ -11,8 +13,8 @@ from accounts.http.fields import (
     StrictListField,
     StrictSerializer,
 )
-from consumers.conf import MAX_BULK_IDS, MAX_NOTE_CHARACTERS
-from consumers.dead_letter_queries import DeadLetterFilter
+from consumers.conf import MAX_BULK_IDS, MAX_BULK_PER_SECOND, MAX_NOTE_CHARACTERS, MAX_SEARCH_CHARACTERS
+from consumers.dead_letter_search import DeadLetterFilter
 from consumers.states import DeadLetterStatus, ExhaustedReason
 from streams.conf import MAX_OFFSET, MAX_PARTITIONS, MAX_TYPE_CHARACTERS
 
@@ -26,6 +28,16 @@ class DeadLetterFilterSerializer(StrictSerializer):
     until = StrictDateTimeField(required=False)
     type = StrictCharField(required=False, max_length=MAX_TYPE_CHARACTERS)
     fingerprint = StrictCharField(required=False, max_length=16)
+    text = StrictCharField(
+        required=False,
+        max_length=MAX_SEARCH_CHARACTERS,
+        help_text="Occurs in the last error, or in the event's type, id or key; capitals do not matter.",
+    )
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        if "since" in given and "until" in given and given["until"] <= given["since"]:
+            raise ValidationError({"until": [ErrorDetail("Must be later than `since`.", code="out_of_range")]})
+        return given
 
     def as_filter(self) -> DeadLetterFilter:
         return DeadLetterFilter(**self.validated_data)
@@ -61,7 +73,33 @@ class BulkFilterSerializer(DeadLetterFilterSerializer):
     )
 
 
-class BulkSerializer(NoteSerializer):
+class BulkOptionsSerializer(NoteSerializer):
+    per_second = StrictIntegerField(
+        low=1,
+        high=MAX_BULK_PER_SECOND,
+        required=False,
+        help_text="How many may go in a second, at most. Without it: as fast as the worker goes on.",
+    )
+
+
+class BulkOptions(NamedTuple):
+    """What is said with a bulk action; `per_second` is None where no rate is given."""
+
+    note: str
+    per_second: int | None
+
+
+def read_bulk_options(given: Any) -> BulkOptions:
+    """Return what a form says with a bulk action.
+
+    Raises:
+        ValidationError
+    """
+    options = BulkOptionsSerializer.checked(given).validated_data
+    return BulkOptions(options["note"], options.get("per_second"))
+
+
+class BulkSerializer(BulkOptionsSerializer):
     filter = BulkFilterSerializer()
     dry_run = StrictBooleanField(default=False)
 

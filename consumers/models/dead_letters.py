@@ -6,7 +6,7 @@ from django.db.models import Q
 from accounts.request_ids import MAX_REQUEST_ID_CHARACTERS
 from consumers.conf import MAX_CONSUMER_CHARACTERS, MAX_NOTE_CHARACTERS
 from consumers.models.groups import ConsumerGroup
-from consumers.states import DeadLetterStatus, ExhaustedReason, Outcome, RedriveOutcome
+from consumers.states import BulkStatus, DeadLetterStatus, ExhaustedReason, Outcome, RedriveOutcome
 from streams.conf import MAX_ID_CHARACTERS, MAX_KEY_BYTES, MAX_TYPE_CHARACTERS
 from streams.models import Partition
 
@@ -104,7 +104,7 @@ class BulkAction(models.Model):
     """A redrive or discard of many dead letters: what was asked, by whom, and how far it has come.
 
     It is done in bounded steps; each commits its dead letters together with `last_id`, so that one that
-    was killed goes on where it stopped.
+    was killed goes on where it stopped. One that was cancelled is finished: what was done of it stays done.
     """
 
     kind = models.CharField(max_length=7, choices=BulkKind)
@@ -116,20 +116,45 @@ class BulkAction(models.Model):
     # Whoever does a step logs under the id of the request that asked for it.
     request_id = models.CharField(max_length=MAX_REQUEST_ID_CHARACTERS, blank=True, default="", db_default="")
     total_count = models.PositiveIntegerField()
+    # A text was looked for, and there was more to look at than one request does: there may be more than were counted.
+    is_total_exact = models.BooleanField(default=True, db_default=True)
     done_count = models.PositiveIntegerField(default=0)
+    # How many may go in a second, and when the next one may; null: as fast as steps follow each other.
+    per_second = models.PositiveSmallIntegerField(null=True)
+    next_at = models.DateTimeField(null=True)
     # Nothing that became a dead letter later is touched.
     max_id = models.BigIntegerField()
     last_id = models.BigIntegerField(default=0)
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
+    cancelled_at = models.DateTimeField(null=True)
+    cancelled_by = models.CharField(max_length=64, blank=True, default="", db_default="")
 
     class Meta:
         verbose_name = "bulk action"
         ordering = ("-id",)
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(cancelled_at__isnull=True) | Q(finished_at__isnull=False),
+                name="bulkaction_is_finished_once_cancelled",
+            ),
+            # Without a time it would never go on, or go on at no rate.
+            models.CheckConstraint(
+                condition=Q(per_second__isnull=True, next_at__isnull=True)
+                | Q(per_second__isnull=False, per_second__gte=1, next_at__isnull=False),
+                name="bulkaction_has_a_next_time_exactly_with_a_rate",
+            ),
+        )
         indexes = (models.Index(fields=["id"], condition=Q(finished_at__isnull=True), name="bulkaction_unfinished"),)
 
     def __str__(self) -> str:
         return f"{self.kind} {self.done_count}/{self.total_count}"
+
+    @property
+    def status(self) -> BulkStatus:
+        if self.cancelled_at is not None:
+            return BulkStatus.CANCELLED
+        return BulkStatus.RUNNING if self.finished_at is None else BulkStatus.FINISHED
 
 
 class Redrive(models.Model):

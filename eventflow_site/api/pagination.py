@@ -4,6 +4,7 @@ A view names its order as `keyset`, e.g. `("-created_at", "id")`; the last field
 cursor holds the last row's values, signed, so that nobody can put anything else there.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -19,27 +20,42 @@ from accounts.http.parameters import integer_parameter
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 250
 _SALT = "eventflow.cursor"
+Looking = Callable[[Any, int], tuple[list[Any], list[Any] | None]]
 
 
 class KeysetPagination(BasePagination):
     """Pages over an ordered QuerySet by where the last page ended."""
 
     parameters = ("cursor", "limit")
+    next: str | None = None
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        limit, remaining = self._begin(queryset, view)
+        rows = list(remaining[: limit + 1])
+        more = len(rows) > limit
+        rows = rows[:limit]
+        self.next = _dump([_attribute(rows[-1], field) for field in view.keyset], view) if more else None
+        return rows
+
+    def paginate_looking(self, queryset: Any, look: Looking, view: Any) -> list[Any]:
+        """Return a page of what has to be looked for: it may be short, or empty, and still have a next one.
+
+        Args:
+            look: takes what is left of the ordered queryset and how many rows the page may have; returns its rows, and
+                the values of the keyset behind which to look further, or None at the end.
+        """
+        limit, remaining = self._begin(queryset, view)
+        rows, reached = look(remaining, limit)
+        self.next = _dump(reached, view) if reached is not None else None
+        return rows
+
+    def _begin(self, queryset: Any, view: Any) -> tuple[int, Any]:
         query = view.query
         limit = integer_parameter(query, "limit", default=DEFAULT_LIMIT, low=1, high=MAX_LIMIT)
         fields: tuple[str, ...] = view.keyset
-        # The cursor belongs to one list: it means nothing elsewhere.
-        salt = f"{_SALT}:{type(view).__name__}"
         if "cursor" in query:
-            queryset = queryset.filter(_after(fields, _load(str(query["cursor"]), len(fields), salt)))
-        rows = list(queryset.order_by(*fields)[: limit + 1])
-        self.next: str | None = None
-        if len(rows) > limit:
-            rows.pop()
-            self.next = signing.dumps([_dump_value(_attribute(rows[-1], field)) for field in fields], salt=salt)
-        return rows
+            queryset = queryset.filter(_after(fields, _load(str(query["cursor"]), len(fields), _salt(view))))
+        return limit, queryset.order_by(*fields)
 
     def get_paginated_response(self, data: Any) -> Response:
         return Response({"data": data, "next": self.next})
@@ -67,6 +83,15 @@ class KeysetPagination(BasePagination):
                 "schema": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
             },
         ]
+
+
+def _salt(view: Any) -> str:
+    # The cursor belongs to one list: it means nothing elsewhere.
+    return f"{_SALT}:{type(view).__name__}"
+
+
+def _dump(values: list[Any], view: Any) -> str:
+    return signing.dumps([_dump_value(value) for value in values], salt=_salt(view))
 
 
 def _after(fields: tuple[str, ...], values: list[Any]) -> Q:

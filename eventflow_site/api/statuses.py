@@ -97,6 +97,7 @@ STATUS_OF: dict[type[DomainError], int] = {
     consumers.DeadLetterWithoutEvent: 410,
     consumers.EventErased: 409,
     consumers.BulkActionNotFound: 404,
+    consumers.BulkActionFinished: 409,
     # simulations
     observability.InvalidTemplate: 422,
     observability.SimulationNotFound: 404,

@@ -37,10 +37,17 @@ def listing_of(
         cursor: the parameter that says where a page begins; a second list beside the first has one of its own.
     """
     rows = fetched[:size]
-    next_url = _url(request, cursor, str(key(rows[-1]))) if len(fetched) > size else ""
+    go_on = key(rows[-1]) if len(fetched) > size else None
+    return listing_from(request, rows, go_on=go_on, filters=filters, cursor=cursor)
+
+
+def listing_from(
+    request: HttpRequest, rows: Sequence[Row], *, go_on: Any, filters: Sequence[str] = (), cursor: str = CURSOR
+) -> Listing[Row]:
+    """Return a page of which it is known where the next one begins: behind the key `go_on`, None at the end."""
     return Listing(
         rows=rows,
-        next_url=next_url,
+        next_url=_url(request, cursor, str(go_on)) if go_on is not None else "",
         first_url=_url(request, cursor, None),
         is_later=cursor in request.GET,
         is_filtered=any(request.GET.get(name) for name in filters),

@@ -41,6 +41,7 @@ FOR_CONSUMERS = [
     "/streams/orders/consumer-groups/warehouse/consume",
     "/streams/orders/consumer-groups/warehouse/settings",
     "/dead-letters?stream=orders&group=billing",
+    "/dead-letters?text=order&since=2020-01-01T00:00",
     "/dead-letters/{letter}",
     "/dead-letters/{letter}/discard",
     "/dead-letters/redrive?stream=orders",

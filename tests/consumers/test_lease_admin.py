@@ -4,10 +4,11 @@ import pytest
 from django.test import Client
 
 from accounts.roles import Role
+from consumers.admin import dead_letters
 from consumers.models import BulkAction, ConsumerGroup, DeadLetter, Delivery
 from consumers.services.reconcile import reconcile_deliveries
 from tests.consumers.leases import lease, lease_one, make_lease_group, nack, produce
-from tests.factories import make_user
+from tests.factories import make_dead_letter, make_user
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(2)>{{7*7}}\u202e'
@@ -78,6 +79,19 @@ def test_an_action_asks_with_the_count_and_then_acts_once(admin, group, action, 
     assert (first.done_count, first.note, second.total_count) == (3, "by hand", 0)
     assert sum(len(each.events) for each in lease(group).deliveries) == (3 if action == "redrive" else 0)
     assert b"None of the 3 chosen" in admin.post("/admin/consumers/deadletter/", form).content
+
+
+def test_dead_letters_are_searched_by_text_and_it_is_said_how_far(admin, group, monkeypatch):
+    make_dead_letter(group, 40, last_error="no Çelik")
+    make_dead_letter(group, 41, last_error="else")
+    found = admin.get("/admin/consumers/deadletter/", {"q": "çELIK"})
+    assert list(found.context["cl"].result_list.values_list("offset", flat=True)) == [40]
+    assert b"were looked at" not in found.content
+
+    monkeypatch.setattr(dead_letters, "SEARCH_DEAD_LETTERS", 1)
+    found = admin.get("/admin/consumers/deadletter/", {"q": "çELIK"})
+    assert list(found.context["cl"].result_list) == []
+    assert b"the newest 1 were looked at" in found.content
 
 
 def test_a_group_is_paused_resumed_and_deleted_through_the_rules(admin, group):

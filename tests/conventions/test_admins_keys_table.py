@@ -88,7 +88,9 @@ nar pla roo
 404 403 200  POST /dead-letters/{letter}/resolve
 200 403 200  POST /dead-letters/redrive
 200 403 200  POST /dead-letters/discard
+200 200 200  GET /dead-letters/bulk-actions
 404 404 200  GET /dead-letters/bulk-actions/{bulk}
+404 404 409  POST /dead-letters/bulk-actions/{bulk}/cancel
 403 403 403  GET /alerts
 403 403 403  GET /alert-rules
 403 403 403  POST /alert-rules

@@ -34,7 +34,7 @@ def test_a_foreign_object_answers_as_a_missing_one(row):
     stream = make_stream("foreign-1", owner=cast.users["owner"], visibility="restricted")
     make_group(stream, "billing")
     leasing = make_group(stream, "shipping", mode="lease")
-    bulk_action = make_bulk_action(cast.users["owner"])
+    bulk_action = make_bulk_action(cast.users["owner"], leasing)
     foreign |= {"leasing": leasing.name, "letter": str(make_dead_letter(leasing).pk), "bulk": str(bulk_action.pk)}
     missing |= {"leasing": leasing.name, "letter": "999999999999", "bulk": "999999999999"}
     assert cast.clients["owner"].post("/events", {"stream": "foreign-1", "payload": 1}).status_code == 202

@@ -155,7 +155,11 @@ TABLE: list[tuple[str, Any, str]] = [
     ("POST /dead-letters/{letter}/resolve", {}, "         200 200 200 200 403 404 404 403 403 403 403 404 401"),
     ("POST /dead-letters/redrive", BULK, "                200 200 200 200 403 200 200 403 403 403 403 200 401"),
     ("POST /dead-letters/discard", BULK, "                200 200 200 200 403 200 200 403 403 403 403 200 401"),
-    ("GET /dead-letters/bulk-actions/{bulk}", None, "     200 200 404 404 404 404 404 403 403 404 403 404 401"),
+    ("GET /dead-letters/bulk-actions", None, "            200 200 200 200 200 200 200 403 403 200 403 200 401"),
+    # The stream's owner asked for it; whoever made the groups manages them all.
+    ("GET /dead-letters/bulk-actions/{bulk}", None, "     200 200 200 200 404 404 404 403 403 404 403 404 401"),
+    # It is finished.
+    ("POST /dead-letters/bulk-actions/{bulk}/cancel", None, "409 409 409 409 404 404 404 403 403 404 403 404 401"),
     # Alerts outlive the credential that asks for them: people make them.
     ("GET /alerts", None, "                               200 200 200 403 200 200 200 403 403 403 403 403 401"),
     ("GET /alert-rules", None, "                          200 200 200 403 200 200 200 403 403 403 403 403 401"),
@@ -269,7 +273,6 @@ class Cast:
             "team": lambda: make_team(f"team-{purpose}-{visibility}", self.users["friend"]).name,
             "friend": lambda: self.users["friend"].email,
             "session": lambda: str(claims_of(make_token(owner))["session"]),
-            "bulk": lambda: str(make_bulk_action(owner).pk),
             "rule": lambda: str(make_rule(owner, "lag").pk),
             "channel": lambda: str(make_channel(owner).pk),
         }
@@ -291,6 +294,7 @@ class Cast:
             "leasing": leasing.name,
             "delivery": str(make_waiting_delivery(leasing)),
             "letter": str(make_dead_letter(leasing).pk),
+            "bulk": str(make_bulk_action(owner, group, leasing).pk),
         }
 
 

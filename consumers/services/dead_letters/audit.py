@@ -44,6 +44,26 @@ def record_bulk_action(action: BulkAction, groups: Sequence[ConsumerGroup]) -> N
             "bulk_action": action.pk,
             "filter": action.filter,
             "note": action.note,
+            "per_second": action.per_second,
             "groups": [f"{group.stream.name}/{group.name}" for group in groups[:MAX_IDS]],
+        },
+    )
+
+
+def record_cancellation(action: BulkAction) -> None:
+    """Record that somebody cancelled what was asked for, and how far it had come."""
+    one = None
+    if len(action.group_ids) == 1:
+        # It may have been deleted meanwhile.
+        one = ConsumerGroup.objects.select_related("stream").filter(pk__in=action.group_ids).first()
+    record(
+        AuditAction.BULK_ACTION_CANCELLED,
+        stream=(one.stream_id, one.stream.name) if one else None,
+        group=(one.pk, one.name) if one else None,
+        target=f"bulk {action.kind} {action.pk}",
+        after={
+            "requested_by": action.requested_by,
+            "done_count": action.done_count,
+            "total_count": action.total_count,
         },
     )

@@ -1,20 +1,19 @@
 """What the pages about dead letters show, as plain values."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
-from django.db.models import Count, Max, QuerySet
 
 from accounts.caller import Caller
-from accounts.models import ApiKey, User
 from consumers.access import GroupRight, may_edit_payloads
-from consumers.dead_letter_queries import DeadLetterFilter, get_dead_letter, list_dead_letters
-from consumers.models import BulkAction, DeadLetter, Mode
+from consumers.dead_letter_queries import get_dead_letter
+from consumers.models import DeadLetter, Mode
 from consumers.queries import rights_on_loaded
 from consumers.services.dead_letters.selection import is_redrivable
 from consumers.states import DeadLetterStatus
+from observability.dashboard.queries.caller_names import names_of_callers
 from observability.dashboard.queries.event_view import EventView, view_event
 from streams.queries import rights_on_row
 
@@ -24,7 +23,6 @@ REASONS = {
     "terminal": "refused for good",
     "reported": "parked by its consumer",
 }
-MAX_SAMPLE_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +46,6 @@ class DeadLetterRow:
     @property
     def is_open(self) -> bool:
         return self.status == DeadLetterStatus.OPEN
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorKind:
-    """Open dead letters whose errors are the same but for numbers and ids."""
-
-    fingerprint: str
-    sample: str
-    count: int
-    last_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,35 +103,6 @@ class DeadLetterPage:
     is_lease_mode: bool
 
 
-def list_dead_letter_rows(
-    caller: Caller, wanted: DeadLetterFilter, *, before: int | None = None, limit: int
-) -> list[DeadLetterRow]:
-    """Return up to `limit` dead letters, newest first, without their events."""
-    found = list_dead_letters(caller, wanted).order_by("-pk")
-    if before is not None:
-        found = found.filter(pk__lt=before)
-    return [_row(each, may_manage=_may_manage(caller, each)) for each in found[:limit]]
-
-
-def list_error_kinds(caller: Caller, wanted: DeadLetterFilter, *, limit: int = 6) -> list[ErrorKind]:
-    """Return the commonest kinds of error among the dead letters that match."""
-    found: QuerySet[DeadLetter] = list_dead_letters(caller, wanted).select_related(None).defer(None).order_by()
-    kinds = found.values("error_fingerprint").annotate(
-        letters=Count("pk"), last_at=Max("created_at"), last_id=Max("pk")
-    )
-    rows = list(kinds.order_by("-letters", "error_fingerprint")[:limit])
-    samples = dict(DeadLetter.objects.filter(pk__in=[row["last_id"] for row in rows]).values_list("pk", "last_error"))
-    return [
-        ErrorKind(
-            fingerprint=row["error_fingerprint"],
-            sample=samples.get(row["last_id"], "")[:MAX_SAMPLE_CHARACTERS],
-            count=row["letters"],
-            last_at=row["last_at"],
-        )
-        for row in rows
-    ]
-
-
 def describe_dead_letter(caller: Caller, dead_letter_id: str) -> DeadLetterPage:
     """Return one dead letter with its event, attempts and redrives.
 
@@ -155,9 +114,9 @@ def describe_dead_letter(caller: Caller, dead_letter_id: str) -> DeadLetterPage:
     redrives = list(found.redrives.all())
     event = view_event(bytes(found.event)) if found.event is not None else None
     editor = event.edited.by if event and event.edited else ""
-    names = _names_of([found.closed_by, found.reported_by, editor, *(each.requested_by for each in redrives)])
+    names = names_of_callers([found.closed_by, found.reported_by, editor, *(each.requested_by for each in redrives)])
     return DeadLetterPage(
-        row=_row(found, may_manage=may_manage),
+        row=view_row(found, may_manage=may_manage),
         event=event,
         delivery_count=found.delivery_count,
         reported_by=names.get(found.reported_by, ""),
@@ -190,29 +149,12 @@ def describe_dead_letter(caller: Caller, dead_letter_id: str) -> DeadLetterPage:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class BulkProgress:
-    """How far a redrive or discard of many has come."""
-
-    id: int
-    kind: str
-    done_count: int
-    total_count: int
-    is_finished: bool
-
-
-def view_bulk_action(action: BulkAction) -> BulkProgress:
-    """Return a bulk action as pages show it."""
-    return BulkProgress(
-        action.pk, action.kind, action.done_count, action.total_count, is_finished=action.finished_at is not None
-    )
-
-
 def _may_manage(caller: Caller, letter: DeadLetter) -> bool:
     return GroupRight.MANAGE in rights_on_loaded(caller, letter.group)
 
 
-def _row(letter: DeadLetter, *, may_manage: bool) -> DeadLetterRow:
+def view_row(letter: DeadLetter, *, may_manage: bool) -> DeadLetterRow:
+    """Return a dead letter as lists show it."""
     return DeadLetterRow(
         id=letter.pk,
         stream=letter.group.stream.name,
@@ -228,16 +170,3 @@ def _row(letter: DeadLetter, *, may_manage: bool) -> DeadLetterRow:
         created_at=letter.created_at,
         may_manage=may_manage,
     )
-
-
-def _names_of(references: Sequence[str]) -> Mapping[str, str]:
-    """Return who `user:…` and `key:…` are, in two queries at most."""
-    user_ids = [int(each.removeprefix("user:")) for each in references if each.startswith("user:")]
-    key_ids = [each.removeprefix("key:") for each in references if each.startswith("key:")]
-    names = {each: each for each in references if each}
-    if user_ids:
-        names |= {f"user:{pk}": email for pk, email in User.objects.filter(pk__in=user_ids).values_list("pk", "email")}
-    if key_ids:
-        found = ApiKey.objects.filter(pk__in=key_ids).values_list("pk", "name")
-        names |= {f"key:{pk}": f"key “{name}”" for pk, name in found}
-    return names

@@ -16,6 +16,7 @@ EXAMPLES = {
     "key_id": "abcdefabcdef",
     "letter_id": "1",
     "delivery_id": "1",
+    "action_id": "1",
     "run_id": "1",
     "grant_id": "1",
     "session_id": "0123456789abcdef",

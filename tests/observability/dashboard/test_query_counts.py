@@ -47,6 +47,7 @@ MOST = {
     "/streams/orders/delete": 9,
     "/streams/new": 4,
     "/dead-letters": 11,
+    "/dead-letters?text=no&since=2020-01-01T00:00": 11,
     "/dead-letters/{letter}": 9,
     "/dead-letters/redrive?stream=orders": 7,
     "/alerts": 13,
