@@ -69,6 +69,8 @@ class DeadLetter(models.Model):
         indexes = (
             models.Index(fields=["group", "-id"], name="deadletter_newest_of_group"),
             models.Index(fields=["group", "-id"], condition=Q(status="open"), name="deadletter_open_of_group"),
+            # A few hours of a long time are found without passing by all that died later.
+            models.Index(fields=["group", "created_at"], condition=Q(status="open"), name="deadletter_open_by_time"),
             models.Index(fields=["group", "error_fingerprint"], name="deadletter_by_fingerprint"),
         )
 

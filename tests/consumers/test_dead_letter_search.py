@@ -3,9 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from consumers import dead_letter_search
-from consumers.dead_letter_search import DeadLetterFilter, look_through
+from consumers.dead_letter_search import DeadLetterFilter, look_through, narrow
 from consumers.models import BulkKind, DeadLetter
 from consumers.services.dead_letters import bulk
 from consumers.services.dead_letters.bulk import continue_bulk_actions, preview_bulk_action, start_bulk_action
@@ -132,3 +134,55 @@ def test_where_the_newest_do_not_have_it_the_older_ones_are_looked_for_by_the_wo
     continue_bulk_actions()
     action.refresh_from_db()
     assert (action.done_count, action.status) == (2, "finished")
+
+
+# --- what it costs ---
+
+
+@pytest.fixture
+def crowded():
+    """Two groups with 20,000 open dead letters each, one a minute."""
+    groups = [make_lease_group(), make_lease_group()]
+    with connection.cursor() as cursor:
+        for group in groups:
+            cursor.execute(
+                """
+                INSERT INTO consumers_deadletter (group_id, partition_id, "offset", round, event, event_id, event_type,
+                       event_key, reason, status, delivery_count, failure_count, last_error, error_fingerprint, reported_by,
+                       created_at, closed_by, note)
+                SELECT %s, (SELECT min(id) FROM streams_partition WHERE stream_id = %s), n, 0, repeat('x', 300)::bytea, n, 't',
+                       '', 'terminal', 'open', 1, 1, 'broken ' || n, '', '', %s::timestamptz + n * interval '1 minute', '', ''
+                  FROM generate_series(1, 20000) AS n
+                """,
+                [group.pk, group.stream_id, NOON],
+            )
+        cursor.execute("VACUUM ANALYZE consumers_deadletter")
+    return groups
+
+
+def plan_of(dead_letters, wanted: DeadLetterFilter, rows: int) -> str:
+    return narrow(dead_letters, wanted).values_list("pk", "last_error")[:rows].explain(costs=False)
+
+
+@pytest.mark.slow("makes 40,000 dead letters and vacuums them")
+def test_an_index_leads_to_the_newest_of_a_group_and_to_a_stretch_of_time(crowded):
+    letters = DeadLetter.objects.filter(group_id=crowded[0].pk).order_by("-pk")
+    newest = plan_of(letters, DeadLetterFilter(status="open"), 51)
+    assert "Index Scan using deadletter_open_of_group" in newest, newest
+    assert "Sort" not in newest, newest
+
+    hours = DeadLetterFilter(status="open", since=NOON + timedelta(hours=20), until=NOON + timedelta(hours=22))
+    for found in (letters, DeadLetter.objects.filter(group_id__in=[each.pk for each in crowded]).order_by("-pk")):
+        plan = plan_of(found, hours, 10_001)
+        assert "deadletter_open_by_time" in plan, plan
+        assert "Seq Scan" not in plan, plan
+
+
+@pytest.mark.slow("makes 40,000 dead letters and vacuums them")
+def test_a_look_asks_for_no_more_than_it_may_look_at(crowded):
+    letters = DeadLetter.objects.order_by("-pk")
+    wanted = DeadLetterFilter(status="open", text="nowhere")
+    with CaptureQueriesContext(connection) as captured:
+        found = look_through(letters, wanted, most_found=50, most_looked_at=1_000)
+    assert (found.looked_at, found.is_end, len(captured)) == (1_000, False, 1)
+    assert "LIMIT 1001" in captured[0]["sql"]
