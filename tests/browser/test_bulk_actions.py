@@ -76,6 +76,7 @@ def test_many_go_slowly_are_watched_and_stopped_by_keyboard(page, story):
     rate = dialog.get_by_label("At most a second")
     rate.fill("2")
     rate.press("Enter")
+    page.wait_for_url("**/dead-letters?status=open&text=timeout")
 
     actions = page.get_by_role("region", name="Bulk actions")
     expect(actions).to_contain_text("0 of 8")
@@ -109,6 +110,7 @@ def test_the_list_its_dialog_and_progress_are_accessible_and_fit_a_phone(page, s
     assert_fits(page)
     dialog.get_by_label("At most a second").fill("1")
     dialog.get_by_role("button", name="Discard 8").click()
+    page.wait_for_url("**/dead-letters?status=open&text=timeout")
 
     expect(page.get_by_role("region", name="Bulk actions")).to_contain_text("under way")
     for size in (SMALL_PHONE, PHONE):
