@@ -23,7 +23,7 @@ from observability.dashboard.pages.access import access_context
 from observability.dashboard.problems import problem_of
 from observability.dashboard.queries.stream_pages import describe_stream, list_largest_streams, list_stream_rows
 from streams.bodies import read_new_stream, read_stream_changes
-from streams.models import Stream, Visibility
+from streams.models import Stream, Validation, Visibility
 from streams.queries import get_stream, totals_of
 from streams.services.lifecycle import change_stream, create_stream, default_max_age_seconds, delete_stream
 from streams.services.retention_changes import find_retention_loss
@@ -36,6 +36,7 @@ FIELDS = {
     "/description": "description",
     "/partitions": "partitions",
     "/visibility": "visibility",
+    "/validation": "validation",
     "/retention/max_age": "max_age",
     "/retention/max_bytes": "max_bytes",
     "/retention/max_events": "max_events",
@@ -44,6 +45,7 @@ FIELDS = {
 SETTINGS = {
     "Description": ("description",),
     "Who may read": ("visibility",),
+    "Payloads that do not fit their schema": ("validation",),
     "Age": ("max_age", "age_unit"),
     "Size on disk": ("max_bytes", "size_unit"),
     "Events": ("max_events",),
@@ -54,6 +56,11 @@ LIMITS = ("retention_max_age_seconds", "retention_max_bytes", "retention_max_eve
 SHOWN_GROUPS = 12
 CHOICES: dict[str, Any] = {
     "visibilities": Visibility.choices,
+    "validations": [
+        (Validation.OFF, "are stored: nobody looks"),
+        (Validation.WARN, "are stored with a mark, and counted"),
+        (Validation.ENFORCE, "are refused, with their whole request"),
+    ],
     "age_units": list(AGE_UNITS),
     "size_units": list(SIZE_UNITS),
 }
@@ -97,6 +104,7 @@ class NewStream(Page):
         values = {
             "partitions": "1",
             "visibility": Visibility.INTERNAL,
+            "validation": Validation.OFF,
             "max_age": age,
             "age_unit": age_unit,
             "size_unit": "GiB",
@@ -204,6 +212,9 @@ def _given(values: Mapping[str, str]) -> dict[str, Any]:
             "max_events": number_or_text(values.get("max_events", "")),
         },
     }
+    # A page that was opened before this was asked says nothing of it, and changes nothing.
+    if "validation" in values:
+        given["validation"] = values["validation"]
     return given
 
 
@@ -236,6 +247,7 @@ def _values_of(row: Stream) -> dict[str, str]:
     return {
         "description": row.description,
         "visibility": row.visibility,
+        "validation": row.validation,
         "max_age": age,
         "age_unit": age_unit,
         "max_bytes": size,

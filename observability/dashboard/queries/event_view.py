@@ -23,6 +23,8 @@ class EventView:
     headers: tuple[tuple[str, str], ...]
     payload: str
     raw: str
+    # The version of its type's schema that the payload was not as when it was stored.
+    unfit_for: int | None
     edited: Edit | None
     erased: Erasure | None
 
@@ -54,6 +56,7 @@ def view_event(raw: bytes) -> EventView:
         headers=tuple(event.headers.items()),
         payload=event.payload_text,
         raw=raw.decode(),
+        unfit_for=event.schema.version if event.schema and not event.schema.valid else None,
         edited=event.edited,
         erased=event.erased,
     )
