@@ -1,7 +1,7 @@
 """Users, API keys, and the memory of requests that were already answered."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -17,6 +17,7 @@ from accounts.caller import Caller
 from accounts.conf import EXPIRY_WARNING_SECONDS
 from accounts.ownership import Grant, Owned, Team, constraints_of_grant
 from accounts.roles import Role, Scope, roles_named, usable_scopes
+from accounts.time_zones import MAX_NAME_LENGTH, find_zone
 
 __all__ = [
     "ApiKey",
@@ -60,6 +61,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(
         "active", default=True, help_text="Clear it instead of deleting a user: keys and tokens stop working at once."
     )
+    # The zone that pages show times in, and understand them in; empty is the browser's. The database's default is for
+    # servers of the release before.
+    time_zone = models.CharField(max_length=MAX_NAME_LENGTH, blank=True, default="", db_default="", editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -84,6 +88,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     def team_ids(self) -> frozenset[int]:
         """The teams that the user is a member of; loaded once for each instance."""
         return frozenset(self.teams.values_list("pk", flat=True))
+
+    @cached_property
+    def zone(self) -> tzinfo | None:
+        """The zone that they chose; None: none, or one that this machine does not know any more."""
+        return find_zone(self.time_zone)
 
     @property
     def is_admin(self) -> bool:

@@ -7,10 +7,12 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts.audit_actions import AuditAction
+from accounts.errors import InvalidParameter
 from accounts.models import User
 from accounts.roles import Role
 from accounts.services.audit import record
 from accounts.services.authenticate_key import forget_keys
+from accounts.time_zones import offered_zones
 
 
 @transaction.atomic
@@ -36,3 +38,14 @@ def disable_users(users: QuerySet[User]) -> int:
             record(AuditAction.USER_DISABLED, target=email)
     forget_keys()
     return disabled
+
+
+def choose_time_zone(*, user_id: int, time_zone: str) -> None:
+    """Have pages speak to a user in this zone; empty: in that of their browser.
+
+    Raises:
+        InvalidParameter: there is no such zone.
+    """
+    if time_zone and time_zone not in offered_zones():
+        raise InvalidParameter("time_zone", "Choose one of the list.")
+    User.objects.filter(pk=user_id).update(time_zone=time_zone)

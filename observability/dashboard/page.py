@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any, ClassVar
 
 from django.contrib.auth.views import redirect_to_login
@@ -86,7 +87,9 @@ class Page(View):
             _note_seen(request)
             for permission in self.permission_classes:
                 permission().has_permission(_Asking(self.caller, str(request.method)), self)
-            response = super().dispatch(request, *args, **kwargs)
+            # What is rendered and what is typed is meant in the zone that this person chose.
+            with timezone.override(self.user.zone or UTC):
+                response = super().dispatch(request, *args, **kwargs)
         except Exception as error:  # noqa: BLE001 - the one place where any error becomes a page or a toast
             response = self.refuse(problem_of(error, request))
         patch_vary_headers(response, ("HX-Request", "HX-Target", "Cookie"))

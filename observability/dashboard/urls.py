@@ -59,6 +59,7 @@ urlpatterns = [
     path("find", find.Find.as_view(), name="find"),
     path("account", account.Account.as_view(), name="account"),
     path("account/password", account.ChangePassword.as_view(), name="account-password"),
+    path("account/time-zone", account.ChooseTimeZone.as_view(), name="account-time-zone"),
     path("account/sessions/end", account.EndOtherSessions.as_view(), name="sessions-end"),
     path("account/sessions/<str:session_id>/end", account.EndSession.as_view(), name="session-end"),
     path("send", send.SendEvents.as_view(), name="send-events"),

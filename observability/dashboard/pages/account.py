@@ -1,16 +1,18 @@
-"""A person's own account: where they are signed in, and their password."""
+"""A person's own account: where they are signed in, the time zone of their pages, and their password."""
 
 from django.contrib.auth import update_session_auth_hash
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.errors import DomainError
+from accounts.errors import DomainError, InvalidParameter
 from accounts.http.client_address import visitor_of
 from accounts.permissions import PersonOnly
 from accounts.queries import list_newest_sessions
 from accounts.services.sessions import end_session, end_sessions, keep_browser_session
 from accounts.services.sign_in import change_password
+from accounts.services.users import choose_time_zone
+from accounts.time_zones import zones_by_area
 from observability.dashboard.forms import Form, refused_form
 from observability.dashboard.page import SESSION_ID, Page, Toast
 from observability.dashboard.problems import problem_of
@@ -19,7 +21,7 @@ FIELD_OF = {"wrong_password": "current_password", "weak_password": "new_password
 
 
 class Account(Page):
-    """The sessions of whoever looks at it, and the form of another password."""
+    """The sessions of whoever looks at it, and the forms of their time zone and of another password."""
 
     section = "account"
     permission_classes = (PersonOnly,)
@@ -35,6 +37,8 @@ class Account(Page):
             form=form,
             sessions=list_newest_sessions(self.user.pk, now=timezone.now()),
             current=self.request.session.get(SESSION_ID),
+            zones=zones_by_area(),
+            now=timezone.now(),
         )
 
 
@@ -62,6 +66,18 @@ class ChangePassword(Account):
         if session_id:
             keep_browser_session(session_id, browser_key=str(request.session.session_key))
         return self.done(Toast("good", "Your password is changed, and all other sessions have ended"), to=_here())
+
+
+class ChooseTimeZone(Account):
+    """The zone that times are shown in and understood in; none: that of the browser."""
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        chosen = request.POST.get("time_zone", "")
+        try:
+            choose_time_zone(user_id=self.user.pk, time_zone=chosen)
+        except InvalidParameter as error:
+            return self.answer(Form(faults={error.parameter: error.fault}), status=422)
+        return self.done(Toast("good", f"Times are in {chosen or 'the zone of your browser'} now"), to=_here())
 
 
 class EndSession(Page):

@@ -3,12 +3,10 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.dateparse import parse_datetime
 
 from accounts.errors import InvalidParameter
 from accounts.http.parameters import whole_number
@@ -29,6 +27,7 @@ from observability.dashboard.queries.event_scan import (
 from observability.dashboard.queries.event_view import EventView, view_event
 from observability.dashboard.queries.stream_pages import describe_stream
 from observability.dashboard.queries.timeline_view import list_group_stories
+from observability.dashboard.typed_times import moment_of, zone_of
 from streams.errors import PartitionNotFound
 from streams.log import get_log
 from streams.log.protocol import PartitionRef
@@ -48,6 +47,7 @@ class Search:
     start: str
     offset: str
     time: str
+    zone: str
     partition: str
     wanted: EventFilter
 
@@ -67,6 +67,7 @@ def search_of(request: HttpRequest) -> Search:
         start=start if start in dict(STARTS) else NEWEST,
         offset=text_filter(request, "offset", longest=20),
         time=text_filter(request, "time", longest=40),
+        zone=zone_of(request.GET),
         partition=text_filter(request, "partition", longest=4),
         wanted=EventFilter(
             type=text_filter(request, "type"),
@@ -221,24 +222,9 @@ def _start(search: Search, partitions: Sequence[PartitionRef]) -> dict[int, int]
         offset = whole_number(search.offset or "1", "offset")
         return {each.number: max(0, offset - 1) for each in partitions}
     if search.start == TIME:
-        moment = moment_of(search.time)
+        moment = moment_of(search.time, TIME, zone=search.zone)
         return {each.number: get_log().offset_at(each, moment) - 1 for each in partitions}
     return {}
-
-
-def moment_of(text: str, field: str = TIME) -> datetime:
-    """A time of the form; one without a zone is UTC.
-
-    Raises:
-        InvalidParameter: it is none; the form's `field` is at fault.
-    """
-    try:
-        moment = parse_datetime(text)
-    except ValueError:
-        moment = None
-    if moment is None:
-        raise InvalidParameter(field, "Write a date and a time, such as 2026-11-22T10:00.")
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _query(request: HttpRequest, at: str | None) -> str:

@@ -13,11 +13,11 @@ from consumers.queries import get_group
 from observability.dashboard.forms import Form
 from observability.dashboard.listing import text_filter
 from observability.dashboard.page import Page
-from observability.dashboard.pages.events import moment_of
 from observability.dashboard.problems import problem_of
 from observability.dashboard.queries.group_charts import group_charts
 from observability.dashboard.queries.group_pages import describe_group
 from observability.dashboard.queries.stream_pages import describe_stream
+from observability.dashboard.typed_times import ZONE, moment_of, zone_of
 from observability.numbers.group_series import list_group_points
 from observability.numbers.ranges import TimeRange, range_between, range_of_window
 from observability.wording import duration
@@ -38,7 +38,7 @@ class GroupOverTime(Page):
         found = get_group(heading.info, group)
         now = timezone.now()
         page = describe_group(self.caller, heading.info, found, now=now)
-        values = {name: text_filter(request, name, longest=40) for name in (FROM, TO)}
+        values = {name: text_filter(request, name, longest=40) for name in (FROM, TO)} | {ZONE: zone_of(request.GET)}
         is_own = bool({FROM, TO} & request.GET.keys())
         window = request.GET.get("window", "")
         window = "" if is_own else window if window in WINDOWS else "1h"
@@ -73,4 +73,7 @@ def _own_range(values: dict[str, str], now: datetime) -> TimeRange:
     """
     if not values[FROM]:
         raise InvalidParameter(FROM, "Say since when.")
-    return range_between(moment_of(values[FROM], FROM), moment_of(values[TO], TO) if values[TO] else None, now=now)
+    zone = values[ZONE]
+    begins_at = moment_of(values[FROM], FROM, zone=zone)
+    ends_at = moment_of(values[TO], TO, zone=zone, is_end=True) if values[TO] else None
+    return range_between(begins_at, ends_at, now=now)

@@ -15,11 +15,11 @@ from consumers.queries import require_group
 from consumers.services.seek import SeekTo, seek_group, total_affected
 from observability.dashboard.forms import number_or_text
 from observability.dashboard.page import Page, Toast
-from observability.dashboard.pages.events import moment_of
 from observability.dashboard.pages.groups import group_url
 from observability.dashboard.problems import problem_of
 from observability.dashboard.queries.group_pages import describe_group
 from observability.dashboard.queries.stream_pages import describe_stream
+from observability.dashboard.typed_times import ZONE, moment_of, zone_of
 from observability.wording import number_of
 
 TARGETS = (
@@ -39,7 +39,7 @@ class Seek(Page):
     def get(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
         heading = describe_stream(self.caller, stream, Right.CONSUME)
         found = require_group(self.caller, heading.info, group, GroupRight.MANAGE)
-        values = {name: request.GET.get(name, "") for name in ("to", "offset", "time", "partition")}
+        values = {name: request.GET.get(name, "") for name in ("to", "offset", "time", "partition", ZONE)}
         values["to"] = values["to"] or SeekTo.EARLIEST
         context: dict[str, Any] = {
             "stream": heading,
@@ -80,7 +80,7 @@ def _wanted(values: dict[str, str]) -> dict[str, Any]:
     if to == SeekTo.OFFSET:
         to = {"offset": number_or_text(values.get("offset", ""))}
     elif to == SeekTo.TIMESTAMP:
-        to = {"timestamp": moment_of(values.get("time", "")).isoformat()}
+        to = {"timestamp": moment_of(values.get("time", ""), zone=zone_of(values)).isoformat()}
     body: dict[str, Any] = {"to": to}
     if values.get("partition"):
         body["partition"] = number_or_text(values["partition"])

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from django import template
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from consumers.browser_leases import is_browser, person_of
+from observability.dashboard.typed_times import ZONE, field_text
 from observability.dashboard.unseen import mark_unseen
 from observability.wording import compact, duration, rate, size
 
@@ -16,6 +18,7 @@ register = template.Library()
 SPARK_WIDTH, SPARK_HEIGHT = 104, 26
 
 register.filter("marked", mark_unseen)
+register.filter("field_text", field_text)
 register.filter("duration", duration)
 register.filter("rate", rate)
 register.filter("size", size)
@@ -44,13 +47,27 @@ def consumer(name: str) -> SafeString:
 
 @register.simple_tag
 def moment(value: datetime | None, style: str = "ago", empty: str = "–") -> str | SafeString:
-    """A time: exact UTC in the page, the viewer's zone by script. Style: ago, clock, exact or full."""
+    """A time in the zone that the viewer chose, or UTC; by script the browser's. Style: ago, clock, exact or full."""
     if value is None:
         return empty
     utc = value.astimezone(UTC)
     exact = utc.strftime("%Y-%m-%dT%H:%M:%S.") + f"{utc.microsecond // 1000:03d}Z"
-    text = utc.strftime("%Y-%m-%d %H:%M:%S UTC")
+    local = timezone.localtime(value)
+    offset = local.isoformat(timespec="seconds")[19:] if local.utcoffset() else ""
+    text = f"{local:%Y-%m-%d %H:%M:%S} UTC{offset}"
     return format_html('<time datetime="{}" data-time="{}" title="{}">{}</time>', exact, style, exact, text)
+
+
+@register.simple_tag
+def zone_name() -> SafeString:
+    """The name of the zone that times on the page are in; a script writes the browser's where nobody chose one."""
+    return format_html("<span data-zone>{}</span>", str(timezone.get_current_timezone()))
+
+
+@register.simple_tag
+def zone_field() -> SafeString:
+    """What says to the server in which zone the times of a form are meant."""
+    return format_html('<input type="hidden" name="{}" value="{}">', ZONE, str(timezone.get_current_timezone()))
 
 
 @register.simple_tag

@@ -20,6 +20,7 @@ import { startTail } from "./tail.js";
 import { startTheme } from "./theme.js";
 import { startTimes } from "./times.js";
 import { startToasts } from "./toasts.js";
+import { startZone } from "./zone.js";
 
 startFailures();
 startSignIn();
@@ -27,6 +28,7 @@ startRequests();
 startToasts();
 startTheme();
 startNavigation();
+startZone();
 startTimes();
 startJsonTrees();
 startEditors();

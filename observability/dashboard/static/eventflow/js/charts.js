@@ -2,6 +2,7 @@
 // `{"x": [unix seconds], "series": [{"label", "values", "unit"?}], "kind"?: "bars"}`. A live region renews the
 // script, and the chart follows.
 import { LANGUAGE, make, onContent } from "./dom.js";
+import { ZONE, zoneName } from "./zone.js";
 
 const charts = new Map();
 const POWERS_OF_TWO = Array.from({ length: 55 }, (_, power) => 2 ** (power - 10));
@@ -55,13 +56,13 @@ function readData(holder) {
 function momentFormat(data) {
   const isLong = data.x.at(-1) - data.x[0] > 2 * 86_400;
   const style = isLong ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit" };
-  return (mark) => new Intl.DateTimeFormat(LANGUAGE, style).format(new Date(mark * 1000));
+  return (mark) => new Intl.DateTimeFormat(LANGUAGE, { ...style, timeZone: ZONE }).format(new Date(mark * 1000));
 }
 
 function tooltip(holder, data) {
   const tip = make("div", { class: "chart-tip", hidden: true });
   const isLong = data.x.at(-1) - data.x[0] > 86_400;
-  const time = new Intl.DateTimeFormat(LANGUAGE, { ...(isLong ? { day: "numeric", month: "short" } : {}), hour: "2-digit", minute: "2-digit" });
+  const time = new Intl.DateTimeFormat(LANGUAGE, { ...(isLong ? { day: "numeric", month: "short" } : {}), hour: "2-digit", minute: "2-digit", timeZone: ZONE });
   return {
     hooks: {
       init: [(plot) => plot.over.append(tip)],
@@ -104,6 +105,8 @@ function options(holder, data) {
     padding: [8, 26, 0, 0],
     cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
     legend: { show: false },
+    // Where hours and days begin, in the zone of the page.
+    tzDate: (mark) => (ZONE ? uPlot.tzDate(new Date(mark * 1000), ZONE) : new Date(mark * 1000)),
     scales: { x: { time: true }, y: { range: (_, low, high) => [0, heightOf(high, data)] } },
     axes: [
       { stroke: text, grid: { show: false }, ticks: { show: false }, font, space: 64, size: 26,
@@ -134,6 +137,7 @@ function draw(holder) {
   known?.plot.destroy();
   holder.replaceChildren();
   charts.set(holder, { plot: new uPlot(options(holder, data), columns(data), holder), shape });
+  holder.append(make("p", { class: "chart-zone" }, `Times in ${zoneName}`));
 }
 
 function redrawAll() {

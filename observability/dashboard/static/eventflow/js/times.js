@@ -1,12 +1,17 @@
-// Times in the viewer's zone, with the exact UTC on hover. Without scripts the server's UTC text stays.
-import { LANGUAGE, onContent } from "./dom.js";
+// Times in the viewer's zone, with the exact UTC on hover. Without scripts the server's text stays.
+import { LANGUAGE, on, onContent } from "./dom.js";
+import { ZONE, isChosen } from "./zone.js";
 
-const clock = new Intl.DateTimeFormat(LANGUAGE, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const precise = { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 };
-const exact = new Intl.DateTimeFormat(LANGUAGE, precise);
-const dayAndExact = new Intl.DateTimeFormat(LANGUAGE, { day: "numeric", month: "short", ...precise });
-const dayAndClock = new Intl.DateTimeFormat(LANGUAGE, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const full = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "medium", timeStyle: "long" });
+const format = (style) => new Intl.DateTimeFormat(LANGUAGE, { ...style, timeZone: ZONE });
+const seconds = { hour: "2-digit", minute: "2-digit", second: "2-digit" };
+const precise = { ...seconds, fractionalSecondDigits: 3 };
+const dayAndMonth = { day: "numeric", month: "short" };
+const clock = format(seconds);
+const exact = format(precise);
+const dayAndExact = format({ ...dayAndMonth, ...precise });
+const dayAndClock = format({ ...dayAndMonth, ...seconds });
+const full = format({ dateStyle: "medium", timeStyle: "long" });
+const day = format({ dateStyle: "short" });
 const relative = new Intl.RelativeTimeFormat(LANGUAGE, { numeric: "auto", style: "short" });
 const STEPS = [["second", 60], ["minute", 60], ["hour", 24], ["day", 30], ["month", 12], ["year", Infinity]];
 
@@ -25,7 +30,7 @@ function write(element) {
   const date = new Date(element.dateTime);
   if (Number.isNaN(date.getTime())) return;
   const style = element.dataset.time;
-  const isToday = date.toDateString() === new Date().toDateString();
+  const isToday = day.format(date) === day.format(new Date());
   let text;
   if (style === "ago") text = ago(date);
   else if (style === "full") text = full.format(date);
@@ -35,13 +40,21 @@ function write(element) {
   element.title = `${element.dateTime} (UTC)`;
 }
 
-/** What a `datetime-local` field says in the viewer's zone goes to the server as UTC, and comes back the other way. */
+const localText = (date) => new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+
+/** Clocks that are put forward skip an hour: the browser would take the next one for it, and say nothing. */
+function refuseSkipped(field) {
+  const isSkipped = field.value !== "" && !localText(new Date(field.value)).startsWith(field.value.slice(0, 19));
+  field.setCustomValidity(isSkipped ? "Clocks skip this time: it is not there on that day." : "");
+}
+
+/** What a `datetime-local` field says in the browser's zone goes to the server as UTC, and comes back the other way. */
 function startLocalFields() {
   onContent("input[data-local-time]", (field) => {
     const date = new Date(`${field.getAttribute("value")}Z`);
-    if (Number.isNaN(date.getTime())) return;
-    field.value = new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+    if (!Number.isNaN(date.getTime())) field.value = localText(date);
   });
+  on("input", "input[data-local-time]", refuseSkipped);
   const toUtc = (value) => new Date(value).toISOString();
   document.addEventListener("formdata", (event) => {
     for (const field of event.target.querySelectorAll("input[data-local-time]")) {
@@ -57,7 +70,8 @@ function startLocalFields() {
 }
 
 export function startTimes() {
-  startLocalFields();
+  // In a chosen zone the server reads and writes them.
+  if (!isChosen) startLocalFields();
   onContent("time[data-time]", write);
   setInterval(() => document.querySelectorAll('time[data-time="ago"]').forEach(write), 5000);
 }
