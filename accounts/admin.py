@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
@@ -282,8 +283,24 @@ class ApiKeyAdmin(admin.ModelAdmin):
         return response
 
     @admin.action(description="Revoke: refuse within a second")
-    def revoke(self, request: HttpRequest, keys: QuerySet[ApiKey]) -> None:
+    def revoke(self, request: HttpRequest, chosen: QuerySet[ApiKey]) -> TemplateResponse | None:
+        """Show which they are and what uses them; with the confirmation, do it."""
+        keys = list(chosen.filter(revoked_at=None))
+        if "confirmed" not in request.POST:
+            context = {
+                **self.admin_site.each_context(request),
+                "title": f"Revoke {_keys_in_words(len(keys))}?",
+                "opts": self.opts,
+                "keys": keys,
+                "action_checkbox_name": ACTION_CHECKBOX_NAME,
+            }
+            return TemplateResponse(request, "admin/accounts/apikey/confirm.html", context)
         now = timezone.now()
         for key in keys:
             revoke_api_key(key=key, now=now)
-        self.message_user(request, f"{len(keys)} keys revoked.", messages.SUCCESS)
+        self.message_user(request, f"{_keys_in_words(len(keys))} revoked.", messages.SUCCESS)
+        return None
+
+
+def _keys_in_words(count: int) -> str:
+    return "1 key" if count == 1 else f"{count} keys"

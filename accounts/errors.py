@@ -1,5 +1,6 @@
 """What can go wrong by the rules. Which HTTP status each is, eventflow_site/api/errors.py says."""
 
+from datetime import datetime
 from typing import ClassVar, NamedTuple, Self
 
 from accounts.conf import MAX_FIELD_VALUES
@@ -194,6 +195,17 @@ class TooManyMembers(DomainError):
     title = "Too many members"
 
 
+class LastChange(NamedTuple):
+    """Who changed some settings, which of them, and when: `2026-11-22T10:00:00Z`."""
+
+    who: str
+    fields: tuple[str, ...]
+    at: datetime
+
+    def __str__(self) -> str:
+        return f"{self.who} changed {', '.join(self.fields)[:80]} at {self.at:%Y-%m-%dT%H:%M:%SZ}"
+
+
 class PreconditionFailed(DomainError):
     """What was to be changed or deleted is not as the caller has seen it: its `ETag` is none of those in `If-Match`.
     Nothing was done.
@@ -205,7 +217,7 @@ class PreconditionFailed(DomainError):
     code = "precondition_failed"
     title = "Changed meanwhile"
 
-    def __init__(self, thing: str, *, version: str, last_change: str) -> None:
+    def __init__(self, thing: str, *, version: str, last_change: LastChange | None) -> None:
         told = f" {last_change}." if last_change else ""
         super().__init__(
             f"{thing} is not as you have seen it.{told} Nothing was done. Get it again, and send what you want anew."

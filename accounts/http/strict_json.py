@@ -16,6 +16,8 @@ from accounts.errors import (
     TooManyValues,
 )
 
+# msgspec's words; of what, a person cannot tell.
+_TRUNCATED: Final = "Input data was truncated"
 _LONE_SURROGATE = re.compile(
     rb"(?<!\\)(?:\\\\)*(?:\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
     rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2})"
@@ -47,6 +49,8 @@ def explain_decode_error(error: Exception, body: bytes) -> InvalidJson | Invalid
         return InvalidUnicode("A \\u escape is half of a surrogate pair.")
     if body.startswith(b"\xef\xbb\xbf"):
         return InvalidJson("The body starts with a byte order mark; leave it out.")
+    if str(error) == _TRUNCATED:
+        return InvalidJson("The JSON ends too early: something that it opens is not closed.")
     return InvalidJson(str(error))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Final, Protocol
 
 from accounts.audit_actions import AuditAction
-from accounts.errors import PreconditionFailed
+from accounts.errors import LastChange, PreconditionFailed
 from accounts.models import AuditEntry
 
 _CHANGES: Final = (AuditAction.STREAM_CHANGED, AuditAction.GROUP_CHANGED)
@@ -35,13 +35,11 @@ def check_version(
     raise PreconditionFailed(str(thing), version=thing.version, last_change=_last_change(stream_id, group_id))
 
 
-def _last_change(stream_id: int | None, group_id: int | None) -> str:
+def _last_change(stream_id: int | None, group_id: int | None) -> LastChange | None:
     if stream_id is None:
-        return ""
+        return None
     entries = AuditEntry.objects.filter(stream_id=stream_id, group_id=group_id, action__in=_CHANGES)
     last = entries.order_by("-pk").first()
     if last is None:
-        return ""
-    what = ", ".join(sorted(last.after or ()))[:80]
-    who = (last.actor_email or last.actor)[:60]
-    return f"{who} changed {what} at {last.at:%Y-%m-%dT%H:%M:%SZ}"
+        return None
+    return LastChange((last.actor_email or last.actor)[:60], tuple(sorted(last.after or ())), last.at)

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from accounts.errors import LastChange
 from observability.dashboard.forms import Form
 
 
@@ -45,14 +46,16 @@ def outdated_form(
     present: Mapping[str, str],
     version: str,
     fields: Mapping[str, tuple[str, ...]],
-    told: str,
+    last_change: LastChange | None,
+    columns: Mapping[str, str],
 ) -> Form:
     """Return a form as if it had been opened now and what was typed been typed again.
 
     Args:
         present: what the form would show now.
         fields: label of a setting → the fields of the form that say it.
-        told: who changed it, if that is known.
+        last_change: who changed it, if that is known.
+        columns: setting as the audit trail names it → its label, where it has one here.
     """
     shown = _shown(values)
     kept, conflicts = dict(values), []
@@ -66,7 +69,9 @@ def outdated_form(
             conflicts.append(Conflict(label, was, is_now, None if mine == was else mine))
     fresh = for_version({name: present.get(name, "") for name in shown}, version)
     again = {**kept, "version": fresh["version"], "shown": fresh["shown"]}
-    return Form(again, conflicts=tuple(conflicts), is_outdated=True, told=told)
+    names = last_change.fields if last_change else ()
+    changed = ", ".join(columns.get(name, name.replace("_", " ")).lower() for name in names)
+    return Form(again, conflicts=tuple(conflicts), is_outdated=True, last_change=last_change, changed=changed)
 
 
 def _shown(values: Mapping[str, str]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from accounts.errors import LastChange
 from observability.dashboard.problems import PageProblem
 
 if TYPE_CHECKING:
@@ -15,14 +16,17 @@ class Form:
     """The typed values by field name, and the faults by the same names; '' is the form as a whole.
 
     Attributes:
-        is_outdated: somebody else has changed what it is about since it was shown; `told` says who, if that is known.
+        is_outdated: somebody else has changed what it is about since it was shown.
+        last_change: who that was, if it is known.
+        changed: what that one changed, in the form's words.
         conflicts: which of its settings that were.
     """
 
     values: Mapping[str, str] = field(default_factory=dict)
     faults: Mapping[str, str] = field(default_factory=dict)
     is_outdated: bool = False
-    told: str = ""
+    last_change: LastChange | None = None
+    changed: str = ""
     conflicts: Sequence["Conflict"] = ()
 
     @property

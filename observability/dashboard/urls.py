@@ -20,6 +20,7 @@ from observability.dashboard.pages import (
     keys,
     leases,
     overview,
+    payload_files,
     seek,
     send,
     send_many,
@@ -77,6 +78,7 @@ urlpatterns = [
         name="bulk-action-cancel",
     ),
     path("dead-letters/<str:letter_id>", dead_letters.OneDeadLetter.as_view(), name="dead-letter"),
+    path("dead-letters/<str:letter_id>/payload", payload_files.DeadLetterPayload.as_view(), name="dead-letter-payload"),
     path("dead-letters/<str:letter_id>/redrive", dead_letters.RedriveOne.as_view(), name="dead-letter-redrive"),
     path("dead-letters/<str:letter_id>/discard", dead_letters.CloseOne.as_view(), name="dead-letter-discard"),
     path("dead-letters/<str:letter_id>/resolve", dead_letters.ResolveOne.as_view(), name="dead-letter-resolve"),
@@ -106,6 +108,11 @@ urlpatterns = [
     path("streams/<str:stream>/events/file", events_file.EventsFile.as_view(), name="events-file"),
     path("streams/<str:stream>/tail", events.TailEvents.as_view(), name="stream-tail"),
     path("streams/<str:stream>/events/<str:partition>/<str:offset>", events.OneEvent.as_view(), name="event-page"),
+    path(
+        "streams/<str:stream>/events/<str:partition>/<str:offset>/payload",
+        payload_files.EventPayload.as_view(),
+        name="event-payload",
+    ),
     path(
         "streams/<str:stream>/events/<str:partition>/<str:offset>/erase",
         erasure.EraseEvent.as_view(),

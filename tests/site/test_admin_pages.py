@@ -221,10 +221,15 @@ def test_a_key_is_made_shown_once_and_revoked(browser: Client) -> None:
     assert secret.encode() not in browser.get(reverse("admin:accounts_apikey_changelist")).content
     assert secret.encode() not in browser.get(reverse("admin:accounts_apikey_change", args=[key.pk])).content
 
-    browser.post(
-        reverse("admin:accounts_apikey_changelist"), {"action": "revoke", "_selected_action": [key.pk]}, follow=True
-    )
+    keys, chosen = reverse("admin:accounts_apikey_changelist"), {"action": "revoke", "_selected_action": [key.pk]}
+    question = browser.post(keys, chosen)
+    assert "Revoke 1 key?" in question.content.decode()
+    assert f"made here ({key.prefix}…) of owner@example.com" in question.content.decode()
+    assert ApiClient(key=secret).post("/events", {"stream": "orders", "payload": 1}).status_code == 202
+
+    browser.post(keys, {**chosen, "confirmed": "yes"}, follow=True)
     assert ApiClient(key=secret).post("/events", {"stream": "orders", "payload": 1}).status_code == 401
+    assert "have been revoked before" in browser.post(keys, chosen).content.decode()
 
 
 def test_a_key_form_that_makes_no_sense_says_what_is_wrong(browser: Client) -> None:

@@ -60,6 +60,14 @@ SETTINGS = {
     "Order": ("ordering",),
     "Paused": ("paused",),
 }
+COLUMNS = {
+    "ack_wait_seconds": "Ack wait",
+    "max_failures": "Failures before giving up",
+    "backoff_seconds": "Waits between attempts",
+    "max_in_flight": "In flight at most",
+    "ordering": "Order",
+    "is_paused": "Paused",
+}
 
 
 def group_url(stream: str, group: str, name: str = "group") -> str:
@@ -177,8 +185,14 @@ class GroupSettingsPage(Page):
             change_group(group=found, changes=changes, expected=expected)
         except PreconditionFailed as error:
             found = _managed(self, require_stream(self.caller, stream, Right.CONSUME), group)
-            present, told = _shown_of(found), error.last_change
-            form = outdated_form(values, present=present, version=found.version, fields=SETTINGS, told=told)
+            form = outdated_form(
+                values,
+                present=_shown_of(found),
+                version=found.version,
+                fields=SETTINGS,
+                last_change=error.last_change,
+                columns=COLUMNS,
+            )
             return self._page(stream, group, form)
         except (DomainError, ValidationError) as error:
             return self._page(stream, group, refused_form(values, problem_of(error, request), FIELDS))

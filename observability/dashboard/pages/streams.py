@@ -51,6 +51,13 @@ SETTINGS = {
     "Events": ("max_events",),
     "Paused": ("paused",),
 }
+COLUMNS = {
+    "visibility": "Who may read",
+    "retention_max_age_seconds": "Age",
+    "retention_max_bytes": "Size on disk",
+    "retention_max_events": "Events",
+    "is_paused": "Paused",
+}
 LIMITS = ("retention_max_age_seconds", "retention_max_bytes", "retention_max_events")
 # So many groups are named where saving deletes what they have not read.
 SHOWN_GROUPS = 12
@@ -162,15 +169,22 @@ class StreamSettingsPage(Page):
                 return self._again(row, form, loss=loss, shown_groups=loss.groups[:SHOWN_GROUPS])
             change_stream(stream=row, changes=changes, now=now, confirm=confirm, expected=expected)
         except PreconditionFailed as error:
-            return self._outdated(values, stream, error.last_change)
+            return self._outdated(values, stream, error)
         except (DomainError, ValidationError) as error:
             return self._again(row, refused_form(values, problem_of(error, request), FIELDS))
         return self.done(Toast("good", "Settings saved"), to=reverse("stream-settings", args=[row.name]))
 
-    def _outdated(self, values: Mapping[str, str], stream: str, told: str) -> HttpResponse:
+    def _outdated(self, values: Mapping[str, str], stream: str, error: PreconditionFailed) -> HttpResponse:
         row = get_stream(self.caller, stream, Right.MANAGE)
         present = _values_of(row)
-        form = outdated_form(values, present=present, version=row.version, fields=SETTINGS, told=told)
+        form = outdated_form(
+            values,
+            present=present,
+            version=row.version,
+            fields=SETTINGS,
+            last_change=error.last_change,
+            columns=COLUMNS,
+        )
         return self._again(row, form)
 
     def _again(self, row: Stream, form: Form, **further: Any) -> HttpResponse:

@@ -98,7 +98,7 @@ def test_an_old_tab_undoes_nothing_and_shows_both(client, api, owner):
         answer = client.post(STREAM, {**tab, "description": "<mine>"}, headers=headers)
         page = " ".join(answer.content.decode().split())
         assert answer.status_code == 422
-        assert f"{owner.email} changed description, retention_max_age_seconds at 2" in page
+        assert f"{owner.email} changed description, age, <time " in page
         for text in ("as it was", "theirs", "&lt;mine&gt;", "1 days", "2 days", "Save mine", "Take theirs"):
             assert text in page
         assert stream().description == "theirs"

@@ -122,7 +122,7 @@ def test_a_retry_with_the_same_key_stores_once_and_another_text_is_another_reque
     [
         ("  \n ", "at least one event"),
         ("[]", "at least one event"),
-        ("[1", "truncated"),
+        ("[1", "ends too early: something that it opens is not closed"),
         ('{"payload":1}\n' * 1001, "At most 1000"),
     ],
 )

@@ -9,7 +9,9 @@ function close(button) {
 
 function open(button) {
   const row = button.closest("tr");
-  const place = make("td", { id: button.getAttribute("aria-controls"), colspan: row.cells.length, "aria-live": "polite" }, "Loading…");
+  const place = make("td", { id: button.getAttribute("aria-controls"), colspan: row.cells.length, "aria-live": "polite" },
+    make("span", { class: "visually-hidden" }, "Loading…"),
+    ...["wide", "half"].map((width) => make("span", { class: `skeleton skeleton-${width}`, "aria-hidden": "true" })));
   row.after(make("tr", { class: "row-detail" }, place));
   button.setAttribute("aria-expanded", "true");
   htmx.ajax("GET", button.dataset.expand, { source: place, target: place });
