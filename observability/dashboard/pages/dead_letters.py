@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.timezone import get_current_timezone
 from rest_framework.exceptions import ValidationError
 
 from accounts.errors import DomainError
@@ -55,10 +56,11 @@ def filter_of(given: Mapping[str, str]) -> tuple[DeadLetterFilter, dict[str, str
 
 
 def _in_utc(text: str) -> str:
-    """A time of the form, one without a zone being UTC; what is none stays as it is, to be refused."""
+    """A time of the form, without a zone meant in that of whoever asks; what is none stays as it is, to be refused."""
     try:
         moment = parse_datetime(text)
-        return text if moment is None else moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC).isoformat()
+        zone = get_current_timezone() if moment is None else moment.tzinfo or get_current_timezone()
+        return text if moment is None else moment.replace(tzinfo=zone).astimezone(UTC).isoformat()
     except (ValueError, OverflowError):
         return text
 
