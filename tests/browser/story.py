@@ -57,6 +57,10 @@ def tell_story(*, partitions: int = 1) -> Story:
             "payload": {"</script><script>alert(3)</script>": HOSTILE, "big": 2**63, "deep": [[[["x"]]]]},
         },
     )
+    for version, document in ((1, '{"type":"object"}'), (2, orjson.dumps({"description": HOSTILE}).decode())):
+        stream.schemas.create(
+            type="order.created", version=version, document=document, compatibility="none", created_by="user:1"
+        )
     group = make_group(stream, "billing")
     leasing_group = make_group(stream, "warehouse", mode="lease")
     note_member(group_id=group.pk, name=HOSTILE[:128])

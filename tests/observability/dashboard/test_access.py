@@ -13,6 +13,7 @@ EXAMPLES = {
     "group": "billing",
     "partition": "0",
     "offset": "1",
+    "type": "shop/order.created",
     "key_id": "abcdefabcdef",
     "letter_id": "1",
     "delivery_id": "1",
@@ -34,7 +35,8 @@ def addresses(patterns=urlpatterns, prefix: str = "/") -> list[str]:
             found += addresses(each.url_patterns, route)
         elif isinstance(each, URLPattern):
             for name, value in EXAMPLES.items():
-                route = route.replace(f"<str:{name}>", value).replace(f"<int:{name}>", value)
+                for kind in ("str", "int", "path"):
+                    route = route.replace(f"<{kind}:{name}>", value)
             found.append(route)
     return found
 
