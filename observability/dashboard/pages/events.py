@@ -2,10 +2,11 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 
 from accounts.errors import InvalidParameter
@@ -18,6 +19,7 @@ from observability.dashboard.page import Page
 from observability.dashboard.problems import problem_of
 from observability.dashboard.queries.event_filter import EventFilter
 from observability.dashboard.queries.event_scan import (
+    MAX_SCANNED_EVENTS,
     Scan,
     read_positions,
     scan_backwards,
@@ -35,6 +37,8 @@ from streams.lookup import StreamInfo
 from streams.queries import get_event
 
 PAGE_EVENTS = 50
+# Of a page that is come back to, with all that *More* had brought.
+MAX_SHOWN_AGAIN = 1_000
 TAIL_EVENTS = 100
 NEWEST, OLDEST, OFFSET, TIME = "newest", "oldest", "offset", "time"
 STARTS = ((NEWEST, "Newest"), (OLDEST, "Oldest"), (OFFSET, "Offset"), (TIME, "Time"))
@@ -104,6 +108,8 @@ class StreamEvents(Page):
             return self.whole(self.template, **context, is_unasked=True)
         try:
             scan = scan_of(search, partitions, request.GET.get("at", ""), limit=PAGE_EVENTS)
+            if not self.is_part("more"):
+                scan = _go_on_until(scan, search, partitions, request.GET.get("until", ""))
         except InvalidParameter as error:
             if error.parameter not in (OFFSET, TIME):
                 raise
@@ -118,7 +124,10 @@ class StreamEvents(Page):
             "is_later": "at" in request.GET,
         }
         if self.is_part("more"):
-            return self.part("dashboard/_events_more.html", **context)
+            response = self.part("dashboard/_events_more.html", **context)
+            # Whoever goes to an event and back finds what they had before them.
+            response["HX-Replace-Url"] = _address_until(request, scan)
+            return response
         return self.whole(self.template, **context)
 
 
@@ -217,6 +226,25 @@ def scan_of(search: Search, partitions: Sequence[PartitionRef], at: str, *, limi
     return scan_forwards(partitions, positions, wanted=search.wanted, limit=limit)
 
 
+def _go_on_until(scan: Scan, search: Search, partitions: Sequence[PartitionRef], until: str) -> Scan:
+    """Return a piece of a search with those that follow it, up to a position in the address, within bounds."""
+    end = read_positions(until, partitions)
+    if end is None:
+        return scan
+    events, scanned = list(scan.events), scan.scanned
+    sign = -1 if search.is_backwards else 1
+    while (
+        not scan.is_done
+        and len(events) < MAX_SHOWN_AGAIN
+        and scanned < MAX_SCANNED_EVENTS
+        and any(sign * scan.positions.get(number, 0) < sign * offset for number, offset in end.items())
+    ):
+        scan = scan_of(search, partitions, write_positions(scan.positions), limit=PAGE_EVENTS)
+        events += scan.events
+        scanned += scan.scanned
+    return replace(scan, events=events, scanned=scanned)
+
+
 def _start(search: Search, partitions: Sequence[PartitionRef]) -> dict[int, int]:
     if search.start == OFFSET:
         offset = whole_number(search.offset or "1", "offset")
@@ -229,7 +257,8 @@ def _start(search: Search, partitions: Sequence[PartitionRef]) -> dict[int, int]
 
 def _query(request: HttpRequest, at: str | None) -> str:
     query = request.GET.copy()
-    query.pop("at", None)
+    for name in ("at", "until"):
+        query.pop(name, None)
     for name in [name for name, value in query.items() if not value]:
         query.pop(name)
     if at is not None:
@@ -240,6 +269,13 @@ def _query(request: HttpRequest, at: str | None) -> str:
 def _address(request: HttpRequest, at: str | None) -> str:
     query = _query(request, at)
     return f"{request.path}?{query}" if query else request.path
+
+
+def _address_until(request: HttpRequest, scan: Scan) -> str:
+    """The address of the page that asks for more, with how far it has come."""
+    query = QueryDict(urlsplit(request.headers.get("HX-Current-URL", "")).query, mutable=True)
+    query["until"] = write_positions(scan.positions)
+    return f"{request.path}?{query.urlencode(safe='=,')}"
 
 
 def _more_url(request: HttpRequest, scan: Scan) -> str:
