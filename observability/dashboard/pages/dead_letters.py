@@ -8,11 +8,9 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
-from django.utils.timezone import get_current_timezone
 from rest_framework.exceptions import ValidationError
 
-from accounts.errors import DomainError
+from accounts.errors import DomainError, InvalidParameter
 from accounts.permissions import MayConsume
 from consumers.access import GroupRight
 from consumers.bodies.dead_letters import read_filter, read_note
@@ -26,10 +24,11 @@ from observability.dashboard.forms import Form, refused_form
 from observability.dashboard.listing import PAGE_ROWS, cursor_of, listing_from
 from observability.dashboard.page import Page, Toast, is_htmx
 from observability.dashboard.payloads import parse_payload
-from observability.dashboard.problems import problem_of
+from observability.dashboard.problems import PageProblem, problem_of
 from observability.dashboard.queries.bulk_progress import list_bulk_progress
 from observability.dashboard.queries.dead_letter_list import list_dead_letter_groups, look_at_dead_letters
 from observability.dashboard.queries.dead_letter_pages import REASONS, describe_dead_letter
+from observability.dashboard.typed_times import ZONE, moment_of, zone_of
 
 FILTERS = ("stream", "group", "status", "reason", "type", "fingerprint", "text", "since", "until")
 MOMENTS = ("since", "until")
@@ -37,32 +36,31 @@ STATUSES = [status.value for status in DeadLetterStatus]
 
 
 def fields_of(given: Mapping[str, str]) -> dict[str, str]:
-    """Return what the form's fields say: open ones unless asked, times in UTC."""
+    """Return what the form's fields say: open ones unless asked."""
     fields = {name: given.get(name, "").replace("\x00", "").strip() for name in FILTERS}
     if "status" not in given:
         fields["status"] = DeadLetterStatus.OPEN
-    fields |= {name: _in_utc(fields[name]) for name in MOMENTS}
     return {name: value for name, value in fields.items() if value}
 
 
 def filter_of(given: Mapping[str, str]) -> tuple[DeadLetterFilter, dict[str, str]]:
-    """Return the filter that the form's fields describe, and the fields themselves.
+    """Return the filter that the form's fields describe, and the fields themselves, with times in UTC.
 
     Raises:
         ValidationError
     """
     fields = fields_of(given)
+    fields |= {name: _in_utc(fields[name], name, zone=zone_of(given)) for name in MOMENTS if name in fields}
     return read_filter(fields), fields
 
 
-def _in_utc(text: str) -> str:
-    """A time of the form, without a zone meant in that of whoever asks; what is none stays as it is, to be refused."""
+def _in_utc(text: str, field: str, *, zone: str) -> str:
     try:
-        moment = parse_datetime(text)
-        zone = get_current_timezone() if moment is None else moment.tzinfo or get_current_timezone()
-        return text if moment is None else moment.replace(tzinfo=zone).astimezone(UTC).isoformat()
-    except (ValueError, OverflowError):
-        return text
+        return moment_of(text, field, zone=zone, is_end=field == "until").astimezone(UTC).isoformat()
+    except InvalidParameter as error:
+        raise ValidationError({field: error.fault}) from error
+    except OverflowError as error:
+        raise ValidationError({field: "Is too far away."}) from error
 
 
 class DeadLetters(Page):
@@ -74,37 +72,45 @@ class DeadLetters(Page):
     region = "dashboard/_dead_letters.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        fields = fields_of(request.GET.dict())
-        is_open_only = fields.get("status") == DeadLetterStatus.OPEN
-        context: dict[str, Any] = {
-            "form": Form(fields),
-            "fields": fields,
-            "statuses": STATUSES,
-            "reasons": REASONS.items(),
-            "query": urlencode(fields),
-            "is_open_only": is_open_only,
-            "is_narrowed": bool(set(fields) - {"status"}),
-        }
         try:
-            wanted = read_filter(fields)
+            wanted, fields = filter_of(request.GET.dict())
         except ValidationError as error:
-            problem = problem_of(error, request)
-            form = refused_form(fields, problem, {f"?{name}": name for name in FILTERS})
-            return self.whole(self.template, status=problem.status, **context | {"form": form, "is_refused": True})
+            return self._refused(request.GET.dict(), problem_of(error, request))
         cursor = cursor_of(request)
         before = int(cursor) if cursor and cursor.isascii() and cursor.isdigit() and len(cursor) < 19 else None
         groups = list_dead_letter_groups(self.caller)
         seen = look_at_dead_letters(groups, wanted, before=before, limit=PAGE_ROWS)
         actions = list_bulk_progress(self.caller, groups, now=timezone.now())
+        # Times with their zone, as they are now: the form need not say any.
+        context = _context_of(fields, Form(fields | {ZONE: ""}))
         return self.show(
             **context,
             listing=listing_from(request, seen.rows, go_on=seen.next_id, filters=FILTERS),
             kinds=seen.kinds if before is None else [],
             totals=seen.totals,
-            may_act=is_open_only and any(row.may_manage for row in seen.rows),
+            may_act=context["is_open_only"] and any(row.may_manage for row in seen.rows),
             actions=actions,
             is_under_way=any(each.is_running for each in actions),
         )
+
+    def _refused(self, given: Mapping[str, str], problem: PageProblem) -> HttpResponse:
+        fields = fields_of(given)
+        typed = fields | {ZONE: zone_of(given)}
+        form = refused_form(typed, problem, {f"?{name}": name for name in FILTERS})
+        return self.whole(self.template, status=problem.status, is_refused=True, **_context_of(fields, form))
+
+
+def _context_of(fields: Mapping[str, str], form: Form) -> dict[str, Any]:
+    """What the page shows of its filter, whether it will do or not."""
+    return {
+        "form": form,
+        "fields": fields,
+        "statuses": STATUSES,
+        "reasons": REASONS.items(),
+        "query": urlencode(fields),
+        "is_open_only": fields.get("status") == DeadLetterStatus.OPEN,
+        "is_narrowed": bool(set(fields) - {"status"}),
+    }
 
 
 class OneDeadLetter(Page):

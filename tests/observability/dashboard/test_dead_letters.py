@@ -66,12 +66,23 @@ def test_they_are_found_by_time_and_text(manager, group):
     assert 'value="2026-11-28T15:00:00"' in page_of(manager, since="2026-11-28T17:00:00+02:00")
 
 
+def test_an_address_that_is_passed_on_means_the_times_of_its_own_zone(manager, group):
+    for offset in range(1, 6):
+        make_dead_letter(group, offset, created_at=NOON + timedelta(hours=offset))
+    page = page_of(manager, since="2026-11-28T15:00", zone="Europe/Berlin")
+    assert listed(page) == [5, 4, 3, 2]
+    assert 'value="2026-11-28T14:00:00"' in page, "whoever gets it sees it in their own zone"
+    assert 'name="zone" value="UTC"' in page
+
+
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [
         ({"since": "yesterday"}, "since"),
         ({"since": "2026-11-28T12:00", "until": "2026-11-28T11:00"}, "until"),
         ({"until": "0001-01-01T00:00:00+14:00"}, "until"),
+        ({"since": "2026-03-29T02:30", "zone": "Europe/Berlin"}, "since"),
+        ({"since": "2026-11-28T12:00", "zone": "Nowhere/Land"}, "since"),
         ({"text": "x" * 201}, "text"),
     ],
 )
