@@ -15,6 +15,7 @@ from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 import consumers.metrics
+import observability.alerts.metrics
 import observability.telemetry.http_metrics
 import observability.telemetry.task_metrics
 import streams.metrics
@@ -36,6 +37,7 @@ COUNTING = (
     observability.telemetry.http_metrics,
     observability.telemetry.task_metrics,
     streams.metrics,
+    observability.alerts.metrics,
 )
 
 

@@ -76,4 +76,4 @@ def test_the_page_says_how_many_more_there_are_and_counts_the_keys_that_are_not_
     assert "and 5 more" in page
     assert ">s-0019<" in page
     assert ">s-0020<" not in page
-    assert '<td class="num">2</td>' in page
+    assert '<td class="num">2<span class="phone-inline"> keys</span></td>' in page
