@@ -45,7 +45,7 @@ def test_a_zone_is_chosen_by_keyboard(page, story):
 
     expect(page.get_by_role("status").filter(has_text=f"Times are in {CHOSEN} now")).to_be_visible()
     expect(page.get_by_label("Show times in")).to_have_value(CHOSEN)
-    expect(page.locator("#h-zone")).to_contain_text(f"in {CHOSEN}.")
+    expect(page.locator("#h-zone")).to_contain_text(f"({CHOSEN}).")
     assert_accessible(page)
     page.set_viewport_size({"width": 320, "height": 700})
     assert_fits(page)
