@@ -61,4 +61,6 @@ MAX_PATTERN_BYTES: Final = 64 * 1024
 # What may be looked at for one payload. A unit takes some 30 ns: an event holds nobody up for longer than a tenth
 # of a second.
 MAX_VALIDATION_WORK: Final = 4_000_000
+# Of the stored events that a schema is tried on, or inferred from.
 MAX_CHECKED_EVENTS: Final = 1_000
+MAX_CHECKED_BYTES: Final = 16 * 1024 * 1024

@@ -8,6 +8,7 @@ import os
 import resource
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -49,7 +50,9 @@ def compare(old: Any, new: Any, wanted: Compatibility, *, seconds: float = _SECO
 
 def main() -> None:
     """Answer one question, from standard input to standard output."""
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    # Not every system can: then time alone is the bound.
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     question = _questions.decode(sys.stdin.buffer.read())
     sys.stdout.buffer.write(msgspec.json.encode(find_breaks(question.old, question.new, question.wanted)))
 

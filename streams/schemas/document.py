@@ -1,5 +1,6 @@
 """A schema as somebody sends it: whether it may be one, before anything is compiled of it."""
 
+import json
 from typing import Any, Final
 
 import jsonschema_rs
@@ -25,7 +26,13 @@ def check_schema(document: Any) -> str:
     """
     if not isinstance(document, dict | bool):
         raise InvalidSchema([EventFault("", "expected_object", "A schema is a JSON object, or true or false.")])
-    text = msgspec.json.encode(document)
+    try:
+        # What is kept is what was looked at: a number beyond all would be kept as null.
+        json.dumps(document, allow_nan=False)
+        text = msgspec.json.encode(document)
+    except ValueError as error:
+        words = "It has a number beyond 1.8e308, or half of a surrogate pair."
+        raise InvalidSchema([EventFault("", "invalid", words)]) from error
     if len(text) > MAX_SCHEMA_BYTES:
         raise InvalidSchema([EventFault("", "too_long", f"A schema may have at most {MAX_SCHEMA_BYTES} bytes.")])
     if exceeds_depth(text, MAX_SCHEMA_DEPTH):

@@ -3,16 +3,15 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-import msgspec
 from django.db import transaction
 
 from accounts.audit_actions import AuditAction
 from accounts.caller import Caller
 from accounts.conf import MAX_FAULTS
 from accounts.services.audit import record
-from streams.conf import MAX_CHECKED_EVENTS, MAX_SCHEMAS
+from streams.conf import MAX_CHECKED_BYTES, MAX_SCHEMAS
 from streams.errors import (
     EventFault,
     IncompatibleSchema,
@@ -21,6 +20,7 @@ from streams.errors import (
     TooManySchemas,
 )
 from streams.log import get_log
+from streams.log.protocol import PartitionRef
 from streams.lookup import info_of
 from streams.models import EventSchema, Stream
 from streams.schema_lookup import forget_schemas
@@ -32,8 +32,8 @@ from streams.schemas.validator import Validator
 from streams.services.lifecycle import hold_stream
 from streams.stored_event import StoredEvent, decode_event
 
-# What is read of a partition at once, in bytes.
-_READ_BYTES = 4 * 1024 * 1024
+# Read at once; events are at most a megabyte each.
+_STEP_EVENTS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +69,20 @@ class SchemaCheck:
         return not self.breaks
 
 
+def find_latest(stream: Stream, type_: str) -> EventSchema | None:
+    """Return the latest version of the schema of a type, if it has one."""
+    return stream.schemas.filter(type=type_).order_by("-version").first()
+
+
 def find_schema(stream: Stream, type_: str, version: int | None = None) -> EventSchema:
     """Return a version of the schema of a type, or the latest.
 
     Raises:
         SchemaNotFound
     """
-    schemas = stream.schemas.filter(type=type_).order_by("-version")
-    found = (schemas if version is None else schemas.filter(version=version)).first()
+    found = (
+        find_latest(stream, type_) if version is None else stream.schemas.filter(type=type_, version=version).first()
+    )
     if found is None:
         raise SchemaNotFound(f"{stream.name} has no such schema for events of the type {type_}.")
     return found
@@ -98,14 +104,14 @@ def register_schema(
     """
     text = check_schema(document)
     Validator(document, version=0)
-    latest = stream.schemas.filter(type=type_).order_by("-version").first()
+    latest = find_latest(stream, type_)
     wanted = _wanted(compatibility, latest)
     # Before anything is locked: to compare two schemas can take seconds.
     if latest is not None and latest.document != text:
         _require_compatible(latest, document, wanted)
     with transaction.atomic():
         hold_stream(stream, None)
-        now = stream.schemas.filter(type=type_).order_by("-version").first()
+        now = find_latest(stream, type_)
         if now is not None and now.document == text and now.compatibility == wanted:
             return now, False
         if now != latest:
@@ -144,7 +150,7 @@ def check_proposed(
         InvalidSchema
         SchemaNotFound: none was proposed, and there is none.
     """
-    latest = stream.schemas.filter(type=type_).order_by("-version").first()
+    latest = find_latest(stream, type_)
     wanted = _wanted(compatibility, latest)
     breaks: list[Break] = []
     if document is None:
@@ -181,10 +187,10 @@ def propose_schema(*, stream: Stream, type_: str, last: int) -> tuple[dict[str, 
     Raises:
         NothingToInferFrom
     """
-    payloads = [msgspec.json.decode(event.payload, strict=False) for event in _newest(stream, type_, last)]
-    if not payloads:
+    schema, count = infer_schema(bytes(event.payload) for event in _newest(stream, type_, last))
+    if not count:
         raise NothingToInferFrom(f"Among the last {last} events of {stream.name} none has the type {type_}.")
-    return infer_schema(payloads), len(payloads)
+    return schema, count
 
 
 def _wanted(compatibility: Compatibility | None, latest: EventSchema | None) -> Compatibility:
@@ -198,20 +204,37 @@ def _require_compatible(latest: EventSchema, document: Any, wanted: Compatibilit
 
 
 def _newest(stream: Stream, type_: str, last: int) -> Iterator[StoredEvent]:
-    """The events of a type among the last ones of each partition, newest first, without those that were erased."""
+    """The events of a type among the last ones of each partition, newest first, without those that were erased.
+
+    At most so many, and not many more bytes than may be looked at.
+    """
     info = info_of(stream)
-    each = -(-min(last, MAX_CHECKED_EVENTS) // len(info.partitions))
+    each = -(-last // len(info.partitions))
     bounds = get_log().bounds(info.partitions)
+    left_bytes = MAX_CHECKED_BYTES
     for partition in info.partitions:
-        after = max(0, bounds[partition.id].head_offset - each)
-        events: list[bytes] = []
-        while True:
-            read = get_log().read(partition, after=after, max_events=each, max_bytes=_READ_BYTES)
-            events += read.events
-            if not read.events or len(events) >= each:
-                break
-            after = read.next_offset
-        for raw in reversed(events[-each:]):
-            event = decode_event(raw)
-            if event.type == type_ and event.erased is None:
-                yield event
+        head = bounds[partition.id].head_offset
+        first = max(bounds[partition.id].earliest_offset, head - each + 1)
+        for end in range(head, first - 1, -_STEP_EVENTS):
+            for raw in reversed(_read(partition, max(first, end - _STEP_EVENTS + 1), end)):
+                if left_bytes <= 0:
+                    return
+                left_bytes -= len(raw)
+                event = decode_event(raw)
+                if event.type == type_ and event.erased is None:
+                    yield event
+
+
+def _read(partition: PartitionRef, first: int, last: int) -> list[bytes]:
+    events: list[bytes] = []
+    while len(events) <= last - first:
+        read = get_log().read(
+            partition,
+            after=first - 1 + len(events),
+            max_events=last - first + 1 - len(events),
+            max_bytes=MAX_CHECKED_BYTES,
+        )
+        if not read.events:
+            break
+        events += read.events
+    return events

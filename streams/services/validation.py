@@ -22,7 +22,7 @@ async def validators_for(streams: Collection[StreamInfo]) -> Mapping[int, Valida
     """Return the schemas of those streams whose payloads are held to any, by the streams' ids."""
     return {
         stream.id: found
-        for stream in streams
+        for stream in {stream.id: stream for stream in streams}.values()
         if stream.validation != Validation.OFF and (found := await find_validators_async(stream.id))
     }
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from rest_framework.exceptions import ValidationError
@@ -15,6 +16,7 @@ from accounts.roles import Right
 from observability.dashboard.forms import Form
 from observability.dashboard.once import once
 from observability.dashboard.page import Page, Toast
+from observability.dashboard.payloads import parse_payload
 from observability.dashboard.problems import problem_of
 from observability.dashboard.queries.stream_pages import describe_stream
 from streams.bodies import RegisterSchemaSerializer
@@ -23,11 +25,13 @@ from streams.errors import IncompatibleSchema, InvalidSchema
 from streams.models import EventSchema, Stream
 from streams.queries import get_stream
 from streams.schemas.compatibility import Compatibility
-from streams.services.schemas import check_proposed, find_schema, propose_schema, register_schema
+from streams.services.schemas import check_proposed, find_latest, find_schema, propose_schema, register_schema
 
 SHOWN_TYPES: Final = 200
 SHOWN_VERSIONS: Final = 50
 SHOWN_MISFITS: Final = 10
+# As the API reads a number: one beyond all is refused with the rest of what is wrong.
+_values: Final = msgspec.json.Decoder(float_hook=float)
 COMPATIBILITIES: Final = (
     ("forward", "forward: who knows the version before can read what comes"),
     ("backward", "backward: who knows the new one can read what is stored"),
@@ -88,7 +92,7 @@ class NewSchema(Page):
     def get(self, request: HttpRequest, stream: str) -> HttpResponse:
         row = get_stream(self.caller, stream, Right.MANAGE)
         type_ = request.GET.get("type", "").replace("\x00", "\ufffd")
-        latest = row.schemas.filter(type=type_).order_by("-version").first()
+        latest = find_latest(row, type_)
         values = {
             "type": type_,
             "schema": _pretty(latest) if latest else "",
@@ -160,9 +164,9 @@ def _given(values: Mapping[str, str]) -> dict[str, Any]:
         ValidationError
     """
     try:
-        document = json.loads(values.get("schema", ""))
-    except (ValueError, RecursionError) as error:
-        raise ValidationError({"schema": f"This is not JSON: {error}."}) from error
+        document = _values.decode(parse_payload(values.get("schema", "")))
+    except DomainError as error:
+        raise ValidationError({"schema": f"This is not JSON: {error.detail}"}) from error
     given = {
         "type": values.get("type", "").strip(),
         "schema": document,

@@ -116,6 +116,9 @@ def test_one_is_registered_and_shown_with_what_it_changed(client, stream):
         ({"schema": '{"$ref": "http://x.example/"}'}, "begin with `#`"),
         ({"type": "a b"}, "beginning with a letter"),
         ({"schema": "[" * 5_000}, "This is not JSON"),
+        ({"schema": '{"maximum": NaN}'}, "This is not JSON"),
+        ({"schema": '{"title": "\\ud800"}'}, "This is not JSON"),
+        ({"schema": '{"maximum": 1e999}'}, "beyond 1.8e308"),
     ],
     ids=str,
 )

@@ -62,6 +62,8 @@ def test_nothing_is_fetched(reference, monkeypatch):
         ({"pattern": "(?=a)b"}, ("/pattern", "invalid")),
         ({"pattern": "(a{1000}){1000}"}, ("/pattern", "invalid")),
         ({"patternProperties": {"(a)\\1": True}}, ("/patternProperties/(a)\\1", "invalid")),
+        ({"enum": [float("inf")]}, ("", "invalid")),
+        ({"description": "\ud800"}, ("", "invalid")),
         ([], ("", "expected_object")),
         ("x", ("", "expected_object")),
         ({"description": "x" * 70_000}, ("", "too_long")),

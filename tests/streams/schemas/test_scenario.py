@@ -246,3 +246,25 @@ def test_an_edited_redrive_is_held_to_the_schema_as_well(api):
     assert (marked["payload"], marked["schema"]) == (DOES_NOT, {"version": 1, "valid": False})
     assert redrive({"order_id": 7}).status_code == 202
     assert "schema" not in lease_event()
+
+
+def test_what_is_stored_of_numbers_and_sizes_can_all_be_looked_at(api, monkeypatch):
+    body = b'[{"type":"n","payload":1e999},{"type":"n","payload":-1e999},{"type":"n","payload":[1%b]}]' % (b"0" * 400)
+    assert api.post("/streams/orders/events", body).status_code == 202
+    inferred = api.post("/streams/orders/schemas/infer", {"type": "n"})
+    assert (inferred.status_code, inferred.json()["event_count"]) == (200, 3)
+    tried = {"type": "n", "schema": {"type": ["number", "array"]}}
+    checked = api.post("/streams/orders/schemas/check", tried).json()
+    assert (checked["checked_count"], checked["invalid_count"]) == (3, 2)
+    monkeypatch.setattr("streams.services.schemas.MAX_CHECKED_BYTES", 1)
+    assert api.post("/streams/orders/schemas/check", tried).json()["checked_count"] == 1
+
+
+def test_as_many_of_the_newest_are_looked_at_as_was_asked_for(api):
+    api.post("/streams/orders/events", [event({"order_id": n}) for n in range(70)])
+    for last in (1, 20, 21, 70, 1_000):
+        checked = api.post(
+            "/streams/orders/schemas/check", {"type": "order.created", "schema": False, "last": last}
+        ).json()
+        assert checked["checked_count"] == min(last, 70)
+        assert [each["offset"] for each in checked["invalid"]] == list(range(70, 70 - min(last, 70), -1))
