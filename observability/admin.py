@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from consumers.admin.read_only import ReadOnlyAdmin
+from accounts.read_only_admin import ReadOnlyAdmin
 from observability.alerts.channels import shown_target
 from observability.models import Alert, AlertChannel, AlertNotification, AlertRule
 

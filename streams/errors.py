@@ -207,7 +207,8 @@ class IncompatibleSchema(DomainError):
     title = "Incompatible schema"
 
     def __init__(self, faults: list[EventFault]) -> None:
-        super().__init__(f"The schema is not compatible with the version before: {len(faults)} changes break it.")
+        many = "1 change breaks it" if len(faults) == 1 else f"{len(faults)} changes break it"
+        super().__init__(f"The schema is not compatible with the version before: {many}.")
         self.faults = faults
 
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db import Error, connection, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
-from psycopg_pool import PoolTimeout
 
 from accounts.conf import KEY_CACHE_SIZE, KEY_USE_ROUND_SECONDS, LAST_USED_INTERVAL_SECONDS, TOUCHED_KEPT
 from accounts.models import ApiKey
 from accounts.services.sessions import Visitor
+from accounts.written_beside import keep_writing
 
 logger = logging.getLogger("eventflow.keys")
 # A key that is used a thousand times a second was used "now" all the while.
@@ -98,20 +98,8 @@ def write_key_uses() -> int:
 
 
 def keep_writing_key_uses() -> None:
-    """Write down what is noted now and again, in a thread of its own, for as long as this process lives."""
-    threading.Thread(target=_write_forever, name="eventflow-key-uses", daemon=True).start()
-
-
-def _write_forever() -> None:
-    while True:
-        time.sleep(KEY_USE_ROUND_SECONDS)
-        try:
-            write_key_uses()
-        except (Error, PoolTimeout) as error:
-            # The database is away: what was noted meanwhile is told by the next use.
-            logger.info("uses of keys could not be written: %s", type(error).__name__)
-        finally:
-            connection.close()
+    """Write down what is noted now and again, for as long as this process lives."""
+    keep_writing(write_key_uses, what="uses of keys", every_seconds=KEY_USE_ROUND_SECONDS, logger=logger)
 
 
 def forget_key_uses() -> None:

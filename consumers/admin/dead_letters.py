@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
 from accounts.models import User
-from consumers.admin.read_only import ReadOnlyAdmin
+from accounts.read_only_admin import ReadOnlyAdmin
 from consumers.conf import MAX_BULK_IDS, MAX_NOTE_CHARACTERS, MAX_SEARCH_CHARACTERS, SEARCH_DEAD_LETTERS
 from consumers.dead_letter_queries import list_managed_groups
 from consumers.dead_letter_search import DeadLetterFilter, look_through

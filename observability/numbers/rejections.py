@@ -5,13 +5,11 @@ Nothing of it stands on a request's way. What was noted in the last seconds befo
 
 import logging
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 
-from django.db import Error, connection
 from django.db.models import F, Sum
-from psycopg_pool import PoolTimeout
 
+from accounts.written_beside import keep_writing
 from observability.conf import REJECTIONS_KEEP_SECONDS, REJECTIONS_ROUND_SECONDS
 from observability.models import RejectedAppends
 
@@ -43,21 +41,8 @@ def write_rejections() -> int:
 
 
 def keep_writing_rejections() -> None:
-    """Write down what is noted now and again, in a thread of its own, for as long as this process lives."""
-    threading.Thread(target=_write_forever, name="eventflow-rejections", daemon=True).start()
-
-
-def _write_forever() -> None:
-    while True:
-        time.sleep(REJECTIONS_ROUND_SECONDS)
-        if not _noted:
-            continue
-        try:
-            write_rejections()
-        except (Error, PoolTimeout) as error:
-            logger.info("refused appends could not be written down: %s", type(error).__name__)
-        finally:
-            connection.close()
+    """Write down what is noted now and again, for as long as this process lives."""
+    keep_writing(write_rejections, what="refused appends", every_seconds=REJECTIONS_ROUND_SECONDS, logger=logger)
 
 
 def count_rejected_appends(*, now: datetime, seconds: int) -> int:

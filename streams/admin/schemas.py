@@ -8,11 +8,12 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from accounts.read_only_admin import ReadOnlyAdmin
 from streams.models import EventSchema
 
 
 @admin.register(EventSchema)
-class EventSchemaAdmin(admin.ModelAdmin):
+class EventSchemaAdmin(ReadOnlyAdmin):
     list_display = (
         "type",
         "version",
@@ -25,7 +26,6 @@ class EventSchemaAdmin(admin.ModelAdmin):
     )
     list_filter = ("compatibility",)
     list_select_related = ("stream",)
-    list_per_page = 50
     search_fields = ("type", "stream__name")
     ordering = ("stream__name", "type", "-version")
     fields = (
@@ -47,12 +47,3 @@ class EventSchemaAdmin(admin.ModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.fields
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

@@ -6,15 +6,13 @@ what people look at depends on it.
 
 import logging
 import threading
-import time
 from collections import Counter
 from typing import Final
 
-from django.db import Error, connection
 from django.db.models import F
 from django.db.models.functions import Now
-from psycopg_pool import PoolTimeout
 
+from accounts.written_beside import keep_writing
 from streams.models import EventSchema
 
 logger = logging.getLogger("eventflow.schemas")
@@ -51,8 +49,8 @@ def write_schema_uses() -> int:
 
 
 def keep_writing_schema_uses() -> None:
-    """Write down what is noted now and again, in a thread of its own, for as long as this process lives."""
-    threading.Thread(target=_write_forever, name="eventflow-schemas", daemon=True).start()
+    """Write down what is noted now and again, for as long as this process lives."""
+    keep_writing(write_schema_uses, what="what did not fit its schema", every_seconds=_ROUND_SECONDS, logger=logger)
 
 
 def forget_schema_uses() -> None:
@@ -60,16 +58,3 @@ def forget_schema_uses() -> None:
     with _lock:
         _refused.clear()
         _marked.clear()
-
-
-def _write_forever() -> None:
-    while True:
-        time.sleep(_ROUND_SECONDS)
-        if not _refused and not _marked:
-            continue
-        try:
-            write_schema_uses()
-        except (Error, PoolTimeout) as error:
-            logger.info("what did not fit its schema could not be written down: %s", type(error).__name__)
-        finally:
-            connection.close()

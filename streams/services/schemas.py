@@ -104,38 +104,44 @@ def register_schema(
     """
     text = check_schema(document)
     Validator(document, version=0)
-    latest = find_latest(stream, type_)
-    wanted = _wanted(compatibility, latest)
-    # Before anything is locked: to compare two schemas can take seconds.
-    if latest is not None and latest.document != text:
-        _require_compatible(latest, document, wanted)
+    while True:
+        latest = find_latest(stream, type_)
+        wanted = _wanted(compatibility, latest)
+        if latest is not None and latest.document == text and latest.compatibility == wanted:
+            return latest, False
+        # Before anything is locked: to compare two schemas can take seconds.
+        if latest is not None and latest.document != text:
+            _require_compatible(latest, document, wanted)
+        schema = _add_version(caller, stream, type_, text, wanted, after=latest)
+        if schema is not None:
+            return schema, True
+
+
+def _add_version(
+    caller: Caller, stream: Stream, type_: str, text: str, compatibility: Compatibility, *, after: EventSchema | None
+) -> EventSchema | None:
+    """Make a schema the version after the one that it was compared with; None: that is not the latest any more."""
     with transaction.atomic():
         hold_stream(stream, None)
-        now = find_latest(stream, type_)
-        if now is not None and now.document == text and now.compatibility == wanted:
-            return now, False
-        if now != latest:
-            # Somebody else was quicker.
-            return register_schema(
-                caller=caller, stream=stream, type_=type_, document=document, compatibility=compatibility
-            )
+        if find_latest(stream, type_) != after:
+            return None
         if stream.schemas.count() >= MAX_SCHEMAS:
             raise TooManySchemas(f"{stream.name} has {MAX_SCHEMAS} schemas, which is the most.")
         schema = EventSchema.objects.create(
             stream=stream,
             type=type_,
-            version=now.version + 1 if now else 1,
+            version=after.version + 1 if after else 1,
             document=text,
-            compatibility=wanted,
+            compatibility=compatibility,
             created_by=caller.reference,
         )
         record(
             AuditAction.SCHEMA_REGISTERED,
             stream=(stream.pk, stream.name),
-            after={"type": type_, "version": schema.version, "compatibility": wanted},
+            after={"type": type_, "version": schema.version, "compatibility": compatibility},
         )
         transaction.on_commit(forget_schemas)
-    return schema, True
+    return schema
 
 
 def check_proposed(

@@ -1,7 +1,7 @@
 """The events browser: from where, which ones, page by page or as a live tail; and one event."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -219,6 +219,12 @@ def scan_of(search: Search, partitions: Sequence[PartitionRef], at: str, *, limi
     positions = read_positions(at, partitions) if at else None
     if at and positions is None:
         raise InvalidParameter("at", "Not a position of this browser.")
+    return _scan(search, partitions, positions, limit=limit)
+
+
+def _scan(
+    search: Search, partitions: Sequence[PartitionRef], positions: Mapping[int, int] | None, *, limit: int
+) -> Scan:
     if search.is_backwards:
         return scan_backwards(partitions, positions or {}, wanted=search.wanted, limit=limit)
     if positions is None:
@@ -239,7 +245,7 @@ def _go_on_until(scan: Scan, search: Search, partitions: Sequence[PartitionRef],
         and scanned < MAX_SCANNED_EVENTS
         and any(sign * scan.positions.get(number, 0) < sign * offset for number, offset in end.items())
     ):
-        scan = scan_of(search, partitions, write_positions(scan.positions), limit=PAGE_EVENTS)
+        scan = _scan(search, partitions, scan.positions, limit=PAGE_EVENTS)
         events += scan.events
         scanned += scan.scanned
     return replace(scan, events=events, scanned=scanned)
