@@ -19,7 +19,7 @@ from accounts.http.fields import (
 )
 from accounts.roles import Right
 from streams.conf import MAX_CHECKED_EVENTS, MAX_OFFSET, MAX_PARTITIONS
-from streams.envelope import TYPE_RULE, is_type
+from streams.envelope import TYPE_PATTERN, TYPE_RULE, is_type
 from streams.labels import MAX_LABEL_CHARACTERS, MAX_LABELS, explain_labels
 from streams.models import Validation, Visibility
 from streams.schemas.compatibility import Compatibility
@@ -109,6 +109,7 @@ def read_stream_changes(given: Any) -> tuple[dict[str, Any], str | None]:
     return settings, owner
 
 
+@extend_schema_field({"type": "string", "pattern": f"^{TYPE_PATTERN}$"})
 class _TypeField(StrictCharField):
     """A type of events: by the same rule as in an event."""
 

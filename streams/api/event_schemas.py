@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import django_filters
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -16,6 +15,7 @@ from accounts.http.views import StrictView, StrictViewSet
 from accounts.permissions import MayConsume, MayManageUnlessReading
 from accounts.roles import Right
 from streams.bodies import CheckSchemaSerializer, InferSchemaSerializer, RegisterSchemaSerializer
+from streams.envelope import TYPE_PATTERN
 from streams.errors import SchemaNotFound
 from streams.models import EventSchema, Stream
 from streams.queries import get_stream
@@ -23,6 +23,8 @@ from streams.schemas.compatibility import Compatibility
 from streams.services.schemas import Misfit, check_proposed, find_schema, propose_schema, register_schema
 
 LATEST = "latest"
+_TYPE = {"type": "string", "pattern": f"^{TYPE_PATTERN}$"}
+_VERSION = {"type": "string", "pattern": f"^({LATEST}|[1-9][0-9]{{0,8}})$"}
 _JSON_SCHEMA: dict[str, Any] = {"oneOf": [{"type": "object"}, {"type": "boolean"}]}
 
 
@@ -137,8 +139,8 @@ class EventSchemaViewSet(StrictViewSet):
     @extend_schema(
         operation_id="get_event_schema",
         parameters=[
-            OpenApiParameter("type", OpenApiTypes.STR, OpenApiParameter.PATH, description="A type of events."),
-            OpenApiParameter("version", OpenApiTypes.STR, OpenApiParameter.PATH, description="A number, or `latest`."),
+            OpenApiParameter("type", _TYPE, OpenApiParameter.PATH, description="A type of events."),
+            OpenApiParameter("version", _VERSION, OpenApiParameter.PATH, description="A number, or `latest`."),
         ],
     )
     def retrieve(self, request: Request, stream: str, type: str, version: str) -> Response:  # noqa: A002 - the field's name
