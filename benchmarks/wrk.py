@@ -18,10 +18,15 @@ local turn = 0
 local headers = {%(headers)s}
 request = function()
   turn = turn %% #bodies + 1
-  return wrk.format("POST", nil, headers, bodies[turn])
+  return wrk.format("POST", nil, headers, %(body)s)
 end
 %(delay)s
 """
+# Eight of these in a body become as many hexadecimal digits by chance, others each time that it is sent.
+RANDOM_DIGITS = "########"
+_WITH_RANDOM_DIGITS = """bodies[turn]:gsub("########", function()
+    return string.format("%04x%04x", math.random(0, 65535), math.random(0, 65535))
+  end)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +53,12 @@ def post(
             Path(folder, f"body-{index}").write_bytes(body)
         lines = ", ".join(f'["{name}"] = "{value}"' for name, value in headers.items())
         delay = f"delay = function() return {pause_ms} end" if pause_ms else ""
+        is_random = any(RANDOM_DIGITS.encode() in each for each in bodies)
+        # In brackets: of what `gsub` returns, the text alone.
+        text = f"({_WITH_RANDOM_DIGITS})" if is_random else "bodies[turn]"
+        values = {"count": len(bodies), "folder": folder, "headers": lines, "delay": delay, "body": text}
         script = Path(folder, "post.lua")
-        script.write_text(_SCRIPT % {"count": len(bodies), "folder": folder, "headers": lines, "delay": delay})
+        script.write_text("math.randomseed(os.time())\n" + _SCRIPT % values)
         return _run(url, ["-s", str(script)], connections=connections, seconds=seconds)
 
 

@@ -222,6 +222,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 30.0,
         "options": {"expires": 30},
     },
+    "forget-passed-ids": {
+        "task": "streams.forget_passed_ids",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
     "move-exhausted-deliveries": {
         "task": "consumers.move_exhausted_deliveries",
         "schedule": 1.0,
@@ -390,6 +395,9 @@ RATE_LIMITS = {
 RATE_LIMIT_BURST_SECONDS = whole_number("EVENTFLOW_LIMIT_BURST_SECONDS", default=10)
 # The retention by age of a stream that is made without any; 0: none.
 DEFAULT_RETENTION_DAYS = whole_number("EVENTFLOW_DEFAULT_RETENTION_DAYS", default=0)
+# Of one stream that does not store an id twice: beyond that its window is shorter than asked for. Each takes some 150
+# bytes on the disk.
+MAX_REMEMBERED_IDS = whole_number("EVENTFLOW_MAX_REMEMBERED_IDS", default=50_000_000)
 
 # The disk that the log is on: a directory on it, or how much the database may use of one that is elsewhere. Neither:
 # nobody knows how full it is.

@@ -18,7 +18,7 @@ from accounts.http.fields import (
     StrictSerializer,
 )
 from accounts.roles import Right
-from streams.conf import MAX_CHECKED_EVENTS, MAX_OFFSET, MAX_PARTITIONS
+from streams.conf import MAX_CHECKED_EVENTS, MAX_DEDUPLICATION_SECONDS, MAX_OFFSET, MAX_PARTITIONS
 from streams.envelope import TYPE_PATTERN, TYPE_RULE, is_type
 from streams.labels import MAX_LABEL_CHARACTERS, MAX_LABELS, explain_labels
 from streams.models import Validation, Visibility
@@ -43,6 +43,13 @@ class ChangeStreamSerializer(StrictSerializer):
         choices=Validation.values,
         required=False,
         help_text="What becomes of payloads that do not fit the schema of their type: marked, or refused.",
+    )
+    deduplicate_ids = StrictIntegerField(
+        low=1,
+        high=MAX_DEDUPLICATION_SECONDS,
+        allow_null=True,
+        required=False,
+        help_text="For so many seconds an event is not stored whose id the stream has had; null: each is.",
     )
     labels = StrictMapField(
         child=StrictCharField(max_length=MAX_LABEL_CHARACTERS, allow_blank=True), most=MAX_LABELS, required=False
@@ -70,6 +77,8 @@ class ChangeStreamSerializer(StrictSerializer):
             }
         if "paused" in given:
             given["is_paused"] = given.pop("paused")
+        if "deduplicate_ids" in given:
+            given["deduplicate_ids_seconds"] = given.pop("deduplicate_ids")
         return given
 
 

@@ -21,6 +21,9 @@ MAX_BATCH_EVENTS: Final = 1_000
 ZSTD_LEVEL: Final = 1
 BATCH_CACHE_BYTES: Final = 64 * 1024 * 1024
 
+# --- ids that are not stored twice ---
+MAX_DEDUPLICATION_SECONDS: Final = 7 * 86_400
+
 # --- reading ---
 DEFAULT_READ_EVENTS: Final = 100
 MAX_READ_EVENTS: Final = 1_000

@@ -131,6 +131,34 @@ class EventExpired(DomainError):
     title = "Event taken by retention"
 
 
+class HeadMoved(DomainError):
+    """The partition's head is not the one that `If-Head` names: others have appended, or it was never there.
+    Nothing was stored.
+
+    `head` is where it is. Read the events up to there, decide anew whether yours are still right, and send them with
+    `If-Head` of that.
+    """
+
+    code = "head_moved"
+    title = "Head moved"
+
+    def __init__(self, *, expected: int, head: int) -> None:
+        super().__init__(
+            f"The head is {head}, not {expected}. Nothing was stored. Read the events up to {head}, then decide anew."
+        )
+        self.head = head
+
+
+class HeadNotOfOne(DomainError):
+    """`If-Head` names the head of one partition, and the events of the request do not all surely go to one.
+
+    Send events of one stream whose keys lead to the same partition, or, without keys, to a stream of one partition.
+    """
+
+    code = "head_of_several"
+    title = "Several partitions have a head"
+
+
 # --- the events of an append ---
 
 

@@ -41,6 +41,8 @@ class StreamInfo:
     is_full: bool
     # off, warn or enforce: what becomes of payloads that are not as the schema of their type says.
     validation: str
+    # For how many seconds an event is not stored whose id the stream has had; None: each is.
+    deduplicate_ids: int | None
     partitions: tuple[PartitionRef, ...]
 
     def partition(self, number: int) -> PartitionRef:
@@ -193,7 +195,8 @@ def load_streams(names: Sequence[str]) -> dict[str, StreamInfo]:
 
 
 def _info_of_rows(name: str, rows: Sequence[tuple[Any, ...]]) -> StreamInfo:
-    _, stream_id, visibility, is_paused, is_full, partition_ids, owner_id, owner_team_id, *_, validation = rows[0]
+    _, stream_id, visibility, is_paused, is_full, partition_ids, owner_id, owner_team_id, *_ = rows[0]
+    validation, deduplicate_ids = rows[0][-2:]
     grants = [(Principal(row[8], row[9]), row[10]) for row in rows if row[10] is not None]
     return StreamInfo(
         id=stream_id,
@@ -203,6 +206,7 @@ def _info_of_rows(name: str, rows: Sequence[tuple[Any, ...]]) -> StreamInfo:
         is_paused=is_paused,
         is_full=is_full,
         validation=validation,
+        deduplicate_ids=deduplicate_ids,
         partitions=_refs(name, partition_ids),
     )
 
@@ -221,6 +225,7 @@ def info_of(row: Stream) -> StreamInfo:
         is_paused=row.is_paused,
         is_full=False,
         validation=row.validation,
+        deduplicate_ids=row.deduplicate_ids_seconds,
         partitions=_refs(row.name, [partition.pk for partition in partitions]),
     )
 

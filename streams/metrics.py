@@ -19,6 +19,9 @@ _append_seconds = Histogram(
     buckets=LATENCY_BUCKETS,
 )
 _appended_events = Counter("eventflow_appended_events", "Events stored by the web workers.")
+_duplicate_events = Counter(
+    "eventflow_duplicate_events", "Events that were not stored again, as their stream has had their ids."
+)
 _read_seconds = Histogram(
     "eventflow_read_seconds",
     "Time that a poll took, without what it spent waiting for events.",
@@ -45,6 +48,11 @@ def count_append(*, events: int, seconds: float) -> None:
     """Count a stored append: how many events, and how long the request took."""
     _appended_events.inc(events)
     _append_seconds.observe(seconds)
+
+
+def count_duplicates(events: int) -> None:
+    """Count events that were answered with where they were stored before."""
+    _duplicate_events.inc(events)
 
 
 def count_read(*, events: int, size: int, seconds: float) -> None:

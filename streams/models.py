@@ -8,7 +8,7 @@ from accounts.models import Grant, Owned, constraints_of_grant
 from accounts.principals import Access
 from accounts.roles import Right
 from accounts.versions import fingerprint
-from streams.conf import MAX_PARTITIONS, MAX_TYPE_CHARACTERS
+from streams.conf import MAX_DEDUPLICATION_SECONDS, MAX_PARTITIONS, MAX_TYPE_CHARACTERS
 from streams.names import NAME_PATTERN
 from streams.schemas.compatibility import Compatibility
 
@@ -40,6 +40,8 @@ class Stream(Owned):
     validation = models.CharField(
         max_length=7, choices=Validation, default=Validation.OFF, db_default=Validation.OFF.value
     )
+    # For so many seconds an event whose id the stream has had is not stored again; NULL: each is.
+    deduplicate_ids_seconds = models.PositiveIntegerField(null=True, blank=True)
     labels = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -58,6 +60,11 @@ class Stream(Owned):
                 & (Q(retention_max_bytes__isnull=True) | Q(retention_max_bytes__gt=0))
                 & (Q(retention_max_events__isnull=True) | Q(retention_max_events__gt=0)),
                 name="stream_retention_limits_are_positive",
+            ),
+            models.CheckConstraint(
+                condition=Q(deduplicate_ids_seconds__isnull=True)
+                | Q(deduplicate_ids_seconds__gte=1, deduplicate_ids_seconds__lte=MAX_DEDUPLICATION_SECONDS),
+                name="stream_deduplication_is_in_range",
             ),
         )
 
@@ -85,6 +92,7 @@ class Stream(Owned):
                 ],
                 "paused": self.is_paused,
                 "validation": self.validation,
+                "deduplicate_ids": self.deduplicate_ids_seconds,
                 "labels": self.labels,
                 "updated_at": self.updated_at,
             }
@@ -195,3 +203,25 @@ class EventBatch(models.Model):
 
     def __str__(self) -> str:
         return f"{self.partition_id} ≤{self.last_offset}"
+
+
+class RememberedId(models.Model):
+    """The id of an event of a stream that deduplicates, as a digest of it, and where the event is.
+
+    The log writes, asks and forgets them; their streams and partitions may be gone.
+    """
+
+    pk = models.CompositePrimaryKey("stream_id", "digest")
+    stream_id = models.BigIntegerField()
+    digest = models.UUIDField()
+    partition_id = models.BigIntegerField()
+    event_offset = models.BigIntegerField()
+    recorded_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "remembered id"
+        # In the order in which they are forgotten.
+        indexes = (models.Index(fields=["partition_id", "event_offset"], name="remembered_id_by_offset"),)
+
+    def __str__(self) -> str:
+        return f"{self.partition_id}@{self.event_offset}"

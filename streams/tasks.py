@@ -1,6 +1,7 @@
 from celery import shared_task
 from django.utils import timezone
 
+from streams.services.remembered_ids import forget_passed_ids as forget_passed
 from streams.services.retention import delete_expired_events as delete_expired
 
 
@@ -8,3 +9,9 @@ from streams.services.retention import delete_expired_events as delete_expired
 def delete_expired_events() -> int:
     """Delete the events that retention no longer keeps; returns how many went."""
     return delete_expired(now=timezone.now())
+
+
+@shared_task(name="streams.forget_passed_ids")
+def forget_passed_ids() -> int:
+    """Forget the ids of events whose window has passed; returns how many went."""
+    return forget_passed(now=timezone.now())

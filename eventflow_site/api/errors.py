@@ -33,6 +33,7 @@ from streams.api.append import AppendView
 from streams.errors import (
     AppendNotStored,
     AppendOutcomeUnknown,
+    HeadMoved,
     IncompatibleSchema,
     InvalidEvents,
     InvalidPayloads,
@@ -138,8 +139,10 @@ def _of_domain_error(error: DomainError) -> Problem:
     elif isinstance(error, InvalidParameter):
         faults = [{"pointer": f"?{error.parameter}", "code": error.parameter_code, "detail": error.detail}]
     retryable = status in RETRYABLE_STATUSES or isinstance(error, RETRYABLE_ERRORS)
-    members: dict[str, str] = {}
-    if isinstance(error, QuotaExceeded):
+    members: dict[str, str | int] = {}
+    if isinstance(error, HeadMoved):
+        members = {"head": error.head}
+    elif isinstance(error, QuotaExceeded):
         members = {"quota": error.quota}
     elif isinstance(error, RateLimited):
         members = {"bucket": error.bucket}
@@ -159,6 +162,8 @@ def _headers_of(error: DomainError, status: int) -> dict[str, str]:
         headers["Connection"] = "close"
     if isinstance(error, PreconditionFailed):
         headers["ETag"] = f'"{error.version}"'
+    if isinstance(error, HeadMoved):
+        headers["EventFlow-Head-Offset"] = str(error.head)
     if isinstance(error, LoginThrottled | RateLimited):
         headers["Retry-After"] = str(error.retry_after_seconds)
     return headers

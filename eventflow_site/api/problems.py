@@ -30,7 +30,7 @@ class Problem:
     retryable: bool = False
     errors: list[dict[str, Any]] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
-    members: dict[str, str] = field(default_factory=dict)
+    members: dict[str, str | int] = field(default_factory=dict)
 
     def as_response(self, request: HttpRequest | Request) -> HttpResponse:
         """Return the answer to a request; whoever writes of it finds the code in its `problem_code`."""

@@ -58,6 +58,8 @@ STATUS_OF: dict[type[DomainError], int] = {
     # streams
     streams.StreamNotFound: 404,
     streams.StreamExists: 409,
+    streams.HeadMoved: 412,
+    streams.HeadNotOfOne: 422,
     streams.StreamPaused: 409,
     streams.StreamRecreated: 409,
     streams.InvalidName: 422,

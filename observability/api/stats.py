@@ -1,5 +1,6 @@
 """`GET /streams/{stream}/stats`, and `/stats` of one of its consumer groups."""
 
+from dataclasses import asdict
 from typing import Any
 
 from django.utils import timezone
@@ -54,6 +55,14 @@ class PointSerializer(serializers.Serializer):
     bytes = serializers.IntegerField(help_text="Their JSON, uncompressed.")
 
 
+class RememberedIdsSerializer(serializers.Serializer):
+    window_seconds = serializers.IntegerField(help_text="For so long an id is not stored twice.")
+    count = serializers.IntegerField(help_text="Ids that are remembered, at most.")
+    since = serializers.DateTimeField(
+        allow_null=True, help_text="When the event was recorded whose id is the oldest; null: there is none."
+    )
+
+
 class StatsSerializer(serializers.Serializer):
     event_count = serializers.IntegerField(help_text="Events that are kept.")
     stored_bytes = serializers.IntegerField(help_text="Their size as stored, compressed.")
@@ -66,6 +75,7 @@ class StatsSerializer(serializers.Serializer):
     series = PointSerializer(many=True, help_text="Of the window, with what is not rolled up yet.")
     not_rolled_up = serializers.IntegerField(help_text="Events that `types` does not know yet.")
     rolled_up_until = serializers.DateTimeField(allow_null=True)
+    remembered_ids = RememberedIdsSerializer(allow_null=True, help_text="null: any id may come any number of times.")
 
 
 class GroupPointSerializer(serializers.Serializer):
@@ -166,6 +176,7 @@ def represent(stats: StreamStats) -> dict[str, Any]:
         "series": [{"minute": each.start, "events": each.events, "bytes": each.bytes} for each in stats.series],
         "not_rolled_up": holding.not_rolled_up,
         "rolled_up_until": holding.rolled_up_until,
+        "remembered_ids": None if stats.remembered_ids is None else asdict(stats.remembered_ids),
     }
 
 

@@ -13,6 +13,7 @@ from observability.numbers.series import Point, TypeCount, list_points, list_typ
 from observability.numbers.snapshot import one_snapshot
 from streams.errors import StreamNotFound
 from streams.lookup import StreamInfo
+from streams.services.remembered_ids import RememberedIds, remembered_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +24,14 @@ class StreamStats:
         groups: by name.
         types: of the window, without what is not rolled up yet.
         series: of the window, with what is not rolled up yet.
+        remembered_ids: None where an id may be stored twice.
     """
 
     holding: Holding
     groups: Sequence[GroupNumbers]
     types: Sequence[TypeCount]
     series: Sequence[Point]
+    remembered_ids: RememberedIds | None
 
 
 def get_stream_stats(stream: StreamInfo, *, window_seconds: int, now: datetime) -> StreamStats:
@@ -47,6 +50,7 @@ def get_stream_stats(stream: StreamInfo, *, window_seconds: int, now: datetime) 
             groups=list_group_numbers(list_groups(stream).order_by("name"), holdings, now=now),
             types=list_types(stream_id=stream.id, window_seconds=window_seconds, now=now),
             series=list_points(stream_id=stream.id, window_seconds=window_seconds, tail=holding.tail, now=now),
+            remembered_ids=remembered_ids(stream),
         )
 
 

@@ -105,6 +105,7 @@ class StreamAdmin(admin.ModelAdmin):
                     "visibility",
                     "is_paused",
                     "validation",
+                    "deduplicate_ids_seconds",
                     "labels",
                     "version",
                 )
@@ -180,6 +181,7 @@ class StreamAdmin(admin.ModelAdmin):
                 retention_max_events=stream.retention_max_events,
                 is_paused=stream.is_paused,
                 validation=stream.validation,
+                deduplicate_ids_seconds=stream.deduplicate_ids_seconds,
                 labels=stream.labels,
             ),
         )

@@ -17,12 +17,13 @@ from accounts.http.lean import LeanView
 from accounts.limits.rates import BYTES, EVENTS, get_rates
 from accounts.long_work import off_the_loop_if_long
 from accounts.permissions import MayProduce
+from streams.api.if_head import IF_HEAD, expected_head_of
 from streams.api.schemas import APPENDED, EVENTS_IN
 from streams.conf import MAX_REQUEST_BYTES
 from streams.envelope import decode_events
 from streams.log.protocol import AppendedRange
-from streams.metrics import count_append
-from streams.services.ingest import Idempotency, Placement, append_events_async, encode_texts
+from streams.metrics import count_append, count_duplicates
+from streams.services.ingest import Idempotency, Placement, append_events_async, encode_texts, stored_events
 from streams.times import format_time
 
 NDJSON = "application/x-ndjson"
@@ -37,6 +38,7 @@ APPEND_OPERATION: dict[str, Any] = {
         OpenApiParameter(
             "Idempotency-Key", IDEMPOTENCY_KEY_SCHEMA, "header", description="Any number of retries stores once."
         ),
+        IF_HEAD,
         OpenApiParameter("Prefer", OpenApiTypes.STR, "header", enum=["return=minimal", "return=representation"]),
     ],
     "responses": {202: OpenApiResponse(APPENDED, description="Durable: stored and committed.")},
@@ -60,7 +62,7 @@ class AppendView(LeanView):
         caller, rates = caller_of(request), get_rates()
         # Decided before the body is read: whoever has gone too far need not send it.
         rates.admit(caller, EVENTS, BYTES)
-        key = idempotency_key_of(request)
+        key, expected_head = idempotency_key_of(request), expected_head_of(request)
         media_type, body = await read_body_async(request, limit=MAX_REQUEST_BYTES, media_types=MEDIA_TYPES)
         rates.spend(caller, BYTES, len(body))
         is_minimal = _prefers_minimal(request)
@@ -75,7 +77,9 @@ class AppendView(LeanView):
 
         idempotency = None
         if key is not None:
-            hash_it = partial(hash_request, "POST", request.path, b"%d" % is_minimal + body)
+            # Who changes one's mind about the head asks for something else.
+            condition = b"" if expected_head is None else b"%d\n" % expected_head
+            hash_it = partial(hash_request, "POST", request.path, b"%d" % is_minimal + condition + body)
             idempotency = Idempotency(key, await off_the_loop_if_long(hash_it, size=len(body)))
         appended, answer = await append_events_async(
             caller=caller,
@@ -84,6 +88,7 @@ class AppendView(LeanView):
             stream_name=stream,
             render=render,
             idempotency=idempotency,
+            expected_head=expected_head,
             size=len(body),
         )
         response = HttpResponse(answer, status=202, content_type=JSON)
@@ -92,7 +97,10 @@ class AppendView(LeanView):
             return response
         if is_minimal and not is_single:
             response["Preference-Applied"] = "return=minimal"
-        count_append(events=len(events), seconds=time.perf_counter() - started)
+        repeated = sum(len(each.repeats) for each in appended.ranges)
+        count_append(events=len(events) - repeated, seconds=time.perf_counter() - started)
+        if repeated:
+            count_duplicates(repeated)
         return response
 
 
@@ -103,6 +111,16 @@ def _prefers_minimal(request: HttpRequest) -> bool:
 
 def render_full(placement: Placement, ranges: Sequence[AppendedRange], *, is_single: bool) -> bytes:
     """The result of each event, in request order."""
+    ids = encode_texts(placement.ids)
+    repeated = sum(len(each.repeats) for each in ranges)
+    results = _render_each(placement, ranges, ids) if repeated else _render_fresh(placement, ranges, ids)
+    if is_single:
+        return results[0].encode()
+    return f'{{"accepted":{len(results)},{_duplicates(repeated)}"events":[{",".join(results)}]}}'.encode()
+
+
+def _render_fresh(placement: Placement, ranges: Sequence[AppendedRange], ids: Sequence[str]) -> list[str]:
+    """All were stored now: what those of a range have in common is made once."""
     # A stream's name has nothing that JSON escapes.
     frames = [
         (
@@ -111,26 +129,37 @@ def render_full(placement: Placement, ranges: Sequence[AppendedRange], *, is_sin
         )
         for each in ranges
     ]
-    ids = encode_texts(placement.ids)
     if placement.places is None:
         (middle, tail), first_offset = frames[0], ranges[0].first_offset
-        results = [f'{{"id":{id_}{middle}{offset}{tail}' for offset, id_ in enumerate(ids, first_offset)]
-    else:
-        firsts = [each.first_offset for each in ranges]
-        results = [
-            f'{{"id":{id_}{frames[index][0]}{firsts[index] + position}{frames[index][1]}'
-            for id_, (index, position) in zip(ids, placement.places, strict=True)
-        ]
-    if is_single:
-        return results[0].encode()
-    return f'{{"accepted":{len(results)},"events":[{",".join(results)}]}}'.encode()
+        return [f'{{"id":{id_}{middle}{offset}{tail}' for offset, id_ in enumerate(ids, first_offset)]
+    firsts = [each.first_offset for each in ranges]
+    return [
+        f'{{"id":{id_}{frames[index][0]}{firsts[index] + position}{frames[index][1]}'
+        for id_, (index, position) in zip(ids, placement.places, strict=True)
+    ]
+
+
+def _render_each(placement: Placement, ranges: Sequence[AppendedRange], ids: Sequence[str]) -> list[str]:
+    return [
+        f'{{"id":{id_},"stream":"{each.stream}","partition":{each.partition},"offset":{each.offset},'
+        f'"recorded_at":"{format_time(each.recorded_at).decode()}",'
+        f'"duplicate":{"true" if each.is_repeated else "false"}}}'
+        for id_, each in zip(ids, stored_events(placement, ranges), strict=True)
+    ]
 
 
 def render_minimal(placement: Placement, ranges: Sequence[AppendedRange]) -> bytes:
-    """How many were accepted, and the ranges of offsets they have."""
-    items = b",".join(
-        b'{"stream":"%b","partition":%d,"first_offset":%d,"last_offset":%d}'
-        % (each.partition.stream.encode(), each.partition.number, each.first_offset, each.last_offset)
+    """How many were accepted, and the ranges of offsets that were given out; how many were there before, if any."""
+    repeated = sum(len(each.repeats) for each in ranges)
+    items = ",".join(
+        f'{{"stream":"{each.partition.stream}","partition":{each.partition.number}'
+        f',"first_offset":{each.first_offset},"last_offset":{each.last_offset}}}'
         for each in ranges
+        if each.first_offset <= each.last_offset
     )
-    return b'{"accepted":%d,"ranges":[' % len(placement.ids) + items + b"]}"
+    return f'{{"accepted":{len(placement.ids)},{_duplicates(repeated)}"ranges":[{items}]}}'.encode()
+
+
+def _duplicates(repeated: int) -> str:
+    # Who does not deduplicate is answered as ever.
+    return f'"duplicates":{repeated},' if repeated else ""

@@ -48,13 +48,16 @@ class AppendedSerializer(serializers.Serializer):
     partition = serializers.IntegerField()
     offset = serializers.IntegerField()
     recorded_at = serializers.DateTimeField()
-    duplicate = serializers.BooleanField()
+    duplicate = serializers.BooleanField(
+        help_text="The stream has had its id: nothing was stored, and this is where the event with it is."
+    )
 
 
 class AppendedBatchSerializer(serializers.Serializer):
     """Where each event of an array or of NDJSON went, in the order of the request."""
 
     accepted = serializers.IntegerField()
+    duplicates = serializers.IntegerField(required=False, help_text="How many of them were there before; absent: none.")
     events = AppendedSerializer(many=True)
 
 
@@ -69,6 +72,7 @@ class AppendedRangesSerializer(serializers.Serializer):
     """The same with `Prefer: return=minimal`: only which offsets were given."""
 
     accepted = serializers.IntegerField()
+    duplicates = serializers.IntegerField(required=False, help_text="How many of them were there before; absent: none.")
     ranges = AppendedRangeSerializer(many=True)
 
 

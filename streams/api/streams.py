@@ -43,6 +43,11 @@ class StreamSerializer(serializers.Serializer):
     retention = serializers.SerializerMethodField()
     paused = serializers.BooleanField(source="is_paused")
     validation = serializers.ChoiceField(choices=Validation.values)
+    deduplicate_ids = serializers.IntegerField(
+        source="deduplicate_ids_seconds",
+        allow_null=True,
+        help_text="For so many seconds an event is not stored whose id the stream has had; null: each is.",
+    )
     labels = serializers.DictField(child=serializers.CharField())
     owner = serializers.CharField(source="owner_name", help_text="A user's e-mail address, or a team's name.")
     created_at = serializers.DateTimeField()

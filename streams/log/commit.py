@@ -1,7 +1,9 @@
 """One commit: the statements that store what several requests want stored."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import partial
+from itertools import chain
 from typing import Any, Final
 
 import psycopg
@@ -10,10 +12,11 @@ from accounts.conf import IDEMPOTENCY_TTL_SECONDS
 from accounts.errors import IdempotencyKeyReused
 from accounts.idempotency import pack_body, unpack_body
 from streams.connections import Scissors, connect, has_own_number, shares_sessions
-from streams.errors import StreamRecreated
-from streams.log.bigints import Bigints, adapters
-from streams.log.pending import Lane, PendingAppend, lanes_for
-from streams.log.protocol import Appended, LogHealth
+from streams.errors import AppendNotStored, HeadMoved, StreamRecreated
+from streams.log.arrays import Bigints, Digests, adapters
+from streams.log.lanes import Lane
+from streams.log.pending import PendingAppend, lanes_for
+from streams.log.protocol import Appended, EarlierEvent, LogHealth
 from streams.log.refusals import POOLED, health_of
 from streams.log.statements import statements
 
@@ -24,6 +27,9 @@ ALONE_LOCK_TIMEOUT: Final = "200ms"
 # Below the time that requests wait: the server gives up first, and then the outcome is known.
 STATEMENT_TIMEOUT: Final = "8s"
 KEY_REUSED: Final = "Use a new key for a new request; nothing was stored."
+# Another process stored one of the ids between our look and our append: then we look again.
+_ID_CONSTRAINT: Final = "streams_rememberedid_pkey"
+_LOOKS: Final = 4
 
 
 class PartitionsMissing(Exception):
@@ -99,50 +105,118 @@ class CommitSession:
             psycopg.Error: nothing was stored, unless `may_have_committed`.
         """
         self.may_have_committed = False
-        receipts = [request for request in requests if request.receipt is not None]
-        if not receipts:
-            lanes = lanes_for(requests)
-            self.may_have_committed = True
-            self._append(lanes)
-            answers: dict[PendingAppend, Any] = {}
-        else:
-            self._run("begin")
-            lanes, answers = self._store_with_receipts(requests, receipts)
-            self.may_have_committed = True
-            self._run("commit")
-        self.may_have_committed = False
-        return {lane.partition_id: lane.head_offset for lane in lanes.values()}, answers
+        for _ in range(_LOOKS):
+            try:
+                lanes, answers = self._store(requests)
+            except psycopg.errors.UniqueViolation as error:
+                if error.diag.constraint_name != _ID_CONSTRAINT:
+                    raise
+                self.may_have_committed = False
+                self.roll_back()
+            else:
+                self.may_have_committed = False
+                return {lane.partition_id: lane.head_offset for lane in lanes.values()}, answers
+        raise AppendNotStored("Others store events with the same ids at this moment. Nothing was stored; retry.")
 
     def roll_back(self) -> None:
         """End a transaction that failed, if there is one."""
         if not self.connection.closed and self.connection.info.transaction_status:
             self._run("roll_back")
 
-    def _store_with_receipts(
-        self, requests: Sequence[PendingAppend], receipts: Sequence[PendingAppend]
-    ) -> tuple[dict[int, Lane], dict[PendingAppend, Any]]:
+    def _store(self, requests: Sequence[PendingAppend]) -> tuple[dict[int, Lane], dict[PendingAppend, Any]]:
+        receipts = [request for request in requests if request.receipt is not None]
+        if not receipts and not any(request.expects_head for request in requests):
+            lanes, _ = lanes_for(requests, earlier=self._find_earlier(requests))
+            if lanes:
+                # The one statement is the transaction.
+                self.may_have_committed = True
+                self._append(lanes)
+            return lanes, {}
+        self._run("begin")
         # The keys first, then the partitions: the same order in every process, so none waits in a circle.
-        answers = self._claim(receipts)
-        lanes = lanes_for([request for request in requests if request not in answers])
+        answers = self._claim(receipts) if receipts else {}
+        placed = [request for request in requests if request not in answers]
+        heads = self._hold_heads(placed)
+        lanes, refused = lanes_for(placed, earlier=self._find_earlier(placed), heads=heads)
+        answers |= refused
         if lanes:
             self._append(lanes)
-        bodies = {}
-        partition_ids = []
+        self._keep_receipts(receipts, answers)
+        self.may_have_committed = True
+        self._run("commit")
+        return lanes, answers
+
+    def _hold_heads(self, requests: Sequence[PendingAppend]) -> dict[int, int]:
+        """Hold all partitions of these requests, if any of them expects a head, and return their heads."""
+        if not any(request.expects_head for request in requests):
+            return {}
+        ids = {append.partition.id for request in requests for append in request.appends}
+        heads = dict(self._run("hold_heads", partition_ids=Bigints(ids)))
+        if missing := ids - heads.keys():
+            raise PartitionsMissing(missing)
+        return heads
+
+    def _find_earlier(self, requests: Sequence[PendingAppend]) -> dict[int, dict[bytes, EarlierEvent]]:
+        """Return what was stored before under the ids that these requests bring, by stream and digest.
+
+        Those whose window has passed are forgotten: their ids may be stored anew.
+        """
+        windows: dict[int, int] = {}
+        digests: dict[int, dict[bytes, None]] = {}
+        for request in requests:
+            for append in request.appends:
+                ids = append.deduplication
+                if ids is not None and not ids.are_new:
+                    windows[ids.stream_id] = ids.window_seconds
+                    digests.setdefault(ids.stream_id, {}).update(dict.fromkeys(ids.digests))
+        if not digests:
+            return {}
+        rows = self._run(
+            "find_ids",
+            stream_ids=Bigints(digests),
+            counts=Bigints(map(len, digests.values())),
+            digests=Digests(chain.from_iterable(digests.values())),
+        )
+        earlier: dict[int, dict[bytes, EarlierEvent]] = {}
+        passed = []
+        for stream_id, digest, number, offset, recorded_at, now in rows:
+            if recorded_at > now - timedelta(seconds=windows[stream_id]):
+                earlier.setdefault(stream_id, {})[digest.bytes] = EarlierEvent(number, offset, recorded_at)
+            else:
+                passed.append((stream_id, digest.bytes, recorded_at))
+        if passed:
+            self._run(
+                "forget_ids",
+                stream_ids=Bigints(stream_id for stream_id, _, _ in passed),
+                digests=Digests(digest for _, digest, _ in passed),
+                recorded_ats=[recorded_at for _, _, recorded_at in passed],
+            )
+        return earlier
+
+    def _keep_receipts(self, receipts: Sequence[PendingAppend], answers: dict[PendingAppend, Any]) -> None:
+        """Keep what is answered to those that were stored now, and add it to the answers; free other keys."""
+        stored = []
+        freed = []
         for request in receipts:
-            if request.receipt is not None and request not in answers:
+            if request.receipt is None:
+                continue
+            if isinstance(answers.get(request), HeadMoved):
+                freed.append(request.receipt)
+            elif request not in answers:
                 ranges = request.ranges()
-                body = bodies[request.receipt.caller, request.receipt.key] = request.receipt.render(ranges)
+                body = request.receipt.render(ranges)
                 answers[request] = Appended(ranges=ranges, body=body)
-                partition_ids.append(f"{{{','.join(str(each.partition.id) for each in ranges)}}}")
-        if bodies:
+                stored.append((request.receipt, body, f"{{{','.join(str(each.partition.id) for each in ranges)}}}"))
+        if stored:
             self._run(
                 "store_receipts",
-                callers=[caller for caller, _ in bodies],
-                keys=[key for _, key in bodies],
-                bodies=[pack_body(body) for body in bodies.values()],
-                partition_ids=partition_ids,
+                callers=[receipt.caller for receipt, _, _ in stored],
+                keys=[receipt.key for receipt, _, _ in stored],
+                bodies=[pack_body(body) for _, body, _ in stored],
+                partition_ids=[partition_ids for _, _, partition_ids in stored],
             )
-        return lanes, answers
+        if freed:
+            self._run("free_receipts", callers=[each.caller for each in freed], keys=[each.key for each in freed])
 
     def _claim(self, requests: Sequence[PendingAppend]) -> dict[PendingAppend, Any]:
         """Claim the keys and return the answers of those requests whose key was used before."""
@@ -192,6 +266,10 @@ class CommitSession:
             batch_event_counts=Bigints(batch.event_count for batch in batches),
             codecs=Bigints(batch.codec for batch in batches),
             records=[batch.records for batch in batches],
+            run_partition_ids=Bigints(lane.partition_id for lane in lanes.values() for _ in lane.runs),
+            run_distances=Bigints(lane.event_count - start for lane in lanes.values() for start, _ in lane.runs),
+            run_counts=Bigints(count for lane in lanes.values() for _, count in lane.runs),
+            digests=Digests(chain.from_iterable(lane.digests for lane in lanes.values())),
         )
         missing = set(lanes) - {row[0] for row in rows}
         if missing:

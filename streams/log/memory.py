@@ -4,19 +4,22 @@ import threading
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import NamedTuple
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter
+from typing import NamedTuple, TypeAlias
 
 from accounts.errors import IdempotencyKeyReused
-from streams.errors import PartitionGone, StreamRecreated
+from streams.errors import HeadMoved, PartitionGone, StreamRecreated
 from streams.log.protocol import (
     Appended,
     AppendedRange,
     Bounds,
+    EarlierEvent,
     ErasedEvent,
     Front,
     Gap,
     LogHealth,
+    OldestId,
     PartitionAppend,
     PartitionRef,
     ReadResult,
@@ -47,15 +50,39 @@ class _Partition:
         return Bounds(earliest, self.head_offset, self.last_recorded_at)
 
 
-def _append(partition: _Partition, append: PartitionAppend) -> AppendedRange:
+class _Met(NamedTuple):
+    """An event whose id is remembered."""
+
+    partition_id: int
+    event: EarlierEvent
+
+
+_Ids: TypeAlias = dict[tuple[int, bytes], _Met]
+
+
+def _append(partition: _Partition, append: PartitionAppend, met: _Ids) -> AppendedRange:
     first_offset = partition.head_offset + 1
     recorded_at = max(filter(None, (datetime.now(UTC), partition.last_recorded_at)))
-    partition.batches.append(
-        [_StoredEvent(offset, recorded_at, record) for offset, record in enumerate(append.records, first_offset)]
-    )
-    partition.head_offset += len(append.records)
+    repeats: dict[int, EarlierEvent] = {}
+    stored: list[_StoredEvent] = []
+    for position, record in enumerate(append.records):
+        offset = first_offset + len(stored)
+        if append.deduplication is not None:
+            key = append.deduplication.stream_id, append.deduplication.digests[position]
+            earliest = recorded_at - timedelta(seconds=append.deduplication.window_seconds)
+            if key in met and met[key].event.recorded_at > earliest:
+                repeats[position] = met[key].event
+                continue
+            met[key] = _Met(append.partition.id, EarlierEvent(append.partition.number, offset, recorded_at))
+        stored.append(_StoredEvent(offset, recorded_at, record))
+    if not stored:
+        return AppendedRange(append.partition, 1, 0, next(iter(repeats.values())).recorded_at, repeats)
+    if append.expected_head not in (None, partition.head_offset):
+        raise HeadMoved(expected=append.expected_head or 0, head=partition.head_offset)
+    partition.batches.append(stored)
+    partition.head_offset += len(stored)
     partition.last_recorded_at = recorded_at
-    return AppendedRange(append.partition, first_offset, partition.head_offset, recorded_at)
+    return AppendedRange(append.partition, first_offset, partition.head_offset, recorded_at, repeats)
 
 
 def _placed(partition: PartitionRef, event: _StoredEvent) -> bytes:
@@ -71,6 +98,7 @@ class MemoryLog:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._partitions: dict[int, _Partition] = {}
+        self._ids: _Ids = {}
         self._answers: dict[tuple[str, str], tuple[bytes, bytes, set[int]]] = {}
 
     def append(self, appends: Sequence[PartitionAppend], *, receipt: Receipt | None = None) -> Appended:
@@ -88,13 +116,15 @@ class MemoryLog:
                     raise StreamRecreated
                 return Appended(ranges=(), body=answer, is_replay=True)
             changed = {append.partition.id: deepcopy(self._partition(append.partition)) for append in appends}
-            ranges = [_append(changed[append.partition.id], append) for append in appends]
+            met = dict(self._ids)
+            ranges = [_append(changed[append.partition.id], append, met) for append in appends]
             body: bytes | None = None
             if receipt is not None:
                 body = receipt.render(ranges)
                 self._answers[receipt.caller, receipt.key] = (receipt.request_hash, body, set(changed))
             # Only now: whatever failed until here has stored nothing.
             self._partitions.update(changed)
+            self._ids = met
             return Appended(ranges=ranges, body=body)
 
     async def append_async(self, appends: Sequence[PartitionAppend], *, receipt: Receipt | None = None) -> Appended:
@@ -210,6 +240,36 @@ class MemoryLog:
         first_kept = tried.bounds([partition])[partition.id].earliest_offset
         (kept_since,) = tried.recorded_after([(partition, first_kept - 1)])
         return Front(stored.bounds.earliest_offset, first_kept, kept_since)
+
+    def oldest_ids(self, partitions: Sequence[PartitionRef]) -> Mapping[int, OldestId]:
+        with self._lock:
+            oldest = {p.id: min(self._ids_of(p.id), default=None) for p in partitions if p.id in self._partitions}
+            return {
+                partition_id: OldestId(met.offset, met.recorded_at, self._partitions[partition_id].head_offset)
+                for partition_id, met in oldest.items()
+                if met is not None
+            }
+
+    def _ids_of(self, partition_id: int) -> list[EarlierEvent]:
+        return [met.event for met in self._ids.values() if met.partition_id == partition_id]
+
+    def partitions_with_ids(self, *, after: int, limit: int) -> Sequence[int]:
+        with self._lock:
+            return sorted({met.partition_id for met in self._ids.values() if met.partition_id > after})[:limit]
+
+    def forget_ids(self, partition_id: int, *, recorded_before: datetime, up_to: int, max_ids: int = 5_000) -> int:
+        with self._lock:
+            passed = [
+                each
+                for each in sorted(self._ids_of(partition_id), key=attrgetter("offset"))[:max_ids]
+                if each.recorded_at < recorded_before or each.offset <= up_to
+            ]
+            self._ids = {
+                key: met
+                for key, met in self._ids.items()
+                if met.partition_id != partition_id or met.event not in passed
+            }
+            return len(passed)
 
     def erase(self, partition: PartitionRef, offset: int, *, at: datetime) -> ErasedEvent | None:
         with self._lock:

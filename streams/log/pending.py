@@ -1,13 +1,23 @@
-"""A request on its way through the group committer, and the lanes in which requests share a commit."""
+"""A request on its way through the group committer, and where it is placed in the lanes of its commit."""
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from accounts.latches import Latch, ThreadLatch
+from streams.errors import HeadMoved
 from streams.log.batches import PackedBatch, pack
-from streams.log.protocol import Appended, AppendedRange, PartitionAppend, Receipt
+from streams.log.lanes import Lane
+from streams.log.protocol import (
+    NO_REPEATS,
+    Appended,
+    AppendedRange,
+    EarlierEvent,
+    PartitionAppend,
+    PartitionRef,
+    Receipt,
+)
+from streams.log.repeats import FirstHere, MetIds
 from streams.record_lines import size_of
 
 # From this size on a request compresses its own records, in its own thread, into batches of its own.
@@ -26,7 +36,19 @@ class State(Enum):
 class PendingAppend:
     """One request: what it wants stored, a latch to wait on, and in the end its outcome."""
 
-    __slots__ = ("appends", "error", "followers", "latch", "packed", "placements", "receipt", "result", "size", "state")
+    __slots__ = (
+        "appends",
+        "error",
+        "expects_head",
+        "followers",
+        "latch",
+        "packed",
+        "placements",
+        "receipt",
+        "result",
+        "size",
+        "state",
+    )
 
     def __init__(self, appends: Sequence[PartitionAppend], receipt: Receipt | None, latch: Latch | None = None) -> None:
         self.appends = appends
@@ -37,7 +59,8 @@ class PendingAppend:
             size = size_of(append.records)
             self.packed.append(pack(append.records) if size >= _PACK_ALONE_BYTES else None)
             self.size += size
-        self.placements: list[tuple[Lane, int]] = []
+        self.expects_head = any(append.expected_head is not None for append in appends)
+        self.placements: list[Placed] = []
         # Requests of the same commit with the same idempotency key: their answer is this one's.
         self.followers: list[PendingAppend] = []
         self.state = State.QUEUED
@@ -62,9 +85,7 @@ class PendingAppend:
 
     def ranges(self) -> list[AppendedRange]:
         """Return where the events went, in the order of the appends; only after their lanes were stored."""
-        return [
-            lane.range_of(append, start) for append, (lane, start) in zip(self.appends, self.placements, strict=True)
-        ]
+        return [placed.range_in(append.partition) for append, placed in zip(self.appends, self.placements, strict=True)]
 
 
 class StandingQuestion:
@@ -77,62 +98,82 @@ class StandingQuestion:
         self.refusal: str | None = None
 
 
-class Lane:
-    """All that one commit stores in one partition, in order of arrival."""
+class Placed(NamedTuple):
+    """Where one append went: how many events of the lane stand before it, how many it has, and what it repeats."""
 
-    __slots__ = ("_loose", "batches", "event_count", "head_offset", "partition_id", "recorded_at")
+    lane: Lane
+    start: int
+    event_count: int
+    repeats: Mapping[int, EarlierEvent | FirstHere]
 
-    def __init__(self, partition_id: int) -> None:
-        self.partition_id = partition_id
-        self.event_count = 0
-        self.batches: list[PackedBatch] = []
-        self._loose: list[bytes] = []
-        self.head_offset = 0
-        self.recorded_at: datetime | None = None
-
-    def place(self, append: PartitionAppend, packed: list[PackedBatch] | None) -> int:
-        """Add the events of one append and return how many stand before them."""
-        start = self.event_count
-        if packed is None:
-            self._loose += append.records
-        else:
-            self.pack()
-            self.batches += packed
-        self.event_count += len(append.records)
-        return start
-
-    def pack(self) -> None:
-        """Put the records of small requests together into batches."""
-        if self._loose:
-            self.batches += pack(self._loose)
-            self._loose = []
-
-    def distances(self) -> list[int]:
-        """Return for each batch how many events of this lane follow it."""
-        following = self.event_count
-        distances = []
-        for batch in self.batches:
-            following -= batch.event_count
-            distances.append(following)
-        return distances
-
-    def range_of(self, append: PartitionAppend, start: int) -> AppendedRange:
-        if self.recorded_at is None:
-            raise RuntimeError("the lane has not been stored")
-        first = self.head_offset - self.event_count + start + 1
-        return AppendedRange(append.partition, first, first + len(append.records) - 1, self.recorded_at)
+    def range_in(self, partition: PartitionRef) -> AppendedRange:
+        """Return the range that the append has got, once its lane was stored."""
+        repeats = (
+            {position: _earlier(first) for position, first in self.repeats.items()} if self.repeats else NO_REPEATS
+        )
+        if not self.event_count:
+            return AppendedRange(partition, 1, 0, next(iter(repeats.values())).recorded_at, repeats)
+        first = self.lane.offset_of(self.start)
+        return AppendedRange(partition, first, first + self.event_count - 1, self.lane.stored_at(), repeats)
 
 
-def lanes_for(requests: Iterable[PendingAppend]) -> dict[int, Lane]:
-    """Place requests, in order of arrival, into one packed lane for each partition."""
+def _earlier(first: EarlierEvent | FirstHere) -> EarlierEvent:
+    if isinstance(first, EarlierEvent):
+        return first
+    return EarlierEvent(first.lane.number, first.lane.offset_of(first.position), first.lane.stored_at())
+
+
+def lanes_for(
+    requests: Iterable[PendingAppend],
+    *,
+    earlier: Mapping[int, Mapping[bytes, EarlierEvent]] | None = None,
+    heads: Mapping[int, int] | None = None,
+) -> tuple[dict[int, Lane], dict[PendingAppend, HeadMoved]]:
+    """Place requests, in order of arrival, into one packed lane for each partition; return those refused too.
+
+    Args:
+        earlier: by stream and digest, events that were stored before.
+        heads: of the partitions of requests that expect a head, as they are before this commit.
+    """
     lanes: dict[int, Lane] = {}
+    met = MetIds(earlier or {})
+    refused: dict[PendingAppend, HeadMoved] = {}
     for request in requests:
         request.placements = []
         for append, packed in zip(request.appends, request.packed, strict=True):
             lane = lanes.get(append.partition.id)
             if lane is None:
-                lane = lanes[append.partition.id] = Lane(append.partition.id)
-            request.placements.append((lane, lane.place(append, packed)))
+                lane = lanes[append.partition.id] = Lane(append.partition)
+            refusal = _place(request, append, packed, lane=lane, met=met, heads=heads or {})
+            if refusal is not None:
+                # It has no other append: who expects a head expects one.
+                refused[request] = refusal
+                break
     for lane in lanes.values():
         lane.pack()
-    return lanes
+    return {partition_id: lane for partition_id, lane in lanes.items() if lane.event_count}, refused
+
+
+def _place(
+    request: PendingAppend,
+    append: PartitionAppend,
+    packed: list[PackedBatch] | None,
+    *,
+    lane: Lane,
+    met: MetIds,
+    heads: Mapping[int, int],
+) -> HeadMoved | None:
+    records, ids = append.records, append.deduplication
+    sifted = None if ids is None else met.sift(ids, lane)
+    repeats = sifted.repeats if sifted else NO_REPEATS
+    if len(repeats) < len(records) and append.expected_head is not None:
+        head = heads.get(append.partition.id, 0) + lane.event_count
+        if head != append.expected_head:
+            return HeadMoved(expected=append.expected_head, head=head)
+    if ids is not None and sifted is not None:
+        met.note(ids.stream_id, lane, sifted.fresh)
+        lane.remember(sifted.fresh.keys())
+    if repeats:
+        records, packed = [record for index, record in enumerate(records) if index not in repeats], None
+    request.placements.append(Placed(lane, lane.place(records, packed), len(records), repeats))
+    return None

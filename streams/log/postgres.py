@@ -19,6 +19,7 @@ from streams.log.protocol import (
     ErasedEvent,
     Front,
     LogHealth,
+    OldestId,
     PartitionAppend,
     PartitionRef,
     ReadResult,
@@ -128,6 +129,23 @@ class PostgresLog:
             max_batches=max(1, max_batches // len(partitions)),
         )
         return {row[0]: Front(*row[1:]) for row in rows}
+
+    def oldest_ids(self, partitions: Sequence[PartitionRef]) -> Mapping[int, OldestId]:
+        rows = run("remembered_fronts", partition_ids=[partition.id for partition in partitions])
+        return {row[0]: OldestId(*row[1:]) for row in rows}
+
+    def partitions_with_ids(self, *, after: int, limit: int) -> Sequence[int]:
+        return [partition_id for (partition_id,) in run("partitions_with_ids", after=after, limit=limit)]
+
+    def forget_ids(self, partition_id: int, *, recorded_before: datetime, up_to: int, max_ids: int = 5_000) -> int:
+        ((count,),) = run(
+            "forget_oldest_ids",
+            partition_id=partition_id,
+            recorded_before=recorded_before,
+            up_to=up_to,
+            max_ids=max_ids,
+        )
+        return int(count)
 
     def erase(self, partition: PartitionRef, offset: int, *, at: datetime) -> ErasedEvent | None:
         with transaction.atomic():

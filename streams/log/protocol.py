@@ -7,6 +7,7 @@ groups, retention rules nor HTTP; a caller of an engine knows neither batches no
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 
@@ -18,23 +19,61 @@ class PartitionRef(NamedTuple):
     number: int
 
 
+class Deduplication(NamedTuple):
+    """The ids of an append's events: an event is not stored whose id its stream has met within the window.
+
+    `stream_id` is that of the partition. `digests` has one of 16 bytes for each record, in their order: the same for
+    the same id, and for no other. `are_new`: the ids were made for these events, so nobody can have had them before.
+    """
+
+    stream_id: int
+    window_seconds: int
+    digests: Sequence[bytes]
+    are_new: bool = False
+
+
 class PartitionAppend(NamedTuple):
     """Events for one partition, in order: each record is one event as JSON on one line.
 
     A record is a JSON object `{"id":…,"type":…,…,"payload":…}` without a raw newline.
+
+    Attributes:
+        deduplication: which of them may have been stored before; None: each is stored.
+        expected_head: store them only if this is the partition's head; None: whatever it is. An append whose events
+            are all repeated does not ask, as it changes nothing.
     """
 
     partition: PartitionRef
     records: Sequence[bytes]
+    deduplication: Deduplication | None = None
+    expected_head: int | None = None
+
+
+class EarlierEvent(NamedTuple):
+    """The event that had an id first: it may be in another partition of the stream."""
+
+    partition_number: int
+    offset: int
+    recorded_at: datetime
+
+
+NO_REPEATS: Mapping[int, EarlierEvent] = MappingProxyType({})
 
 
 class AppendedRange(NamedTuple):
-    """Where an append went: offsets `first_offset` to `last_offset`, both included."""
+    """Where an append went: offsets `first_offset` to `last_offset`, both included.
+
+    Attributes:
+        repeats: the events that were not stored, by their position in the append, with those that had their ids
+            first. The others have the offsets, in order. If none is left, `last_offset` is one less than
+            `first_offset`, and `recorded_at` that of a repeated one.
+    """
 
     partition: PartitionRef
     first_offset: int
     last_offset: int
     recorded_at: datetime
+    repeats: Mapping[int, EarlierEvent] = NO_REPEATS
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +125,14 @@ class Bounds(NamedTuple):
     @property
     def event_count(self) -> int:
         return self.head_offset - self.earliest_offset + 1
+
+
+class OldestId(NamedTuple):
+    """The event whose id is remembered longest, of a partition, and the partition's head."""
+
+    offset: int
+    recorded_at: datetime
+    head_offset: int
 
 
 class Front(NamedTuple):
@@ -145,11 +192,12 @@ class Log(Protocol):
     """An engine. Every method may be called from any thread."""
 
     def append(self, appends: Sequence[PartitionAppend], *, receipt: Receipt | None = None) -> Appended:
-        """Store all or nothing, durably, and return where.
+        """Store all or nothing, durably, and return where; of what is repeated, where it was stored first.
 
         Events of one PartitionAppend get contiguous offsets in their order. Each holds at least one event.
 
         Raises:
+            HeadMoved: a partition's head is not the expected one; nothing was stored.
             PartitionGone: one of the partitions does not exist (any more); nothing was stored.
             AppendNotStored: nothing was stored, now or later; the caller may send it again.
             AppendOutcomeUnknown: stored or not, nobody knows; retry with the same receipt.
@@ -226,6 +274,21 @@ class Log(Protocol):
         """Return what `trim`, until it returns 0, would delete of each partition that exists, by id, in one query.
 
         By bytes each batch has to be weighed: at most `max_batches` are, of all partitions together.
+        """
+        ...
+
+    def oldest_ids(self, partitions: Sequence[PartitionRef]) -> Mapping[int, OldestId]:
+        """Return, by partition id, the oldest id that is remembered of each partition with any, in one query."""
+        ...
+
+    def partitions_with_ids(self, *, after: int, limit: int) -> Sequence[int]:
+        """Return the ids of partitions, ascending, that have remembered ids; some of them may be gone."""
+        ...
+
+    def forget_ids(self, partition_id: int, *, recorded_before: datetime, up_to: int, max_ids: int = 5_000) -> int:
+        """Forget the oldest ids of a partition: of events recorded before, or up to an offset; return how many.
+
+        At most `max_ids` go in one call: call again until it returns 0.
         """
         ...
 

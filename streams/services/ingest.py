@@ -1,8 +1,10 @@
 """Appending events: may the caller, is the stream open, which partition, and what to answer."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
+from typing import NamedTuple
 
 import msgspec
 from msgspec import UNSET
@@ -15,9 +17,11 @@ from accounts.quotas import STORED_MIB, quota_of
 from accounts.roles import Right
 from accounts.services.idempotency import find_answer
 from accounts.waits import run_blocking
+from streams.digests import digests_of
 from streams.envelope import Envelope, make_records
 from streams.errors import (
     EventFault,
+    HeadNotOfOne,
     InvalidEvents,
     InvalidPayloads,
     PartitionGone,
@@ -25,7 +29,15 @@ from streams.errors import (
     StreamPaused,
 )
 from streams.log import get_log
-from streams.log.protocol import Appended, AppendedRange, PartitionAppend, PartitionRef, Receipt
+from streams.log.protocol import (
+    Appended,
+    AppendedRange,
+    Deduplication,
+    EarlierEvent,
+    PartitionAppend,
+    PartitionRef,
+    Receipt,
+)
 from streams.lookup import StreamInfo, forget_streams, require_stream_async, require_streams_async
 from streams.partitioning import next_keyless_partition, partition_of_key
 from streams.services.validation import validate, validators_for
@@ -65,6 +77,7 @@ async def append_events_async(
     stream_name: str | None,
     render: Render,
     idempotency: Idempotency | None = None,
+    expected_head: int | None = None,
     size: int = 0,
 ) -> tuple[Appended, bytes]:
     """Store all of the events durably, or none; return where they went and the rendered answer.
@@ -74,17 +87,28 @@ async def append_events_async(
         stream_name: the stream of all events, where the address names it; else each event names its own.
         render: makes the response body from the placement and the ranges; a retry with the same
             Idempotency-Key is answered with the same bytes.
+        expected_head: store them only if the partition of all of them ends there; None: wherever it does.
         size: of the request, in bytes: what is long is prepared where it holds up nobody.
 
     Raises:
         StreamNotFound, ScopeMissing, StreamPaused: not for this caller, not now.
         InvalidEvents, InvalidPayloads, TooDeep, PayloadTooLarge: some events cannot be accepted.
+        HeadNotOfOne, HeadMoved: a head was expected that the events do not have in common, or that has moved.
         IdempotencyKeyReused, IdempotencyInProgress, StreamRecreated: see there.
         AppendNotStored, AppendOutcomeUnknown: the database failed before, or at, the commit.
     """
     try:
-        return await _append(caller, events, stream_name, render, idempotency, is_single=is_single, size=size)
-    except (StreamPaused, StreamNotFound, ScopeMissing, InvalidPayloads):
+        return await _append(
+            caller,
+            events,
+            stream_name,
+            render,
+            idempotency,
+            expected_head=expected_head,
+            is_single=is_single,
+            size=size,
+        )
+    except (StreamPaused, StreamNotFound, ScopeMissing, InvalidPayloads, HeadNotOfOne):
         if idempotency is None:
             raise
         # A refusal says "never stored": not of a retry whose first request was stored before things changed.
@@ -124,6 +148,7 @@ async def _append(
     render: Render,
     idempotency: Idempotency | None,
     *,
+    expected_head: int | None,
     is_single: bool,
     size: int,
 ) -> tuple[Appended, bytes]:
@@ -131,11 +156,14 @@ async def _append(
     streams = await _open_streams(caller, names)
     validators = await validators_for([streams] if isinstance(streams, StreamInfo) else streams)
 
+    ids_are_new = all(event.id is UNSET for event in events)
+
     def make_and_place() -> tuple[Placement, Sequence[bytes]]:
         records, ids = make_records(events, is_single=is_single)
         if validators:
             records = validate(events, records, streams, validators, is_single=is_single)
-        return _place(events, streams, records, ids), records
+        placement = _place(events, streams, records, ids, are_new=ids_are_new)
+        return placement if expected_head is None else _expect(placement, streams, events, expected_head), records
 
     placement, records = await off_the_loop_if_long(make_and_place, size=size)
     try:
@@ -144,7 +172,10 @@ async def _append(
         # The stream was deleted and made anew on another worker since it was looked up here.
         forget_streams()
         streams = await _open_streams(caller, names)
-        return await _store(_place(events, streams, records, placement.ids), caller, render, idempotency)
+        placement = _place(events, streams, records, placement.ids, are_new=ids_are_new)
+        if expected_head is not None:
+            placement = _expect(placement, streams, events, expected_head)
+        return await _store(placement, caller, render, idempotency)
 
 
 async def _store(
@@ -219,12 +250,18 @@ def _refuse_closed(stream: StreamInfo) -> None:
 
 
 def _place(
-    events: Sequence[Envelope], streams: StreamInfo | list[StreamInfo], records: Sequence[bytes], ids: list[str]
+    events: Sequence[Envelope],
+    streams: StreamInfo | list[StreamInfo],
+    records: Sequence[bytes],
+    ids: list[str],
+    *,
+    are_new: bool,
 ) -> Placement:
     if isinstance(streams, StreamInfo) and len(streams.partitions) == 1:
-        return Placement(ids, [PartitionAppend(streams.partitions[0], records)], None)
+        append = PartitionAppend(streams.partitions[0], records, _deduplication(streams, ids, are_new=are_new))
+        return Placement(ids, [append], None)
     # By the partition's id: hashing a number costs less than hashing a tuple.
-    appends: dict[int, tuple[int, PartitionRef, list[bytes]]] = {}
+    appends: dict[int, tuple[int, PartitionRef, StreamInfo, list[bytes], list[str]]] = {}
     keyless: dict[int, PartitionRef] = {}
     places: list[tuple[int, int]] = []
     for position, (event, record) in enumerate(zip(events, records, strict=True)):
@@ -237,18 +274,73 @@ def _place(
             found = keyless.get(stream.id)
             partition = found or partitions[next_keyless_partition(stream.id, len(partitions))]
             keyless[stream.id] = partition
-        index, _, batch = appends.get(partition.id) or appends.setdefault(partition.id, (len(appends), partition, []))
+        lane = appends.get(partition.id) or appends.setdefault(partition.id, (len(appends), partition, stream, [], []))
+        index, _, _, batch, own_ids = lane
         places.append((index, len(batch)))
         batch.append(record)
-    return Placement(ids, [PartitionAppend(partition, batch) for _, partition, batch in appends.values()], places)
+        if stream.deduplicate_ids is not None:
+            own_ids.append(ids[position])
+    return Placement(
+        ids,
+        [
+            PartitionAppend(partition, batch, _deduplication(stream, own_ids, are_new=are_new))
+            for _, partition, stream, batch, own_ids in appends.values()
+        ],
+        places,
+    )
 
 
-def offsets_of(placement: Placement, ranges: Sequence[AppendedRange]) -> list[tuple[AppendedRange, int]]:
-    """Return each event's range and offset, in request order."""
+def _deduplication(stream: StreamInfo, ids: Sequence[str], *, are_new: bool) -> Deduplication | None:
+    if stream.deduplicate_ids is None:
+        return None
+    return Deduplication(stream.id, stream.deduplicate_ids, digests_of(ids), are_new)
+
+
+def _expect(
+    placement: Placement, streams: StreamInfo | list[StreamInfo], events: Sequence[Envelope], head: int
+) -> Placement:
+    """Have the events stored only if their partition ends there.
+
+    Raises:
+        HeadNotOfOne: they go to several partitions, or nobody can say beforehand to which.
+    """
+    if len(placement.appends) > 1:
+        raise HeadNotOfOne("These events go to several partitions, and `If-Head` names the head of one.")
+    if not isinstance(streams, StreamInfo) or (
+        len(streams.partitions) > 1 and any(event.key is None for event in events)
+    ):
+        raise HeadNotOfOne(
+            "Events without a key go to any partition of this stream, and `If-Head` names the head of one."
+        )
+    return replace(placement, appends=[placement.appends[0]._replace(expected_head=head)])
+
+
+class Stored(NamedTuple):
+    """Where one event is: as it was stored now, or, if it `is_repeated`, where its id came first."""
+
+    stream: str
+    partition: int
+    offset: int
+    recorded_at: datetime
+    is_repeated: bool
+
+
+def stored_events(placement: Placement, ranges: Sequence[AppendedRange]) -> list[Stored]:
+    """Return where each event is, in request order."""
+    of_appends = [
+        list(_stored(each, len(append.records))) for each, append in zip(ranges, placement.appends, strict=True)
+    ]
     if placement.places is None:
-        only = ranges[0]
-        return [(only, offset) for offset in range(only.first_offset, only.last_offset + 1)]
-    return [(ranges[index], ranges[index].first_offset + position) for index, position in placement.places]
+        return of_appends[0]
+    return [of_appends[index][position] for index, position in placement.places]
+
+
+def _stored(range_: AppendedRange, count: int) -> Iterator[Stored]:
+    partition, next_offset, _, recorded_at, repeats = range_
+    for position in range(count):
+        first = repeats.get(position) or EarlierEvent(partition.number, next_offset, recorded_at)
+        yield Stored(partition.stream, *first, is_repeated=position in repeats)
+        next_offset += position not in repeats
 
 
 def encode_texts(texts: Sequence[str]) -> list[str]:

@@ -49,6 +49,7 @@ class StreamSettings:
     retention_max_events: int | None = None
     is_paused: bool = False
     validation: str = "off"
+    deduplicate_ids_seconds: int | None = None
     labels: dict[str, str] = field(default_factory=dict)
 
 
@@ -94,6 +95,7 @@ def create_stream(*, caller: Caller, name: str, settings: StreamSettings, owner:
                 retention_max_events=settings.retention_max_events,
                 is_paused=settings.is_paused,
                 validation=settings.validation,
+                deduplicate_ids_seconds=settings.deduplicate_ids_seconds,
                 labels=settings.labels,
             )
     except IntegrityError as error:

@@ -3,11 +3,12 @@
 -- Params   names; most_stored_bytes: what an owner may store, or NULL for no limit
 -- Returns  a row for each grant of each stream, one if it has none, none if there is no such stream: name, id,
 --          visibility, is_paused, whether its owner has stored as much as they may, ids of its partitions by number,
---          owner_id, owner_team_id; of the grant user_id, team_id, rights, all NULL without one; and validation
+--          owner_id, owner_team_id; of the grant user_id, team_id, rights, all NULL without one; and validation,
+--          deduplicate_ids_seconds
 -- Locks    none
 -- Plan     streams_stream_name_key, partition_number_unique_in_stream, streamgrant_once_per_user
 WITH wanted AS (
-    SELECT id, name, visibility, is_paused, owner_id, owner_team_id, validation
+    SELECT id, name, visibility, is_paused, owner_id, owner_team_id, validation, deduplicate_ids_seconds
       FROM streams_stream
      WHERE name = ANY (%(names)s::text[])
 ), full_owners AS (
@@ -28,7 +29,7 @@ SELECT stream.name, stream.id, stream.visibility, stream.is_paused,
        ARRAY(SELECT lane.id FROM streams_partition AS lane WHERE lane.stream_id = stream.id ORDER BY lane.number),
        stream.owner_id, stream.owner_team_id,
        given.user_id, given.team_id, given.rights,
-       stream.validation
+       stream.validation, stream.deduplicate_ids_seconds
   FROM wanted AS stream
   LEFT JOIN streams_streamgrant AS given ON given.stream_id = stream.id
  ORDER BY stream.id, given.id;

@@ -28,7 +28,7 @@ from streams.errors import EventFault, EventNotFound, InvalidEvents, StreamNotFo
 from streams.log.protocol import AppendedRange
 from streams.lookup import require_stream
 from streams.queries import get_event
-from streams.services.ingest import Idempotency, Placement, append_events, offsets_of
+from streams.services.ingest import Idempotency, Placement, append_events, stored_events
 
 EXAMPLE = '{\n  "order_id": 1042,\n  "customer": {"id": "c-7", "name": "Ada"},\n  "total": 199.90\n}'
 NAMES = ("stream", "type", "key", "id", "occurred_at", "headers", "payload")
@@ -55,6 +55,11 @@ class SentEvent:
     key: str
     sent_at: datetime
     is_replay: bool
+    is_repeated: bool
+
+    @property
+    def place(self) -> str:
+        return f"{self.stream}, partition {self.partition}, offset {self.offset}"
 
 
 class SendEvents(Page):
@@ -76,7 +81,7 @@ class SendEvents(Page):
             sent = self._send(request, values)
         except (DomainError, ValidationError) as error:
             return self._refused(request, values, [error, *self._further(values)])
-        toast = Toast("good", "Stored", f"{sent.stream}, partition {sent.partition}, offset {sent.offset}")
+        toast = Toast("good", "There already, by its id" if sent.is_repeated else "Stored", sent.place)
         if is_htmx(request):
             return self.part("dashboard/_sent_row.html", toast=toast, sent=sent, is_new=True)
         return self._page(Form(values), sent_events=[sent])
@@ -105,6 +110,7 @@ class SendEvents(Page):
             key=event.key or "",
             sent_at=timezone.now(),
             is_replay=appended.is_replay,
+            is_repeated=place.get("duplicate", False),
         )
 
     def _further(self, values: dict[str, str]) -> list[Exception]:
@@ -190,5 +196,5 @@ def _headers(text: str) -> dict[str, str]:
 
 
 def _render(placement: Placement, ranges: Sequence[AppendedRange]) -> bytes:
-    place, offset = offsets_of(placement, ranges)[0]
-    return orjson.dumps({"partition": place.partition.number, "offset": offset})
+    stored = stored_events(placement, ranges)[0]
+    return orjson.dumps({"partition": stored.partition, "offset": stored.offset, "duplicate": stored.is_repeated})

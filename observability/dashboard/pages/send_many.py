@@ -59,7 +59,7 @@ class SendMany(Page):
     def post(self, request: HttpRequest) -> HttpResponse:
         values = {name: request.POST.get(name, "") for name in ("stream", "events")}
         try:
-            sent = self._send(request, values)
+            sent, count = self._send(request, values)
         except RefusedLines as error:
             told = f"Nothing was stored: {number_of(len(error.faults), 'fault')}."
             return self._refused(Form(values, {"events": told}), "Invalid events", faults=error.faults)
@@ -70,14 +70,14 @@ class SendMany(Page):
             whole = "events" if isinstance(error, InvalidEvents) or problem.status in (400, 413) else "stream"
             whole = "stream" if isinstance(error, StreamNotFound) else whole
             return self._refused(refused_form(values, problem, {"/stream": "stream"}, whole=whole), problem.title)
-        toast = Toast(
-            "good", "Stored", f"{values['stream'].strip()}: {number_of(sum(each.count for each in sent), 'event')}"
-        )
+        told = _tell(values["stream"].strip(), sum(each.count for each in sent), count)
+        toast = Toast("good", "Stored" if sent else "There already", told)
         if is_htmx(request):
             return self.part("dashboard/_sent_ranges.html", toast=toast, sent_ranges=sent, is_new=True)
         return self._page(Form(values), sent=sent)
 
-    def _send(self, request: HttpRequest, values: dict[str, str]) -> list[SentRange]:
+    def _send(self, request: HttpRequest, values: dict[str, str]) -> tuple[list[SentRange], int]:
+        """Return the ranges that were given out, and how many events were sent."""
         stream = values["stream"].strip()
         lines = split_events(values["events"])
         events = read_events(lines)
@@ -98,7 +98,9 @@ class SendMany(Page):
         except InvalidEvents as error:
             raise at_lines(lines, error) from error
         now = timezone.now()
-        return [SentRange(stream, number, first, last, now) for number, first, last in orjson.loads(answer)]
+        return [
+            SentRange(stream, number, first, last, now) for number, first, last in orjson.loads(answer) if first <= last
+        ], len(events)
 
     def _refused(self, form: Form, title: str, faults: Sequence[LineFault] = ()) -> HttpResponse:
         response = self._page(form, faults=faults, status=422, is_part=is_htmx(self.request))
@@ -126,6 +128,12 @@ class SendMany(Page):
         if is_part:
             return self.part("dashboard/_send_many_form.html", status=status, **context)
         return self.whole(self.template, status=status, sent_ranges=sent, **context)
+
+
+def _tell(stream: str, stored: int, sent: int) -> str:
+    """How many were stored, and how many had been before."""
+    told = f"{stream}: {number_of(stored, 'event')}"
+    return told if stored == sent else f"{told}; {number_of(sent - stored, 'event')} there already, by their ids"
 
 
 def _render(_placement: Placement, ranges: Sequence[AppendedRange]) -> bytes:

@@ -52,6 +52,7 @@ class StreamOverview(Page):
             size_chart=size_chart(stats.series, step=step, now=now),
             types=stats.types[:SHOWN_TYPES],
             most_of_a_type=max((each.events for each in stats.types), default=1),
+            remembered_ids=stats.remembered_ids,
             groups=stats.groups[:SHOWN_GROUPS] if may_consume else [],
             events=events,
             steps=None if stats.holding.totals.head_offset or self.is_part("region") else self._first_steps(heading),

@@ -37,6 +37,7 @@ FIELDS = {
     "/partitions": "partitions",
     "/visibility": "visibility",
     "/validation": "validation",
+    "/deduplicate_ids": "deduplicate_ids",
     "/retention/max_age": "max_age",
     "/retention/max_bytes": "max_bytes",
     "/retention/max_events": "max_events",
@@ -46,6 +47,7 @@ SETTINGS = {
     "Description": ("description",),
     "Who may read": ("visibility",),
     "Payloads that do not fit their schema": ("validation",),
+    "Ids that are stored once": ("deduplicate_ids", "deduplicate_unit"),
     "Age": ("max_age", "age_unit"),
     "Size on disk": ("max_bytes", "size_unit"),
     "Events": ("max_events",),
@@ -53,6 +55,7 @@ SETTINGS = {
 }
 COLUMNS = {
     "visibility": "Who may read",
+    "deduplicate_ids_seconds": "Ids that are stored once",
     "retention_max_age_seconds": "Age",
     "retention_max_bytes": "Size on disk",
     "retention_max_events": "Events",
@@ -112,6 +115,7 @@ class NewStream(Page):
             "partitions": "1",
             "visibility": Visibility.INTERNAL,
             "validation": Validation.OFF,
+            "deduplicate_unit": "hours",
             "max_age": age,
             "age_unit": age_unit,
             "size_unit": "GiB",
@@ -229,6 +233,9 @@ def _given(values: Mapping[str, str]) -> dict[str, Any]:
     # A page that was opened before this was asked says nothing of it, and changes nothing.
     if "validation" in values:
         given["validation"] = values["validation"]
+    if "deduplicate_ids" in values:
+        unit = AGE_UNITS.get(values.get("deduplicate_unit", ""), 1)
+        given["deduplicate_ids"] = _times(values["deduplicate_ids"], unit)
     return given
 
 
@@ -257,11 +264,14 @@ def _times(text: str, unit: int) -> int | str | None:
 
 def _values_of(row: Stream) -> dict[str, str]:
     age, age_unit = _in_unit(row.retention_max_age_seconds, AGE_UNITS)
+    window, window_unit = _in_unit(row.deduplicate_ids_seconds, AGE_UNITS)
     size, size_unit = _in_unit(row.retention_max_bytes, SIZE_UNITS)
     return {
         "description": row.description,
         "visibility": row.visibility,
         "validation": row.validation,
+        "deduplicate_ids": window,
+        "deduplicate_unit": window_unit if window else "hours",
         "max_age": age,
         "age_unit": age_unit,
         "max_bytes": size,

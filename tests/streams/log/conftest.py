@@ -81,7 +81,8 @@ def any_partitions(request: pytest.FixtureRequest, any_log: Log) -> MakePartitio
 
     def make(count: int = 1) -> list[PartitionRef]:
         if isinstance(any_log, MemoryLog):
-            partitions = [PartitionRef(next(_ids), "stream", number) for number in range(count)]
+            name = f"stream-{next(_ids)}"
+            partitions = [PartitionRef(next(_ids), name, number) for number in range(count)]
             any_log.ensure(partitions)
             return partitions
         return list(info_of(make_stream(partitions=count)).partitions)

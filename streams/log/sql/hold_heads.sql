@@ -1,0 +1,11 @@
+-- Let nobody else append to partitions until this transaction ends, and say where they end.
+--
+-- Params   partition_ids
+-- Returns  id and head_offset of each that exists
+-- Locks    the partitions' rows, in id order, as append.sql takes them
+-- Plan     streams_partition_pkey
+SELECT id, head_offset
+  FROM streams_partition
+ WHERE id = ANY (%(partition_ids)b::bigint[])
+ ORDER BY id
+   FOR NO KEY UPDATE;
