@@ -47,10 +47,11 @@ def _collect_from_database(now: datetime) -> list[Family]:
         groups = list_group_numbers(ConsumerGroup.objects.order_by("stream__name", "name"), holdings, now=now)
         heartbeats = list(Heartbeat.objects.values_list("name", "ticked_at"))
         disk = find_disk_standing(now=now)
+        ((remembered_ids_bytes,),) = run("remembered_ids_size")
     is_durable = get_log().health().is_durable
     return [
         *database_families(is_durable=is_durable, heartbeats=heartbeats),
-        *disk_families(disk),
+        *disk_families(disk, remembered_ids_bytes=remembered_ids_bytes),
         *stream_families(list(holdings.values())),
         *group_families(groups),
     ]
@@ -68,8 +69,10 @@ def database_families(*, is_durable: bool, heartbeats: Sequence[tuple[str, datet
     return [durable, ticks]
 
 
-def disk_families(disk: DiskStanding | None) -> list[Family]:
-    """How full the disk is that the log is on, where somebody knows."""
+def disk_families(disk: DiskStanding | None, *, remembered_ids_bytes: int) -> list[Family]:
+    """How full the disk is that the log is on, where somebody knows, and what of it is for ids that are stored once."""
+    ids = Family("eventflow_remembered_ids_bytes", "gauge", "What the ids that are stored once take on the disk.")
+    ids.add(remembered_ids_bytes)
     used = Family("eventflow_disk_used_bytes", "gauge", "What is used of the disk that the log is on.")
     capacity = Family(
         "eventflow_disk_capacity_bytes", "gauge", "What that disk holds; absent when nobody said which it is."
@@ -84,7 +87,7 @@ def disk_families(disk: DiskStanding | None) -> list[Family]:
         capacity.add(disk.capacity_bytes)
         if disk.full_seconds is not None:
             full.add(disk.full_seconds)
-    return [used, capacity, full]
+    return [used, capacity, full, ids]
 
 
 def stream_families(streams: Sequence[Holding]) -> list[Family]:

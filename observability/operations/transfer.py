@@ -1,6 +1,7 @@
 """Taking a stream's events out and in again, as NDJSON: one event a line, as consumers read it."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from accounts.http.strict_json import check_text
 from observability.conf import TRANSFER_BYTES, TRANSFER_EVENTS
@@ -10,6 +11,7 @@ from streams.log.protocol import PartitionAppend
 from streams.lookup import StreamInfo
 from streams.partitioning import partition_for_key
 from streams.queries import totals_of
+from streams.services.ingest import deduplication_of
 from streams.stored_event import ExportedEvent, NotAnEvent, decode_exported, erase_record, mark_invalid
 
 
@@ -44,8 +46,17 @@ def export_events(stream: StreamInfo) -> Iterator[Sequence[bytes]]:
             yield [event for event, offset in zip(found.events, found.offsets, strict=True) if offset <= head]
 
 
-def import_events(stream: StreamInfo, lines: Iterable[bytes], *, partitions: int) -> Iterator[int]:
+class Imported(NamedTuple):
+    """How many events of a portion were stored, and how many had been before, by their ids."""
+
+    stored: int
+    repeated: int
+
+
+def import_events(stream: StreamInfo, lines: Iterable[bytes], *, partitions: int) -> Iterator[Imported]:
     """Append exported events; yield how many, each time that some are durable.
+
+    A stream that stores ids once does so here too: what was broken off can be repeated from the beginning.
 
     Every event stays in its partition and in its order, so a whole stream imported into an empty one gets its old
     offsets. Payloads are kept byte by byte.
@@ -81,7 +92,7 @@ def _portions(lines: Iterable[bytes]) -> Iterator[tuple[int, list[bytes]]]:
         yield first, portion
 
 
-def _append(stream: StreamInfo, lines: Sequence[bytes], first_line: int, partitions: int) -> int:
+def _append(stream: StreamInfo, lines: Sequence[bytes], first_line: int, partitions: int) -> Imported:
     by_partition: dict[int, list[ExportedEvent]] = {}
     for number, line in enumerate(lines, start=first_line):
         try:
@@ -90,13 +101,18 @@ def _append(stream: StreamInfo, lines: Sequence[bytes], first_line: int, partiti
         except NotAnEvent as error:
             raise NotAnExport(number, str(error)) from error
         by_partition.setdefault(_place(event, stream, partitions), []).append(event)
-    get_log().append(
+    appended = get_log().append(
         [
-            PartitionAppend(stream.partitions[number], _records_of(events))
+            PartitionAppend(
+                stream.partitions[number],
+                _records_of(events),
+                deduplication_of(stream, [event.id for event in events]),
+            )
             for number, events in sorted(by_partition.items())
         ]
     )
-    return len(lines)
+    repeated = sum(len(each.repeats) for each in appended.ranges)
+    return Imported(len(lines) - repeated, repeated)
 
 
 def _records_of(events: Sequence[ExportedEvent]) -> Sequence[bytes]:

@@ -258,7 +258,7 @@ def _place(
     are_new: bool,
 ) -> Placement:
     if isinstance(streams, StreamInfo) and len(streams.partitions) == 1:
-        append = PartitionAppend(streams.partitions[0], records, _deduplication(streams, ids, are_new=are_new))
+        append = PartitionAppend(streams.partitions[0], records, deduplication_of(streams, ids, are_new=are_new))
         return Placement(ids, [append], None)
     # By the partition's id: hashing a number costs less than hashing a tuple.
     appends: dict[int, tuple[int, PartitionRef, StreamInfo, list[bytes], list[str]]] = {}
@@ -283,14 +283,19 @@ def _place(
     return Placement(
         ids,
         [
-            PartitionAppend(partition, batch, _deduplication(stream, own_ids, are_new=are_new))
+            PartitionAppend(partition, batch, deduplication_of(stream, own_ids, are_new=are_new))
             for _, partition, stream, batch, own_ids in appends.values()
         ],
         places,
     )
 
 
-def _deduplication(stream: StreamInfo, ids: Sequence[str], *, are_new: bool) -> Deduplication | None:
+def deduplication_of(stream: StreamInfo, ids: Sequence[str], *, are_new: bool = False) -> Deduplication | None:
+    """Return what the log is to know of events' ids; None where the stream stores whatever comes.
+
+    Args:
+        are_new: they were made for these events.
+    """
     if stream.deduplicate_ids is None:
         return None
     return Deduplication(stream.id, stream.deduplicate_ids, digests_of(ids), are_new)

@@ -257,6 +257,18 @@ def test_an_import_into_a_filled_stream_is_refused():
         run("import_stream", "orders", stdin=b"")
 
 
+def test_an_import_that_was_broken_off_can_be_repeated_where_ids_are_stored_once(capsys):
+    append(make_stream("orders"), "a", "b", "c")
+    exported = run("export_stream", "orders").encode()
+    make_stream("copy", deduplicate_ids_seconds=3600)
+    run("import_stream", "copy", stdin=exported.split(b"\n")[0] + b"\n")
+    run("import_stream", "copy", "--into-filled", stdin=exported)
+    assert "Imported 2 events into copy. 1 were there already" in capsys.readouterr().err
+    copied = [json.loads(line) for line in run("export_stream", "copy").splitlines()]
+    assert [event["offset"] for event in copied] == [1, 2, 3]
+    assert run("verify_log") == ""
+
+
 @pytest.mark.parametrize(
     "line", [b"{}", b"nonsense", b'{"partition":0,"id":"x","type":"t","payload":"\\ud800"}', b"[]"]
 )

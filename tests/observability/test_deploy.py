@@ -60,7 +60,7 @@ def families() -> dict[str, str]:
     }
     computed = [
         *database_families(is_durable=True, heartbeats=[]),
-        *disk_families(None),
+        *disk_families(None, remembered_ids_bytes=0),
         *stream_families({}),
         *group_families([]),
     ]

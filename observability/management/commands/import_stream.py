@@ -27,13 +27,15 @@ class Command(OperatorCommand):
         stream = find_stream_named(options["stream"])
         if count_events(stream) and not options["into_filled"]:
             raise CommandError(f"{stream.name} has events already: --into-filled appends nevertheless.")
-        imported = 0
+        imported = repeated = 0
         with _open(options["file"]) as file, progress("events") as bar:
             task = bar.add_task(f"Importing into {stream.name}", total=None)
-            for count in import_events(stream, file, partitions=options["partitions"] or len(stream.partitions)):
-                imported += count
-                bar.update(task, advance=count)
-        console().print(f"Imported {imported} events into {stream.name}.")
+            for portion in import_events(stream, file, partitions=options["partitions"] or len(stream.partitions)):
+                imported += portion.stored
+                repeated += portion.repeated
+                bar.update(task, advance=sum(portion))
+        there = f" {repeated} were there already, by their ids." if repeated else ""
+        console().print(f"Imported {imported} events into {stream.name}.{there}")
 
 
 def _open(name: str) -> IO[bytes]:
