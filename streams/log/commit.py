@@ -124,15 +124,14 @@ class CommitSession:
             self._run("roll_back")
 
     def _store(self, requests: Sequence[PendingAppend]) -> tuple[dict[int, Lane], dict[PendingAppend, Any]]:
-        receipts = [request for request in requests if request.receipt is not None]
-        if not receipts and not any(request.expects_head for request in requests):
-            lanes, _ = lanes_for(requests, earlier=self._find_earlier(requests))
-            if lanes:
-                # The one statement is the transaction.
-                self.may_have_committed = True
-                self._append(lanes)
+        if not any(request.wants_more for request in requests):
+            lanes, _ = lanes_for(requests)
+            # The one statement is the transaction.
+            self.may_have_committed = True
+            self._append(lanes)
             return lanes, {}
         self._run("begin")
+        receipts = [request for request in requests if request.receipt is not None]
         # The keys first, then the partitions: the same order in every process, so none waits in a circle.
         answers = self._claim(receipts) if receipts else {}
         placed = [request for request in requests if request not in answers]
@@ -141,6 +140,7 @@ class CommitSession:
         answers |= refused
         if lanes:
             self._append(lanes)
+            self._remember(list(lanes.values()))
         self._keep_receipts(receipts, answers)
         self.may_have_committed = True
         self._run("commit")
@@ -266,10 +266,6 @@ class CommitSession:
             batch_event_counts=Bigints(batch.event_count for batch in batches),
             codecs=Bigints(batch.codec for batch in batches),
             records=[batch.records for batch in batches],
-            run_partition_ids=Bigints(lane.partition_id for lane in lanes.values() for _ in lane.runs),
-            run_distances=Bigints(lane.event_count - start for lane in lanes.values() for start, _ in lane.runs),
-            run_counts=Bigints(count for lane in lanes.values() for _, count in lane.runs),
-            digests=Digests(chain.from_iterable(lane.digests for lane in lanes.values())),
         )
         missing = set(lanes) - {row[0] for row in rows}
         if missing:
@@ -277,3 +273,16 @@ class CommitSession:
         for partition_id, head_offset, recorded_at in rows:
             lanes[partition_id].head_offset = head_offset
             lanes[partition_id].recorded_at = recorded_at
+
+    def _remember(self, lanes: Sequence[Lane]) -> None:
+        """Remember the ids that the stored lanes bring."""
+        runs = [(lane, start, count) for lane in lanes for start, count in lane.runs]
+        if runs:
+            self._run(
+                "remember_ids",
+                partition_ids=Bigints(lane.partition_id for lane, _, _ in runs),
+                first_offsets=Bigints(lane.offset_of(start) for lane, start, _ in runs),
+                counts=Bigints(count for _, _, count in runs),
+                recorded_ats=[lane.stored_at() for lane, _, _ in runs],
+                digests=Digests(chain.from_iterable(lane.digests for lane in lanes)),
+            )

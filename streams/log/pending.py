@@ -48,6 +48,7 @@ class PendingAppend:
         "result",
         "size",
         "state",
+        "wants_more",
     )
 
     def __init__(self, appends: Sequence[PartitionAppend], receipt: Receipt | None, latch: Latch | None = None) -> None:
@@ -60,6 +61,10 @@ class PendingAppend:
             self.packed.append(pack(append.records) if size >= _PACK_ALONE_BYTES else None)
             self.size += size
         self.expects_head = any(append.expected_head is not None for append in appends)
+        # More than to be stored: then one statement is not enough.
+        self.wants_more = (
+            receipt is not None or self.expects_head or any(append.deduplication is not None for append in appends)
+        )
         self.placements: list[Placed] = []
         # Requests of the same commit with the same idempotency key: their answer is this one's.
         self.followers: list[PendingAppend] = []

@@ -3,15 +3,10 @@
 -- Params   partition_ids, event_counts, stored_bytes, appended_bytes: one element for each partition
 --          batch_partition_ids, distances, batch_event_counts, codecs, records: one element for each batch;
 --          distance = events that follow the batch in this append, so its last offset is the new head - distance
---          run_partition_ids, run_distances, run_counts: one element for each run of events that follow each other
---          and whose ids are to be remembered; the distance counts the run itself
---          digests: of the ids, run after run
 -- Returns  a row for each partition that exists: id, head_offset and last_recorded_at after the append;
 --          both are null, and nothing was stored, if any of the partitions does not exist
--- Locks    the partitions' rows, in id order: two appends can wait for each other but never in a circle; then, in
---          their order, the ids: one that another transaction stores at this moment is waited for
+-- Locks    the partitions' rows, in id order: two appends can wait for each other but never in a circle
 -- Plan     streams_partition_pkey for each partition
--- Fails    unique_violation of streams_rememberedid_pkey: an id is remembered already; nothing was stored
 --
 -- The clock is read again after a wait for the lock, and never goes back within a partition.
 WITH growth AS (
@@ -34,7 +29,7 @@ WITH growth AS (
       FROM locked JOIN growth USING (id)
      WHERE partition.id = locked.id
        AND (SELECT count(*) FROM locked) = cardinality(%(partition_ids)b::bigint[])
- RETURNING partition.id, partition.stream_id, partition.head_offset, partition.last_recorded_at
+ RETURNING partition.id, partition.head_offset, partition.last_recorded_at
 ), stored AS (
     INSERT INTO streams_eventbatch (partition_id, last_offset, event_count, recorded_at, codec, records)
     SELECT advanced.id, advanced.head_offset - batch.distance, batch.event_count::integer, advanced.last_recorded_at,
@@ -43,20 +38,6 @@ WITH growth AS (
                   %(codecs)b::bigint[], %(records)b::bytea[])
            AS batch (partition_id, distance, event_count, codec, records)
       JOIN advanced ON advanced.id = batch.partition_id
-), run AS (
-    SELECT partition_id, distance, event_count,
-           (sum(event_count) OVER (ORDER BY place) - event_count)::integer AS before
-      FROM unnest(%(run_partition_ids)b::bigint[], %(run_distances)b::bigint[], %(run_counts)b::bigint[])
-           WITH ORDINALITY AS listed (partition_id, distance, event_count, place)
-), remembered AS (
-    INSERT INTO streams_rememberedid (stream_id, digest, partition_id, event_offset, recorded_at)
-    SELECT advanced.stream_id, event.digest, advanced.id, advanced.head_offset - run.distance + event.place,
-           advanced.last_recorded_at
-      FROM run
-      JOIN advanced ON advanced.id = run.partition_id
-     CROSS JOIN LATERAL unnest((%(digests)b::uuid[])[run.before + 1:run.before + run.event_count])
-           WITH ORDINALITY AS event (digest, place)
-     ORDER BY advanced.stream_id, event.digest
 )
 SELECT locked.id, advanced.head_offset, advanced.last_recorded_at
   FROM locked LEFT JOIN advanced USING (id);
