@@ -54,10 +54,11 @@ def payload_of(name: str, *, is_edited: bool = False) -> bytes:
     return b'{"name":"%b",%b%b,"pad":"%b"}' % (name.encode(), edited, _EXACT, b"x" * size)
 
 
-def envelope_of(name: str) -> bytes:
-    """The event as it is sent."""
+def envelope_of(name: str, *, has_id: bool = False) -> bytes:
+    """The event as it is sent, if need be with its name as its id."""
     key = key_of(name)
     tail = b',"key":"%b"' % key.encode() if key else b""
+    tail += b',"id":"%b"' % name.encode() if has_id else b""
     return b'{"type":"%b","payload":%b%b}' % (type_of(name).encode(), payload_of(name), tail)
 
 

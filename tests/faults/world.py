@@ -6,11 +6,12 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class StreamPlan:
-    """`max_events`: how many retention keeps; None: all."""
+    """`max_events`: how many retention keeps; None: all. `stores_ids_once`: retries need no Idempotency-Key."""
 
     name: str
     partitions: int
     max_events: int | None = None
+    stores_ids_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,12 @@ class GroupPlan:
         return 0.8 * self.backoff[min(max(failures, 1), len(self.backoff)) - 1]
 
 
-STREAMS = (StreamPlan("one", 1), StreamPlan("many", 4), StreamPlan("short", 1, max_events=400))
+STREAMS = (
+    StreamPlan("one", 1),
+    StreamPlan("many", 4),
+    StreamPlan("short", 1, max_events=400),
+    StreamPlan("once", 2, stores_ids_once=True),
+)
 GROUPS = (
     GroupPlan("one-offset-a", "one", "offset"),
     GroupPlan("one-offset-b", "one", "offset"),

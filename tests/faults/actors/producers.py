@@ -1,4 +1,7 @@
-"""Producers: single events, batches and NDJSON, with and without an Idempotency-Key; some are refused, some hang up."""
+"""Producers: single events, batches and NDJSON, with and without an Idempotency-Key; some are refused, some hang up.
+
+Where ids are stored once they have ids instead, and come again with them.
+"""
 
 import random
 
@@ -34,7 +37,10 @@ def _append(base: str, stream: str, dice: random.Random, stage: Stage) -> Acting
     form = dice.choice(_FORMS)
     count = 1 if form == "single" else dice.choice((2, 3, 5, 8, 30))
     sent: dict[str, object] = {"base": base, "count": count, "form": form}
-    if dice.random() < 0.6:
+    if stage.world.stream(stream).stores_ids_once:
+        # Of what was there already the ranges of a minimal answer say nothing.
+        sent |= {"by_id": True, "form": "batch" if form == "minimal" else form}
+    elif dice.random() < 0.6:
         sent["key"] = base
     luck = dice.random()
     if luck < 0.04:
@@ -45,10 +51,12 @@ def _append(base: str, stream: str, dice: random.Random, stage: Stage) -> Acting
         sent["vanish"] = ["answer", dice.choice((0.0, 0.002, 0.01, 0.05))]
     ask = Ask("append", stream, sent=sent)
     reply: Reply = yield ask
-    # Whoever left does not know, and comes again only with a key; what was refused may be sent again by anybody.
-    if (reply.is_unknown and "key" in sent) or (reply.is_refused and "flaw" not in sent and dice.random() < 0.5):
+    # Whoever left does not know, and comes again only with a key, or where ids are stored once; what was refused may be
+    # sent again by anybody.
+    is_safe = "key" in sent or "by_id" in sent
+    if (reply.is_unknown and is_safe) or (reply.is_refused and "flaw" not in sent and dice.random() < 0.5):
         again = Ask("append", stream, sent={name: value for name, value in sent.items() if name != "vanish"})
-        reply = yield from ask_until_known(again, dice, stage) if "key" in sent else _once(again)
+        reply = yield from ask_until_known(again, dice, stage) if is_safe else _once(again)
     if not reply.is_durable:
         yield Rest(dice.uniform(0.05, 0.5))
 

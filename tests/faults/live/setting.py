@@ -19,7 +19,8 @@ def prepare(port: int, world: World) -> str:
 
 def _stream(plan: StreamPlan) -> dict[str, object]:
     retention = {"retention": {"max_events": plan.max_events}} if plan.max_events is not None else {}
-    return {"name": plan.name, "partitions": plan.partitions, **retention}
+    window = {"deduplicate_ids": 3600} if plan.stores_ids_once else {}
+    return {"name": plan.name, "partitions": plan.partitions, **retention, **window}
 
 
 def _group(plan: GroupPlan) -> dict[str, object]:

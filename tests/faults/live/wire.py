@@ -48,7 +48,7 @@ def _post(path: str, body: Any, **headers: str) -> HttpRequest:
 
 def _append(ask: Ask) -> HttpRequest:
     sent = ask.sent
-    events = [envelope_of(name) for name in names_of(sent["base"], sent["count"])]
+    events = [envelope_of(name, has_id="by_id" in sent) for name in names_of(sent["base"], sent["count"])]
     # Either address will do, the same for each retry.
     is_short = zlib.crc32(sent["base"].encode()) % 2 == 0
     if is_short:

@@ -48,7 +48,7 @@ class ToyLog:
 
     def append(self, ask: Ask, now: float) -> dict[str, Any]:
         """Store a request's events, or find what they were answered before."""
-        key = ask.sent.get("key")
+        key = ask.sent["base"] if "by_id" in ask.sent else ask.sent.get("key")
         if key in self.answers and not self.flaws.strikes("stores again on retry", chance=0.7):
             return self.answers[key] | {"replayed": True}
         self._turn += 1
