@@ -152,6 +152,18 @@ def test_a_type_with_slashes_has_an_address(api):
 
 
 @pytest.mark.processes
+def test_a_number_of_any_length_may_stand_in_a_schema_and_is_told_as_it_was_sent(api):
+    document = b'{"minimum":-12345678901234567890123,"maximum":98765432109876543210987}'
+    body = b'{"type":"order.created","schema":' + document + b"}"
+    for headers in ({}, {"Idempotency_Key": "order-schema"}, {"Idempotency_Key": "order-schema"}):
+        answer = api.post("/streams/orders/schemas", body, **headers)
+        assert answer.status_code in (200, 201), answer.content
+        assert document in answer.content
+    for address in ("/streams/orders/schemas", "/streams/orders/schemas/order.created/1"):
+        assert document in api.get(address).content
+
+
+@pytest.mark.processes
 def test_a_version_that_breaks_its_promise_is_refused_and_named(api):
     register(api)
     wider = {**ORDER, "properties": {**ORDER["properties"], "total": {"type": ["number", "string"]}}}
