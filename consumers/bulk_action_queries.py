@@ -4,7 +4,8 @@ from django.db.models import Q, QuerySet
 
 from accounts.caller import Caller
 from accounts.errors import ScopeMissing
-from consumers.dead_letter_queries import id_of, list_managed_groups
+from accounts.row_ids import row_id_in
+from consumers.dead_letter_queries import list_managed_groups
 from consumers.dead_letter_search import DeadLetterFilter
 from consumers.errors import BulkActionNotFound
 from consumers.models import BulkAction
@@ -39,7 +40,7 @@ def get_bulk_action(caller: Caller, action_id: str) -> BulkAction:
     Raises:
         BulkActionNotFound
     """
-    number = id_of(action_id)
+    number = row_id_in(action_id)
     found = list_bulk_actions(caller).filter(pk=number).first() if number is not None else None
     if found is None:
         raise BulkActionNotFound

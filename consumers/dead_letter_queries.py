@@ -1,12 +1,12 @@
 """Questions about dead letters."""
 
-import re
 from collections.abc import Iterable, Sequence
 
 from django.db.models import Count, QuerySet
 
 from accounts.caller import Caller
 from accounts.errors import ScopeMissing
+from accounts.row_ids import row_id_in
 from consumers.access import GroupRight, check_group_right, check_may_edit_payloads
 from consumers.dead_letter_search import DeadLetterFilter
 from consumers.errors import DeadLetterNotFound
@@ -14,14 +14,6 @@ from consumers.models import ConsumerGroup, DeadLetter
 from consumers.queries import GroupIds, list_visible_groups, rights_on_loaded
 from consumers.states import DeadLetterStatus
 from streams.queries import rights_on_row
-
-# Shorter than the largest bigint, so that PostgreSQL never meets a number that it cannot hold.
-_ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
-
-
-def id_of(text: str) -> int | None:
-    """Return an id as it stands in an address, or None if it is none."""
-    return int(text) if _ID.fullmatch(text) else None
 
 
 def list_groups_for_dead_letters(caller: Caller, wanted: DeadLetterFilter) -> QuerySet[ConsumerGroup]:
@@ -87,7 +79,7 @@ def get_dead_letter(caller: Caller, dead_letter_id: str, right: GroupRight | Non
         DeadLetterNotFound: missing, or of a stream that is hidden from the caller.
         ScopeMissing: the caller may look at it, and no more.
     """
-    number = id_of(dead_letter_id)
+    number = row_id_in(dead_letter_id)
     if number is None:
         raise DeadLetterNotFound
     found = (

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
 from django.db.models import Case, F, QuerySet, Sum, Value, When
 from django.db.models.functions import Now
 
+from accounts.row_ids import row_id_in
 from consumers.errors import DeliveryNotFound, WrongMode
 from consumers.models import ConsumerGroup, Delivery, Mode
 from consumers.queries import GroupIds
 from consumers.states import DeliveryState
-from streams.conf import MAX_OFFSET
-
-_ID = re.compile(r"[0-9]{1,19}")
 
 # A lease that has expired is nobody's any more, by the database's clock: what it held waits to be leased again,
 # whether or not somebody has come by to end the lease.
@@ -62,8 +59,8 @@ def get_delivery(group: ConsumerGroup, delivery_id: int | str) -> PresentDeliver
         WrongMode, DeliveryNotFound
     """
     deliveries = list_deliveries(group)
-    is_id = _ID.fullmatch(str(delivery_id)) and int(delivery_id) <= MAX_OFFSET
-    found = deliveries.filter(pk=delivery_id).first() if is_id else None
+    number = row_id_in(str(delivery_id))
+    found = None if number is None else deliveries.filter(pk=number).first()
     if found is None:
         raise DeliveryNotFound
     return found

@@ -9,6 +9,7 @@ from accounts.caller import Caller
 from accounts.conf import MAX_GRANTS
 from accounts.errors import GrantNotFound, TooManyGrants
 from accounts.models import Grant, Team, User
+from accounts.row_ids import row_id_in
 
 
 @transaction.atomic
@@ -38,8 +39,8 @@ def take_rights(grants: Any, grant_id: str) -> Any:
     Raises:
         GrantNotFound: there is none of that id on this thing.
     """
-    is_id = grant_id.isascii() and grant_id.isdecimal() and len(grant_id) <= 18
-    taken = grants.select_for_update(of=("self",)).filter(pk=int(grant_id)).first() if is_id else None
+    number = row_id_in(grant_id)
+    taken = None if number is None else grants.select_for_update(of=("self",)).filter(pk=number).first()
     if taken is None:
         raise GrantNotFound
     grants.filter(pk=taken.pk).delete()

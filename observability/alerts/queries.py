@@ -1,17 +1,14 @@
 """Which rules, channels and alerts a caller may see: their own, those of their teams, and all for an admin."""
 
-import re
 from typing import Any
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from accounts.caller import Caller
 from accounts.principals import Principal
+from accounts.row_ids import row_id_in
 from observability.errors import AlertChannelNotFound, AlertRuleNotFound
 from observability.models import Alert, AlertChannel, AlertNotification, AlertRule, AlertState
-
-# Shorter than the largest bigint, so that PostgreSQL never meets a number that it cannot hold.
-_ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 
 
 def list_channels(caller: Caller) -> QuerySet[AlertChannel]:
@@ -27,7 +24,8 @@ def get_channel(caller: Caller, channel_id: str) -> AlertChannel:
     Raises:
         AlertChannelNotFound
     """
-    found = list_channels(caller).filter(pk=channel_id).first() if _ID.fullmatch(channel_id) else None
+    number = row_id_in(channel_id)
+    found = None if number is None else list_channels(caller).filter(pk=number).first()
     if found is None:
         raise AlertChannelNotFound("There is no such alert channel, or you may not see it.")
     return found
@@ -51,7 +49,8 @@ def get_rule(caller: Caller, rule_id: str) -> AlertRule:
     Raises:
         AlertRuleNotFound
     """
-    found = list_rules(caller).filter(pk=rule_id).first() if _ID.fullmatch(rule_id) else None
+    number = row_id_in(rule_id)
+    found = None if number is None else list_rules(caller).filter(pk=number).first()
     if found is None:
         raise AlertRuleNotFound("There is no such alert rule, or you may not see it.")
     return found
