@@ -4,16 +4,14 @@ Starts an instance of its own, puts something of everything into it, and fuzzes 
 Arguments are handed on to schemathesis: `make fuzz FUZZ_ARGS="-n 500 --seed 7"`.
 """
 
-import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import urllib.request
 from pathlib import Path
-from typing import Any
 
+from tests.fuzz.session import Session, call
 from tests.run.instance import PROJECT, Instance, clean_environment
 
 HERE = Path(__file__).resolve().parent
@@ -33,52 +31,55 @@ def main() -> int:
     instance = Instance(directory / "home", EVENTFLOW_ADMIN_EMAIL=EMAIL, EVENTFLOW_ADMIN_PASSWORD=PASSWORD)
     try:
         instance.wait_until_greeted()
-        headers = credentials(instance)
-        statuses = [fuzz(tool, instance, directory, header) for header in headers]
-        # Whatever became of the demo stream, a new one works.
-        name, _, value = headers[0].partition(": ")
-        call(instance, "streams", {"name": "after-all-that"}, **{name: value})
-        call(instance, "events", {"stream": "after-all-that", "payload": 1}, **{name: value})
+        api = f"{instance.url}/api/v1"
+        session = Session.begin(api, directory / "session", email=EMAIL, password=PASSWORD)
+        prepare(session, "for-a-person")
+        person = {"FUZZ_SESSION": session.id, "FUZZ_SESSION_FILE": str(session.file)}
+        statuses = [fuzz("an admin", tool, directory, api, **person)]
+        # Only now: the admin revokes what keys there are.
+        prepare(session, "for-a-key")
+        key = {"name": "fuzz", "scopes": ["produce", "consume", "manage"]}
+        secret = call(f"{api}/api-keys", key, **session.headers())["secret"]
+        statuses.append(fuzz("an API key", tool, directory, api, FUZZ_KEY=secret))
+        check_that_it_works(session)
         return max(statuses)
     finally:
         instance.stop()
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def credentials(instance: Instance) -> list[str]:
-    """Prepare what there is to find; return a header for a person and one for a machine."""
-    token = f"Bearer {call(instance, 'auth/login', {'email': EMAIL, 'password': PASSWORD})['access']}"
-    header = {"Authorization": token}
-    groups = "streams/demo/consumer-groups"
-    call(instance, "streams/demo/events", [{"payload": number, "key": "k"} for number in range(20)], **header)
-    call(instance, groups, {"name": "workers", "mode": "lease"}, **header)
-    leased = call(instance, f"{groups}/workers/lease", {"max_events": 5}, **header)
+def prepare(session: Session, stream: str) -> None:
+    """Put something of everything into a stream of its own, whatever was made of all the others."""
+    headers, streams = session.headers(), f"{session.api}/streams"
+    call(streams, {"name": stream}, **headers)
+    here, groups = f"{streams}/{stream}", f"{streams}/{stream}/consumer-groups"
+    call(f"{here}/events", [{"payload": number, "key": "k"} for number in range(20)], **headers)
+    call(groups, {"name": "readers"}, **headers)
+    call(groups, {"name": "workers", "mode": "lease"}, **headers)
+    leased = call(f"{groups}/workers/lease", {"max_events": 5}, **headers)
     for delivery in leased["deliveries"]:
         item = {name: delivery[name] for name in ("delivery_id", "lease_token")}
-        call(instance, f"{groups}/workers/nack", {"deliveries": [{**item, "terminal": True}]}, **header)
+        call(f"{groups}/workers/nack", {"deliveries": [{**item, "terminal": True}]}, **headers)
     for offset in (1, 2, 3):
-        call(instance, f"{groups}/demo-readers/dead-letters", {"offset": offset, "error": "fuzz"}, **header)
-    key = call(instance, "api-keys", {"name": "fuzz", "scopes": ["produce", "consume", "manage"]}, **header)
-    return [f"Authorization: {token}", f"X-API-Key: {key['secret']}"]
+        call(f"{groups}/readers/dead-letters", {"offset": offset, "error": "fuzz"}, **headers)
 
 
-def call(instance: Instance, path: str, body: Any, **headers: str) -> Any:
-    request = urllib.request.Request(
-        f"{instance.url}/api/v1/{path}",
-        data=json.dumps(body).encode(),
-        headers={"Content-Type": "application/json", **headers},
-    )
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)
+def fuzz(who: str, tool: Path, directory: Path, api: str, **credential: str) -> int:
+    print(f"\n=== as {who} ===", flush=True)
+    command = [str(tool), "--config-file", str(HERE / "schemathesis.toml"), "run", f"{api}/openapi.json", *sys.argv[1:]]
+    environment = clean_environment(PYTHONPATH=str(PROJECT), FUZZ_API=api, **credential)
+    return subprocess.run(command, cwd=directory, env=environment, check=False).returncode
 
 
-def fuzz(tool: Path, instance: Instance, directory: Path, header: str) -> int:
-    print(f"\n=== as {'an admin' if header.startswith('Authorization') else 'an API key'} ===", flush=True)
-    command = [str(tool), "--config-file", str(HERE / "schemathesis.toml"), "run"]
-    command += [f"{instance.url}/api/v1/openapi.json", "--header", header, *sys.argv[1:]]
-    return subprocess.run(
-        command, cwd=directory, env=clean_environment(PYTHONPATH=str(PROJECT)), check=False
-    ).returncode
+def check_that_it_works(session: Session) -> None:
+    """Whatever became of what there was, what is made now works.
+
+    Raises:
+        urllib.error.HTTPError: it does not.
+    """
+    headers = session.headers()
+    call(f"{session.api}/streams", {"name": "after-all-that"}, **headers)
+    call(f"{session.api}/events", {"stream": "after-all-that", "payload": 1}, **headers)
 
 
 if __name__ == "__main__":
