@@ -90,19 +90,16 @@ class CreateTeamSerializer(StrictSerializer):
 
 
 class ChangeTeamSerializer(StrictSerializer):
-    description = StrictCharField(max_length=1000, allow_blank=True)
+    description = StrictCharField(max_length=1000, allow_blank=True, required=False)
 
 
 class GrantSerializer(StrictSerializer):
-    """Whom something is granted: a user or a team. What, says the subclass."""
+    """Whom something is granted, a user or a team; and what."""
+
+    either = ("user", "team")
 
     user = StrictCharField(max_length=254, required=False, help_text="E-mail address of a user.")
     team = StrictCharField(max_length=128, required=False, help_text="Name of a team.")
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if ("user" in attrs) == ("team" in attrs):
-            raise serializers.ValidationError({"user": ["Name either a user or a team."]}, code="invalid")
-        return attrs
 
 
 def read_new_team(given: Any) -> dict[str, str]:
@@ -114,10 +111,10 @@ def read_new_team(given: Any) -> dict[str, str]:
     return dict(CreateTeamSerializer.checked(given).validated_data)
 
 
-def read_team_description(given: Any) -> str:
-    """Return what a team is for, as a body says it.
+def read_team_changes(given: Any) -> dict[str, str]:
+    """Return what a body changes of a team, as `change_team` takes it.
 
     Raises:
         ValidationError
     """
-    return str(ChangeTeamSerializer.checked(given).validated_data["description"])
+    return dict(ChangeTeamSerializer.checked(given).validated_data)

@@ -25,6 +25,8 @@ PACKED_PATTERN: Final = r"packed\.[A-Za-z0-9_-]{11,2731}"
 _vector = re.compile(VECTOR_PATTERN, re.ASCII)
 _packed = re.compile(PACKED_PATTERN, re.ASCII)
 
+NEXT_OFFSET_PATTERN: Final = f"^({NUMBER_PATTERN}|{VECTOR_PATTERN}|{PACKED_PATTERN})$"
+
 
 def write_offset_headers(
     *,

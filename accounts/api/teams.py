@@ -7,7 +7,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.bodies import ChangeTeamSerializer, CreateTeamSerializer, read_new_team, read_team_description
+from accounts.bodies import ChangeTeamSerializer, CreateTeamSerializer, read_new_team, read_team_changes
 from accounts.caller import caller_of
 from accounts.http.idempotent import idempotent
 from accounts.http.parsers import require_body
@@ -16,7 +16,7 @@ from accounts.http.views import StrictView, StrictViewSet
 from accounts.models import Team
 from accounts.permissions import AdminOnly, AnyCaller
 from accounts.queries import get_team, get_user_by_email, list_teams
-from accounts.services.teams import add_member, create_team, delete_team, describe_team, remove_member
+from accounts.services.teams import add_member, change_team, create_team, delete_team, remove_member
 
 
 class TeamSerializer(serializers.Serializer):
@@ -75,8 +75,8 @@ class TeamViewSet(StrictViewSet):
         """Say anew what a team is for; admins can."""
         found = get_team(caller_of(request), team)
         require_body(request)
-        description, expected = read_team_description(request.data), expected_versions(request)
-        changed = describe_team(team=found, description=description, expected=expected)
+        changes, expected = read_team_changes(request.data), expected_versions(request)
+        changed = change_team(team=found, changes=changes, expected=expected)
         return answer_with_version(request, self.get_serializer(changed).data, changed.version)
 
     @extend_schema(operation_id="delete_team", parameters=[IF_MATCH], responses={204: None})

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any, Self
+from typing import Any, ClassVar, Final, Self
 
 from django.utils.dateparse import parse_datetime
 from drf_spectacular.utils import extend_schema_field
@@ -16,7 +16,13 @@ from accounts.names import NAME_PATTERN
 
 
 class StrictSerializer(serializers.Serializer):
-    """A serializer that refuses fields it does not have: a typo is found, nothing is assigned by mass."""
+    """A serializer that refuses fields it does not have: a typo is found, nothing is assigned by mass.
+
+    Attributes:
+        either: fields of which exactly one is given.
+    """
+
+    either: ClassVar[tuple[str, ...]] = ()
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, Mapping):
@@ -26,7 +32,16 @@ class StrictSerializer(serializers.Serializer):
             raise ValidationError(
                 {name: [ErrorDetail("There is no such field.", code="unknown_field")] for name in unknown}
             )
-        return super().to_internal_value(data)
+        fields: dict[str, Any] = super().to_internal_value(data)
+        if self.either and sum(name in data for name in self.either) != 1:
+            names = " or ".join(f"`{name}`" for name in self.either)
+            raise ValidationError({self.either[0]: [ErrorDetail(f"Give either {names}.", code="either")]})
+        return fields
+
+    @classmethod
+    def beyond_fields(cls) -> dict[str, Any]:
+        """Return what a JSON schema says of several fields together."""
+        return {"oneOf": [{"required": [name]} for name in cls.either]} if cls.either else {}
 
     @classmethod
     def checked(cls, given: Any) -> Self:
@@ -38,6 +53,11 @@ class StrictSerializer(serializers.Serializer):
         body = cls(data=given)
         body.is_valid(raise_exception=True)
         return body
+
+
+# What PostgreSQL cannot keep in a text; strict JSON is refused for it before any field is looked at.
+WITHOUT_NUL: Final = r"^[^\x00]*$"
+_MORE_THAN_SPACE: Final = r"^[^\x00]*[^\x00\s][^\x00]*$"
 
 
 class StrictCharField(serializers.CharField):
@@ -52,6 +72,11 @@ class StrictCharField(serializers.CharField):
             for validator in self.validators
             if not isinstance(validator, ProhibitSurrogateCharactersValidator)
         ]
+
+    @property
+    def pattern(self) -> str:
+        """What a text must match to be taken."""
+        return _MORE_THAN_SPACE if self.trim_whitespace and not self.allow_blank else WITHOUT_NUL
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
@@ -94,7 +119,10 @@ class StrictBooleanField(serializers.BooleanField):
 class StrictDateTimeField(serializers.DateTimeField):
     """RFC 3339 with a zone."""
 
-    default_error_messages = {"timezone_required": "A zone is required: 2026-11-22T10:00:00Z."}
+    default_error_messages = {
+        "timezone_required": "A zone is required: 2026-11-22T10:00:00Z.",
+        "no_such_moment": "There is no such moment in the years 1 to 9999.",
+    }
 
     def to_internal_value(self, value: Any) -> datetime:
         # Digits of other scripts are digits to Python.
@@ -103,7 +131,7 @@ class StrictDateTimeField(serializers.DateTimeField):
         try:
             moment = parse_datetime(value)
         except ValueError:
-            moment = None
+            self.fail("no_such_moment")
         if moment is None:
             self.fail("invalid", format="2026-11-22T10:00:00Z")
         if moment.tzinfo is None:
@@ -112,7 +140,7 @@ class StrictDateTimeField(serializers.DateTimeField):
             # PostgreSQL knows no zone as far away as Python's farthest.
             return moment.astimezone(UTC)
         except OverflowError:
-            self.fail("invalid", format="2026-11-22T10:00:00Z")
+            self.fail("no_such_moment")
 
 
 def _items(count: int) -> str:
@@ -157,11 +185,11 @@ class StrictMapField(serializers.DictField):
 
     def __init__(self, *, most: int, **options: Any) -> None:
         super().__init__(**options)
-        self._most = most
+        self.most = most
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        if isinstance(data, dict) and len(data) > self._most:
-            self.fail("too_many", most=self._most)
+        if isinstance(data, dict) and len(data) > self.most:
+            self.fail("too_many", most=self.most)
         return super().to_internal_value(data)
 
 

@@ -4,13 +4,14 @@ import functools
 import hashlib
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 import orjson
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -22,7 +23,22 @@ from accounts.services.idempotency import claim_idempotency_key, keep_answer
 _KEY_PATTERN = rf"[\x21\x23-\x2b\x2d-\x7e]{{1,{MAX_IDEMPOTENCY_KEY_LENGTH}}}"
 Answered = TypeVar("Answered", bound=HttpResponseBase)
 _KEY = re.compile(_KEY_PATTERN, re.ASCII)
-IDEMPOTENCY_KEY_SCHEMA = {"type": "string", "pattern": f"^{_KEY_PATTERN}$"}
+# What OpenAPI says of a request that may be sent again.
+IDEMPOTENCY: Final = (
+    OpenApiParameter(
+        "Idempotency-Key",
+        {"type": "string", "pattern": f"^{_KEY_PATTERN}$"},
+        OpenApiParameter.HEADER,
+        description="Yours for this request: however often it is sent with it, it is done once.",
+    ),
+    OpenApiParameter(
+        "Idempotent-Replayed",
+        {"type": "string", "enum": ["true"]},
+        OpenApiParameter.HEADER,
+        response=[200, 201, 202],
+        description="There if this is what was answered to the first request with the same `Idempotency-Key`.",
+    ),
+)
 
 
 def idempotency_key_of(request: HttpRequest | Request) -> str | None:
@@ -78,6 +94,7 @@ def idempotent(*, redact: tuple[str, ...] = ()) -> Callable[[Any], Any]:
 
             return act_once(request, key=key, document=request.data, act=act)
 
+        answer.is_idempotent = True  # type: ignore[attr-defined]
         return answer
 
     return decorate

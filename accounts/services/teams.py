@@ -1,13 +1,13 @@
 """Making teams, and saying who belongs to them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 
 from accounts.audit_actions import AuditAction
 from accounts.conf import MAX_TEAM_MEMBERS
-from accounts.errors import TeamExists, TeamNotFound, TeamOwns, TooManyMembers
+from accounts.errors import TeamExists, TeamNotFound, TeamOwns, TooManyMembers, UserNotFound
 from accounts.models import Team, User
 from accounts.services.audit import changed, record
 from accounts.services.authenticate_key import forget_keys
@@ -30,18 +30,22 @@ def create_team(*, name: str, description: str = "") -> Team:
 
 
 @transaction.atomic
-def describe_team(*, team: Team, description: str, expected: Collection[str] | None = None) -> Team:
+def change_team(*, team: Team, changes: Mapping[str, str], expected: Collection[str] | None = None) -> Team:
     """Say anew what a team is for, if it has one of the expected versions; its name stays, as others refer to it.
+
+    Args:
+        changes: its `description`; without it nothing is changed.
 
     Raises:
         PreconditionFailed, TeamNotFound
     """
     team = hold_team(team, expected)
-    before, after = changed(team, {"description": description})
+    before, after = changed(team, changes)
     if after:
         record(AuditAction.TEAM_CHANGED, target=team.name, before=before, after=after)
-        team.description = description
-        team.save(update_fields=["description"])
+        for name, value in changes.items():
+            setattr(team, name, value)
+        team.save(update_fields=list(changes))
     return team
 
 
@@ -98,9 +102,16 @@ def add_member(*, team: Team, user: User) -> None:
 
 @transaction.atomic
 def remove_member(*, team: Team, email: str) -> None:
-    """Take a user out of a team, with all that they could do through it; who is none is harmless."""
+    """Take a user out of a team, with all that they could do through it; who is no member is harmless.
+
+    Raises:
+        UserNotFound: nobody has this address, so that whoever was meant would stay.
+    """
+    email = email.strip().lower()
+    if "\x00" in email or not User.objects.filter(email=email).exists():
+        raise UserNotFound("There is no user with this e-mail address.")
     team = hold_team(team, None)
-    for member in team.members.filter(email=email.strip().lower()):
+    for member in team.members.filter(email=email):
         team.members.remove(member)
         record(AuditAction.MEMBER_REMOVED, target=team.name, before={"member": member.email})
     transaction.on_commit(forget_keys)

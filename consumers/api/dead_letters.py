@@ -5,8 +5,7 @@ from typing import Any
 
 import orjson
 from django.db.models import QuerySet
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,6 +19,7 @@ from consumers.access import GroupRight
 from consumers.api.payload_parser import RawEventParser, RawPayloadParser
 from consumers.api.schemas import DeadLetterDetailSerializer, DeadLetterSerializer
 from consumers.bodies.dead_letters import (
+    DeadLetterFilterSerializer,
     NoteSerializer,
     ReportSerializer,
     read_filter,
@@ -40,38 +40,20 @@ from consumers.queries import require_group
 from consumers.services.dead_letters.close import discard_dead_letter, resolve_dead_letter
 from consumers.services.dead_letters.redrive import redrive_dead_letter
 from consumers.services.dead_letters.report import report_dead_letter
-from consumers.states import DeadLetterStatus, ExhaustedReason
 from streams.api.schemas import EventSerializer
 from streams.lookup import require_stream
 
-FILTERS = ("stream", "group", "status", "reason", "since", "until", "type", "fingerprint", "text")
-_PARAMETERS = [
-    OpenApiParameter("stream", OpenApiTypes.STR),
-    OpenApiParameter("group", OpenApiTypes.STR),
-    OpenApiParameter("status", OpenApiTypes.STR, enum=[status.value for status in DeadLetterStatus]),
-    OpenApiParameter("reason", OpenApiTypes.STR, enum=[reason.value for reason in ExhaustedReason]),
-    OpenApiParameter("since", OpenApiTypes.DATETIME, description="Became a dead letter then or later."),
-    OpenApiParameter("until", OpenApiTypes.DATETIME, description="Became a dead letter before."),
-    OpenApiParameter("type", OpenApiTypes.STR, description="The event's type."),
-    OpenApiParameter("fingerprint", OpenApiTypes.STR, description="The error's fingerprint."),
-    OpenApiParameter(
-        "text",
-        OpenApiTypes.STR,
-        description="Occurs in the last error, or in the event's type, id or key; capitals do not matter. A page looks "
-        "at 10,000 dead letters at most: it may be short, or empty, and still have a `next`.",
-    ),
-]
-RedriveRequestSerializer = inline_serializer(
-    "RedriveRequest",
-    {
-        "payload": serializers.JSONField(required=False, help_text="Sent instead of the event's payload."),
-        "note": serializers.CharField(required=False),
-    },
-)
+FILTERS = tuple(DeadLetterFilterSerializer().fields)
+
+
+class RedriveRequestSerializer(NoteSerializer):
+    """What is sent instead, and why; both may be left out."""
+
+    payload = serializers.JSONField(required=False, help_text="Sent instead of the event's payload.")
 
 
 class ReportRequestSerializer(ReportSerializer):
-    """For the OpenAPI document: the copy stays the bytes that were sent."""
+    """Which event cannot be processed, and why."""
 
     event = EventSerializer(required=False, help_text="The event as the poll gave it; kept if retention took it.")
 
@@ -100,9 +82,12 @@ class DeadLettersViewSet(StrictViewSet):
     keyset = ("-id",)
     query_parameters = {"list": FILTERS}
 
-    @extend_schema(operation_id="list_dead_letters", parameters=_PARAMETERS)
+    @extend_schema(operation_id="list_dead_letters", parameters=[DeadLetterFilterSerializer])
     def list(self, request: Request) -> Response:
-        """List dead letters, the newest first, without their events."""
+        """List dead letters, the newest first, without their events.
+
+        With `text` a page looks at 10,000 dead letters at most: it may be short, or empty, and still have a `next`.
+        """
         wanted = read_filter({name: value for name, value in self.query.items() if name in FILTERS})
         groups = list(list_groups_for_dead_letters(caller_of(request), wanted))
         look = _looking_for(wanted)

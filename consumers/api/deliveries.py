@@ -6,8 +6,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.caller import caller_of
-from accounts.errors import InvalidParameter
 from accounts.http.idempotent import idempotent
+from accounts.http.parameters import choice_parameter
 from accounts.http.views import StrictView, StrictViewSet
 from accounts.permissions import MayConsume
 from accounts.roles import Right
@@ -36,9 +36,7 @@ class DeliveriesViewSet(StrictViewSet):
     )
     def list(self, request: Request, stream: str, group: str) -> Response:
         """List what is not finished: by whom, since when, with its last error."""
-        state = request.query_params.get("state")
-        if state is not None and state not in set(DeliveryState):
-            raise InvalidParameter("state", f"Must be one of {', '.join(DeliveryState)}.")
+        state = choice_parameter(self.query, "state", [state.value for state in DeliveryState])
         found = get_group(require_stream(caller_of(request), stream, Right.CONSUME), group)
         page = self.paginate_queryset(list_deliveries(found, state))
         return self.get_paginated_response(DeliverySerializer(page, many=True).data)

@@ -9,7 +9,7 @@ from accounts.http.bodies import JSON
 from accounts.http.lean import LeanView
 from accounts.permissions import MayConsume
 from consumers.api.bodies import LeaseRequest, check_consumer, decode_body
-from consumers.api.schemas import LeasedSerializer
+from consumers.api.schemas import LOST, LeasedSerializer
 from consumers.api.standing import find_stream_and_group, standing_of
 from consumers.services.leasing import Leased, LeasedDelivery, lease_deliveries_async
 from consumers.services.members import note_member_async
@@ -26,6 +26,7 @@ class LeaseView(LeanView):
         operation_id="lease_deliveries",
         tags=["Lease mode"],
         request=LeaseRequest,
+        parameters=[LOST],
         responses={200: OpenApiResponse(LeasedSerializer)},
     )
     async def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:

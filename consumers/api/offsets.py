@@ -14,7 +14,7 @@ from accounts.conf import MAX_BODY_BYTES
 from accounts.database_threads import in_database_thread
 from accounts.http.bodies import JSON, read_body_async
 from accounts.http.fields import StrictIntegerField, StrictListField, StrictSerializer
-from accounts.http.idempotent import act_once, idempotency_key_of
+from accounts.http.idempotent import IDEMPOTENCY, act_once, idempotency_key_of
 from accounts.http.lean import LeanView
 from accounts.http.renderers import JSONRenderer
 from accounts.http.strict_json import decode_object
@@ -43,9 +43,9 @@ class CommitSerializer(StrictSerializer):
     )
     offset = StrictIntegerField(low=0, high=MAX_OFFSET, required=False)
 
+    either = ("offsets", "offset")
+
     def validate(self, attrs: Any) -> Any:
-        if ("offset" in attrs) == ("offsets" in attrs):
-            raise ValidationError({"offsets": [ErrorDetail("Give either `offsets` or `offset`.", code="required")]})
         numbers = [item["partition"] for item in attrs.get("offsets", ())]
         if len(set(numbers)) != len(numbers):
             raise ValidationError({"offsets": [ErrorDetail("Name each partition once.", code="repeated")]})
@@ -119,7 +119,12 @@ class OffsetsView(LeanView):
             ]
         )
 
-    @extend_schema(operation_id="commit_offsets", request=CommitSerializer, responses={200: CommittedSerializer})
+    @extend_schema(
+        operation_id="commit_offsets",
+        request=CommitSerializer,
+        parameters=[*IDEMPOTENCY],
+        responses={200: CommittedSerializer},
+    )
     async def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
         """Record what the group has finished. A lower offset answers `outdated` and changes nothing."""
         caller = caller_of(request)

@@ -18,9 +18,11 @@ from accounts.names import NAME_PATTERN
 from accounts.permissions import MayConsumeOrProduce
 from accounts.roles import Right
 from consumers.access import GroupRight
+from consumers.api.schemas import LOST
 from consumers.api.standing import standing_of
 from consumers.models import ConsumerGroup, Mode
 from consumers.offset_headers import (
+    NEXT_OFFSET_PATTERN,
     NUMBER_PATTERN,
     PACKED_PATTERN,
     VECTOR_PATTERN,
@@ -35,8 +37,8 @@ from consumers.services.members import note_member
 from consumers.services.offsets import require_going_on, require_mode
 from consumers.services.reading import lags_of, lost_of, order_partitions, read_events_async
 from consumers.services.waiting import waiting_place
-from streams.api.append import APPEND_OPERATION, AppendView
-from streams.api.schemas import EventSerializer
+from streams.api.append import EXAMPLE, AppendView, append_operation
+from streams.api.schemas import EVENTS_IN_STREAM, EventSerializer
 from streams.conf import (
     DEFAULT_READ_BYTES,
     DEFAULT_READ_EVENTS,
@@ -64,13 +66,33 @@ def _whole(low: int, high: int, **more: int) -> dict[str, Any]:
     return {"type": "integer", "format": "int64", "minimum": low, "maximum": high, **more}
 
 
+def _told(name: str, description: str, **schema: str) -> OpenApiParameter:
+    return OpenApiParameter(
+        name, {"type": "string", **schema}, OpenApiParameter.HEADER, response=[200], description=description
+    )
+
+
+# What an answer says beside its events.
+TOLD = (
+    _told(
+        "EventFlow-Next-Offset",
+        "Pass it on as `last_offset`: a number, or `0=18,1=7` where several partitions were read.",
+        pattern=NEXT_OFFSET_PATTERN,
+    ),
+    _told("EventFlow-Head-Offset", "Where the log ends; not there where more than 32 partitions were read."),
+    _told("EventFlow-Lag", "How many events are left: of the group, or without one after this answer."),
+    _told("EventFlow-Gap", "Offsets that retention took before they were read: `12-17`, or `0=12-17`."),
+    LOST,
+)
+
+
 class StreamEventsView(AppendView):
     """Both verbs of a stream's events: GET polls, POST appends."""
 
     permission_classes = (MayConsumeOrProduce,)
     query_parameters = {"get": PARAMETERS}
 
-    @extend_schema(operation_id="append_stream_events", **APPEND_OPERATION)
+    @extend_schema(operation_id="append_stream_events", **append_operation(EVENTS_IN_STREAM, EXAMPLE))
     async def post(self, request: HttpRequest, stream: str | None = None) -> HttpResponse:
         """Append to this stream: the same as `POST /events` with the stream in the address."""
         return await super().post(request, stream)
@@ -110,6 +132,7 @@ class StreamEventsView(AppendView):
                 {"type": "string", "pattern": f"^{_TYPES.pattern}$"},
                 description="Only these types, separated by commas.",
             ),
+            *TOLD,
         ],
         responses={200: OpenApiResponse(EventSerializer(many=True))},
     )

@@ -1,11 +1,19 @@
 """How leases, deliveries and dead letters look in OpenAPI; the hot views send bytes."""
 
 import msgspec
-from drf_spectacular.utils import inline_serializer
+from drf_spectacular.utils import OpenApiParameter, inline_serializer
 from rest_framework import serializers
 
 from consumers.states import BulkStatus, DeadLetterStatus, DeliveryState, ExhaustedReason, Outcome, RedriveOutcome
 from streams.api.schemas import EventSerializer
+
+LOST = OpenApiParameter(
+    "EventFlow-Lost",
+    {"type": "string", "pattern": "^[1-9][0-9]*$"},
+    OpenApiParameter.HEADER,
+    response=[200],
+    description="How many events retention took from the group since somebody acknowledged it; not there if none.",
+)
 
 
 class LeasedDeliverySerializer(serializers.Serializer):

@@ -24,10 +24,10 @@ class DeadLetterFilterSerializer(StrictSerializer):
     group = StrictCharField(required=False, max_length=128)
     status = StrictChoiceField(choices=[status.value for status in DeadLetterStatus], required=False)
     reason = StrictChoiceField(choices=[reason.value for reason in ExhaustedReason], required=False)
-    since = StrictDateTimeField(required=False)
-    until = StrictDateTimeField(required=False)
-    type = StrictCharField(required=False, max_length=MAX_TYPE_CHARACTERS)
-    fingerprint = StrictCharField(required=False, max_length=16)
+    since = StrictDateTimeField(required=False, help_text="Became a dead letter then or later.")
+    until = StrictDateTimeField(required=False, help_text="Became a dead letter before.")
+    type = StrictCharField(required=False, max_length=MAX_TYPE_CHARACTERS, help_text="The event's type.")
+    fingerprint = StrictCharField(required=False, max_length=16, help_text="The error's fingerprint.")
     text = StrictCharField(
         required=False,
         max_length=MAX_SEARCH_CHARACTERS,

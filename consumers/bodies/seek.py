@@ -5,7 +5,6 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from accounts.http.fields import StrictBooleanField, StrictDateTimeField, StrictIntegerField, StrictSerializer
 from consumers.services.seek import SeekTarget, SeekTo
@@ -18,10 +17,7 @@ class SeekPlaceSerializer(StrictSerializer):
     offset = StrictIntegerField(low=0, high=MAX_OFFSET, required=False)
     timestamp = StrictDateTimeField(required=False)
 
-    def validate(self, attrs: Any) -> Any:
-        if len(attrs) != 1:
-            raise ValidationError({"": [ErrorDetail("Give either `offset` or `timestamp`.", code="required")]})
-        return attrs
+    either = ("offset", "timestamp")
 
 
 @extend_schema_field(

@@ -7,7 +7,9 @@ from typing import Self
 from urllib.parse import urlsplit
 
 MAX_URL_CHARACTERS = 2_000
-_PLAIN = re.compile(r"[!-~]+", re.ASCII)
+_PLAIN_PATTERN = r"[!-\[\]-~]+"
+URL_PATTERN = f"^[Hh][Tt][Tt][Pp][Ss]?://{_PLAIN_PATTERN}$"
+_PLAIN = re.compile(_PLAIN_PATTERN, re.ASCII)
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?", re.ASCII)
 
 
@@ -32,7 +34,7 @@ class WebTarget:
         Raises:
             UnusableTarget
         """
-        if not _PLAIN.fullmatch(url) or "\\" in url or len(url) > MAX_URL_CHARACTERS:
+        if not _PLAIN.fullmatch(url) or len(url) > MAX_URL_CHARACTERS:
             raise UnusableTarget("Give an address of plain characters, without spaces; others as %XX.")
         try:
             parts = urlsplit(url)

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from django.http import QueryDict
-from rest_framework.exceptions import ValidationError
 
 from accounts.errors import InvalidParameter
-from accounts.http.fields import StrictDateTimeField
+from accounts.http.parameters import moment_parameter
 from observability.conf import (
     GROUP_HOURS_KEEP_SECONDS,
     GROUP_MAX_POINTS,
@@ -79,7 +78,7 @@ def range_parameters(query: QueryDict, *, now: datetime) -> TimeRange:
     Raises:
         InvalidParameter
     """
-    begins_at, ends_at = _moment(query, "from"), _moment(query, "to")
+    begins_at, ends_at = moment_parameter(query, "from"), moment_parameter(query, "to")
     if begins_at is None and ends_at is None:
         return range_of_window(window_parameter(query), now=now)
     if "window" in query:
@@ -104,14 +103,3 @@ def _step(begins_at: datetime, ends_at: datetime, now: datetime) -> timedelta:
 
 def _seconds(step: int) -> timedelta:
     return timedelta(seconds=step)
-
-
-def _moment(query: QueryDict, name: str) -> datetime | None:
-    text = query.get(name)
-    if text is None:
-        return None
-    try:
-        moment: datetime = StrictDateTimeField().run_validation(text)
-    except ValidationError:
-        raise InvalidParameter(name, "Must be a moment with its zone: `2026-11-22T10:00:00Z`.") from None
-    return moment

@@ -12,7 +12,7 @@ from rest_framework.permissions import BasePermission
 
 from accounts.caller import caller_of
 from accounts.http.bodies import JSON, read_body_async
-from accounts.http.idempotent import IDEMPOTENCY_KEY_SCHEMA, hash_request, idempotency_key_of
+from accounts.http.idempotent import IDEMPOTENCY, hash_request, idempotency_key_of
 from accounts.http.lean import LeanView
 from accounts.limits.rates import BYTES, EVENTS, get_rates
 from accounts.long_work import off_the_loop_if_long
@@ -28,34 +28,40 @@ from streams.times import format_time
 
 NDJSON = "application/x-ndjson"
 MEDIA_TYPES = (JSON, NDJSON)
-APPEND_OPERATION: dict[str, Any] = {
-    "tags": ["Producing"],
-    "request": {
-        JSON: EVENTS_IN,
-        NDJSON: OpenApiTypes.STR,
-    },
-    "parameters": [
-        OpenApiParameter(
-            "Idempotency-Key", IDEMPOTENCY_KEY_SCHEMA, "header", description="Any number of retries stores once."
-        ),
-        IF_HEAD,
-        OpenApiParameter("Prefer", OpenApiTypes.STR, "header", enum=["return=minimal", "return=representation"]),
-    ],
-    "responses": {202: OpenApiResponse(APPENDED, description="Durable: stored and committed.")},
-    "examples": [
-        OpenApiExample(
-            "one event",
-            {"stream": "orders", "type": "order.created", "payload": {"order_id": 42}, "key": "customer-7"},
-            request_only=True,
-        )
-    ],
-}
+EXAMPLE = {"type": "order.created", "payload": {"order_id": 42}, "key": "customer-7"}
+
+
+def append_operation(events: Any, example: dict[str, Any]) -> dict[str, Any]:
+    """Return what the document says of an address that events are appended at."""
+    return {
+        "tags": ["Producing"],
+        "request": {JSON: events, NDJSON: OpenApiTypes.STR},
+        "parameters": [
+            *IDEMPOTENCY,
+            IF_HEAD,
+            OpenApiParameter(
+                "Prefer",
+                OpenApiTypes.STR,
+                OpenApiParameter.HEADER,
+                description="`return=minimal`: of several events only the ranges of their offsets are answered.",
+            ),
+            OpenApiParameter(
+                "Preference-Applied",
+                {"type": "string", "enum": ["return=minimal"]},
+                OpenApiParameter.HEADER,
+                response=[202],
+                description="There if it was done so.",
+            ),
+        ],
+        "responses": {202: OpenApiResponse(APPENDED, description="Durable: stored and committed.")},
+        "examples": [OpenApiExample("one event", example, request_only=True)],
+    }
 
 
 class AppendView(LeanView):
     permission_classes: tuple[type[BasePermission], ...] = (MayProduce,)
 
-    @extend_schema(operation_id="append_events", **APPEND_OPERATION)
+    @extend_schema(operation_id="append_events", **append_operation(EVENTS_IN, {"stream": "orders", **EXAMPLE}))
     async def post(self, request: HttpRequest, stream: str | None = None) -> HttpResponse:
         """Append one event, an array of events, or NDJSON: all or nothing. 202 means durable."""
         started = time.perf_counter()

@@ -11,7 +11,7 @@ from streams.conf import MAX_OFFSET
 _NAME: Final = "If-Head"
 IF_HEAD: Final = OpenApiParameter(
     _NAME,
-    {"type": "integer", "minimum": 0, "maximum": MAX_OFFSET},
+    {"type": "integer", "format": "int64", "minimum": 0, "maximum": MAX_OFFSET},
     "header",
     description="Store the events only if the partition that all of them go to has this head; 0: it has had no event.",
 )

@@ -4,7 +4,7 @@ from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_fiel
 from rest_framework import serializers
 
 from accounts.names import NAME_PATTERN
-from streams.conf import MAX_HEADER_BYTES, MAX_HEADERS, MAX_KEY_BYTES
+from streams.conf import MAX_HEADER_BYTES, MAX_HEADERS, MAX_ID_CHARACTERS, MAX_KEY_BYTES
 from streams.envelope import TYPE_PATTERN
 
 
@@ -21,12 +21,10 @@ class HeadersField(serializers.DictField):
     """Text by name, as a producer sends it."""
 
 
-class EventInSerializer(serializers.Serializer):
-    """One event as a producer sends it."""
+class EventInStreamSerializer(serializers.Serializer):
+    """One event as a producer sends it to the address of its stream."""
 
-    stream = serializers.RegexField(
-        NAME_PATTERN, required=False, help_text="Required unless the address names it; then it must be the same."
-    )
+    stream = serializers.RegexField(NAME_PATTERN, required=False, help_text="If it is there: that of the address.")
     payload = serializers.JSONField(help_text="Any JSON value; kept and returned exactly as sent.")
     type = serializers.RegexField(f"^{TYPE_PATTERN}$", required=False, default="event")
     key = serializers.CharField(
@@ -35,9 +33,17 @@ class EventInSerializer(serializers.Serializer):
         max_length=MAX_KEY_BYTES,
         help_text=f"The same key always lands in the same partition. At most {MAX_KEY_BYTES} bytes in UTF-8.",
     )
-    id = serializers.CharField(required=False, max_length=128, help_text="Printable. Defaults to a new UUIDv7.")
+    id = serializers.CharField(
+        required=False, max_length=MAX_ID_CHARACTERS, help_text="Printable. Defaults to a new UUIDv7."
+    )
     occurred_at = serializers.DateTimeField(required=False, allow_null=True)
     headers = HeadersField(required=False)
+
+
+class EventInSerializer(EventInStreamSerializer):
+    """One event as a producer sends it."""
+
+    stream = serializers.RegexField(NAME_PATTERN)
 
 
 class AppendedSerializer(serializers.Serializer):
@@ -105,11 +111,11 @@ class RetentionLossSerializer(serializers.Serializer):
     groups = GroupLossSerializer(many=True, help_text="Those that lose events, the one that loses most first.")
 
 
-EVENTS_IN = PolymorphicProxySerializer(
-    component_name="EventsIn",
-    serializers=[EventInSerializer, EventInSerializer(many=True)],
-    resource_type_field_name=None,
-    many=False,
+EVENTS_IN, EVENTS_IN_STREAM = (
+    PolymorphicProxySerializer(
+        component_name=name, serializers=[one, one(many=True)], resource_type_field_name=None, many=False
+    )
+    for name, one in (("EventsIn", EventInSerializer), ("EventsInStream", EventInStreamSerializer))
 )
 APPENDED = PolymorphicProxySerializer(
     component_name="AppendedAnswer",

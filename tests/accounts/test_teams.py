@@ -76,6 +76,15 @@ def test_who_was_disabled_can_still_be_taken_out(admin):
     assert admin.get("/teams/payments").json()["members"] == []
     # Again, and who never was one.
     assert admin.delete(f"/teams/payments/members/{user.email}").status_code == 204
+    # An address that is nobody's is a typo: whoever was meant would stay.
+    answer = admin.delete("/teams/payments/members/nobody@example.com")
+    assert (answer.status_code, answer.json()["code"]) == (422, "user_not_found")
+
+
+def test_a_change_that_says_nothing_changes_nothing(admin):
+    make_team("payments")
+    admin.patch("/teams/payments", {"description": "They pay."})
+    assert admin.patch("/teams/payments", {}).json()["description"] == "They pay."
 
 
 def members_seen_by(client: ApiClient) -> list[list[str] | None]:

@@ -13,6 +13,8 @@ REASONS: Final = {
     "confirmation_missing": "What confirms is the name in the address, once more.",
     "partition_required": "How many partitions there are is the stream's affair.",
     "offset_beyond_head": "Where the log ends changes with every append.",
+    "head_moved": "Where the log ends changes with every append.",
+    "head_of_several": "How many partitions there are is the stream's affair.",
     "offset_not_in_delivery": "Which events a delivery has is its own affair.",
     "more_than_lost": "How much was lost is the group's affair.",
     "precondition_failed": "A version is what the server says it is, and changes with what it is of.",
