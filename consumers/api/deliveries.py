@@ -32,7 +32,14 @@ class DeliveriesViewSet(StrictViewSet):
 
     @extend_schema(
         operation_id="list_deliveries",
-        parameters=[OpenApiParameter("state", OpenApiTypes.STR, enum=[state.value for state in DeliveryState])],
+        parameters=[
+            OpenApiParameter(
+                "state",
+                OpenApiTypes.STR,
+                enum=[state.value for state in DeliveryState],
+                description="Where it stands at this moment.",
+            )
+        ],
     )
     def list(self, request: Request, stream: str, group: str) -> Response:
         """List what is not finished: by whom, since when, with its last error."""

@@ -20,10 +20,16 @@ from streams.conf import MAX_OFFSET, MAX_PARTITIONS, MAX_TYPE_CHARACTERS
 
 
 class DeadLetterFilterSerializer(StrictSerializer):
-    stream = StrictCharField(required=False, max_length=128)
-    group = StrictCharField(required=False, max_length=128)
-    status = StrictChoiceField(choices=[status.value for status in DeadLetterStatus], required=False)
-    reason = StrictChoiceField(choices=[reason.value for reason in ExhaustedReason], required=False)
+    stream = StrictCharField(required=False, max_length=128, help_text="The stream's name.")
+    group = StrictCharField(required=False, max_length=128, help_text="The consumer group's name, on any stream.")
+    status = StrictChoiceField(
+        choices=[status.value for status in DeadLetterStatus], required=False, help_text="What became of it."
+    )
+    reason = StrictChoiceField(
+        choices=[reason.value for reason in ExhaustedReason],
+        required=False,
+        help_text="Why the group gave up on it.",
+    )
     since = StrictDateTimeField(required=False, help_text="Became a dead letter then or later.")
     until = StrictDateTimeField(required=False, help_text="Became a dead letter before.")
     type = StrictCharField(required=False, max_length=MAX_TYPE_CHARACTERS, help_text="The event's type.")

@@ -13,6 +13,7 @@ from accounts.http.fields import StrictCharField, StrictMapField, StrictSerializ
 from accounts.http.idempotent import IDEMPOTENCY
 from accounts.http.parameters import PARAMETER_TEXT
 from accounts.names import NAME_PATTERN
+from accounts.permissions import PersonOnly
 from accounts.row_ids import MAX_ROW_ID
 from eventflow_site.api import struct_schemas  # noqa: F401 - the extension in it registers itself
 from streams.conf import MAX_OFFSET, MAX_REQUEST_EVENTS
@@ -83,7 +84,9 @@ class CallerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         ]
 
     def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[Any]]]:
-        return [{"accessToken": []}, {"apiKey": []}]
+        # What only people may do takes no key.
+        is_for_people = any(isinstance(each, PersonOnly) for each in auto_schema.view.get_permissions())
+        return [{"accessToken": []}] if is_for_people else [{"accessToken": []}, {"apiKey": []}]
 
 
 class ProblemAutoSchema(AutoSchema):

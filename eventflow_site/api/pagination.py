@@ -81,6 +81,7 @@ class KeysetPagination(BasePagination):
                 "in": "query",
                 "required": False,
                 "schema": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+                "description": "Rows at most.",
             },
         ]
 

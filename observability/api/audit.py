@@ -37,9 +37,9 @@ class AuditEntrySerializer(serializers.Serializer):
 ACTIONS = [action.value for action in AuditAction]
 _PARAMETERS = [
     OpenApiParameter("actor", OpenApiTypes.STR, description="An e-mail address, or `key:…`."),
-    OpenApiParameter("action", OpenApiTypes.STR, enum=ACTIONS),
-    OpenApiParameter("stream", OpenApiTypes.STR),
-    OpenApiParameter("group", OpenApiTypes.STR),
+    OpenApiParameter("action", OpenApiTypes.STR, enum=ACTIONS, description="What was done."),
+    OpenApiParameter("stream", OpenApiTypes.STR, description="The stream's name then."),
+    OpenApiParameter("group", OpenApiTypes.STR, description="The consumer group's name then."),
     OpenApiParameter("since", OpenApiTypes.DATETIME, description="From this moment."),
     OpenApiParameter("until", OpenApiTypes.DATETIME, description="Before this moment."),
 ]

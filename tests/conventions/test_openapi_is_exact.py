@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from tests.conventions.openapi import Operation, document, operations, resolved
+from tests.conventions.test_admins_keys_table import EXPECTED
+from tests.conventions.test_permission_table import OPEN
 
 # What may be anything, and why.
 ANYTHING_GOES = {
@@ -51,6 +53,27 @@ def test_an_operation_says_what_may_be_sent(operation: Operation):
     if operation.body is not None:
         vague += vague_in(operation.body, "body")
     assert vague == []
+
+
+def test_every_parameter_of_a_query_and_every_header_is_explained():
+    silent = [
+        f"{operation} {each['name']}"
+        for operation in operations()
+        for each in (*operation.parameters("query"), *operation.parameters("header"))
+        if not each.get("description")
+    ]
+    assert silent == []
+
+
+@pytest.mark.parametrize("operation", operations(), ids=str)
+def test_an_operation_says_whether_a_key_will_do(operation: Operation):
+    """An admin's key with every scope may do whatever a key may."""
+    if (operation.method, operation.template) in OPEN:
+        assert "security" not in operation.definition
+        return
+    is_for_keys = EXPECTED[operation.method, operation.template]["root"] != "403"
+    credentials = ["accessToken", "apiKey"] if is_for_keys else ["accessToken"]
+    assert operation.definition["security"] == [{each: []} for each in credentials]
 
 
 def test_no_object_that_is_sent_takes_fields_which_it_does_not_name():

@@ -12,6 +12,7 @@ REASONS: Final = {
     # --- what is there, and how it stands at this moment ---
     "confirmation_missing": "What confirms is the name in the address, once more.",
     "partition_required": "How many partitions there are is the stream's affair.",
+    "invalid_parameter ?last_offset": "Which partitions there are is the stream's affair.",
     "offset_beyond_head": "Where the log ends changes with every append.",
     "head_moved": "Where the log ends changes with every append.",
     "head_of_several": "How many partitions there are is the stream's affair.",
@@ -35,7 +36,6 @@ REASONS: Final = {
     "reserved_name": "A few names of the right form are kept for what they could be taken for.",
     # --- time ---
     "in_the_past /expires_at": "Forms have no clock.",
-    "invalid_parameter ?last_offset": "Which partitions there are is the stream's affair.",
     "invalid_parameter ?from": "Forms have no clock: only so many days are kept.",
     "invalid_parameter ?to": "Forms do not compare two moments.",
     "invalid_parameter ?window": "A window is as long in minutes as in days; forms do not multiply.",
@@ -51,6 +51,7 @@ REASONS: Final = {
     "invalid /url": "An address of the right form may still be none that anything should be sent to.",
     "invalid /addresses": "The mask of a network fits its address.",
     # --- what OpenAPI 3.0 has no words for ---
+    "invalid_schema": "What makes an object a JSON Schema of 2020-12.",
     "invalid_unicode": "The names in an object, and the texts deep in a JSON Schema, have no NUL either.",
     "invalid_header /headers": "The names in an object count too, and bytes of UTF-8 are not letters.",
     "invalid_header /*/headers": "The names in an object count too, and bytes of UTF-8 are not letters.",
