@@ -227,6 +227,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 30.0,
         "options": {"expires": 30},
     },
+    "merge-small-batches": {
+        "task": "streams.merge_small_batches",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
     "move-exhausted-deliveries": {
         "task": "consumers.move_exhausted_deliveries",
         "schedule": 1.0,

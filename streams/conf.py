@@ -23,6 +23,25 @@ BATCH_CACHE_BYTES: Final = 64 * 1024 * 1024
 
 # --- ids that are not stored twice ---
 MAX_DEDUPLICATION_SECONDS: Final = 7 * 86_400
+# --- merging small batches ---
+# Younger ones are left alone: their readers still have them in memory, and they are still coming.
+MERGE_AFTER_SECONDS: Final = 10
+# A batch that is so large, of what is allowed, stays as it is: merging it would save next to nothing.
+MERGE_FULL_ENOUGH: Final = 1 / 4
+# The last row is filled up when so many batches have come behind it, and not for each of them anew.
+MERGE_OPEN_BATCHES: Final = 64
+# Batches that one step looks at.
+MERGE_STEP_BATCHES: Final = 2_000
+# A merged batch goes when its newest event may. So it spans no more than this share of how long events are kept, ...
+MERGE_SPAN_SHARE: Final = 1 / 24
+# ... and no more than this, so that a limit by age that is set later is kept to as well.
+MERGE_MAX_SPAN_SECONDS: Final = 86_400
+# ... nor holds more than this share of the events or bytes that are kept.
+MERGE_SIZE_SHARE: Final = 1 / 20
+# What retention takes within this time is not merged before.
+MERGE_NOT_WORTH_SECONDS: Final = 600
+# What one tick may take, of the ten seconds between ticks: the rest of the processor belongs to the requests.
+MERGE_TICK_SECONDS: Final = 2.5
 
 # --- reading ---
 DEFAULT_READ_EVENTS: Final = 100

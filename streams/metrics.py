@@ -36,6 +36,10 @@ _invalid_payloads = Counter(
     "Events whose payload was not as its schema says, by what became of them: refused, or marked and stored.",
     ["outcome"],
 )
+_merged_batches = Counter("eventflow_merged_batches", "Small stored batches that became part of larger ones.")
+_unreadable_batches = Counter(
+    "eventflow_merge_unreadable_batches", "Damaged batches that merging met, once each, and left as they are."
+)
 _waiting_polls = Gauge(
     "eventflow_waiting_polls", "Polls that wait for events at this moment.", multiprocess_mode="livesum"
 )
@@ -79,6 +83,12 @@ def count_rejection(reason: str) -> None:
 def count_invalid_payloads(outcome: str, events: int) -> None:
     """Count events whose payload was not as its schema says: `refused` ones, or `marked` ones."""
     _invalid_payloads.labels(outcome).inc(events)
+
+
+def count_merged(*, batches: int, unreadable: int) -> None:
+    """Count small batches that became part of larger ones, and damaged ones that were met."""
+    _merged_batches.inc(batches)
+    _unreadable_batches.inc(unreadable)
 
 
 def count_waiting(change: int) -> None:

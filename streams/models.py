@@ -160,6 +160,11 @@ class Partition(models.Model):
     # Another random number after each erasure: batches that were remembered before are not served any more. Not a
     # count, which an erasure that is rolled back would give to the next one.
     erasure_mark = models.BigIntegerField(default=0, db_default=0)
+    # Batches up to here were merged, or stay as they are. It lies within a batch that is still to be filled up, and
+    # rises with every merging: whoever read the batches without a lock sees by it that they are others now.
+    merged_to = models.BigIntegerField(default=0, db_default=0)
+    # From this head on it pays to look for batches to merge.
+    merge_due_head = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         ordering = ("stream_id", "number")
@@ -177,10 +182,11 @@ class Partition(models.Model):
 
 
 class EventBatch(models.Model):
-    """What one append stored: one row holding many events, updated by nothing but an erasure.
+    """What one append stored, or several whose batches were merged: one row holding many events.
 
-    `records` is newline-delimited event JSON, compressed as `codec` says. Offsets are not stored: event
-    i of the batch (from 0) has offset `last_offset - event_count + 1 + i`.
+    `records` is newline-delimited event JSON, compressed as `codec` says; merged ones have the times of the events in
+    front. `recorded_at` is that of the newest event. Offsets are not stored: event i of the batch (from 0) has offset
+    `last_offset - event_count + 1 + i`. Nothing but an erasure and a merging changes a row.
     """
 
     pk = models.CompositePrimaryKey("partition_id", "last_offset")

@@ -173,6 +173,16 @@ def place_records(tails: Sequence[bytes], *, partition: int, first_offset: int, 
     return [b"%b%d%b%b" % (before, offset, after, tail) for offset, tail in zip(offsets, tails, strict=True)]
 
 
+def place_records_in_time(
+    tails: Sequence[bytes], *, partition: int, first_offset: int, recorded_at: Sequence[bytes]
+) -> list[bytes]:
+    """Do what `place_records` does for records of several times, one for each as `format_time` writes it."""
+    before = b'{"partition":%d,"offset":' % partition
+    offsets = range(first_offset, first_offset + len(tails))
+    places = zip(offsets, recorded_at, tails, strict=True)
+    return [b'%b%d,"recorded_at":"%b",%b' % (before, offset, time, tail) for offset, time, tail in places]
+
+
 def replace_payload(event: bytes, payload: bytes, *, unfit_for: int | None = None) -> tuple[bytes, bytes]:
     """Return the event with another payload, and the payload that it had; everything else keeps its bytes.
 

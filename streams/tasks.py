@@ -1,6 +1,8 @@
 from celery import shared_task
 from django.utils import timezone
 
+from streams.conf import MERGE_TICK_SECONDS
+from streams.services import merging
 from streams.services.remembered_ids import forget_passed_ids as forget_passed
 from streams.services.retention import delete_expired_events as delete_expired
 
@@ -15,3 +17,9 @@ def delete_expired_events() -> int:
 def forget_passed_ids() -> int:
     """Forget the ids of events whose window has passed; returns how many went."""
     return forget_passed(now=timezone.now())
+
+
+@shared_task(name="streams.merge_small_batches")
+def merge_small_batches() -> int:
+    """Make full batches of small ones; returns how many went."""
+    return merging.merge_small_batches(now=timezone.now(), seconds=MERGE_TICK_SECONDS)

@@ -1,9 +1,11 @@
 """How records lie in a stored batch: newline-delimited JSON, compressed where that helps.
 
-Pure functions; nothing here knows offsets or the database.
+Pure functions; nothing here knows offsets or the database. A batch that was merged of several has the times of its
+events in front (`recorded_times`), which two codecs more say.
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from operator import methodcaller
 from typing import Final, NamedTuple
 
@@ -12,10 +14,16 @@ import zstandard
 from streams.conf import MAX_BATCH_BYTES, MAX_BATCH_EVENTS
 from streams.log.codecs import compress, decompress
 from streams.log.protocol import CorruptBatch
+from streams.log.recorded_times import RecordedTimes, cut_head, unpack_times
 from streams.record_lines import RecordLines, count_lines, size_of
 
 CODEC_PLAIN: Final = 0
 CODEC_ZSTD: Final = 1
+# The same two behind a head that says when each event was recorded. SQL knows them as those from 2 on.
+CODEC_TIMED_PLAIN: Final = 2
+CODEC_TIMED_ZSTD: Final = 3
+_UNTIMED: Final = {CODEC_TIMED_PLAIN: CODEC_PLAIN, CODEC_TIMED_ZSTD: CODEC_ZSTD}
+_TIMED: Final = {untimed: timed for timed, untimed in _UNTIMED.items()}
 # No batch that we ever stored is larger: one event, if larger than the cap, is alone in its batch.
 MAX_UNPACKED_BYTES: Final = 16 * 1024 * 1024
 
@@ -42,13 +50,57 @@ def pack(records: Sequence[bytes]) -> list[PackedBatch]:
     return [_pack_one(part) for part in _cut(records)]
 
 
-def pack_again(records: Sequence[bytes]) -> PackedBatch:
-    """Return the records of a stored batch as one batch again, whatever their size is now.
+def pack_again(records: Sequence[bytes], *, head: bytes = b"") -> PackedBatch:
+    """Return the records of stored batches as one batch, whatever their size is now.
+
+    Args:
+        head: the times of its events, unless they have one in common.
 
     Raises:
         ValueError: a record is not a JSON object on one line.
     """
-    return _pack_one(records)
+    packed = _pack_one(records)
+    return packed._replace(codec=_TIMED[packed.codec], records=head + packed.records) if head else packed
+
+
+def head_of(codec: int, stored: bytes) -> bytes:
+    """Return the times in front of a merged batch, packed; nothing of another one.
+
+    Raises:
+        CorruptBatch
+    """
+    return cut_head(stored)[0] if codec in _UNTIMED else b""
+
+
+def times_of(codec: int, stored: bytes, *, event_count: int, recorded_at: datetime) -> RecordedTimes | None:
+    """Return when the events of a merged batch were recorded; None: all when its row says.
+
+    Raises:
+        CorruptBatch
+    """
+    if codec not in _UNTIMED:
+        return None
+    return unpack_times(stored, event_count=event_count, recorded_at=recorded_at)
+
+
+def unpacked_size(codec: int, beginning: bytes, *, stored_bytes: int) -> int:
+    """Return what the records of a batch take unpacked, without unpacking them.
+
+    Args:
+        beginning: the batch as far as its head and the header of its frame, at least.
+        stored_bytes: the size of all of it.
+
+    Raises:
+        CorruptBatch: it is not what `pack` makes.
+    """
+    if codec in _UNTIMED:
+        head, rest = cut_head(beginning)
+        return unpacked_size(_UNTIMED[codec], bytes(rest), stored_bytes=stored_bytes - len(head))
+    if codec == CODEC_PLAIN:
+        return stored_bytes
+    if codec != CODEC_ZSTD:
+        raise CorruptBatch(f"unknown codec {codec}")
+    return _size_in(beginning)
 
 
 def _cut(records: Iterable[bytes]) -> Iterable[list[bytes]]:
@@ -86,14 +138,25 @@ def unpack(codec: int, stored: bytes) -> bytes:
     Raises:
         CorruptBatch: it is not what `pack` makes; nothing larger than MAX_UNPACKED_BYTES is ever allocated.
     """
+    if codec in _UNTIMED:
+        return unpack(_UNTIMED[codec], bytes(cut_head(stored)[1]))
     if codec == CODEC_PLAIN:
         return stored
     if codec != CODEC_ZSTD:
         raise CorruptBatch(f"unknown codec {codec}")
+    _size_in(stored)
     try:
-        # The decompressor trusts the size in the frame's header, so look at it first.
-        if not 0 <= zstandard.frame_content_size(stored) <= MAX_UNPACKED_BYTES:
-            raise CorruptBatch("the size in the frame's header is missing or too large")
         return decompress(stored, max_bytes=MAX_UNPACKED_BYTES)
     except zstandard.ZstdError as error:
         raise CorruptBatch(str(error)) from error
+
+
+def _size_in(frame: bytes) -> int:
+    """Return the size that a frame's header tells: the decompressor trusts it, so it is looked at first."""
+    try:
+        size: int = zstandard.frame_content_size(frame)
+    except zstandard.ZstdError as error:
+        raise CorruptBatch(str(error)) from error
+    if not 0 <= size <= MAX_UNPACKED_BYTES:
+        raise CorruptBatch("the size in the frame's header is missing or too large")
+    return size

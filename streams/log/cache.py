@@ -1,8 +1,9 @@
 """Decompressed batches, kept because many readers ask for the same ones.
 
-A stored batch changes only when one of its events is erased, and a partition's id is never used again. Every batch
-here carries its partition's erasure mark, as it was when the batch was read: whoever reads compares it with the mark as
-of now, and with the ends, for what retention took may still be here as well.
+What a stored batch holds changes only when one of its events is erased, and a partition's id is never used again.
+Every batch here carries its partition's erasure mark, as it was when the batch was read: whoever reads compares it with
+the mark as of now, and with the ends, for what retention took may still be here as well. Small batches that were merged
+since stay true: the larger one, once it is read, takes their place.
 """
 
 import threading
@@ -14,7 +15,9 @@ from itertools import accumulate
 from typing import Final
 
 from streams.log.protocol import CorruptBatch
-from streams.stored_event import place_records
+from streams.log.recorded_times import RecordedTimes
+from streams.stored_event import place_records, place_records_in_time
+from streams.times import format_counted
 
 # What Python needs for a batch and for each event beside the bytes themselves, about.
 _BATCH_OVERHEAD: Final = 600
@@ -53,9 +56,19 @@ class CachedBatch:
 
 
 def splice(
-    *, number: int, last_offset: int, event_count: int, recorded_at: datetime, records: bytes, mark: int = 0
+    *,
+    number: int,
+    last_offset: int,
+    event_count: int,
+    recorded_at: datetime,
+    records: bytes,
+    times: RecordedTimes | None = None,
+    mark: int = 0,
 ) -> CachedBatch:
     """Put its place in front of each record, without decoding any.
+
+    Args:
+        times: when each was recorded, of as many events; None: all at `recorded_at`.
 
     Raises:
         CorruptBatch: there are not `event_count` records.
@@ -65,7 +78,11 @@ def splice(
     if len(pieces) != event_count or not records.startswith(b"{"):
         raise CorruptBatch(f"{len(pieces)} records instead of {event_count}")
     first_offset = last_offset - event_count + 1
-    events = place_records(pieces, partition=number, first_offset=first_offset, recorded_at=recorded_at)
+    if times is None:
+        events = place_records(pieces, partition=number, first_offset=first_offset, recorded_at=recorded_at)
+    else:
+        texts = format_counted(times.of_each())
+        events = place_records_in_time(pieces, partition=number, first_offset=first_offset, recorded_at=texts)
     return CachedBatch(last_offset=last_offset, events=tuple(events), mark=mark)
 
 
@@ -111,7 +128,7 @@ class BatchCache:
                 self._discard(partition_id)
             for batch in batches:
                 key = (partition_id, batch.last_offset)
-                if key in self._batches or batch.size > self._max_bytes:
+                if batch.size > self._max_bytes or not self._make_place(partition_id, batch):
                     continue
                 self._batches[key] = batch
                 insort(self._last_offsets.setdefault(partition_id, []), batch.last_offset)
@@ -120,6 +137,20 @@ class BatchCache:
                 key, batch = self._batches.popitem(last=False)
                 self._bytes -= batch.size
                 self._forget(*key)
+
+    def _make_place(self, partition_id: int, batch: CachedBatch) -> bool:
+        """Let go of what a batch holds as well; return False if one that is here holds all of it."""
+        last_offsets = self._last_offsets.get(partition_id, [])
+        position = bisect_left(last_offsets, batch.last_offset)
+        if position < len(last_offsets):
+            following = self._batches[partition_id, last_offsets[position]]
+            if following.first_offset <= batch.first_offset:
+                return False
+        end = bisect_right(last_offsets, batch.last_offset)
+        for last_offset in last_offsets[bisect_left(last_offsets, batch.first_offset) : end]:
+            self._bytes -= self._batches.pop((partition_id, last_offset)).size
+            self._forget(partition_id, last_offset)
+        return True
 
     def discard(self, partition_id: int) -> None:
         """Let go of a partition's batches before their time: it was dropped, or some event of it erased."""

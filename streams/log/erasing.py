@@ -1,10 +1,10 @@
-"""Taking an event's payload out of a stored batch: the one way in which a batch changes."""
+"""Taking an event's payload out of a stored batch: the one way in which what a batch holds changes."""
 
 import secrets
 from datetime import datetime
 
 from streams.errors import PartitionGone
-from streams.log.batches import pack_again, unpack
+from streams.log.batches import head_of, pack_again, times_of, unpack
 from streams.log.protocol import CorruptBatch, ErasedEvent, PartitionRef
 from streams.log.statements import run
 from streams.stored_event import erase_record, is_erased, place_records
@@ -33,12 +33,13 @@ def erase_in_batch(partition: PartitionRef, offset: int, *, at: datetime) -> Era
     if index < 0:
         return None
     records = unpack(codec, stored).split(b"\n")
+    times = times_of(codec, stored, event_count=event_count, recorded_at=recorded_at)
     if len(records) != event_count:
         raise CorruptBatch(f"{len(records)} records instead of {event_count}")
     is_new = not is_erased(records[index])
     if is_new:
         records[index] = erase_record(records[index], at=at, size=len(records[index]))
-        packed = pack_again(records)
+        packed = pack_again(records, head=head_of(codec, stored))
         run(
             "rewrite_batch",
             partition_id=partition.id,
@@ -48,6 +49,9 @@ def erase_in_batch(partition: PartitionRef, offset: int, *, at: datetime) -> Era
             mark=1 + secrets.randbelow(_MARKS),
         )
     (event,) = place_records(
-        [records[index][1:]], partition=partition.number, first_offset=offset, recorded_at=recorded_at
+        [records[index][1:]],
+        partition=partition.number,
+        first_offset=offset,
+        recorded_at=recorded_at if times is None else times.at(index),
     )
     return ErasedEvent(event, is_new)

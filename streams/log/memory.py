@@ -19,6 +19,8 @@ from streams.log.protocol import (
     Front,
     Gap,
     LogHealth,
+    Merged,
+    MergeLimits,
     OldestId,
     PartitionAppend,
     PartitionRef,
@@ -83,6 +85,17 @@ def _append(partition: _Partition, append: PartitionAppend, met: _Ids) -> Append
     partition.head_offset += len(stored)
     partition.last_recorded_at = recorded_at
     return AppendedRange(append.partition, first_offset, partition.head_offset, recorded_at, repeats)
+
+
+def _may_be_one(events: list[_StoredEvent], limits: MergeLimits) -> bool:
+    first, last = events[0], events[-1]
+    return (
+        first.offset > limits.after
+        and last.recorded_at < limits.recorded_before
+        and len(events) <= limits.max_events
+        and sum(len(event.record) + 1 for event in events) <= limits.max_bytes
+        and last.recorded_at - first.recorded_at <= limits.max_span
+    )
 
 
 def _placed(partition: PartitionRef, event: _StoredEvent) -> bytes:
@@ -202,7 +215,7 @@ class MemoryLog:
                 oldest, rest = stored.batches[0], stored.batches[1:]
                 kept = [event for batch in rest for event in batch]
                 may_go = (
-                    (recorded_before is not None and oldest[0].recorded_at < recorded_before)
+                    (recorded_before is not None and oldest[-1].recorded_at < recorded_before)
                     or (keep_events is not None and len(kept) >= keep_events)
                     or (keep_bytes is not None and sum(len(event.record) for event in kept) >= keep_bytes)
                 )
@@ -270,6 +283,19 @@ class MemoryLog:
                 if met.partition_id != partition_id or met.event not in passed
             }
             return len(passed)
+
+    def merge(self, partition: PartitionRef, limits: MergeLimits) -> Merged:
+        with self._lock:
+            stored = self._partitions.get(partition.id, _Partition())
+            merged: list[list[_StoredEvent]] = []
+            for batch in stored.batches:
+                if merged and _may_be_one([*merged[-1], *batch], limits):
+                    merged[-1] = [*merged[-1], *batch]
+                else:
+                    merged.append(batch)
+            gone = len(stored.batches) - len(merged)
+            stored.batches = merged
+            return Merged(batches_gone=gone)
 
     def erase(self, partition: PartitionRef, offset: int, *, at: datetime) -> ErasedEvent | None:
         with self._lock:

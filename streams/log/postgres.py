@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.db import Error, transaction
 
@@ -13,12 +13,15 @@ from streams.conf import BATCH_CACHE_BYTES
 from streams.errors import PartitionGone
 from streams.log.erasing import erase_in_batch
 from streams.log.group_commit import GroupCommitter
+from streams.log.merging import merge_batches
 from streams.log.protocol import (
     Appended,
     Bounds,
     ErasedEvent,
     Front,
     LogHealth,
+    Merged,
+    MergeLimits,
     OldestId,
     PartitionAppend,
     PartitionRef,
@@ -26,6 +29,7 @@ from streams.log.protocol import (
     Receipt,
 )
 from streams.log.reading import BatchReader
+from streams.log.recorded_times import BatchTimes
 from streams.log.refusals import LATE, describe_refusal, health_of
 from streams.log.statements import run
 from streams.log.wakeup import Wakeups
@@ -72,11 +76,15 @@ class PostgresLog:
             if not rows:
                 # Retention took the rest meanwhile: the head is the only answer left.
                 return high
-            last_offset, event_count, recorded_at = rows[0]
-            if recorded_at < at:
-                low = last_offset + 1
+            batch = BatchTimes(*rows[0])
+            if batch.recorded_at < at:
+                low = batch.last_offset + 1
             else:
-                high = max(low, last_offset - event_count + 1)
+                first = batch.first_since(at)
+                if first > batch.first_offset:
+                    # Within a merged batch, and what is before it there was recorded before `at`.
+                    return max(low, first)
+                high = max(low, first)
         return high
 
     def recorded_after(self, positions: Sequence[tuple[PartitionRef, int]]) -> Sequence[datetime | None]:
@@ -85,7 +93,10 @@ class PostgresLog:
         partition_ids = [partition.id for partition, _ in positions]
         afters = [after for _, after in positions]
         rows = run("recorded_after", partition_ids=partition_ids, afters=afters)
-        return [recorded_at for (recorded_at,) in rows]
+        return [
+            BatchTimes(*row).at(after + 1) if row[0] is not None else None
+            for row, after in zip(rows, afters, strict=True)
+        ]
 
     def ensure(self, partitions: Sequence[PartitionRef]) -> None:
         """Nothing to do: the partition's row, with which the reference was made, is all there is."""
@@ -99,15 +110,12 @@ class PostgresLog:
         keep_events: int | None = None,
         max_batches: int = 1_000,
     ) -> int:
-        rows = run(
-            "trim",
-            partition_id=partition.id,
-            recorded_before=recorded_before,
-            keep_bytes=keep_bytes,
-            keep_events=keep_events,
-            max_batches=max_batches,
-        )
-        return rows[0][0] if rows else 0
+        limits = {"recorded_before": recorded_before, "keep_bytes": keep_bytes, "keep_events": keep_events}
+        while True:
+            rows = run("trim", partition_id=partition.id, max_batches=max_batches, **limits)
+            event_count, is_overtaken = rows[0] if rows else (0, False)
+            if not is_overtaken:
+                return int(event_count)
 
     def foresee_trim(
         self,
@@ -128,7 +136,10 @@ class PostgresLog:
             keep_events=keep_events,
             max_batches=max(1, max_batches // len(partitions)),
         )
-        return {row[0]: Front(*row[1:]) for row in rows}
+        return {row[0]: _front(*row[1:]) for row in rows}
+
+    def merge(self, partition: PartitionRef, limits: MergeLimits) -> Merged:
+        return merge_batches(partition, limits)
 
     def oldest_ids(self, partitions: Sequence[PartitionRef]) -> Mapping[int, OldestId]:
         rows = run("remembered_fronts", partition_ids=[partition.id for partition in partitions])
@@ -187,3 +198,8 @@ class PostgresLog:
     def close(self) -> None:
         """Store what was accepted and stop the flusher."""
         self._committer.close()
+
+
+def _front(earliest_offset: int, first_kept: int, is_cut: bool, *kept: Any) -> Front:  # noqa: FBT001 - as a row comes
+    since = BatchTimes(*kept).at(first_kept) if kept[0] is not None else None
+    return Front(earliest_offset, first_kept, since, is_cut)

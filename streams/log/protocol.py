@@ -6,9 +6,11 @@ groups, retention rules nor HTTP; a caller of an engine knows neither batches no
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
+
+from streams.conf import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MERGE_MAX_SPAN_SECONDS
 
 
 class PartitionRef(NamedTuple):
@@ -156,6 +158,41 @@ class ErasedEvent(NamedTuple):
     is_new: bool
 
 
+class MergeLimits(NamedTuple):
+    """What merged batches may be; a batch that is larger already stays as it is.
+
+    Attributes:
+        recorded_before: newer events are left alone.
+        after: so are those up to this offset.
+        max_events, max_bytes: of one batch, the second unpacked; the engine's own limits come first.
+        max_span: between the times of a batch's first and last event.
+    """
+
+    recorded_before: datetime
+    after: int = 0
+    max_events: int = MAX_BATCH_EVENTS
+    max_bytes: int = MAX_BATCH_BYTES
+    max_span: timedelta = timedelta(seconds=MERGE_MAX_SPAN_SECONDS)
+
+
+class Merged(NamedTuple):
+    """What one step of merging did.
+
+    Attributes:
+        batches: that many became fewer ...
+        batches_gone: ... by so many.
+        bytes_gone: by how much their stored size shrank.
+        unreadable: batches that are damaged, left as they are and passed.
+        is_done: another step would find nothing to do now.
+    """
+
+    batches: int = 0
+    batches_gone: int = 0
+    bytes_gone: int = 0
+    unreadable: int = 0
+    is_done: bool = True
+
+
 class CorruptBatch(Exception):
     """A stored batch does not unpack to what its row says."""
 
@@ -258,6 +295,7 @@ class Log(Protocol):
     ) -> int:
         """Delete whole batches from the front that any of the limits allows to go; return how many events went.
 
+        By age a batch goes when its newest event may.
         At most `max_batches` go in one call, so that no transaction is long: call again until it returns 0.
         """
         ...
@@ -289,6 +327,14 @@ class Log(Protocol):
         """Forget the oldest ids of a partition: of events recorded before, or up to an offset; return how many.
 
         At most `max_ids` go in one call: call again until it returns 0.
+        """
+        ...
+
+    def merge(self, partition: PartitionRef, limits: MergeLimits) -> Merged:
+        """Put small neighbouring batches together, as one bounded step; call again until it is done.
+
+        Nobody sees a difference: offsets, contents, times and erasures stay, byte for byte as they are read, also for
+        whoever reads meanwhile. Only what `trim` takes at once grows. A partition that is gone has nothing to merge.
         """
         ...
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from streams.errors import PartitionGone
-from streams.log.batches import unpack
+from streams.log.batches import times_of, unpack
 from streams.log.cache import BatchCache, CachedBatch, splice
 from streams.log.protocol import Bounds, CorruptBatch, Gap, PartitionRef, ReadResult
 from streams.log.statements import run
@@ -82,20 +82,20 @@ class BatchReader:
         selection.take_while_it_continues(cached)
         position = cached[-1].last_offset if cached else after
         look = self._look(partition, after=position, selection=selection)
-        if cached and cached[0].mark != look.mark:
-            self.cache.discard(partition.id)
+        # The second: an old snapshot looks at a newer cache, in which batches may lie across its head.
+        if cached and (cached[0].mark != look.mark or position > look.bounds.head_offset):
+            if cached[0].mark != look.mark:
+                self.cache.discard(partition.id)
             cached, position = [], after
             selection = _Selection(after=after, max_events=max_events, max_bytes=max_bytes)
             look = self._look(partition, after=position, selection=selection)
         bounds = look.bounds
-        if bounds.earliest_offset > after + 1 or position > bounds.head_offset > 0:
-            # Retention came by, or an old snapshot looks at a newer cache: choose again, by these ends.
+        if bounds.earliest_offset > after + 1:
+            # Retention came by: choose again, by these ends.
             selection = _Selection(
                 after=max(after, bounds.earliest_offset - 1), max_events=max_events, max_bytes=max_bytes
             )
-            selection.take_while_it_continues(
-                batch for batch in cached if bounds.earliest_offset <= batch.first_offset <= bounds.head_offset
-            )
+            selection.take_while_it_continues(batch for batch in cached if bounds.earliest_offset <= batch.first_offset)
         self._take_rows(partition, selection, look)
         while not selection.is_full and look.rows and selection.next_offset < look.bounds.head_offset:
             before = selection.next_offset
@@ -139,6 +139,7 @@ class BatchReader:
                 event_count=event_count,
                 recorded_at=recorded_at,
                 records=unpack(codec, stored),
+                times=times_of(codec, stored, event_count=event_count, recorded_at=recorded_at),
                 mark=look.mark,
             )
             if not selection.continues_with(batch):

@@ -3,8 +3,9 @@
 -- Params   partition_ids
 --          recorded_before, keep_events, keep_bytes: as for trim, the same for each partition (or null)
 --          max_batches: so many of each partition's oldest are weighed, at most
--- Returns  a row for each partition that exists: id, earliest_offset, the first offset to stay (head + 1: none does), when
---          that was recorded (null: nothing stays), and whether more than that would go by bytes, beyond what was weighed
+-- Returns  a row for each partition that exists: id, earliest_offset, the first offset to stay (head + 1: none does),
+--          whether more than that would go by bytes, beyond what was weighed, and of the batch that begins there (nulls:
+--          nothing stays) last_offset, event_count, recorded_at and, if it was merged, its beginning
 -- Locks    none
 -- Plan     streams_partition_pkey, streams_eventbatch_pkey: a bisection by age, one look-up by count, a range by bytes
 --
@@ -62,10 +63,12 @@ WITH RECURSIVE partition AS (
                             LIMIT %(max_batches)b::bigint) AS oldest) AS weighed
            ) AS by_bytes
 )
-SELECT front.id, front.earliest_offset, front.first_kept, next.recorded_at, front.is_cut
+SELECT front.id, front.earliest_offset, front.first_kept, front.is_cut,
+       next.last_offset, next.event_count, next.recorded_at, next.head
   FROM front
   LEFT JOIN LATERAL (
-       SELECT recorded_at
+       SELECT last_offset, event_count, recorded_at,
+              CASE WHEN codec >= 2 THEN substring(records FROM 1 FOR 12000) END AS head
          FROM streams_eventbatch
         WHERE partition_id = front.id
           AND last_offset >= front.first_kept

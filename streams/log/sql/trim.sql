@@ -4,18 +4,29 @@
 --          recorded_before: older batches may go          (or null)
 --          keep_events: so many newest events must stay    (or null)
 --          keep_bytes: so many newest stored bytes must stay (or null)
--- Returns  one row: how many events went; none if the partition does not exist
+-- Returns  one row: how many events went, and whether nothing was done because batches changed before the lock was there;
+--          none if the partition does not exist
 -- Locks    the partition's row, so appends to it wait for this statement, which is why it is bounded
 -- Plan     streams_partition_pkey, streams_eventbatch_pkey
 --
 -- Another trim may have committed while this one waited for the lock: earliest_offset, read under the lock, keeps
 -- what it deleted, and this statement's snapshot still sees, from being counted twice.
+-- Batches that were merged, or an erasure rewrote, while it waited are others than this snapshot sees: then the caller
+-- tries again.
 -- The front is a prefix: the first batch that must stay ends it, and recorded_at never falls along the log.
-WITH partition AS (
-    SELECT id, earliest_offset, head_offset, stored_bytes
+WITH seen AS (
+    SELECT merged_to, erasure_mark
+      FROM streams_partition
+     WHERE id = %(partition_id)b::bigint
+), locked AS (
+    SELECT id, earliest_offset, head_offset, stored_bytes, merged_to, erasure_mark
       FROM streams_partition
      WHERE id = %(partition_id)b::bigint
        FOR NO KEY UPDATE
+), partition AS (
+    SELECT locked.id, locked.earliest_offset, locked.head_offset, locked.stored_bytes
+      FROM locked
+      JOIN seen USING (merged_to, erasure_mark)
 ), front AS (
     SELECT oldest.last_offset, oldest.event_count, octet_length(oldest.records) AS size,
            oldest.recorded_at < %(recorded_before)s::timestamptz
@@ -47,4 +58,4 @@ WITH partition AS (
      WHERE streams_partition.id = %(partition_id)b::bigint
        AND ending.last_offset IS NOT NULL
 )
-SELECT ending.event_count::bigint FROM partition CROSS JOIN ending;
+SELECT ending.event_count::bigint, NOT EXISTS (SELECT FROM partition) FROM locked CROSS JOIN ending;

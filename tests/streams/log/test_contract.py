@@ -9,7 +9,7 @@ import pytest
 from accounts.errors import IdempotencyKeyReused
 from streams.conf import MAX_OFFSET
 from streams.errors import PartitionGone, StreamRecreated
-from streams.log.protocol import Gap, PartitionAppend, PartitionRef, Receipt
+from streams.log.protocol import Gap, MergeLimits, PartitionAppend, PartitionRef, Receipt
 from streams.times import format_time
 
 MIB = 1024 * 1024
@@ -418,6 +418,56 @@ def test_where_nothing_is_kept_the_reader_goes_on_at_the_head(log, trimmed):
     assert (list(result.events), result.gap, result.next_offset) == ([], Gap(2, 6), 6)
     assert append(log, partition, "g").first_offset == 7
     assert ids(read(log, partition, after=6)) == ["g"]
+
+
+# --- merging ---------------------------------------------------------------------------------------------
+
+
+def merge(log, partition, **limits):
+    limits = MergeLimits(datetime.now(UTC) + SOON)._replace(**limits)
+    while not log.merge(partition, limits).is_done:
+        pass
+
+
+def test_merging_changes_nothing_that_is_read_and_no_time_that_is_told(log, partition):
+    times = [append(log, partition, number).recorded_at for number in range(150)]
+    before = read(log, partition)
+    merge(log, partition)
+    assert read(log, partition) == before
+    assert read(log, partition, after=70, max_events=10).events == before.events[70:80]
+    assert log.recorded_after([(partition, after) for after in range(150)]) == times
+    assert [log.offset_at(partition, at) for at in times] == [times.index(at) + 1 for at in times]
+    assert append(log, partition, "next").first_offset == 151
+    # It was merged: one event alone does not go any more.
+    assert log.trim(partition, keep_events=150) == 0
+
+
+def test_a_merged_batch_goes_when_its_newest_event_may(log, partition):
+    times = [append(log, partition, number).recorded_at for number in range(150)]
+    merge(log, partition)
+    assert log.trim(partition, recorded_before=times[-1]) == 0
+    assert log.trim(partition, recorded_before=times[-1] + SOON) == 150
+
+
+def test_merging_keeps_to_its_limits(log, partition):
+    for number in range(200):
+        append(log, partition, number)
+    merge(log, partition, max_events=100, after=50)
+    assert [log.trim(partition, keep_events=0, max_batches=1) for _ in range(51)] == [1] * 50 + [100]
+
+
+def test_an_event_is_erased_in_a_merged_batch_as_in_any_other(log, partition):
+    for number in range(100):
+        append(log, partition, number)
+    before = read(log, partition).events
+    merge(log, partition)
+    erased = log.erase(partition, 50, at=ERASED_AT)
+    assert erased is not None
+    assert read(log, partition).events == [*before[:49], erased.event, *before[50:]]
+
+
+def test_a_partition_that_is_gone_has_nothing_to_merge(log):
+    merge(log, PartitionRef(10**12, "gone", 0))
 
 
 # --- erasure ---------------------------------------------------------------------------------------------

@@ -114,6 +114,18 @@ def test_the_cache_answers_up_to_its_first_hole():
     assert run(0, max_bytes=500) == [5]
 
 
+def test_a_batch_takes_the_place_of_all_that_it_holds_and_of_nothing_else():
+    cache = BatchCache(max_bytes=1 << 20)
+    cache.add(1, [batch(5, 5), batch(6, 1), batch(7, 1), batch(10, 3), batch(12, 2)])
+    cache.add(1, [batch(10, 5)])
+    assert cache.bytes_used == sum(batch(10, count).size for count in (5, 5, 2))
+    # What an older snapshot still sees comes late.
+    cache.add(1, [batch(7, 1), batch(10, 3), batch(10, 5)])
+    assert cache.bytes_used == sum(batch(10, count).size for count in (5, 5, 2))
+    found = cache.run(1, after=0, max_events=100, max_bytes=10**6)
+    assert [(one.first_offset, one.last_offset) for one in found] == [(1, 5), (6, 10), (11, 12)]
+
+
 def test_what_is_dropped_leaves_the_cache():
     cache = BatchCache(max_bytes=1 << 20)
     cache.add(1, [batch(5, 5), batch(8, 3)])

@@ -1,0 +1,95 @@
+"""Merging: small batches, as appends of single events leave them, become full ones. No reader sees a difference."""
+
+import logging
+import time
+from collections import deque
+from datetime import datetime, timedelta
+
+from django.db import OperationalError
+from django.db.models import F
+from psycopg.errors import LockNotAvailable
+
+from streams.conf import (
+    MAX_BATCH_BYTES,
+    MAX_BATCH_EVENTS,
+    MERGE_AFTER_SECONDS,
+    MERGE_MAX_SPAN_SECONDS,
+    MERGE_NOT_WORTH_SECONDS,
+    MERGE_SIZE_SHARE,
+    MERGE_SPAN_SHARE,
+    MERGE_STEP_BATCHES,
+)
+from streams.log import get_log
+from streams.log.protocol import Merged, MergeLimits, PartitionRef
+from streams.metrics import count_merged
+from streams.models import Partition
+from streams.services.retention import Retention, retention_of
+
+logger = logging.getLogger(__name__)
+
+
+def merge_small_batches(*, now: datetime, seconds: float) -> int:
+    """Merge what is old enough, in all streams; return how many batches went.
+
+    It takes one step, and further ones for about `seconds`; the partitions take turns, those first that have waited
+    for the most events. What is left is merged the next time.
+    """
+    deadline = time.monotonic() + seconds
+    due = (
+        Partition.objects.select_related("stream")
+        .filter(head_offset__gte=F("merge_due_head"), earliest_offset__lte=F("head_offset"))
+        .order_by(F("merge_due_head") - F("head_offset"))
+    )
+    waiting = deque(due)
+    gone = 0
+    while waiting:
+        partition = waiting.popleft()
+        merged = _merge(partition, now)
+        gone += merged.batches_gone
+        if not merged.is_done:
+            waiting.append(partition)
+        if time.monotonic() >= deadline:
+            break
+    return gone
+
+
+def _merge(partition: Partition, now: datetime) -> Merged:
+    ref = PartitionRef(partition.pk, partition.stream.name, partition.number)
+    try:
+        merged = get_log().merge(ref, _limits_of(ref, partition, now))
+    except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise
+        # The others are not to wait for whoever holds this one.
+        logger.warning("%s/%d is held by somebody else: its batches are merged later", ref.stream, ref.number)
+        return Merged()
+    count_merged(batches=merged.batches + merged.batches_gone, unreadable=merged.unreadable)
+    return merged
+
+
+def merge_limits(retention: Retention, *, partitions: int, now: datetime) -> MergeLimits:
+    """Return how large batches may become in a partition of a stream: never so that retention works much worse."""
+    kept = retention.share(partitions=partitions, now=now)
+    span = timedelta(seconds=MERGE_MAX_SPAN_SECONDS)
+    if retention.max_age_seconds is not None:
+        span = min(span, timedelta(seconds=retention.max_age_seconds * MERGE_SPAN_SHARE))
+    return MergeLimits(
+        recorded_before=now - timedelta(seconds=MERGE_AFTER_SECONDS),
+        max_events=_share_of(kept["keep_events"], at_most=MAX_BATCH_EVENTS),
+        max_bytes=_share_of(kept["keep_bytes"], at_most=MAX_BATCH_BYTES),
+        max_span=span,
+    )
+
+
+def _share_of(kept: int | None, *, at_most: int) -> int:
+    return at_most if kept is None else min(at_most, max(1, int(kept * MERGE_SIZE_SHARE)))
+
+
+def _limits_of(ref: PartitionRef, partition: Partition, now: datetime) -> MergeLimits:
+    retention, partitions = retention_of(partition.stream), partition.stream.partition_count
+    limits = merge_limits(retention, partitions=partitions, now=now)
+    if retention == Retention(None, None, None):
+        return limits
+    going = retention.share(partitions=partitions, now=now + timedelta(seconds=MERGE_NOT_WORTH_SECONDS))
+    front = get_log().foresee_trim([ref], **going, max_batches=MERGE_STEP_BATCHES).get(ref.id)
+    return limits if front is None else limits._replace(after=front.first_kept - 1)
