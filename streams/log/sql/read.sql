@@ -7,6 +7,9 @@
 --          no row if the partition does not exist
 -- Locks    none
 -- Plan     streams_partition_pkey, streams_eventbatch_pkey; the records beyond max_bytes are never fetched
+--
+-- From the earliest offset on: what retention took before stands in the index until a vacuum, and would be passed over
+-- one by one.
 SELECT partition.earliest_offset, partition.head_offset, partition.last_recorded_at, partition.erasure_mark,
        batch.last_offset, batch.event_count, batch.recorded_at, batch.codec, batch.records
   FROM streams_partition AS partition
@@ -18,7 +21,7 @@ SELECT partition.earliest_offset, partition.head_offset, partition.last_recorded
                  FROM (SELECT last_offset, event_count, recorded_at, codec, records
                          FROM streams_eventbatch
                         WHERE partition_id = partition.id
-                          AND last_offset > %(after)b::bigint
+                          AND last_offset > greatest(%(after)b::bigint, partition.earliest_offset - 1)
                         ORDER BY last_offset
                         LIMIT %(max_batches)b::bigint) AS nearest) AS measured
         WHERE bytes_before < %(max_bytes)b::bigint) AS batch ON true

@@ -8,6 +8,7 @@ from django.db import connection
 from streams.log.cache import BatchCache, CachedBatch, splice
 from streams.log.protocol import CorruptBatch, PartitionAppend
 from streams.log.statements import statements
+from streams.models import Partition
 from tests.streams.log.appending import event, read_all
 
 
@@ -79,6 +80,38 @@ def test_reads_go_by_the_primary_keys(partition, make_log):
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "Index Scan using streams_eventbatch_pkey" in plan
     assert "Seq Scan on streams_eventbatch" not in plan
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("read", "after => 0, max_batches => 1, max_bytes => 1, partition_id => {}"),
+        ("recorded_after", "partition_ids => ARRAY[{}], afters => ARRAY[0]"),
+    ],
+)
+def test_what_retention_took_is_not_passed_over_until_a_vacuum_comes(partition, make_log, name, parameters):
+    log = make_log()
+    append(log, partition, "a")
+    with connection.cursor() as cursor:
+        # As many appends would have left them, behind the one.
+        cursor.execute(
+            "INSERT INTO streams_eventbatch (partition_id, last_offset, event_count, recorded_at, codec, records)"
+            " SELECT partition_id, last_offset + number, 1, recorded_at, codec, records"
+            " FROM streams_eventbatch, generate_series(1, 30000) AS number"
+        )
+    Partition.objects.update(head_offset=30_001, stored_bytes=10**9)
+    while log.trim(partition, keep_events=10, max_batches=30_000):
+        pass
+    statement = statements.texts[name].decode()
+    for each in parameters.format(partition.id).split(", "):
+        parameter, value = each.split(" => ")
+        statement = statement.replace(f"%({parameter})b", value)
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}")
+        plan = cursor.fetchone()[0][0]["Plan"]
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 20
+    assert log.recorded_after([(partition, 0)]) == log.recorded_after([(partition, 29_991)]) != [None]
+    assert read(log, partition).offsets[0] == 29_992
 
 
 # --- the cache -------------------------------------------------------------------------------------------
