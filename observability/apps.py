@@ -11,11 +11,12 @@ class ObservabilityConfig(AppConfig):
     name = "observability"
 
     def ready(self) -> None:
-        from observability.telemetry import task_metrics
+        from observability.telemetry import heartbeat, task_metrics
         from observability.telemetry.slow_sql import watch_connection
 
         connection_created.connect(watch_connection, dispatch_uid="slow-sql")
         task_metrics.connect()
+        heartbeat.connect()
         if settings.TRACES_ENABLED:
             load_extra("tracing", wanted_by="EVENTFLOW_TRACES").connect()
         if settings.SENTRY_DSN:

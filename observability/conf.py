@@ -39,6 +39,13 @@ GROUP_MAX_POINTS: Final = 200
 HEARTBEAT_INTERVAL_SECONDS: Final = 10
 HEARTBEAT_LATE_SECONDS: Final = 60
 
+# --- work in the background ---
+# It runs every ten to thirty seconds.
+BACKGROUND_LATE_SECONDS: Final = 120
+# Retention is behind when a stream keeps more than its limits by this share and a batch, or for so much longer.
+RETENTION_TOLERANCE: Final = 1 / 10
+RETENTION_LATE_SECONDS: Final = 300
+
 # --- disk ---
 # One sample is kept for each period. A tick is more frequent: it renews the period's sample.
 DISK_PERIOD_SECONDS: Final = 600

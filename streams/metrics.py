@@ -36,6 +36,7 @@ _invalid_payloads = Counter(
     "Events whose payload was not as its schema says, by what became of them: refused, or marked and stored.",
     ["outcome"],
 )
+_deleted = Counter("eventflow_retention_deleted_events", "Events that retention deleted.")
 _merged_batches = Counter("eventflow_merged_batches", "Small stored batches that became part of larger ones.")
 _unreadable_batches = Counter(
     "eventflow_merge_unreadable_batches", "Damaged batches that merging met, once each, and left as they are."
@@ -83,6 +84,11 @@ def count_rejection(reason: str) -> None:
 def count_invalid_payloads(outcome: str, events: int) -> None:
     """Count events whose payload was not as its schema says: `refused` ones, or `marked` ones."""
     _invalid_payloads.labels(outcome).inc(events)
+
+
+def count_deleted(events: int) -> None:
+    """Count events that retention deleted."""
+    _deleted.inc(events)
 
 
 def count_merged(*, batches: int, unreadable: int) -> None:

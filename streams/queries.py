@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet, Window
-from django.db.models.functions import RowNumber
+from django.db.models import Count, F, Q, QuerySet, Sum, Window
+from django.db.models.functions import Greatest, RowNumber
 
 from accounts.caller import Caller
 from accounts.errors import ScopeMissing
@@ -18,7 +18,7 @@ from streams.errors import EventExpired, EventNotFound, StreamNotFound
 from streams.log import get_log
 from streams.log.protocol import Bounds, PartitionRef
 from streams.lookup import StreamInfo, info_of
-from streams.models import Stream, Visibility
+from streams.models import Partition, Stream, Visibility
 from streams.names import is_well_formed
 from streams.totals import StreamTotals, add_up
 from streams.visible import list_streams
@@ -141,4 +141,24 @@ def totals_of_row(stream: Stream) -> StreamTotals:
     return add_up(
         stream.name,
         (Bounds(each.earliest_offset, each.head_offset, each.last_recorded_at) for each in stream.partitions.all()),
+    )
+
+
+def list_partitions_to_merge() -> QuerySet[Partition]:
+    """Return the partitions in which enough came since somebody looked for small batches."""
+    return Partition.objects.filter(head_offset__gte=F("merge_due_head"), earliest_offset__lte=F("head_offset"))
+
+
+def count_events_to_merge() -> int:
+    """Count the events in them that merging has not come to yet; some of them are too young for it."""
+    passed = Greatest("merged_to", F("earliest_offset") - 1)
+    return list_partitions_to_merge().aggregate(events=Sum(F("head_offset") - passed))["events"] or 0
+
+
+def list_limited_partitions() -> QuerySet[Partition]:
+    """Return the partitions of streams that have a limit of retention, with their streams."""
+    return Partition.objects.select_related("stream").filter(
+        Q(stream__retention_max_age_seconds__isnull=False)
+        | Q(stream__retention_max_bytes__isnull=False)
+        | Q(stream__retention_max_events__isnull=False)
     )

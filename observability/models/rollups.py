@@ -74,10 +74,16 @@ class TypePeriod(models.Model):
 
 
 class Heartbeat(models.Model):
-    """When a periodic task last ran: a tick went from beat through the broker to a worker and into here."""
+    """When a periodic task last succeeded: a tick went from beat through the broker to a worker and into here.
+
+    `done` is what the last run did that found anything to do: events that were deleted, batches that were merged.
+    """
 
     name = models.CharField(max_length=64, primary_key=True)
     ticked_at = models.DateTimeField()
+    done = models.BigIntegerField(null=True)
+    done_at = models.DateTimeField(null=True)
+    failed_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return f"{self.name} {self.ticked_at:%F %T}"

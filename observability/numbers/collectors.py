@@ -11,6 +11,7 @@ from psycopg_pool import PoolTimeout
 from consumers.models import ConsumerGroup
 from observability.conf import MAX_LABELLED_GROUPS, MAX_LABELLED_STREAMS, RETRY_DATABASE_SECONDS, SCRAPE_TIMEOUT_SECONDS
 from observability.models import Heartbeat
+from observability.numbers.background import count_overdue_streams
 from observability.numbers.holdings import Holding, load_holdings
 from observability.numbers.outlook import GroupNumbers, list_group_numbers
 from observability.numbers.snapshot import one_snapshot
@@ -18,6 +19,7 @@ from observability.numbers.statements import run
 from observability.telemetry.disk import DiskStanding, find_disk_standing
 from observability.telemetry.exposition import Family
 from streams.log import get_log
+from streams.queries import count_events_to_merge
 
 logger = logging.getLogger(__name__)
 
@@ -48,10 +50,14 @@ def _collect_from_database(now: datetime) -> list[Family]:
         heartbeats = list(Heartbeat.objects.values_list("name", "ticked_at"))
         disk = find_disk_standing(now=now)
         ((remembered_ids_bytes,),) = run("remembered_ids_size")
+        background = background_families(
+            not_merged=count_events_to_merge(), overdue_streams=count_overdue_streams(now=now)
+        )
     is_durable = get_log().health().is_durable
     return [
         *database_families(is_durable=is_durable, heartbeats=heartbeats),
         *disk_families(disk, remembered_ids_bytes=remembered_ids_bytes),
+        *background,
         *stream_families(list(holdings.values())),
         *group_families(groups),
     ]
@@ -88,6 +94,19 @@ def disk_families(disk: DiskStanding | None, *, remembered_ids_bytes: int) -> li
         if disk.full_seconds is not None:
             full.add(disk.full_seconds)
     return [used, capacity, full, ids]
+
+
+def background_families(*, not_merged: int, overdue_streams: int) -> list[Family]:
+    """What merging and retention have not come to."""
+    behind = Family(
+        "eventflow_merge_behind_events", "gauge", "Events that came since merging looked at their partitions."
+    )
+    behind.add(not_merged)
+    overdue = Family(
+        "eventflow_retention_overdue_streams", "gauge", "Streams that keep more than their retention says."
+    )
+    overdue.add(overdue_streams)
+    return [behind, overdue]
 
 
 def stream_families(streams: Sequence[Holding]) -> list[Family]:

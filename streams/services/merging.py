@@ -23,6 +23,7 @@ from streams.log import get_log
 from streams.log.protocol import Merged, MergeLimits, PartitionRef
 from streams.metrics import count_merged
 from streams.models import Partition
+from streams.queries import list_partitions_to_merge
 from streams.services.retention import Retention, retention_of
 
 logger = logging.getLogger(__name__)
@@ -35,11 +36,7 @@ def merge_small_batches(*, now: datetime, seconds: float) -> int:
     for the most events. What is left is merged the next time.
     """
     deadline = time.monotonic() + seconds
-    due = (
-        Partition.objects.select_related("stream")
-        .filter(head_offset__gte=F("merge_due_head"), earliest_offset__lte=F("head_offset"))
-        .order_by(F("merge_due_head") - F("head_offset"))
-    )
+    due = list_partitions_to_merge().select_related("stream").order_by(F("merge_due_head") - F("head_offset"))
     waiting = deque(due)
     gone = 0
     while waiting:

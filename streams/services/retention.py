@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypedDict
 
-from django.db.models import Q
-
 from streams.log import get_log
 from streams.log.protocol import PartitionRef
+from streams.metrics import count_deleted
 from streams.models import Partition, Stream
+from streams.queries import list_limited_partitions
 
 # Of one partition, in one tick: a backlog is worked off over several ticks, never in one long one.
 MAX_STEPS = 20
@@ -46,12 +46,7 @@ def retention_of(stream: Stream) -> Retention:
 
 def delete_expired_events(*, now: datetime) -> int:
     """Delete what retention no longer keeps, of every stream that has a limit; return how many events went."""
-    limited = Partition.objects.select_related("stream").filter(
-        Q(stream__retention_max_age_seconds__isnull=False)
-        | Q(stream__retention_max_bytes__isnull=False)
-        | Q(stream__retention_max_events__isnull=False)
-    )
-    return sum(_trim(partition, now) for partition in limited.iterator())
+    return sum(_trim(partition, now) for partition in list_limited_partitions().iterator())
 
 
 def _trim(partition: Partition, now: datetime) -> int:
@@ -63,4 +58,5 @@ def _trim(partition: Partition, now: datetime) -> int:
         deleted += step
         if not step:
             break
+    count_deleted(deleted)
     return deleted

@@ -22,7 +22,13 @@ import streams.metrics
 from eventflow_site.supervisor import programs
 from eventflow_site.supervisor.configuration import Configuration
 from eventflow_site.supervisor.home import Home
-from observability.numbers.collectors import database_families, disk_families, group_families, stream_families
+from observability.numbers.collectors import (
+    background_families,
+    database_families,
+    disk_families,
+    group_families,
+    stream_families,
+)
 from tests.run.instance import PROJECT
 
 DEPLOY = PROJECT / "deploy"
@@ -61,6 +67,7 @@ def families() -> dict[str, str]:
     computed = [
         *database_families(is_durable=True, heartbeats=[]),
         *disk_families(None, remembered_ids_bytes=0),
+        *background_families(not_merged=0, overdue_streams=0),
         *stream_families({}),
         *group_families([]),
     ]

@@ -7,6 +7,7 @@ from accounts.permissions import MayConsume
 from accounts.roles import Right
 from observability.dashboard.frame import roles_to_ask_for
 from observability.dashboard.page import Page
+from observability.dashboard.queries.background import get_background
 from observability.dashboard.queries.charts import rate_chart
 from observability.dashboard.queries.overview_page import MAX_COUNTED, count_open_dead_letters, get_overview
 from observability.dashboard.queries.system_health import get_system_health
@@ -25,6 +26,7 @@ class Overview(Page):
             overview=overview,
             rate_chart=rate_chart(overview.activity.points, step=MINUTE, now=now),
             health=get_system_health(now=now),
+            background=get_background(now=now) if self.caller.is_admin else (),
             is_admin=self.caller.is_admin,
             asked_roles=roles_to_ask_for(self.caller),
             may_manage=self.caller.has_right(Right.MANAGE),
