@@ -30,8 +30,9 @@ MERGE_AFTER_SECONDS: Final = 10
 MERGE_FULL_ENOUGH: Final = 1 / 4
 # The last row is filled up when so many batches have come behind it, and not for each of them anew.
 MERGE_OPEN_BATCHES: Final = 64
-# Batches that one step looks at.
+# Batches that one step looks at, and those that it makes of them.
 MERGE_STEP_BATCHES: Final = 2_000
+MERGE_STEP_MERGED: Final = 10
 # A merged batch goes when its newest event may. So it spans no more than this share of how long events are kept, ...
 MERGE_SPAN_SHARE: Final = 1 / 24
 # ... and no more than this, so that a limit by age that is set later is kept to as well.

@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from streams.conf import MERGE_OPEN_BATCHES, MERGE_STEP_BATCHES
+from streams.conf import MERGE_OPEN_BATCHES, MERGE_STEP_BATCHES, MERGE_STEP_MERGED
 from streams.log.batches import pack_again, times_of, unpack, unpacked_size
 from streams.log.merge_plan import BatchOutline, Group, group_batches
 from streams.log.protocol import CorruptBatch, Merged, MergeLimits, PartitionRef
@@ -38,14 +38,15 @@ def merge_batches(partition: PartitionRef, limits: MergeLimits) -> Merged:
     )
     if not rows:
         return Merged()
-    is_cut = len(rows) == MERGE_STEP_BATCHES
     merged_to, due_head = rows[0][:2]
     step = _Step(partition, limits, merged_to=merged_to, due_head=due_head)
+    step.is_done = len(rows) < MERGE_STEP_BATCHES
     try:
-        step.take([_outline(row[2:]) for row in rows], is_cut=is_cut)
+        step.take([_outline(row[2:]) for row in rows if row[2] is not None])
     except _Overtaken:
-        is_cut = False
-    return Merged(step.batches, step.batches_gone, step.bytes_gone, step.unreadable, is_done=not is_cut)
+        # What there is now the next tick sees.
+        step.is_done = True
+    return Merged(step.batches, step.batches_gone, step.bytes_gone, step.unreadable, is_done=step.is_done)
 
 
 def _outline(row: Sequence[Any]) -> BatchOutline:
@@ -59,28 +60,34 @@ def _outline(row: Sequence[Any]) -> BatchOutline:
 
 
 class _Step:
-    """One step over a partition, and what it did so far."""
+    """One step over a partition, and what it did so far. `is_done`: what follows was looked at as well."""
 
     def __init__(self, partition: PartitionRef, limits: MergeLimits, *, merged_to: int, due_head: int) -> None:
         self.batches = self.batches_gone = self.bytes_gone = self.unreadable = 0
+        self.is_done = True
         self._partition = partition
         self._limits = limits
         # What the partition's row says, unless somebody else was there.
-        self._merged_to = self._passed_to = merged_to
+        self._merged_to = merged_to
         self._due_head = due_head
+        # What is left alone is passed as well, so that nobody looks for it again.
+        self._passed_to = max(merged_to, limits.after)
 
-    def take(self, batches: Sequence[BatchOutline], *, is_cut: bool) -> None:
+    def take(self, batches: Sequence[BatchOutline]) -> None:
         """Merge what fits together of these, and note how far it came.
 
         Raises:
             _Overtaken: what was merged until then is.
         """
         groups = list(group_batches(batches, self._limits))
-        if is_cut and groups[-1].is_open:
+        if not self.is_done and groups[-1].is_open:
             # What follows it nobody has seen yet.
             groups.pop()
-        due_head = self._due_head
+        due_head = self._due_head if self._passed_to == self._merged_to else self._passed_to + MERGE_OPEN_BATCHES
         for group in groups:
+            if self.batches >= MERGE_STEP_MERGED:
+                self.is_done, due_head = False, group.first_offset
+                break
             if not group.is_open:
                 self._take_whole(group)
                 due_head = group.last_offset + MERGE_OPEN_BATCHES

@@ -13,6 +13,7 @@ from streams.log import get_log
 from streams.log.protocol import PartitionAppend
 from streams.lookup import info_of
 from streams.models import EventBatch, Partition, Stream
+from streams.queries import count_events_to_merge
 from streams.services.merging import merge_limits, merge_small_batches
 from streams.services.retention import Retention
 from streams.tasks import delete_expired_events
@@ -174,6 +175,15 @@ def test_what_retention_is_about_to_take_is_not_merged_before():
     before = read_bytes(stream)[-150:]
     assert delete_expired_events() == 250
     assert read_bytes(stream) == before
+
+
+def test_what_is_kept_for_minutes_is_never_merged_and_not_looked_for_again(django_assert_num_queries):
+    stream = make_stream(retention_max_age_seconds=300)
+    append_singles(stream, 200)
+    assert merge() == 0
+    assert count_events_to_merge() == 0
+    with django_assert_num_queries(1):
+        assert merge() == 0
 
 
 def test_events_are_kept_at_most_a_twenty_fourth_longer_than_a_limit_by_age_says():

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection, transaction
 
-from streams.conf import MERGE_OPEN_BATCHES, MERGE_STEP_BATCHES
+from streams.conf import MERGE_OPEN_BATCHES, MERGE_STEP_BATCHES, MERGE_STEP_MERGED
 from streams.log.batches import CODEC_TIMED_PLAIN, CODEC_TIMED_ZSTD, CODEC_ZSTD
 from streams.log.protocol import CorruptBatch, MergeLimits, PartitionAppend
 from streams.models import EventBatch, Partition
@@ -207,6 +207,14 @@ def test_one_step_looks_at_so_many_batches_and_the_next_goes_on_where_it_stopped
     assert [step.batches for step in steps] == [2, 2, 1, 0]
     assert [count for _, count, _ in rows(partition)] == [1_000, 1_000, 1_000, 1_000, 100]
     check_counters(partition)
+
+
+def test_one_step_makes_no_more_than_so_many(partition, postgres_log):
+    for _ in range(5 * (MERGE_STEP_MERGED + 3)):
+        append(postgres_log, partition, *range(200))
+    steps = [postgres_log.merge(partition, EVERYTHING) for _ in range(3)]
+    assert [(step.batches, step.is_done) for step in steps] == [(MERGE_STEP_MERGED, False), (3, True), (0, True)]
+    assert [count for _, count, _ in rows(partition)] == [1_000] * (MERGE_STEP_MERGED + 3)
 
 
 def test_nothing_young_and_nothing_before_an_offset_is_touched(partition, postgres_log):
