@@ -68,7 +68,7 @@ FOR_PRODUCERS = [
     "/keys/{key}/rotate",
     "/keys/{key}/revoke",
 ]
-FOR_ADMINS = ["/users"]
+FOR_ADMINS = ["/", "/users"]
 
 FOR_PHONES = {"/", "/streams", "/streams/orders", "/streams/orders/events", "/send", "/keys", "/dead-letters/{letter}"}
 PHONE = {"width": 390, "height": 844}

@@ -4,9 +4,12 @@ import gzip
 import io
 import json
 import sys
+from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.utils import timezone
 
 from accounts.models import ApiKey, User
 from accounts.services.authenticate_key import authenticate_key
@@ -14,6 +17,7 @@ from consumers.models import GroupOffset
 from streams.log import get_log
 from streams.lookup import load_stream
 from streams.models import EventBatch, Partition, Stream
+from streams.services.merging import merge_small_batches
 from tests.client import ApiClient
 from tests.factories import make_group, make_key, make_owner, make_stream
 from tests.observability.appending import append
@@ -311,6 +315,32 @@ def test_a_sound_log_verifies():
     get_log().trim(load_stream("orders").partitions[0], keep_events=2)
 
     assert run("verify_log") == ""
+
+
+def append_and_merge(stream):
+    for _ in range(70):
+        append(stream, "a", "b")
+    merge_small_batches(now=timezone.now() + timedelta(minutes=1), seconds=60)
+    assert EventBatch.objects.count() == 1
+
+
+def test_merged_batches_verify():
+    append_and_merge(make_stream("orders"))
+    assert run("verify_log") == ""
+
+
+@pytest.mark.parametrize("damage", ["recorded_at = recorded_at + interval '1 s'", "codec = 1", "event_count = 139"])
+def test_merged_batches_whose_times_are_not_those_of_their_row_do_not_verify(damage):
+    append_and_merge(make_stream("orders"))
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE streams_eventbatch SET {damage}")
+    from streams.log import close_log
+
+    close_log()
+    out = io.StringIO()
+    with pytest.raises(SystemExit):
+        call_command("verify_log", stdout=out)
+    assert out.getvalue().startswith("orders/0 offset 1: unreadable: ")
 
 
 def damage_bytes(stream):

@@ -22,11 +22,14 @@ class Overview(Page):
     def get(self, request: HttpRequest) -> HttpResponse:
         now = timezone.now()
         overview = get_overview(self.caller, now=now)
+        health = get_system_health(now=now)
+        background = get_background(now=now) if self.caller.is_admin else ()
         return self.show(
             overview=overview,
             rate_chart=rate_chart(overview.activity.points, step=MINUTE, now=now),
-            health=get_system_health(now=now),
-            background=get_background(now=now) if self.caller.is_admin else (),
+            health=health,
+            background=background,
+            is_well=health.is_well and all(part.level == "good" for part in background) and not overview.lost,
             is_admin=self.caller.is_admin,
             asked_roles=roles_to_ask_for(self.caller),
             may_manage=self.caller.has_right(Right.MANAGE),
