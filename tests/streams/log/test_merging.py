@@ -351,7 +351,7 @@ def test_damaged_times_are_refused_by_readers_and_not_by_who_only_asks_when(part
 # --- its cost --------------------------------------------------------------------------------------------
 
 
-def test_a_row_of_two_thousand_is_two_looks_and_two_changes(partition, postgres_log, django_assert_num_queries):
+def test_a_full_row_takes_two_looks_and_two_changes(partition, postgres_log, django_assert_num_queries):
     append_singles(postgres_log, partition, 1_000)
     with django_assert_num_queries(4):
         # What there is, the records, the row in their place, and how far it came.
