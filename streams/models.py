@@ -32,6 +32,8 @@ class Stream(Owned):
     name = models.CharField(max_length=128, unique=True)
     description = models.CharField(max_length=1000, blank=True, default="")
     partition_count = models.PositiveSmallIntegerField("partitions", default=1)
+    # How many it was made with; 0: as many as it has.
+    first_partition_count = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
     visibility = models.CharField(max_length=10, choices=Visibility, default=Visibility.INTERNAL)
     retention_max_age_seconds = models.BigIntegerField(null=True, blank=True)
     retention_max_bytes = models.BigIntegerField(null=True, blank=True)
@@ -84,6 +86,7 @@ class Stream(Owned):
                 "id": self.pk,
                 "owner": self.owner_name,
                 "description": self.description,
+                "partitions": self.partition_count,
                 "visibility": self.visibility,
                 "retention": [
                     self.retention_max_age_seconds,
@@ -165,6 +168,9 @@ class Partition(models.Model):
     merged_to = models.BigIntegerField(default=0, db_default=0)
     # From this head on it pays to look for batches to merge.
     merge_due_head = models.BigIntegerField(default=0, db_default=0)
+    # Appends whose events were placed among fewer partitions than these are refused: their keys belong elsewhere by
+    # now. 0 until partitions are added to the stream.
+    least_placed_among = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     class Meta:
         ordering = ("stream_id", "number")

@@ -11,6 +11,7 @@ import psycopg
 from accounts.conf import IDEMPOTENCY_TTL_SECONDS
 from accounts.errors import IdempotencyKeyReused
 from accounts.idempotency import pack_body, unpack_body
+from streams.conf import MAX_PARTITIONS
 from streams.connections import Scissors, connect, has_own_number, shares_sessions
 from streams.errors import AppendNotStored, HeadMoved, StreamRecreated
 from streams.log.arrays import Bigints, Digests, adapters
@@ -33,7 +34,7 @@ _LOOKS: Final = 4
 
 
 class PartitionsMissing(Exception):
-    """Some partitions do not exist; nothing was stored."""
+    """Some partitions do not exist, or events for them were placed among too few; nothing was stored."""
 
     def __init__(self, ids: set[int]) -> None:
         super().__init__(f"no partitions {sorted(ids)}")
@@ -150,11 +151,18 @@ class CommitSession:
         """Hold all partitions of these requests, if any of them expects a head, and return their heads."""
         if not any(request.expects_head for request in requests):
             return {}
-        ids = {append.partition.id for request in requests for append in request.appends}
-        heads = dict(self._run("hold_heads", partition_ids=Bigints(ids)))
-        if missing := ids - heads.keys():
+        appends = [append for request in requests for append in request.appends]
+        held = self._run("hold_heads", partition_ids=Bigints({append.partition.id for append in appends}))
+        least = {partition_id: least_placed_among for partition_id, _, least_placed_among in held}
+        # A head is looked at only where the events belong by now.
+        missing = {
+            append.partition.id
+            for append in appends
+            if append.placed_among < least.get(append.partition.id, MAX_PARTITIONS + 1)
+        }
+        if missing:
             raise PartitionsMissing(missing)
-        return heads
+        return {partition_id: head_offset for partition_id, head_offset, _ in held}
 
     def _find_earlier(self, requests: Sequence[PendingAppend]) -> dict[int, dict[bytes, EarlierEvent]]:
         """Return what was stored before under the ids that these requests bring, by stream and digest.
@@ -261,6 +269,7 @@ class CommitSession:
             event_counts=Bigints(lane.event_count for lane in lanes.values()),
             stored_bytes=Bigints(sum(len(b.records) for b in lane.batches) for lane in lanes.values()),
             appended_bytes=Bigints(sum(b.record_bytes for b in lane.batches) for lane in lanes.values()),
+            placed_among=Bigints(lane.placed_among for lane in lanes.values()),
             batch_partition_ids=Bigints(ids),
             distances=Bigints(distances),
             batch_event_counts=Bigints(batch.event_count for batch in batches),

@@ -186,9 +186,17 @@ class Flusher:
             self._commit_each_alone(session, left)
 
     def _refuse_gone(self, requests: list[PendingAppend], missing: set[int]) -> list[PendingAppend]:
+        """Refuse who appends to a partition that is missing; return the others.
+
+        Of those who placed their events among different numbers of partitions, only who chose among fewest is refused:
+        it may be missing for these alone, and the next attempt tells.
+        """
+        least: dict[int, int] = {}
+        for append in (append for request in requests for append in request.appends if append.partition.id in missing):
+            least[append.partition.id] = min(append.placed_among, least.get(append.partition.id, append.placed_among))
         kept = []
         for request in requests:
-            if any(append.partition.id in missing for append in request.appends):
+            if any(append.placed_among == least.get(append.partition.id) for append in request.appends):
                 request.finish(error=PartitionGone())
             else:
                 kept.append(request)

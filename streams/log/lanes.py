@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
+from streams.conf import MAX_PARTITIONS
 from streams.log.batches import PackedBatch, pack
 from streams.log.protocol import PartitionRef
 
@@ -12,6 +13,7 @@ class Lane:
 
     Attributes:
         digests: of the ids of its events, of those that are to be remembered.
+        placed_among: among how many partitions its events were placed, at least.
         runs: where they belong: events that follow each other, as how many stand before the first, and their number.
     """
 
@@ -23,6 +25,7 @@ class Lane:
         "head_offset",
         "number",
         "partition_id",
+        "placed_among",
         "recorded_at",
         "runs",
     )
@@ -30,6 +33,7 @@ class Lane:
     def __init__(self, partition: PartitionRef) -> None:
         self.partition_id = partition.id
         self.number = partition.number
+        self.placed_among = MAX_PARTITIONS
         self.event_count = 0
         self.batches: list[PackedBatch] = []
         self.digests: list[bytes] = []

@@ -41,6 +41,7 @@ class _Partition:
     batches: list[list[_StoredEvent]] = field(default_factory=list)
     head_offset: int = 0
     last_recorded_at: datetime | None = None
+    least_placed_among: int = 0
 
     @property
     def events(self) -> list[_StoredEvent]:
@@ -79,6 +80,8 @@ def _append(partition: _Partition, append: PartitionAppend, met: _Ids) -> Append
         stored.append(_StoredEvent(offset, recorded_at, record))
     if not stored:
         return AppendedRange(append.partition, 1, 0, next(iter(repeats.values())).recorded_at, repeats)
+    if append.placed_among < partition.least_placed_among:
+        raise PartitionGone
     if append.expected_head not in (None, partition.head_offset):
         raise HeadMoved(expected=append.expected_head or 0, head=partition.head_offset)
     partition.batches.append(stored)
@@ -196,6 +199,11 @@ class MemoryLog:
         with self._lock:
             for partition in partitions:
                 self._partitions.setdefault(partition.id, _Partition())
+
+    def place_among(self, partitions: Sequence[PartitionRef], count: int) -> None:
+        with self._lock:
+            for partition in partitions:
+                self._partition(partition).least_placed_among = count
 
     def trim(
         self,

@@ -180,5 +180,7 @@ def _place(
         lane.remember(sifted.fresh.keys())
     if repeats:
         records, packed = [record for index, record in enumerate(records) if index not in repeats], None
+    if records:
+        lane.placed_among = min(lane.placed_among, append.placed_among)
     request.placements.append(Placed(lane, lane.place(records, packed), len(records), repeats))
     return None

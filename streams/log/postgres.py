@@ -101,6 +101,9 @@ class PostgresLog:
     def ensure(self, partitions: Sequence[PartitionRef]) -> None:
         """Nothing to do: the partition's row, with which the reference was made, is all there is."""
 
+    def place_among(self, partitions: Sequence[PartitionRef], count: int) -> None:
+        run("place_among", partition_ids=[partition.id for partition in partitions], count=count)
+
     def trim(
         self,
         partition: PartitionRef,

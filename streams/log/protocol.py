@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
-from streams.conf import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MERGE_MAX_SPAN_SECONDS
+from streams.conf import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_PARTITIONS, MERGE_MAX_SPAN_SECONDS
 
 
 class PartitionRef(NamedTuple):
@@ -43,12 +43,15 @@ class PartitionAppend(NamedTuple):
         deduplication: which of them may have been stored before; None: each is stored.
         expected_head: store them only if this is the partition's head; None: whatever it is. An append whose events
             are all repeated does not ask, as it changes nothing.
+        placed_among: how many partitions the stream had for whoever chose this one by the events' keys. Unless it is
+            said, the choice did not depend on it.
     """
 
     partition: PartitionRef
     records: Sequence[bytes]
     deduplication: Deduplication | None = None
     expected_head: int | None = None
+    placed_among: int = MAX_PARTITIONS
 
 
 class EarlierEvent(NamedTuple):
@@ -235,7 +238,8 @@ class Log(Protocol):
 
         Raises:
             HeadMoved: a partition's head is not the expected one; nothing was stored.
-            PartitionGone: one of the partitions does not exist (any more); nothing was stored.
+            PartitionGone: one of the partitions does not exist (any more), or events were placed among fewer than
+                there are by now (`place_among`); nothing was stored. Look the stream up anew, and place them again.
             AppendNotStored: nothing was stored, now or later; the caller may send it again.
             AppendOutcomeUnknown: stored or not, nobody knows; retry with the same receipt.
             IdempotencyKeyReused: the receipt's key belongs to another request; nothing was stored.
@@ -282,6 +286,14 @@ class Log(Protocol):
 
     def ensure(self, partitions: Sequence[PartitionRef]) -> None:
         """Make the partitions ready for appends; harmless when they are."""
+        ...
+
+    def place_among(self, partitions: Sequence[PartitionRef], count: int) -> None:
+        """Refuse appends to these partitions whose events were placed among fewer than `count`.
+
+        It belongs to the caller's transaction: an append is either stored before that commits, or refused. So no key
+        goes where it went before once somebody has placed it anew.
+        """
         ...
 
     def trim(

@@ -3,11 +3,13 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
+from streams.conf import MAX_PARTITIONS
 from streams.connections import connect
 from streams.errors import AppendNotStored, AppendOutcomeUnknown, PartitionGone
 from streams.log import group_commit
@@ -25,7 +27,7 @@ from tests.streams.log.appending import (
     event,
     read_all,
 )
-from tests.threads import Work, in_threads
+from tests.threads import Work, in_threads, outcomes_of, waits_for_a_lock
 
 
 def append(log, partition, *names):
@@ -74,6 +76,41 @@ def test_a_missing_partition_fails_only_the_requests_that_name_it(make_partition
     results = in_threads(calls)
     assert [type(result) for result in results] == [Appended if number % 4 else PartitionGone for number in range(40)]
     assert sorted(ids(postgres_log, good)) == sorted(f"good-{number}" for number in range(40) if number % 4)
+
+
+def test_what_was_placed_among_too_few_fails_alone_also_where_others_append_to_the_same_partition(
+    make_partitions, postgres_log
+):
+    first, second = make_partitions(2)
+    postgres_log.place_among([first, second], 2)
+
+    def wanted(number):
+        among = (1, 2, MAX_PARTITIONS)[number % 3]
+        return [PartitionAppend(first if number % 2 else second, [event(f"n-{number}")], placed_among=among)]
+
+    # They share commits: an append that holds the partitions lets them all wait for the next one.
+    with lock_held("SELECT 1 FROM streams_partition WHERE id = %s FOR UPDATE", first.id):
+        works = [Work(partial(postgres_log.append, wanted(number))) for number in range(30)]
+        time.sleep(0.1)
+    results = outcomes_of(works)
+    assert [type(result) for result in results] == [Appended if n % 3 else PartitionGone for n in range(30)]
+    assert sorted(ids(postgres_log, first) + ids(postgres_log, second)) == sorted(f"n-{n}" for n in range(30) if n % 3)
+
+
+def test_an_append_that_waits_for_partitions_to_be_added_is_refused_if_it_was_placed_before(
+    make_partitions, postgres_log
+):
+    (partition,) = make_partitions()
+    with transaction.atomic():
+        postgres_log.place_among([partition], 2)
+        works = [
+            Work(partial(postgres_log.append, [PartitionAppend(partition, [event(name)], placed_among=among)]))
+            for name, among in (("before", 1), ("after", 2))
+        ]
+        wait_for("them to wait", waits_for_a_lock)
+    before, after = outcomes_of(works)
+    assert (type(before), type(after)) == (PartitionGone, Appended)
+    assert ids(postgres_log, partition) == ["after"]
 
 
 def test_a_malformed_record_fails_only_its_own_request(partition, postgres_log):

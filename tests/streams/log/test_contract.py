@@ -211,6 +211,30 @@ def test_what_is_not_one_object_on_one_line_is_refused(log, partition, records):
     assert log.bounds([partition])[partition.id].head_offset == 0
 
 
+def test_what_was_placed_among_fewer_partitions_than_there_are_is_refused(log, any_partitions):
+    first, second = any_partitions(2)
+
+    def place(partition, name, *, among):
+        return log.append([PartitionAppend(partition, [event(name)], placed_among=among)])
+
+    place(first, "before", among=1)
+    log.place_among([first, second], 2)
+    for partition in (first, second):
+        with pytest.raises(PartitionGone):
+            place(partition, "too few", among=1)
+    with pytest.raises(PartitionGone):
+        log.append(
+            [
+                PartitionAppend(second, [event("x")], placed_among=2),
+                PartitionAppend(first, [event("too few")], placed_among=1),
+            ]
+        )
+    place(first, "after", among=2)
+    append(log, first, "wherever the keys are")
+    assert ids(read(log, first)) == ["before", "after", "wherever the keys are"]
+    assert ids(read(log, second)) == []
+
+
 def test_an_append_of_nothing_is_refused(log):
     with pytest.raises(ValueError):
         log.append([])
