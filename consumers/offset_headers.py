@@ -54,19 +54,35 @@ def write_offset_headers(
     return headers
 
 
-def read_vector(text: str, numbers: Collection[int]) -> dict[int, int] | None:
-    """Return the offset of each of the partitions `numbers`, or None unless `text` gives each of them one, once."""
+def read_vector(text: str, numbers: Collection[int], *, least: int | None = None) -> dict[int, int] | None:
+    """Return the offset of each of the partitions `numbers`, or None unless `text` gives each of them one, once.
+
+    Args:
+        least: of so many it has to tell: those that follow may have been added after it was written, and begin at 0.
+    """
+    ordered = sorted(numbers)
     if text.startswith(PACKED):
         offsets = _unpack(text)
-        given = dict(zip(sorted(numbers), offsets, strict=False)) if len(offsets) == len(numbers) else {}
+        given = dict(zip(ordered, offsets, strict=False)) if len(offsets) <= len(ordered) else {}
     elif _vector.fullmatch(text):
         items = [item.partition("=") for item in text.split(",")]
         given = {int(number): int(offset) for number, _, offset in items}
-        if len(items) != len(given) or set(given) != set(numbers):
+        if len(items) != len(given) or sorted(given) != ordered[: len(given)]:
             return None
     else:
         return None
-    return given if given and min(given.values()) >= 0 and max(given.values()) <= MAX_OFFSET else None
+    if not given or min(given.values()) < 0 or max(given.values()) > MAX_OFFSET:
+        return None
+    if len(given) < (len(ordered) if least is None else least):
+        return None
+    return dict.fromkeys(ordered, 0) | given
+
+
+def count_in_vector(text: str) -> int:
+    """Return of how many partitions it tells, as far as its length says; 0 where it is none."""
+    if text.startswith(PACKED):
+        return len(_unpack(text))
+    return text.count("=")
 
 
 def is_vector(text: str) -> bool:

@@ -18,7 +18,7 @@ from consumers.statements import run
 from consumers.states import DeadLetterStatus, Outcome
 from streams.errors import EventNotFound
 from streams.log import get_log
-from streams.lookup import StreamInfo
+from streams.lookup import StreamInfo, partition_of
 
 
 class EventState(StrEnum):
@@ -89,7 +89,7 @@ def get_timeline(stream: StreamInfo, partition: int, offset: int) -> Timeline:
         PartitionNotFound
         EventNotFound: nothing with that offset has been appended yet.
     """
-    place = stream.partition(partition)
+    place = partition_of(stream, partition)
     ends = get_log().bounds([place])[place.id]
     if not 1 <= offset <= ends.head_offset:
         raise EventNotFound(f"There is no event at offset {offset}; the head is at {ends.head_offset}.")

@@ -35,6 +35,12 @@ class RetentionSerializer(StrictSerializer):
 
 
 class ChangeStreamSerializer(StrictSerializer):
+    partitions = StrictIntegerField(
+        low=1,
+        high=MAX_PARTITIONS,
+        required=False,
+        help_text="More than there are: partitions are added, never taken away.",
+    )
     description = StrictCharField(max_length=1000, allow_blank=True, required=False)
     visibility = StrictChoiceField(choices=Visibility.values, required=False)
     retention = RetentionSerializer(required=False)
@@ -114,6 +120,8 @@ def read_stream_changes(given: Any) -> tuple[dict[str, Any], str | None]:
         ValidationError
     """
     settings = ChangeStreamSerializer.checked(given).settings()
+    if "partitions" in settings:
+        settings["partition_count"] = settings.pop("partitions")
     owner = settings.pop("owner", None)
     return settings, owner
 

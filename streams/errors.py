@@ -79,10 +79,10 @@ class ReservedName(DomainError):
 
 
 class ConfirmationMissing(DomainError):
-    """Deleting a stream, a consumer group, or events by a lower retention cannot be undone, so the request has to name
-    the stream or group twice.
+    """Deleting a stream, a consumer group, or events by a lower retention cannot be undone, nor can partitions be taken
+    from a stream again: the request has to name the stream or group twice.
 
-    `detail` says what goes. Add `?confirm=` with the name of what is deleted, or of the stream whose events are.
+    `detail` says what happens. Add `?confirm=` with the name of what is deleted, or of the stream that is changed.
     """
 
     code = "confirmation_missing"
@@ -97,6 +97,17 @@ class PartitionNotFound(DomainError):
 
     code = "partition_not_found"
     title = "Partition not found"
+
+
+class PartitionsOnlyAdded(DomainError):
+    """A stream was to have fewer partitions than it has. Nothing was changed.
+
+    Partitions can only be added: the events of one that went would be gone, and its offsets with them. Make a new
+    stream with fewer, and let its producers and consumers move.
+    """
+
+    code = "partitions_only_added"
+    title = "Partitions can only be added"
 
 
 class PartitionRequired(DomainError):

@@ -4,7 +4,7 @@ The hot verbs ask this for every request. What was changed in this process is fo
 changed elsewhere is seen within the second.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -19,7 +19,7 @@ from accounts.roles import Right
 from accounts.services.key_uses import note_touch
 from accounts.short_memory import ShortMemory
 from streams.access import NOTHING, rights_on_stream
-from streams.conf import STREAM_CACHE_SECONDS, STREAM_CACHE_SIZE
+from streams.conf import MAX_PARTITIONS, STREAM_CACHE_SECONDS, STREAM_CACHE_SIZE
 from streams.errors import PartitionNotFound, StreamNotFound
 from streams.log.protocol import PartitionRef
 from streams.models import Stream, Visibility
@@ -46,7 +46,7 @@ class StreamInfo:
     partitions: tuple[PartitionRef, ...]
 
     def partition(self, number: int) -> PartitionRef:
-        """Return the partition of that number.
+        """Return the partition of that number, as far as is known here (`partition_of` asks).
 
         Raises:
             PartitionNotFound
@@ -208,6 +208,48 @@ def _info_of_rows(name: str, rows: Sequence[tuple[Any, ...]]) -> StreamInfo:
         validation=validation,
         deduplicate_ids=deduplicate_ids,
         partitions=_refs(name, partition_ids),
+    )
+
+
+def renewed(stream: StreamInfo) -> StreamInfo:
+    """Return the stream as the database has it now: partitions may have been added on another worker.
+
+    Who was deleted stays as it is here, even where another one has its name by now.
+    """
+    current = load_stream(stream.name)
+    if current is None or current.id != stream.id:
+        return stream
+    if len(current.partitions) > len(stream.partitions):
+        forget_streams()
+    return current
+
+
+def partition_of(stream: StreamInfo, number: int) -> PartitionRef:
+    """Return the partition of that number, even if it was added a moment ago on another worker.
+
+    Raises:
+        PartitionNotFound
+    """
+    if len(stream.partitions) <= number < MAX_PARTITIONS:
+        stream = renewed(stream)
+    return stream.partition(number)
+
+
+async def partitions_of_async(stream: StreamInfo, numbers: Collection[int]) -> list[PartitionRef]:
+    """Do what `partition_of` does for each, and let the event loop go on meanwhile.
+
+    Raises:
+        PartitionNotFound
+    """
+    if any(len(stream.partitions) <= number < MAX_PARTITIONS for number in numbers):
+        stream = await in_database_thread(lambda: renewed(stream))
+    return [stream.partition(number) for number in numbers]
+
+
+def least_partition_count(stream: StreamInfo) -> int:
+    """Return how many partitions a stream had at least, ever."""
+    return Stream.objects.values_list("first_partition_count", flat=True).filter(pk=stream.id).first() or len(
+        stream.partitions
     )
 
 

@@ -6,6 +6,7 @@ A stream that moves to Kafka keeps its map from keys to partitions.
 import itertools
 import threading
 from functools import lru_cache
+from math import lcm
 from typing import Final
 
 _SEED: Final = 0x9747B28C
@@ -36,6 +37,12 @@ def murmur2(key: bytes) -> int:
 def partition_for_key(key: bytes, partition_count: int) -> int:
     """Return the number of the partition for a key: the same one for ever."""
     return (murmur2(key) & 0x7FFFFFFF) % partition_count
+
+
+def share_of_keys_that_move(before: int, after: int) -> float:
+    """Return which part of all keys goes to another partition once there are `after` instead of `before`, 0 to 1."""
+    # A hash stays where it was if it leaves the same remainder by both: one in so many, for each that there was.
+    return 1 - min(before, after) / lcm(before, after)
 
 
 @lru_cache(maxsize=_REMEMBERED_KEYS)

@@ -17,7 +17,7 @@ from streams.conf import MAX_LISTED
 from streams.errors import EventExpired, EventNotFound, StreamNotFound
 from streams.log import get_log
 from streams.log.protocol import Bounds, PartitionRef
-from streams.lookup import StreamInfo, info_of
+from streams.lookup import StreamInfo, info_of, partition_of
 from streams.models import Partition, Stream, Visibility
 from streams.names import is_well_formed
 from streams.totals import StreamTotals, add_up
@@ -59,7 +59,7 @@ def get_event(stream: StreamInfo, partition: int, offset: int) -> bytes:
         PartitionNotFound, EventNotFound: nothing has that address (yet).
         EventExpired: retention took it.
     """
-    result = get_log().read(stream.partition(partition), after=offset - 1, max_events=1, max_bytes=1)
+    result = get_log().read(partition_of(stream, partition), after=offset - 1, max_events=1, max_bytes=1)
     if offset < result.bounds.earliest_offset and 1 <= offset <= result.bounds.head_offset:
         raise EventExpired(f"Retention took offset {offset}; the earliest kept is {result.bounds.earliest_offset}.")
     if not result.events or result.offsets[0] != offset:

@@ -3,7 +3,7 @@
 import itertools
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -26,6 +26,7 @@ from consumers.offset_headers import (
     NUMBER_PATTERN,
     PACKED_PATTERN,
     VECTOR_PATTERN,
+    count_in_vector,
     is_vector,
     read_vector,
     write_offset_headers,
@@ -43,6 +44,7 @@ from streams.conf import (
     DEFAULT_READ_BYTES,
     DEFAULT_READ_EVENTS,
     MAX_OFFSET,
+    MAX_PARTITIONS,
     MAX_READ_BYTES,
     MAX_READ_EVENTS,
     MAX_WAIT_SECONDS,
@@ -51,7 +53,7 @@ from streams.envelope import TYPE_PATTERN
 from streams.errors import PartitionRequired
 from streams.log import get_log
 from streams.log.protocol import PartitionRef
-from streams.lookup import StreamInfo, require_stream_async
+from streams.lookup import StreamInfo, least_partition_count, partitions_of_async, renewed, require_stream_async
 from streams.metrics import count_gap, count_read
 
 PARAMETERS = ("consumer_group_id", "last_offset", "partition", "limit", "max_bytes", "wait", "type")
@@ -113,7 +115,8 @@ class StreamEventsView(AppendView):
                     "pattern": rf"^(earliest|latest|{NUMBER_PATTERN}|{VECTOR_PATTERN}|{PACKED_PATTERN})$",
                 },
                 description="The last offset you have processed: a number, `earliest`, `latest`, or the value of "
-                "EventFlow-Next-Offset. Left out: the group's committed offset, or the beginning.",
+                "EventFlow-Next-Offset, which need not name partitions that were added since. "
+                "Left out: the group's committed offset, or the beginning.",
             ),
             OpenApiParameter("partition", _whole(0, MAX_OFFSET), description="Only this one."),
             OpenApiParameter(
@@ -145,7 +148,7 @@ class StreamEventsView(AppendView):
         wait = seconds_parameter(query, "wait", default=0, high=MAX_WAIT_SECONDS)
         types = _types(query)
         found = await require_stream_async(caller_of(request), stream, Right.CONSUME)
-        partitions = _partitions(query, found)
+        partitions = await _partitions(query, found)
         group, places = await _group(query, found, request)
         positions = await _positions(query, found, partitions, places)
         with waiting_place(caller_of(request), wait):
@@ -188,9 +191,14 @@ def _types(query: QueryDict) -> frozenset[str] | None:
     return frozenset(text.split(","))
 
 
-def _partitions(query: QueryDict, stream: StreamInfo) -> tuple[PartitionRef, ...]:
+async def _partitions(query: QueryDict, stream: StreamInfo) -> Sequence[PartitionRef]:
     if "partition" in query:
-        return (stream.partition(integer_parameter(query, "partition", default=0, low=0, high=MAX_OFFSET)),)
+        number = integer_parameter(query, "partition", default=0, low=0, high=MAX_OFFSET)
+        return await partitions_of_async(stream, [number])
+    given = count_in_vector(query.get("last_offset", ""))
+    if len(stream.partitions) < given <= MAX_PARTITIONS:
+        # Another worker knew of partitions that were added a moment ago.
+        return (await in_database_thread(lambda: renewed(stream))).partitions
     return stream.partitions
 
 
@@ -214,7 +222,7 @@ async def _group(
 
 
 async def _positions(
-    query: QueryDict, stream: StreamInfo, partitions: tuple[PartitionRef, ...], places: Mapping[int, Place] | None
+    query: QueryDict, stream: StreamInfo, partitions: Sequence[PartitionRef], places: Mapping[int, Place] | None
 ) -> dict[PartitionRef, int]:
     """From where to read each partition."""
     text = query.get("last_offset")
@@ -227,15 +235,21 @@ async def _positions(
         bounds = await in_database_thread(lambda: get_log().bounds(partitions))
         return {partition: bounds[partition.id].head_offset for partition in ordered}
     if is_vector(text):
-        given = read_vector(text, {partition.number for partition in partitions})
+        least = len(partitions)
+        if count_in_vector(text) < least and "partition" not in query:
+            least = await in_database_thread(lambda: least_partition_count(stream))
+        given = read_vector(text, {partition.number for partition in partitions}, least=least)
         if given is None:
-            raise InvalidParameter("last_offset", "Name each of the partitions that are read, once.")
+            raise InvalidParameter(
+                "last_offset",
+                "Name each of the partitions that are read, once; those that were added since may be left out.",
+            )
         return {partition: given[partition.number] for partition in ordered}
     if not _NUMBER.fullmatch(text) or int(text) > MAX_OFFSET:
         raise InvalidParameter("last_offset", f"Must be a whole number from 0 to {MAX_OFFSET}, `earliest` or `latest`.")
     if len(partitions) > 1:
         raise PartitionRequired(
-            f"{stream.name} has {len(stream.partitions)} partitions: say which with `partition`, or give "
+            f"{stream.name} has {len(partitions)} partitions: say which with `partition`, or give "
             "last_offset as EventFlow-Next-Offset does (`0=18,1=7`)."
         )
     return {partitions[0]: int(text)}

@@ -13,7 +13,7 @@ from consumers.errors import ConsumerGroupNotFound
 from consumers.models import ConsumerGroup
 from consumers.queries import checked_group, get_group_for_hot_verb
 from consumers.services.offsets import require_going_on
-from consumers.services.standing import Standing
+from consumers.services.standing import PartitionsAdded, Standing
 from streams.errors import StreamNotFound
 from streams.lookup import StreamInfo, require_stream_async
 
@@ -42,6 +42,8 @@ def standing_of(view: LeanView, request: HttpRequest, stream: StreamInfo, group:
         if found.id != stream.id:
             # Another one by the same name: what was asked for is gone.
             raise StreamNotFound
+        if len(found.partitions) > len(stream.partitions):
+            raise PartitionsAdded
         if group is None:
             return None
         current = await _require_group(caller_of(request), found, group.name)
@@ -52,7 +54,7 @@ def standing_of(view: LeanView, request: HttpRequest, stream: StreamInfo, group:
 
     credential = (request.META.get("HTTP_X_API_KEY"), request.META.get("HTTP_AUTHORIZATION"))
     return Standing(
-        key=(type(view), credential, stream.id, group and group.pk),
+        key=(type(view), credential, stream.id, len(stream.partitions), group and group.pk),
         look_again=look_again,
         check_still_there=partial(check_still_there, request),
         on_hang_up=partial(calling_on_hang_up, request),

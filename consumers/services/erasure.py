@@ -9,7 +9,7 @@ from accounts.services.audit import record
 from consumers.models import DeadLetter
 from consumers.statements import run
 from streams.log import get_log
-from streams.lookup import StreamInfo
+from streams.lookup import StreamInfo, partition_of
 from streams.queries import get_event
 from streams.stored_event import decode_event, erase_record, is_erased, record_size
 
@@ -25,7 +25,7 @@ def erase_event(*, stream: StreamInfo, partition: int, offset: int, reason: str,
         EventExpired: retention took it, and no dead letter has a copy.
         PartitionGone: the stream was deleted meanwhile.
     """
-    place = stream.partition(partition)
+    place = partition_of(stream, partition)
     with transaction.atomic():
         # In the order of everybody who works with dead letters (docs/architecture.md, "Who waits for whom").
         run("lock_offsets_of_partition", partition_id=place.id)

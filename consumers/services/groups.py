@@ -1,6 +1,6 @@
 """Creating, changing and deleting consumer groups."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -25,10 +25,12 @@ from consumers.errors import ConsumerGroupExists, ConsumerGroupNotFound
 from consumers.models import ConsumerGroup, GroupOffset, Mode, Ordering, Start
 from consumers.queries import forget_groups
 from consumers.services.wakeup import wake_consumers
+from consumers.statements import run
 from streams.errors import ConfirmationMissing, StreamNotFound
 from streams.log import get_log
+from streams.log.protocol import PartitionRef
 from streams.lookup import StreamInfo
-from streams.models import Stream
+from streams.models import Partition, Stream
 from streams.services.lifecycle import check_name
 
 
@@ -70,14 +72,15 @@ def create_group(
             group = ConsumerGroup.objects.create(
                 stream_id=stream.id, name=name, owner_id=owner.user_id, owner_team_id=owner.team_id, **fields
             )
-            bounds = get_log().bounds(stream.partitions)
-            if len(bounds) < len(stream.partitions):
+            partitions = _hold_partitions(stream)
+            bounds = get_log().bounds(partitions)
+            if not partitions or len(bounds) < len(partitions):
                 raise StreamNotFound
             starts = {
                 partition.id: bounds[partition.id].head_offset
                 if settings.start == Start.LATEST
                 else bounds[partition.id].earliest_offset - 1
-                for partition in stream.partitions
+                for partition in partitions
             }
             GroupOffset.objects.bulk_create(
                 GroupOffset(group=group, partition_id=partition_id, committed_offset=offset, start_offset=offset)
@@ -101,6 +104,13 @@ def create_group(
                 f"{name} exists with another {', '.join(differing)}. Change it with PATCH, or choose another name."
             ) from None
         return group, False
+
+
+def _hold_partitions(stream: StreamInfo) -> list[PartitionRef]:
+    """Return the stream's partitions as they are now, and let nobody add any until the end of this transaction."""
+    list(Stream.objects.select_for_update(no_key=True).filter(pk=stream.id).values_list("pk"))
+    rows = Partition.objects.filter(stream_id=stream.id).order_by("number").values_list("pk", "number")
+    return [PartitionRef(pk, stream.name, number) for pk, number in rows]
 
 
 def _owned_by(owner: Principal) -> QuerySet[ConsumerGroup]:
@@ -190,6 +200,22 @@ def delete_group(*, group: ConsumerGroup, confirm: str | None, expected: Collect
         )
         group.delete()
         transaction.on_commit(forget_groups)
+
+
+def list_group_names(stream: Stream) -> list[str]:
+    """Return the names of a stream's groups, in order."""
+    return list(ConsumerGroup.objects.filter(stream=stream).order_by("name").values_list("name", flat=True))
+
+
+def give_places(stream: Stream, partitions: Sequence[Partition]) -> None:
+    """Let each group of a stream begin partitions that are added to it, in the transaction that adds them.
+
+    It begins at their first event, whatever its own start was: of a group that was there before there was anything in
+    them, nothing may be skipped. Where it stands in the other partitions, and what is handed out of them, stays.
+    """
+    # One that is being deleted is gone, or goes with what it gets here.
+    list(ConsumerGroup.objects.filter(stream=stream).select_for_update(no_key=True).order_by("pk").values_list("pk"))
+    run("give_places", stream_id=stream.pk, partition_ids=[partition.pk for partition in partitions])
 
 
 def hold_groups_of(stream: Stream) -> None:

@@ -13,7 +13,7 @@ from consumers.services.shared_commits import share
 from consumers.statements import run
 from streams.log import get_log
 from streams.log.protocol import Bounds, PartitionRef
-from streams.lookup import StreamInfo
+from streams.lookup import StreamInfo, partitions_of_async
 
 
 class CommitOutcome(StrEnum):
@@ -47,7 +47,9 @@ async def commit_offsets_async(
         OffsetBeyondHead: nothing with that offset has been appended yet.
     """
     require_mode(group, Mode.OFFSET)
-    wanted = {stream.partition(number): offsets[number] for number in sorted(offsets)}
+    numbers = sorted(offsets)
+    partitions = await partitions_of_async(stream, numbers)
+    wanted = {partition: offsets[number] for partition, number in zip(partitions, numbers, strict=True)}
     return await share(("commit", group.pk), wanted, partial(_commit, group), size=len(wanted))
 
 

@@ -21,7 +21,7 @@ from consumers.states import DeadLetterStatus, DeliveryState, Outcome, RedriveOu
 from streams.errors import PartitionRequired
 from streams.log import get_log
 from streams.log.protocol import Bounds, PartitionRef
-from streams.lookup import StreamInfo
+from streams.lookup import StreamInfo, partition_of, renewed
 
 SOUGHT_BACK_NOTE = "The group was sought back: the event is handed out again with the others."
 
@@ -78,7 +78,7 @@ def seek_group(
         PartitionRequired: an offset on a stream with several partitions.
         OffsetBeyondHead: nothing with that offset has been appended yet.
     """
-    partitions = stream.partitions if partition is None else (stream.partition(partition),)
+    partitions = renewed(stream).partitions if partition is None else (partition_of(stream, partition),)
     if target.to is SeekTo.OFFSET and len(partitions) > 1:
         raise PartitionRequired(f"{stream.name} has {len(partitions)} partitions: say in which one this offset is.")
     bounds = get_log().bounds(partitions)

@@ -16,6 +16,11 @@ from accounts.waits import running_loop
 from consumers.conf import STANDING_RECHECK_SECONDS
 from consumers.models import ConsumerGroup
 
+
+class PartitionsAdded(Exception):
+    """The stream has more partitions than a waiting request knows: it is answered, and the next one knows them all."""
+
+
 LookAgain = Callable[[], Awaitable[ConsumerGroup | None]]
 
 
@@ -25,7 +30,8 @@ class Standing:
 
     Attributes:
         key: the same for all requests that stand and fall together.
-        look_again: returns the group as it is now (if there is one), or raises what a new request would get.
+        look_again: returns the group as it is now (if there is one), or raises what a new request would get, or
+            PartitionsAdded.
         check_still_there: raises if nobody listens any more.
         on_hang_up: lets a callback be called, within the block, if the client hangs up.
     """
@@ -37,7 +43,7 @@ class Standing:
 
     @contextmanager
     def waking(self, wake: Callable[[], None]) -> Iterator[None]:
-        """Within the block, call `wake` when the standing is lost; who is woken looks again."""
+        """Within the block, call `wake` when the standing is lost, or another; who is woken looks again."""
         loop = running_loop()
         if loop is None:
             yield
@@ -88,7 +94,7 @@ class _Overseer:
     async def _look(self, standees: _Standees) -> None:
         try:
             await standees.look_again()
-        except DomainError:
+        except (DomainError, PartitionsAdded):
             for wake in list(standees.wakes):
                 wake()
         except Exception:  # noqa: BLE001 - no answer (the database is away) is no reason to send anybody home

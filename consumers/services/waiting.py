@@ -12,7 +12,7 @@ from accounts.database_threads import let_go_of_connection
 from accounts.limits.places import Places
 from consumers.conf import MAX_WAITING_REQUESTS
 from consumers.errors import TooManyWaiting
-from consumers.services.standing import Standing
+from consumers.services.standing import PartitionsAdded, Standing
 from streams.log import get_wakeups
 from streams.metrics import count_waiting
 from streams.stopping import is_stopping
@@ -96,4 +96,8 @@ async def look_until_found(
                 waited_seconds += time.monotonic() - now
                 if standing is not None:
                     standing.check_still_there()
-                await after_waiting()
+                try:
+                    await after_waiting()
+                except PartitionsAdded:
+                    # Whoever asks again waits for all of them.
+                    return seen.found, waited_seconds

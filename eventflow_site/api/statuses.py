@@ -67,6 +67,7 @@ STATUS_OF: dict[type[DomainError], int] = {
     streams.ConfirmationMissing: 422,
     streams.PartitionNotFound: 404,
     streams.PartitionRequired: 422,
+    streams.PartitionsOnlyAdded: 422,
     streams.EventNotFound: 404,
     streams.EventExpired: 410,
     streams.InvalidEvents: 422,

@@ -6,9 +6,10 @@ from typing import NamedTuple
 from accounts.http.strict_json import check_text
 from observability.conf import TRANSFER_BYTES, TRANSFER_EVENTS
 from streams.envelope import Envelope, make_records
+from streams.errors import PartitionGone
 from streams.log import get_log
 from streams.log.protocol import PartitionAppend
-from streams.lookup import StreamInfo
+from streams.lookup import StreamInfo, renewed
 from streams.partitioning import partition_for_key
 from streams.queries import totals_of
 from streams.services.ingest import deduplication_of
@@ -71,7 +72,12 @@ def import_events(stream: StreamInfo, lines: Iterable[bytes], *, partitions: int
         AppendNotStored, AppendOutcomeUnknown: the portion after the last yielded one failed.
     """
     for number, portion in _portions(lines):
-        yield _append(stream, portion, number, partitions)
+        try:
+            yield _append(stream, portion, number, partitions)
+        except PartitionGone:
+            # Partitions were added meanwhile, and nothing of this portion was stored.
+            stream = renewed(stream)
+            yield _append(stream, portion, number, partitions)
 
 
 def _portions(lines: Iterable[bytes]) -> Iterator[tuple[int, list[bytes]]]:
@@ -107,6 +113,7 @@ def _append(stream: StreamInfo, lines: Sequence[bytes], first_line: int, partiti
                 stream.partitions[number],
                 _records_of(events),
                 deduplication_of(stream, [event.id for event in events]),
+                placed_among=len(stream.partitions),
             )
             for number, events in sorted(by_partition.items())
         ]

@@ -31,7 +31,7 @@ class EventInStreamSerializer(serializers.Serializer):
         required=False,
         allow_null=True,
         max_length=MAX_KEY_BYTES,
-        help_text=f"The same key always lands in the same partition. At most {MAX_KEY_BYTES} bytes in UTF-8.",
+        help_text=f"The same key, the same partition, until some are added. At most {MAX_KEY_BYTES} bytes in UTF-8.",
     )
     id = serializers.CharField(
         required=False, max_length=MAX_ID_CHARACTERS, help_text="Printable. Defaults to a new UUIDv7."
@@ -109,6 +109,29 @@ class RetentionLossSerializer(serializers.Serializer):
     )
     partitions = PartitionLossSerializer(many=True, help_text="Those that lose events.")
     groups = GroupLossSerializer(many=True, help_text="Those that lose events, the one that loses most first.")
+
+
+class PartitionGrowthSerializer(serializers.Serializer):
+    """What more partitions would change. Events that are stored stay where they are."""
+
+    before = serializers.IntegerField(help_text="Partitions that there are.")
+    after = serializers.IntegerField(help_text="Partitions that there would be.")
+    moving_share = serializers.FloatField(
+        help_text="Which part of all keys would go to another partition, 0 to 1: their new events are in no order with "
+        "those that are stored."
+    )
+    has_events = serializers.BooleanField(
+        help_text="Something was appended before, so that keys move that have been somewhere: `confirm` is asked for."
+    )
+    groups = serializers.ListField(
+        child=serializers.CharField(), help_text="Each would begin the new partitions at their first event."
+    )
+
+
+class StreamForecastSerializer(RetentionLossSerializer):
+    """What a change would do at once: what retention deletes, what more partitions change. Nothing was changed."""
+
+    growth = PartitionGrowthSerializer(required=False, help_text="There only if partitions would be added.")
 
 
 EVENTS_IN, EVENTS_IN_STREAM = (

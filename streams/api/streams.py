@@ -20,7 +20,7 @@ from accounts.queries import find_owner
 from accounts.roles import Right
 from accounts.services.owners import new_owner_of
 from accounts.services.versions import check_version
-from streams.api.schemas import RetentionLossSerializer
+from streams.api.schemas import PartitionGrowthSerializer, RetentionLossSerializer, StreamForecastSerializer
 from streams.bodies import (
     ChangeStreamSerializer,
     CreateStreamSerializer,
@@ -31,6 +31,7 @@ from streams.bodies import (
 from streams.models import Stream, Validation, Visibility
 from streams.queries import get_stream
 from streams.services.lifecycle import change_stream, create_stream, delete_stream
+from streams.services.partition_changes import find_partition_growth
 from streams.services.retention_changes import foresee_retention
 from streams.visible import list_streams
 
@@ -123,25 +124,31 @@ class StreamViewSet(StrictViewSet):
             ETAG,
             IF_MATCH,
             OpenApiParameter(
-                "dry_run", bool, description="Only say what the retention that is asked for would delete at once."
+                "dry_run",
+                bool,
+                description="Only say what the retention that is asked for would delete at once, and what more "
+                "partitions would change.",
             ),
             OpenApiParameter(
                 "confirm",
                 str,
-                description="The stream's name, once more: asked for if retention would delete events at once.",
+                description="The stream's name, once more: asked for if retention would delete events at once, or if "
+                "partitions are added to a stream that had events.",
             ),
         ],
         responses={
             200: PolymorphicProxySerializer(
-                "ChangeStreamAnswer", [StreamSerializer, RetentionLossSerializer], resource_type_field_name=None
+                "ChangeStreamAnswer", [StreamSerializer, StreamForecastSerializer], resource_type_field_name=None
             )
         },
     )
     def partial_update(self, request: Request, stream: str) -> Response:
-        """Change some settings; the name and the number of partitions stay.
+        """Change some settings; the name stays, and partitions can only be added.
 
         A retention that would delete events at once wants the stream's name as `confirm`; without it you are told what
-        would go and which groups have not read it. `dry_run` says the same, and changes nothing.
+        would go and which groups have not read it. So do more partitions of a stream that had events: new events of
+        many keys go to another partition then, in no order with the old ones. `dry_run` says the same, and changes
+        nothing.
         """
         row = get_stream(caller_of(request), stream, Right.MANAGE)
         require_body(request)
@@ -152,7 +159,9 @@ class StreamViewSet(StrictViewSet):
         now = timezone.now()
         if is_dry_run:
             check_version(row, expected, stream_id=row.pk)
-            return Response(RetentionLossSerializer(foresee_retention(stream=row, changes=changes, now=now)).data)
+            growth = find_partition_growth(stream=row, changes=changes)
+            told = RetentionLossSerializer(foresee_retention(stream=row, changes=changes, now=now)).data
+            return Response(told if growth is None else {**told, "growth": PartitionGrowthSerializer(growth).data})
         confirm = self.query.get("confirm")
         changed = change_stream(stream=row, changes=changes, now=now, confirm=confirm, expected=expected)
         return answer_with_version(request, StreamSerializer(changed).data, changed.version)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import UNSET
@@ -20,6 +20,7 @@ from accounts.waits import run_blocking
 from streams.digests import digests_of
 from streams.envelope import Envelope, make_records
 from streams.errors import (
+    AppendNotStored,
     EventFault,
     HeadNotOfOne,
     InvalidEvents,
@@ -44,6 +45,8 @@ from streams.services.validation import validate, validators_for
 
 _encoder = msgspec.json.Encoder()
 Render = Callable[["Placement", Sequence[AppendedRange]], bytes]
+# How often an append is placed, at most: each time but the first because the stream's partitions are others by then.
+MAX_PLACEMENTS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,16 +169,18 @@ async def _append(
         return placement if expected_head is None else _expect(placement, streams, events, expected_head), records
 
     placement, records = await off_the_loop_if_long(make_and_place, size=size)
-    try:
-        return await _store(placement, caller, render, idempotency)
-    except PartitionGone:
-        # The stream was deleted and made anew on another worker since it was looked up here.
-        forget_streams()
-        streams = await _open_streams(caller, names)
-        placement = _place(events, streams, records, placement.ids, are_new=ids_are_new)
-        if expected_head is not None:
-            placement = _expect(placement, streams, events, expected_head)
-        return await _store(placement, caller, render, idempotency)
+    for _ in range(MAX_PLACEMENTS):
+        try:
+            return await _store(placement, caller, render, idempotency)
+        except PartitionGone:
+            # Since it was looked up here, partitions were added to the stream on another worker, or it was deleted and
+            # made anew there.
+            forget_streams()
+            streams = await _open_streams(caller, names)
+            placement = _place(events, streams, records, placement.ids, are_new=ids_are_new)
+            if expected_head is not None:
+                placement = _expect(placement, streams, events, expected_head)
+    raise AppendNotStored("Partitions were added to the stream again and again meanwhile. Nothing was stored; retry.")
 
 
 async def _store(
@@ -258,8 +263,8 @@ def _place(
     are_new: bool,
 ) -> Placement:
     if isinstance(streams, StreamInfo) and len(streams.partitions) == 1:
-        append = PartitionAppend(streams.partitions[0], records, deduplication_of(streams, ids, are_new=are_new))
-        return Placement(ids, [append], None)
+        deduplication = deduplication_of(streams, ids, are_new=are_new)
+        return Placement(ids, [PartitionAppend(streams.partitions[0], records, deduplication, placed_among=1)], None)
     # By the partition's id: hashing a number costs less than hashing a tuple.
     appends: dict[int, tuple[int, PartitionRef, StreamInfo, list[bytes], list[str]]] = {}
     keyless: dict[int, PartitionRef] = {}
@@ -271,8 +276,7 @@ def _place(
             partition = partitions[partition_of_key(event.key, len(partitions))]
         else:
             # Events without a key stay together in one request.
-            found = keyless.get(stream.id)
-            partition = found or partitions[next_keyless_partition(stream.id, len(partitions))]
+            partition = keyless.get(stream.id) or partitions[next_keyless_partition(stream.id, len(partitions))]
             keyless[stream.id] = partition
         lane = appends.get(partition.id) or appends.setdefault(partition.id, (len(appends), partition, stream, [], []))
         index, _, _, batch, own_ids = lane
@@ -283,7 +287,12 @@ def _place(
     return Placement(
         ids,
         [
-            PartitionAppend(partition, batch, deduplication_of(stream, own_ids, are_new=are_new))
+            PartitionAppend(
+                partition,
+                batch,
+                deduplication_of(stream, own_ids, are_new=are_new),
+                placed_among=len(stream.partitions),
+            )
             for _, partition, stream, batch, own_ids in appends.values()
         ],
         places,

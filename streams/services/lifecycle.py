@@ -24,7 +24,8 @@ from streams.log import get_log
 from streams.lookup import forget_streams, info_of
 from streams.models import Partition, Stream
 from streams.names import NAME_PATTERN, is_reserved, is_well_formed
-from streams.services.retention_changes import check_retention_change
+from streams.services.confirmations import check_confirmed
+from streams.services.partition_changes import add_partitions
 
 MIB: Final = 2**20
 # Called in the transaction that deletes a stream, before it touches anything: who works with what belongs to the stream
@@ -116,12 +117,18 @@ def _check_quotas(owner: Principal, name: str, *, partitions: int, stored_bytes:
     owned = Stream.objects.filter(owner_id=owner.user_id, owner_team_id=owner.team_id)
     if quota_of(STREAMS) is not None or quota_of(PARTITIONS) is not None:
         check_quota(STREAMS, owner=name, used=owned.count())
-        used = owned.aggregate(total=Sum("partition_count"))["total"] or 0
-        check_quota(PARTITIONS, owner=name, used=used, more=partitions)
+        _check_partitions(owner, name, more=partitions)
     if stored_bytes and quota_of(STORED_MIB) is not None:
         stored = Partition.objects.filter(stream__in=owned).aggregate(total=Sum("stored_bytes"))["total"] or 0
         used = stored // MIB
         check_quota(STORED_MIB, owner=name, used=used, more=ceil((stored + stored_bytes) / MIB) - used)
+
+
+def _check_partitions(owner: Principal, name: str, *, more: int) -> None:
+    if quota_of(PARTITIONS) is not None:
+        owned = Stream.objects.filter(owner_id=owner.user_id, owner_team_id=owner.team_id)
+        used = owned.aggregate(total=Sum("partition_count"))["total"] or 0
+        check_quota(PARTITIONS, owner=name, used=used, more=more)
 
 
 @transaction.atomic
@@ -133,7 +140,7 @@ def change_stream(
     confirm: str | None = None,
     expected: Collection[str] | None = None,
 ) -> Stream:
-    """Change some of a stream's settings (fields of the model, already checked); its name and partitions stay.
+    """Change some of a stream's settings (fields of the model, already checked); its name stays, partitions are added.
 
     Args:
         expected: the versions for which the change is meant; None: whatever it is.
@@ -144,17 +151,25 @@ def change_stream(
     Raises:
         PreconditionFailed: it is of another version.
         StreamNotFound: it was deleted meanwhile.
-        QuotaExceeded: it is given to somebody who would have too much then.
-        ConfirmationMissing: its retention would delete events, and `confirm` is not the stream's name.
+        QuotaExceeded: whoever owns it then would have too much, or too many partitions.
+        PartitionsOnlyAdded: it has more partitions than are asked for.
+        ConfirmationMissing: its retention would delete events, or keys would move, and `confirm` is not its name.
     """
     stream = hold_stream(stream, expected)
-    check_retention_change(stream=stream, changes=changes, confirm=confirm, now=now)
+    check_confirmed(stream=stream, changes=changes, confirm=confirm, now=now)
+    count = changes.get("partition_count", stream.partition_count)
+    if count > MAX_PARTITIONS:
+        raise ValueError(count)
     if (owner := owner_to_come(stream, changes)) is not None:
         stored_bytes = stream.partitions.aggregate(total=Sum("stored_bytes"))["total"] or 0
-        _check_quotas(owner, "The new owner", partitions=stream.partition_count, stored_bytes=stored_bytes)
+        _check_quotas(owner, "The new owner", partitions=count, stored_bytes=stored_bytes)
+    elif count > stream.partition_count:
+        _check_partitions(stream.owned_by, "The owner", more=count - stream.partition_count)
     before, after = changed(stream, changes)
     if not after:
         return stream
+    if "partition_count" in after:
+        add_partitions(stream, count)
     for name, value in after.items():
         setattr(stream, name, value)
     record(AuditAction.STREAM_CHANGED, stream=(stream.pk, stream.name), before=before, after=after)
@@ -187,10 +202,10 @@ def delete_stream(*, stream: Stream, confirm: str | None, expected: Collection[s
     """
     if confirm != stream.name:
         raise ConfirmationMissing(f"This deletes all events. Confirm with ?confirm={stream.name}.")
-    info = info_of(stream)
     with transaction.atomic():
-        if expected is not None:
-            hold_stream(stream, expected)
+        # Nobody adds a partition or a group meanwhile, which would be left behind.
+        stream = hold_stream(stream, expected)
+        info = info_of(stream)
         for hold in before_deletion:
             hold(stream)
         # The counter rows go first: an append that comes later finds no partition and stores nothing.

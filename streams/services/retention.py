@@ -30,6 +30,11 @@ class Retention:
     max_bytes: int | None
     max_events: int | None
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether each partition has its share of a limit."""
+        return bool(self.max_bytes or self.max_events)
+
     def share(self, *, partitions: int, now: datetime) -> TrimLimits:
         """Return what one partition keeps: bytes and count are shared out evenly."""
         return {

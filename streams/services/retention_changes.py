@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from streams.errors import ConfirmationMissing
 from streams.log import get_log
 from streams.log.protocol import Front, PartitionRef
 from streams.lookup import info_of
@@ -72,12 +71,15 @@ def foresee_retention(*, stream: Stream, changes: Mapping[str, Any], now: dateti
     """Return what the next rounds of retention would delete because of these changes (fields of the model).
 
     What goes anyway, by the limits that the stream has, is not counted. Retention takes whole batches, so a limit may
-    leave more than it says; these numbers are what goes.
+    leave more than it says; these numbers are what goes. With more partitions each has a smaller share of a limit.
     """
     partitions = info_of(stream).partitions
     before, after = (
-        get_log().foresee_trim(partitions, **retention.share(partitions=len(partitions), now=now))
-        for retention in (retention_of(stream), _changed(stream, changes))
+        get_log().foresee_trim(partitions, **retention.share(partitions=count, now=now))
+        for retention, count in (
+            (retention_of(stream), len(partitions)),
+            (_changed(stream, changes), changes.get("partition_count", len(partitions))),
+        )
     )
     losses = [
         PartitionLoss(each, first, after[each.id].first_kept - 1, after[each.id].kept_since)
@@ -96,23 +98,12 @@ def foresee_retention(*, stream: Stream, changes: Mapping[str, Any], now: dateti
 
 def find_retention_loss(*, stream: Stream, changes: Mapping[str, Any], now: datetime) -> RetentionLoss | None:
     """Return what these changes would delete, or None if nothing; most changes are known to without a query."""
-    if not _is_lowered(retention_of(stream), _changed(stream, changes)):
+    after = _changed(stream, changes)
+    is_shared_by_more = changes.get("partition_count", 0) > stream.partition_count and after.is_shared
+    if not is_shared_by_more and not _is_lowered(retention_of(stream), after):
         return None
     loss = foresee_retention(stream=stream, changes=changes, now=now)
     return loss if loss.partitions else None
-
-
-def check_retention_change(*, stream: Stream, changes: Mapping[str, Any], confirm: str | None, now: datetime) -> None:
-    """Refuse changes that would delete events, unless `confirm` is the stream's name.
-
-    Raises:
-        ConfirmationMissing
-    """
-    if confirm == stream.name:
-        return
-    loss = find_retention_loss(stream=stream, changes=changes, now=now)
-    if loss is not None:
-        raise ConfirmationMissing(f"{explain_loss(loss)} Confirm with ?confirm={stream.name}.")
 
 
 def explain_loss(loss: RetentionLoss) -> str:

@@ -5,6 +5,7 @@ import io
 import json
 import sys
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -14,13 +15,17 @@ from django.utils import timezone
 from accounts.models import ApiKey, User
 from accounts.services.authenticate_key import authenticate_key
 from consumers.models import GroupOffset
+from observability.management.commands.tail import Command as Tail
 from streams.log import get_log
 from streams.lookup import load_stream
 from streams.models import EventBatch, Partition, Stream
+from streams.services.lifecycle import change_stream
 from streams.services.merging import merge_small_batches
 from tests.client import ApiClient
 from tests.factories import make_group, make_key, make_owner, make_stream
 from tests.observability.appending import append
+from tests.run.instance import wait_for
+from tests.threads import Work
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
@@ -171,6 +176,32 @@ def test_tail_shows_the_newest_events():
     assert [json.loads(line)["type"] for line in run("tail", "orders", "-n", "20", "--type", "t4").splitlines()] == [
         "t4"
     ]
+
+
+class TailUntil(Tail):
+    """`tail`, interrupted as soon as it has shown so many events."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.count = count
+        self.shown: list[str] = []
+
+    def write_lines(self, lines) -> None:
+        self.shown += [json.loads(line)["type"] for line in lines]
+        if len(self.shown) >= self.count:
+            raise KeyboardInterrupt
+
+
+def test_tail_follows_partitions_that_are_added():
+    stream = make_stream("orders")
+    append(stream, "before")
+    tail = TailUntil(2)
+    work = Work(partial(call_command, tail, "orders", follow=True))
+    wait_for("the first event", lambda: tail.shown)
+    changes = {"partition_count": 2}
+    append(change_stream(stream=stream, changes=changes, now=timezone.now(), confirm="orders"), "after", partition=1)
+    work.result(20)
+    assert tail.shown == ["before", "after"]
 
 
 # --- export and import ---

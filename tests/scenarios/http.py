@@ -14,12 +14,17 @@ class Server:
 
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """Return the status and the JSON of an answer."""
+        status, answer, _ = self.exchange(method, path, body)
+        return status, answer
+
+    def exchange(self, method: str, path: str, body: Any = None) -> tuple[int, Any, http.client.HTTPMessage]:
+        """Return the status, the JSON and the headers of an answer."""
         content = None if body is None else json.dumps(body).encode()
         headers = {**self.headers, "Content-Type": "application/json"}
         self._connection.request(method, f"/api/v1{path}", content, headers)
         response = self._connection.getresponse()
         text = response.read()
-        return response.status, json.loads(text) if text else None
+        return response.status, json.loads(text) if text else None, response.headers
 
     def ok(self, method: str, path: str, body: Any = None) -> Any:
         """Return the JSON of an answer that must be a success."""

@@ -14,7 +14,7 @@ from consumers.states import DeadLetterStatus, ExhaustedReason
 from streams.errors import EventExpired
 from streams.log import get_log
 from streams.log.protocol import PartitionRef
-from streams.lookup import StreamInfo
+from streams.lookup import StreamInfo, partition_of
 from streams.queries import get_event
 
 
@@ -44,7 +44,7 @@ def report_dead_letter(
     require_mode(
         group, Mode.OFFSET, f"{group.name} leases: say it with a nack, or an ack's `failed`, that is `terminal`."
     )
-    place = stream.partition(partition)
+    place = partition_of(stream, partition)
     reported = None if copy is None else read_reported_copy(copy, partition=partition, offset=offset)
     same_event = DeadLetter.objects.filter(partition_id=place.id, offset=offset, group=group)
     with transaction.atomic():

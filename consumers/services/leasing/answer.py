@@ -13,7 +13,7 @@ from consumers.services.bodies import Body, read_bodies
 from consumers.services.leasing.mend import mend
 from consumers.services.leasing.rows import LeasedRow, SkippedRange, Taken
 from streams.log.protocol import PartitionRef
-from streams.lookup import StreamInfo
+from streams.lookup import StreamInfo, renewed
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,9 @@ def hand_out(
         lost: what the group had lost before, without what is found gone here.
     """
     partitions = {partition.id: partition for partition in stream.partitions}
+    if any(row.partition_id not in partitions for taken in leases for row in taken.rows):
+        # What comes again is picked wherever it is: also in a partition that was added on another worker meanwhile.
+        partitions = {partition.id: partition for partition in renewed(stream).partitions}
     answers: list[Leased | Exception] = []
     bodies = read_bodies([taken.rows for taken in leases], partitions)
     for taken in leases:

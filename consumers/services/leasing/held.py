@@ -11,7 +11,7 @@ from consumers.models import ConsumerGroup
 from consumers.services.bodies import read_bodies
 from consumers.services.leasing.answer import LeasedDelivery
 from consumers.statements import run
-from streams.lookup import StreamInfo
+from streams.lookup import StreamInfo, renewed
 
 
 class _HeldRow(NamedTuple):
@@ -52,6 +52,8 @@ def list_held_in_browsers(
         for row in run("held_in_browsers", group_id=group.pk, held_by=held_by(user_id), max_rows=MAX_LEASE_DELIVERIES)
     ]
     partitions = {partition.id: partition for partition in stream.partitions}
+    if any(row.partition_id not in partitions for row in rows):
+        partitions = {partition.id: partition for partition in renewed(stream).partitions}
     rows = [row for row in rows if row.partition_id in partitions]
     bodies = read_bodies([rows], partitions, max_bytes=max_bytes)
     return [

@@ -109,7 +109,7 @@ def find_supply(stream: StreamInfo, pulse: Pulse, *, room: int) -> Supply:
 
 
 def _bounds(stream: StreamInfo, reached: Mapping[int, int], room: int) -> Mapping[int, Bounds]:
-    """The ends of the partitions: as they were when last asked for, if that is enough to fill the room.
+    """The ends of the partitions: as they were when last asked for, if that is all of them and enough to fill the room.
 
     The head never goes back, and a lease finds out by itself what retention took meanwhile.
     """
@@ -120,7 +120,8 @@ def _bounds(stream: StreamInfo, reached: Mapping[int, int], room: int) -> Mappin
         for partition_id, offset in reached.items()
         if partition_id in remembered
     )
-    if known >= room:
+    # One that was added since has its turn like the others, however much these have.
+    if known >= room and len(remembered) == len(stream.partitions):
         return remembered
     ends = get_log().bounds(stream.partitions)
     if len(_last_bounds) > _REMEMBERED_PARTITIONS:

@@ -7,9 +7,10 @@ from observability.operations.command import OperatorCommand, find_stream_named
 from streams.conf import DEFAULT_READ_BYTES, MAX_READ_EVENTS
 from streams.log import get_log
 from streams.log.protocol import PartitionRef
-from streams.lookup import StreamInfo
+from streams.lookup import StreamInfo, partition_of, renewed
 
-WAIT_SECONDS = 20.0
+# After so long it looks whether partitions were added.
+WAIT_SECONDS = 5.0
 
 
 class Command(OperatorCommand):
@@ -26,15 +27,27 @@ class Command(OperatorCommand):
         stream = find_stream_named(options["stream"])
         if options["lines"] < 0:
             raise CommandError("--lines: 0 or more.")
-        positions = _start(stream, options["partition"], options["lines"])
+        number = options["partition"]
+        positions = _start(stream, number, options["lines"])
         types = frozenset(options["type"]) if options["type"] else None
         try:
-            self._show(positions, types, follow=options["follow"])
+            self._show(stream, positions, types, follow=options["follow"], is_whole=number is None)
         except KeyboardInterrupt:
             return
 
-    def _show(self, positions: dict[PartitionRef, int], types: frozenset[str] | None, *, follow: bool) -> None:
+    def _show(
+        self,
+        stream: StreamInfo,
+        positions: dict[PartitionRef, int],
+        types: frozenset[str] | None,
+        *,
+        follow: bool,
+        is_whole: bool,
+    ) -> None:
         while True:
+            if is_whole:
+                # Partitions may be added while it is followed.
+                positions = dict.fromkeys(renewed(stream).partitions, 0) | positions
             reading = read_events(
                 positions=positions,
                 limit=MAX_READ_EVENTS,
@@ -51,6 +64,6 @@ class Command(OperatorCommand):
 
 
 def _start(stream: StreamInfo, number: int | None, lines: int) -> dict[PartitionRef, int]:
-    partitions = stream.partitions if number is None else (stream.partition(number),)
+    partitions = stream.partitions if number is None else (partition_of(stream, number),)
     bounds = get_log().bounds(partitions)
     return {each: max(0, bounds[each.id].head_offset - lines) for each in partitions}
