@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts.audit_actions import AuditAction
+from accounts.errors import DomainError
 from accounts.grant_forms import GrantInline, save_grants
 from accounts.models import User
 from accounts.roles import Right
@@ -23,6 +24,7 @@ from streams.lookup import forget_streams, info_of
 from streams.models import Stream, StreamGrant
 from streams.queries import totals_of_row
 from streams.services.lifecycle import StreamSettings, change_stream, create_stream, delete_stream, hold_stream
+from streams.services.partition_changes import explain_growth, find_partition_growth
 from streams.services.retention_changes import explain_loss, find_retention_loss
 
 PAGE_EVENTS = 50
@@ -31,10 +33,26 @@ WHERE_TO_CONFIRM = "Do it on the stream's settings page in the dashboard, which 
 
 class StreamForm(NamedForm):
     hold = hold_stream
+    confirm = forms.CharField(
+        required=False,
+        label="Confirm",
+        help_text="The stream's name, if partitions are added. It says first what changes.",
+    )
 
     class Meta:
         model = Stream
         exclude: tuple[str, ...] = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk is not None and "partition_count" in self.fields:
+            # Left out: as many as there are.
+            self.fields["partition_count"].required = False
+            self.fields["partition_count"].help_text = "More can be added, none taken away."
+
+    def clean_partition_count(self) -> int:
+        count: int | None = self.cleaned_data["partition_count"]
+        return self.instance.partition_count if count is None else count
 
     def clean_labels(self) -> Any:
         labels = self.cleaned_data["labels"] or {}
@@ -45,12 +63,24 @@ class StreamForm(NamedForm):
     def clean(self) -> dict[str, Any]:
         """Lower a retention here only where that deletes nothing: where it does, its page in the dashboard asks."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        confirm = cleaned.pop("confirm", "")
         if self.instance.pk is not None:
             changes = {name: cleaned[name] for name in self.changed_data if name in cleaned}
+            self._check_growth(changes, confirm)
             loss = find_retention_loss(stream=self.instance, changes=changes, now=timezone.now())
             if loss is not None:
                 raise forms.ValidationError(f"{explain_loss(loss)} {WHERE_TO_CONFIRM}")
         return cleaned
+
+    def _check_growth(self, changes: dict[str, Any], confirm: str) -> None:
+        """Say what more partitions change, and ask for the name."""
+        try:
+            growth = find_partition_growth(stream=self.instance, changes=changes)
+        except DomainError as error:
+            self.add_error("partition_count", error.detail)
+            return
+        if growth is not None and confirm != self.instance.name:
+            self.add_error("confirm", f"{explain_growth(growth)} Type {self.instance.name} to do it.")
 
 
 class BrowseForm(forms.Form):
@@ -102,6 +132,7 @@ class StreamAdmin(admin.ModelAdmin):
                     "owner",
                     "owner_team",
                     "partition_count",
+                    "confirm",
                     "visibility",
                     "is_paused",
                     "validation",
@@ -123,7 +154,12 @@ class StreamAdmin(admin.ModelAdmin):
         return self.inlines if obj else ()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return (*self.readonly_fields, "name", "partition_count") if obj else self.readonly_fields
+        return (*self.readonly_fields, "name") if obj else self.readonly_fields
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        (heading, first), *others = self.fieldsets
+        names = [name for name in first["fields"] if obj or name != "confirm"]
+        return [(heading, {"fields": names}), *others]
 
     @admin.display(description="events kept")
     def event_count(self, stream: Stream) -> int:
@@ -164,7 +200,7 @@ class StreamAdmin(admin.ModelAdmin):
         if change:
             # As the database has it: the form's own is changed already, which would be told as no change.
             stored = Stream.objects.get(pk=stream.pk)
-            changes = {name: form.cleaned_data[name] for name in form.changed_data}
+            changes = {name: form.cleaned_data[name] for name in form.changed_data if name in form.cleaned_data}
             # The form has refused what deletes; what came of age since then goes without a question.
             change_stream(stream=stored, changes=changes, now=timezone.now(), confirm=stored.name)
             return

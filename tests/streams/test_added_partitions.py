@@ -2,7 +2,9 @@
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from accounts.models import AuditEntry
 from accounts.roles import Role
@@ -203,6 +205,40 @@ def test_of_one_partition_it_is_said_that_a_plain_number_is_not_enough_any_more(
     assert "This makes 1 partition 2, for good." in told
     assert "Who reads or commits by one number, without a partition, is refused from then on." in told
     assert told.endswith("group-0, group-1, group-2, group-3, group-4, 2 more groups.")
+
+
+# --- the administration ------------------------------------------------------------------------------------
+
+
+def test_in_the_admin_it_is_said_and_asked_for_too(api):
+    make_group(Stream.objects.get(), "billing")
+    admin = Client()
+    admin.force_login(make_user(Role.ADMIN), "django.contrib.auth.backends.ModelBackend")
+    address = reverse("admin:streams_stream_change", args=[Stream.objects.get().pk])
+    form = admin.get(address).context["adminform"].form
+    fields = {name: form[name].value() for name in form.fields if form[name].value() not in (None, False)}
+    fields |= {"grants-TOTAL_FORMS": "0", "grants-INITIAL_FORMS": "0"}
+
+    refused = admin.post(address, fields | {"partition_count": "1"})
+    assert "partitions can only be added" in refused.content.decode()
+    for confirm in ("", "order"):
+        asked = admin.post(address, fields | {"partition_count": "4", "confirm": confirm})
+        page = asked.content.decode()
+        assert "This makes 2 partitions 4, for good." in page
+        assert "first event: billing" in page
+        assert "Type orders to do it." in page
+    assert admin.post(address, fields | {"partition_count": "300", "confirm": "orders"}).status_code == 200
+    assert Partition.objects.count() == 2
+
+    assert admin.post(address, fields | {"partition_count": "4", "confirm": "orders"}).status_code == 302
+    assert Partition.objects.count() == 4
+    assert set(append(api).values()) == {partition_of_key(key, 4) for key in KEYS}
+    # A form that says nothing of them leaves them.
+    stream = Stream.objects.get()
+    del fields["partition_count"]
+    assert admin.post(address, fields | {"version": stream.version, "description": "wide"}).status_code == 302
+    stream.refresh_from_db()
+    assert (stream.description, stream.partition_count) == ("wide", 4)
 
 
 # --- a worker that remembers the old count -----------------------------------------------------------------
