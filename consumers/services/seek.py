@@ -78,7 +78,10 @@ def seek_group(
         PartitionRequired: an offset on a stream with several partitions.
         OffsetBeyondHead: nothing with that offset has been appended yet.
     """
-    partitions = renewed(stream).partitions if partition is None else (partition_of(stream, partition),)
+    if not is_dry_run:
+        # None that was added a moment ago is left behind.
+        stream = renewed(stream)
+    partitions = stream.partitions if partition is None else (partition_of(stream, partition),)
     if target.to is SeekTo.OFFSET and len(partitions) > 1:
         raise PartitionRequired(f"{stream.name} has {len(partitions)} partitions: say in which one this offset is.")
     bounds = get_log().bounds(partitions)

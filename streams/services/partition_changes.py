@@ -34,6 +34,10 @@ class PartitionGrowth:
     has_events: bool
     groups: Sequence[str]
 
+    @property
+    def moving_percent(self) -> int:
+        return round(100 * self.moving_share)
+
 
 # Asked which groups read a stream: streams know none.
 find_groups: Final[list[Callable[[Stream], Sequence[str]]]] = []
@@ -70,7 +74,7 @@ def explain_growth(growth: PartitionGrowth) -> str:
     """Say what changes, in sentences."""
     told = (
         f"This makes {growth.before} partition{'s' if growth.before > 1 else ''} {growth.after}, for good. About "
-        f"{growth.moving_share:.0%} of all keys go to another partition with their new events, which are in no order "
+        f"{growth.moving_percent}% of all keys go to another partition with their new events, which are in no order "
         "with those that are stored; these stay where they are."
     )
     if growth.before == 1:

@@ -26,7 +26,8 @@ from streams.bodies import read_new_stream, read_stream_changes
 from streams.models import Stream, Validation, Visibility
 from streams.queries import get_stream, totals_of
 from streams.services.lifecycle import change_stream, create_stream, default_max_age_seconds, delete_stream
-from streams.services.retention_changes import find_retention_loss
+from streams.services.partition_changes import PartitionGrowth, find_partition_growth
+from streams.services.retention_changes import RetentionLoss, find_retention_loss
 
 AGE_UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
 SIZE_UNITS = {"bytes": 1, "MiB": 2**20, "GiB": 2**30}
@@ -45,6 +46,7 @@ FIELDS = {
 # What a form of settings can be about, and the fields that say it.
 SETTINGS = {
     "Description": ("description",),
+    "Partitions": ("partitions",),
     "Who may read": ("visibility",),
     "Payloads that do not fit their schema": ("validation",),
     "Ids that are stored once": ("deduplicate_ids", "deduplicate_unit"),
@@ -54,6 +56,7 @@ SETTINGS = {
     "Paused": ("paused",),
 }
 COLUMNS = {
+    "partition_count": "Partitions",
     "visibility": "Who may read",
     "deduplicate_ids_seconds": "Ids that are stored once",
     "retention_max_age_seconds": "Age",
@@ -126,8 +129,7 @@ class NewStream(Page):
     def post(self, request: HttpRequest) -> HttpResponse:
         values = request.POST.dict()
         try:
-            given = _given(values) | {"partitions": number_or_text(values.get("partitions", ""))}
-            new = read_new_stream(given)
+            new = read_new_stream({"partitions": None} | _given(values))
             stream = create_stream(caller=self.caller, name=new.name, settings=new.settings)
         except (DomainError, ValidationError) as error:
             form = refused_form(values, problem_of(error, request), FIELDS, whole="name")
@@ -162,15 +164,17 @@ class StreamSettingsPage(Page):
             check_version(row, expected, stream_id=row.pk)
             wanted = _settings_in(values)
             changes, now = only_changed(wanted, _settings_in(_values_of(row))), timezone.now()
-            asked_about = _limits_in_words(wanted)
-            # The name is typed for the limits that the question was about, and for no others.
+            growth = find_partition_growth(stream=row, changes=changes)
+            asked_about = _limits_in_words(wanted) + (f" {growth.after}" if growth else "")
+            # The name is typed for what the question was about, and for nothing else.
             is_answer = values.get("asked_about") == asked_about
             confirm = values.get("confirm", "").strip() if is_answer else ""
             loss = None if confirm == row.name else find_retention_loss(stream=row, changes=changes, now=now)
-            if loss is not None:
-                faults = {"confirm": f"Type {row.name} to confirm, or keep more."} if is_answer else {}
+            if confirm != row.name and (loss or growth):
+                way_out = "keep more" if loss else f"leave {row.partition_count} partitions"
+                faults = {"confirm": f"Type {row.name} to confirm, or {way_out}."} if is_answer else {}
                 form = Form({**values, "confirm": confirm, "asked_about": asked_about}, faults)
-                return self._again(row, form, loss=loss, shown_groups=loss.groups[:SHOWN_GROUPS])
+                return self._again(row, form, **_question(loss, growth))
             change_stream(stream=row, changes=changes, now=now, confirm=confirm, expected=expected)
         except PreconditionFailed as error:
             return self._outdated(values, stream, error)
@@ -218,6 +222,16 @@ class DeleteStream(Page):
         return self.done(Toast("good", f"{stream} and its events are deleted"), to=reverse("streams"))
 
 
+def _question(loss: RetentionLoss | None, growth: PartitionGrowth | None) -> dict[str, Any]:
+    """What saving would do that cannot be undone, for the form."""
+    return {
+        "loss": loss,
+        "shown_groups": loss.groups[:SHOWN_GROUPS] if loss else (),
+        "growth": growth,
+        "growing_groups": growth.groups[:SHOWN_GROUPS] if growth else (),
+    }
+
+
 def _given(values: Mapping[str, str]) -> dict[str, Any]:
     """What the form says, in the shape of the API's body."""
     given: dict[str, Any] = {
@@ -236,6 +250,8 @@ def _given(values: Mapping[str, str]) -> dict[str, Any]:
     if "deduplicate_ids" in values:
         unit = AGE_UNITS.get(values.get("deduplicate_unit", ""), 1)
         given["deduplicate_ids"] = _times(values["deduplicate_ids"], unit)
+    if "partitions" in values:
+        given["partitions"] = number_or_text(values["partitions"])
     return given
 
 
@@ -267,6 +283,7 @@ def _values_of(row: Stream) -> dict[str, str]:
     window, window_unit = _in_unit(row.deduplicate_ids_seconds, AGE_UNITS)
     size, size_unit = _in_unit(row.retention_max_bytes, SIZE_UNITS)
     return {
+        "partitions": str(row.partition_count),
         "description": row.description,
         "visibility": row.visibility,
         "validation": row.validation,
