@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from consumers.models import ConsumerGroup
 from observability.conf import TRANSFER_BYTES, TRANSFER_EVENTS
 from streams.conf import MAX_BATCH_EVENTS
 from streams.log import get_log
@@ -59,6 +60,12 @@ def verify_partition(partition: PartitionRef, *, advance: Callable[[int], object
         yield Finding(partition, head, f"the events have {size} bytes, counted were {counters.appended_bytes}")
     if newest is not None and newest != counters.last_recorded_at:
         yield Finding(partition, head, f"the newest event is of {newest}, noted was {counters.last_recorded_at}")
+
+
+def find_groups_without_place(partition: PartitionRef) -> list[str]:
+    """Return the groups of the partition's stream that would never read it; none, if all is well."""
+    groups = ConsumerGroup.objects.filter(stream__partitions=partition.id).exclude(offsets__partition=partition.id)
+    return list(groups.order_by("name").values_list("name", flat=True))
 
 
 def _check(

@@ -374,6 +374,16 @@ def test_merged_batches_whose_times_are_not_those_of_their_row_do_not_verify(dam
     assert out.getvalue().startswith("orders/0 offset 1: unreadable: ")
 
 
+def test_a_group_that_would_never_read_a_partition_does_not_verify(capsys):
+    stream = make_stream("orders", partitions=3)
+    groups = [make_group(stream, name) for name in ("billing", "mail")]
+    GroupOffset.objects.filter(group=groups[0], partition__number=2).delete()
+    out = io.StringIO()
+    with pytest.raises(SystemExit):
+        call_command("verify_log", stdout=out)
+    assert out.getvalue() == "orders/2: billing has no offset in it\n"
+
+
 def damage_bytes(stream):
     EventBatch.objects.filter(partition__stream=stream, last_offset=4).update(records=b"\x28\xb5\x2f\xfdgarbage")
 

@@ -26,7 +26,7 @@ from observability.dashboard.queries.event_view import view_event
 from observability.dashboard.queries.group_pages import describe_group
 from observability.dashboard.queries.held_view import READ_BYTES, HeldView, list_held_views
 from observability.dashboard.queries.stream_pages import describe_stream
-from streams.lookup import StreamInfo, require_stream
+from streams.lookup import StreamInfo, renewed, require_stream
 
 SHOWN_EVENTS = 20
 LEASE_SIZES = (1, 5, 10, 20)
@@ -96,7 +96,8 @@ class CommitShown(Page):
     permission_classes = (MayConsume,)
 
     def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
-        info = require_stream(self.caller, stream, Right.CONSUME)
+        # What was shown came from the database, with partitions that were added a moment ago.
+        info = renewed(require_stream(self.caller, stream, Right.CONSUME))
         offsets = read_positions(request.POST.get("offsets", ""), info.partitions)
         if not offsets:
             raise InvalidParameter("offsets", "Say which offsets, as `0=18,1=7`.")
