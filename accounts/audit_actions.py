@@ -23,6 +23,7 @@ class AuditAction(StrEnum):
     MEMBER_REMOVED = "team.member_removed"
     STREAM_CREATED = "stream.created"
     STREAM_CHANGED = "stream.changed"
+    STREAM_IMPORTED = "stream.imported"
     STREAM_DELETED = "stream.deleted"
     STREAM_SHARED = "stream.shared"
     STREAM_UNSHARED = "stream.unshared"

@@ -37,8 +37,20 @@ def save_grants(
     for grant in formset.save(commit=False):
         if isinstance(grant, Grant):
             grant.granted_by = cast("User", request.user).email
+        stored = type(grant).objects.filter(pk=grant.pk).first()
         grant.save()
-        record(shared, target=str(grant), stream=stream, group=group)
+        if stored is not None and stored.grantee != grant.grantee:
+            # It is another's now.
+            record(unshared, target=stored.grantee, stream=stream, group=group, before={"rights": stored.rights})
+            stored = None
+        record(
+            shared,
+            target=grant.grantee,
+            stream=stream,
+            group=group,
+            before={"rights": stored.rights} if stored else None,
+            after={"rights": sorted(grant.rights)},
+        )
     for gone in formset.deleted_objects:
-        record(unshared, target=str(gone), stream=stream, group=group)
+        record(unshared, target=gone.grantee, stream=stream, group=group, before={"rights": gone.rights})
         gone.delete()

@@ -5,7 +5,10 @@ class StreamsConfig(AppConfig):
     name = "streams"
 
     def ready(self) -> None:
+        from accounts.services import teams
         from accounts.services.api_keys import unknown_streams
         from streams.queries import find_unknown_streams
+        from streams.services.grants import tell_of_a_teams_end
 
         unknown_streams.append(find_unknown_streams)
+        teams.before_deletion.append(tell_of_a_teams_end)

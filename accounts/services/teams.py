@@ -1,6 +1,7 @@
 """Making teams, and saying who belongs to them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from typing import Final
 
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
@@ -12,6 +13,10 @@ from accounts.models import Team, User
 from accounts.services.audit import changed, record
 from accounts.services.authenticate_key import forget_keys
 from accounts.services.versions import check_version
+
+# Called in the transaction that deletes a team, before it: what was granted to it goes with it, and is told of where it
+# was granted.
+before_deletion: Final[list[Callable[[Team], None]]] = []
 
 
 def create_team(*, name: str, description: str = "") -> Team:
@@ -74,6 +79,8 @@ def delete_team(*, team: Team, expected: Collection[str] | None = None) -> None:
         with transaction.atomic():
             team = hold_team(team, expected)
             members = sorted(team.members.values_list("email", flat=True))
+            for tell in before_deletion:
+                tell(team)
             team.delete()
             record(AuditAction.TEAM_DELETED, target=team.name, before={"members": members})
     except ProtectedError as error:

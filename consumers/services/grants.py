@@ -12,7 +12,7 @@ from accounts.roles import Right, Role
 from accounts.services.audit import record
 from accounts.services.grants import give_rights, take_rights
 from consumers.access import GroupRight
-from consumers.models import ConsumerGroup
+from consumers.models import ConsumerGroup, GroupGrant
 from consumers.queries import forget_groups
 from streams.lookup import StreamInfo
 
@@ -41,6 +41,19 @@ def grant_group(
         )
         transaction.on_commit(forget_groups)
     return given
+
+
+def tell_of_a_teams_end(team: Team) -> None:
+    """Write down of each group what a team could do with it, in the transaction that deletes the team."""
+    for grant in GroupGrant.objects.filter(team=team).select_related("group__stream", "team").order_by("pk"):
+        record(
+            AuditAction.GROUP_UNSHARED,
+            stream=(grant.group.stream_id, grant.group.stream.name),
+            group=(grant.group_id, grant.group.name),
+            target=grant.grantee,
+            before={"rights": grant.rights},
+        )
+    transaction.on_commit(forget_groups)
 
 
 @transaction.atomic

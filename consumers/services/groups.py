@@ -11,7 +11,7 @@ from accounts.audit_actions import AuditAction
 from accounts.principals import Principal
 from accounts.quotas import GROUPS, check_quota, quota_of
 from accounts.services.audit import changed, record
-from accounts.services.owners import owner_to_come
+from accounts.services.owners import owner_by_name, owner_to_come
 from accounts.services.versions import check_version
 from consumers.conf import (
     DEFAULT_ACK_WAIT_SECONDS,
@@ -140,15 +140,17 @@ def change_group(
     before, after = changed(group, changes)
     if not after:
         return group
+    was = group.owner_name
     for name, value in after.items():
         setattr(group, name, value)
     group.save(update_fields=[*after, "updated_at"])
+    before, told = owner_by_name(before, after, was=was, now=group.owner_name)
     record(
         AuditAction.GROUP_CHANGED,
         stream=(group.stream_id, group.stream.name),
         group=(group.pk, group.name),
         before=before,
-        after=after,
+        after=told,
     )
     transaction.on_commit(forget_groups)
     # A group that goes on has something for those who wait.

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from accounts.audit_actions import AuditAction
 from accounts.http.strict_json import check_text
+from accounts.services.audit import record
 from observability.conf import TRANSFER_BYTES, TRANSFER_EVENTS
 from streams.envelope import Envelope, make_records
 from streams.errors import PartitionGone
@@ -55,7 +57,7 @@ class Imported(NamedTuple):
 
 
 def import_events(stream: StreamInfo, lines: Iterable[bytes], *, partitions: int) -> Iterator[Imported]:
-    """Append exported events; yield how many, each time that some are durable.
+    """Append exported events; yield how many, each time that some are durable. In the end the stream's history has it.
 
     A stream that stores ids once does so here too: what was broken off can be repeated from the beginning.
 
@@ -71,13 +73,21 @@ def import_events(stream: StreamInfo, lines: Iterable[bytes], *, partitions: int
         InvalidEvents, TooDeep, PayloadTooLarge: as for any append.
         AppendNotStored, AppendOutcomeUnknown: the portion after the last yielded one failed.
     """
-    for number, portion in _portions(lines):
-        try:
-            yield _append(stream, portion, number, partitions)
-        except PartitionGone:
-            # Partitions were added meanwhile, and nothing of this portion was stored.
-            stream = renewed(stream)
-            yield _append(stream, portion, number, partitions)
+    imported = 0
+    try:
+        for number, portion in _portions(lines):
+            try:
+                count = _append(stream, portion, number, partitions)
+            except PartitionGone:
+                # Partitions were added meanwhile, and nothing of this portion was stored.
+                stream = renewed(stream)
+                count = _append(stream, portion, number, partitions)
+            imported += count.stored
+            yield count
+    finally:
+        # Also of an import that ended too early: what is stored is stored.
+        if imported:
+            record(AuditAction.STREAM_IMPORTED, stream=(stream.id, stream.name), after={"events": imported})
 
 
 def _portions(lines: Iterable[bytes]) -> Iterator[tuple[int, list[bytes]]]:

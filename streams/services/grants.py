@@ -12,7 +12,7 @@ from accounts.roles import Right, rights_of
 from accounts.services.audit import record
 from accounts.services.grants import give_rights, take_rights
 from streams.lookup import forget_streams
-from streams.models import Stream
+from streams.models import Stream, StreamGrant
 
 
 def grant_stream(*, stream: Stream, to: User | Team, rights: Collection[Right], caller: Caller) -> tuple[Grant, bool]:
@@ -37,6 +37,18 @@ def grant_stream(*, stream: Stream, to: User | Team, rights: Collection[Right], 
         )
         transaction.on_commit(forget_streams)
     return given
+
+
+def tell_of_a_teams_end(team: Team) -> None:
+    """Write into the history of each stream what a team could do with it, in the transaction that deletes the team."""
+    for grant in StreamGrant.objects.filter(team=team).select_related("stream", "team").order_by("pk"):
+        record(
+            AuditAction.STREAM_UNSHARED,
+            stream=(grant.stream_id, grant.stream.name),
+            target=grant.grantee,
+            before={"rights": grant.rights},
+        )
+    transaction.on_commit(forget_streams)
 
 
 @transaction.atomic

@@ -16,7 +16,7 @@ from accounts.errors import ScopeMissing
 from accounts.principals import Principal
 from accounts.quotas import PARTITIONS, STORED_MIB, STREAMS, check_quota, quota_of
 from accounts.services.audit import changed, record
-from accounts.services.owners import owner_to_come
+from accounts.services.owners import owner_by_name, owner_to_come
 from accounts.services.versions import check_version
 from streams.conf import MAX_PARTITIONS
 from streams.errors import ConfirmationMissing, InvalidName, ReservedName, StreamExists, StreamNotFound
@@ -170,9 +170,11 @@ def change_stream(
         return stream
     if "partition_count" in after:
         add_partitions(stream, count)
+    was = stream.owner_name
     for name, value in after.items():
         setattr(stream, name, value)
-    record(AuditAction.STREAM_CHANGED, stream=(stream.pk, stream.name), before=before, after=after)
+    before, told = owner_by_name(before, after, was=was, now=stream.owner_name)
+    record(AuditAction.STREAM_CHANGED, stream=(stream.pk, stream.name), before=before, after=told)
     stream.save(update_fields=[*after, "updated_at"])
     transaction.on_commit(forget_streams)
     return stream

@@ -62,6 +62,7 @@ FOR_PRODUCERS = [
     "/streams/new",
     "/streams/orders/schemas/new?type=order.created",
     "/streams/orders/settings",
+    "/streams/orders/history?groups=shown",
     "/streams/orders/delete",
     "/streams/orders/events/0/30/erase",
     "/keys/new",

@@ -1,17 +1,19 @@
 """Who did what: the audit trail with filters, and as a file."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import get_current_timezone, is_naive
 
 from accounts.audit_actions import AuditAction
-from observability.dashboard.listing import PAGE_ROWS, cursor_of, listing_of, text_filter
+from accounts.models import AuditEntry
+from observability.dashboard.listing import PAGE_ROWS, Listing, cursor_of, listing_of, text_filter
 from observability.dashboard.page import Page
-from observability.dashboard.queries.audit_page import view_entry
+from observability.dashboard.queries.audit_page import AuditRow, view_entry
 from observability.dashboard.spreadsheets import line_writer
 from observability.operations.audit import AuditFilter, list_audit_entries
 
@@ -37,14 +39,9 @@ class Audit(Page):
     template = "dashboard/audit.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        found = list_audit_entries(self.caller, wanted_of(request))
-        after = cursor_of(request)
-        if after and after.isascii() and after.isdigit() and len(after) <= 18:
-            found = found.filter(pk__lt=int(after))
-        rows = [view_entry(entry) for entry in found[: PAGE_ROWS + 1]]
         return self.whole(
             self.template,
-            listing=listing_of(request, rows, key=lambda row: row.id, filters=FILTERS),
+            listing=list_page(request, list_audit_entries(self.caller, wanted_of(request)), filters=FILTERS),
             values={name: text_filter(request, name) for name in FILTERS},
             actions=list(AuditAction),
             export_query=request.GET.urlencode(),
@@ -60,6 +57,15 @@ class AuditFile(Page):
         response = StreamingHttpResponse(_lines(entries), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = 'attachment; filename="audit-trail.csv"'
         return response
+
+
+def list_page(request: HttpRequest, entries: QuerySet[AuditEntry], *, filters: Sequence[str] = ()) -> Listing[AuditRow]:
+    """Return the page of these entries that the address asks for."""
+    after = cursor_of(request)
+    if after and after.isascii() and after.isdigit() and len(after) <= 18:
+        entries = entries.filter(pk__lt=int(after))
+    rows = [view_entry(entry) for entry in entries[: PAGE_ROWS + 1]]
+    return listing_of(request, rows, key=lambda row: row.id, filters=filters)
 
 
 def wanted_of(request: HttpRequest) -> AuditFilter:

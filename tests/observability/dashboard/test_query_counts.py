@@ -33,6 +33,7 @@ MOST = {
     "/streams/orders/schemas/new?type=order.created": 11,
     "/streams/orders/schemas/of/order.created": 13,
     "/streams/orders/settings": 11,
+    "/streams/orders/history": 11,
     "/streams/orders/consumer-groups": 14,
     "/streams/orders/consumer-groups/billing": 22,
     "/streams/orders/consumer-groups/billing/over-time": 23,
