@@ -24,7 +24,7 @@ from streams.lookup import forget_streams, info_of
 from streams.models import Stream, StreamGrant
 from streams.queries import totals_of_row
 from streams.services.lifecycle import StreamSettings, change_stream, create_stream, delete_stream, hold_stream
-from streams.services.partition_changes import explain_growth, find_partition_growth
+from streams.services.partition_changes import find_partition_growth
 from streams.services.retention_changes import explain_loss, find_retention_loss
 
 PAGE_EVENTS = 50
@@ -80,7 +80,7 @@ class StreamForm(NamedForm):
             self.add_error("partition_count", error.detail)
             return
         if growth is not None and confirm != self.instance.name:
-            self.add_error("confirm", f"{explain_growth(growth)} Type {self.instance.name} to do it.")
+            self.add_error("confirm", f"{growth.explanation} Type {self.instance.name} to do it.")
 
 
 class BrowseForm(forms.Form):

@@ -126,6 +126,7 @@ class PartitionGrowthSerializer(serializers.Serializer):
     groups = serializers.ListField(
         child=serializers.CharField(), help_text="Each would begin the new partitions at their first event."
     )
+    explanation = serializers.CharField(help_text="The same in words.")
 
 
 class StreamForecastSerializer(RetentionLossSerializer):

@@ -6,7 +6,7 @@ from typing import Any
 
 from streams.errors import ConfirmationMissing
 from streams.models import Stream
-from streams.services.partition_changes import explain_growth, find_partition_growth
+from streams.services.partition_changes import find_partition_growth
 from streams.services.retention_changes import explain_loss, find_retention_loss
 
 
@@ -23,6 +23,6 @@ def check_confirmed(*, stream: Stream, changes: Mapping[str, Any], confirm: str 
     loss = find_retention_loss(stream=stream, changes=changes, now=now)
     told = [explain_loss(loss)] if loss is not None else []
     if growth is not None and growth.has_events:
-        told.append(explain_growth(growth))
+        told.append(growth.explanation)
     if told:
         raise ConfirmationMissing(f"{' '.join(told)} Confirm with ?confirm={stream.name}.")

@@ -38,6 +38,22 @@ class PartitionGrowth:
     def moving_percent(self) -> int:
         return round(100 * self.moving_share)
 
+    @property
+    def explanation(self) -> str:
+        """Say what changes, in sentences."""
+        told = (
+            f"This makes {self.before} partition{'s' if self.before > 1 else ''} {self.after}, for good. About "
+            f"{self.moving_percent}% of all keys go to another partition with their new events, which are in no order "
+            "with those that are stored; these stay where they are."
+        )
+        if self.before == 1:
+            told += " Who reads or commits by one number, without a partition, is refused from then on."
+        if not self.groups:
+            return told
+        named = list(self.groups[:_NAMED_GROUPS])
+        more = [f"{len(self.groups) - _NAMED_GROUPS} more groups"] if len(self.groups) > _NAMED_GROUPS else []
+        return f"{told} These begin the new partitions at their first event: {', '.join(named + more)}."
+
 
 # Asked which groups read a stream: streams know none.
 find_groups: Final[list[Callable[[Stream], Sequence[str]]]] = []
@@ -68,22 +84,6 @@ def find_partition_growth(*, stream: Stream, changes: Mapping[str, Any]) -> Part
         has_events=any(ends.head_offset for ends in bounds.values()),
         groups=[name for find in find_groups for name in find(stream)],
     )
-
-
-def explain_growth(growth: PartitionGrowth) -> str:
-    """Say what changes, in sentences."""
-    told = (
-        f"This makes {growth.before} partition{'s' if growth.before > 1 else ''} {growth.after}, for good. About "
-        f"{growth.moving_percent}% of all keys go to another partition with their new events, which are in no order "
-        "with those that are stored; these stay where they are."
-    )
-    if growth.before == 1:
-        told += " Who reads or commits by one number, without a partition, is refused from then on."
-    if not growth.groups:
-        return told
-    named = list(growth.groups[:_NAMED_GROUPS])
-    more = [f"{len(growth.groups) - _NAMED_GROUPS} more groups"] if len(growth.groups) > _NAMED_GROUPS else []
-    return f"{told} These begin the new partitions at their first event: {', '.join(named + more)}."
 
 
 def add_partitions(stream: Stream, count: int) -> None:
