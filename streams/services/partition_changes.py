@@ -47,7 +47,10 @@ class PartitionGrowth:
             "with those that are stored; these stay where they are."
         )
         if self.before == 1:
-            told += " Who reads or commits by one number, without a partition, is refused from then on."
+            told += (
+                " Who reads or commits by one number, without a partition, or appends with `If-Head` and without a "
+                "key, is refused from then on."
+            )
         if not self.groups:
             return told
         named = list(self.groups[:_NAMED_GROUPS])

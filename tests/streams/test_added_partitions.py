@@ -206,7 +206,10 @@ def test_the_share_of_keys_that_move_is_what_moves(before, after):
 def test_of_one_partition_it_is_said_that_a_plain_number_is_not_enough_any_more():
     told = PartitionGrowth(1, 2, 0.5, has_events=True, groups=[f"group-{n}" for n in range(7)]).explanation
     assert "This makes 1 partition 2, for good." in told
-    assert "Who reads or commits by one number, without a partition, is refused from then on." in told
+    assert (
+        "Who reads or commits by one number, without a partition, or appends with `If-Head` and without a key, is"
+        in told
+    )
     assert told.endswith("group-0, group-1, group-2, group-3, group-4, 2 more groups.")
 
 
@@ -280,6 +283,33 @@ def test_a_retry_is_answered_with_where_the_events_went_before_the_change(owner)
     assert (again.json(), again.headers["Idempotent-Replayed"]) == (first.json(), "true")
     other = client.post("/streams/orders/events", body, Idempotency_Key="twice")
     assert {stored["partition"] for stored in other.json()["events"]} == {partition_of_key(key, 5) for key in KEYS}
+
+
+def test_a_head_is_expected_where_the_key_belongs_by_now(outdated):
+    """Also where the partition that it went to before has another head than the one that is expected."""
+    moved = next(key for key in KEYS if partition_of_key(key, 5) not in (0, 1))
+    before = get_log().bounds([load_stream("orders").partition(partition_of_key(moved, 2))])
+    known = lookup.find_stream("orders")
+    for head in (next(iter(before.values())).head_offset, 1_000):
+        lookup.forget_streams()
+        lookup._memory.get("orders", lambda: known)
+        refused = outdated.post("/streams/orders/events", {"key": moved, "payload": 1}, If_Head=str(head))
+        assert (refused.status_code, refused.json()["code"]) == (412, "head_moved")
+        assert " 0" in refused.json()["detail"], refused.json()
+    lookup.forget_streams()
+    lookup._memory.get("orders", lambda: known)
+    stored = outdated.post("/streams/orders/events", {"key": moved, "payload": 1}, If_Head="0")
+    assert (stored.json()["partition"], stored.json()["offset"]) == (partition_of_key(moved, 5), 1)
+
+
+def test_an_id_that_was_stored_before_is_not_stored_again_in_another_partition(api):
+    api.patch("/streams/orders", {"deduplicate_ids": 3600})
+    moved = next(key for key in KEYS if partition_of_key(key, 2) != partition_of_key(key, 5))
+    event = {"key": moved, "payload": 1, "id": "once"}
+    first = api.post("/streams/orders/events", event).json()
+    add(api, 5)
+    again = api.post("/streams/orders/events", event).json()
+    assert again == {**first, "duplicate": True}
 
 
 def test_it_finds_what_another_one_has_put_into_a_new_partition(outdated):
