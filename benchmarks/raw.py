@@ -29,6 +29,7 @@ def append_per_second(database_url: str, partition_ids: list[int], *, events: in
             "event_counts": [events],
             "stored_bytes": [len(packed)],
             "appended_bytes": [len(raw)],
+            "placed_among": [256],
             "batch_partition_ids": [partition_id],
             "distances": [0],
             "batch_event_counts": [events],
