@@ -20,7 +20,7 @@ from accounts.http.client_address import client_address, visitor_of
 from accounts.limits.rates import REQUESTS, get_rates
 from accounts.services.authenticate_key import authenticate_key, authenticate_key_async
 from accounts.services.key_uses import note_key_use
-from accounts.services.tokens import load_session_of
+from accounts.services.tokens import caller_of_access_token
 from accounts.turns import Names
 
 MAX_CREDENTIAL_LENGTH = 4096
@@ -118,11 +118,10 @@ def _may_come_from(caller: Caller, request: HttpRequest) -> bool:
 def caller_of_token(header: str) -> Caller:
     """Return who a bearer header belongs to.
 
-    Session and user are loaded each time, so a session that has ended, a disabled user and a changed password or role
-    count at once.
+    Raises:
+        InvalidCredentials
     """
     token = bearer_token_of(header)
     if token is None or not token.isascii() or len(token) > MAX_CREDENTIAL_LENGTH:
         raise InvalidCredentials("Expected `Authorization: Bearer <access token>`.")
-    session = load_session_of(token)
-    return session.user.as_caller(session_id=session.pk)
+    return caller_of_access_token(token)

@@ -109,10 +109,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     def has_module_perms(self, app_label: str) -> bool:
         return self.is_active and self.is_admin
 
-    def as_caller(self, *, session_id: str | None = None) -> Caller:
-        return Caller(
-            user_id=self.pk, email=self.email, roles=self.roles, team_ids=self.team_ids, session_id=session_id
-        )
+    def as_caller(self) -> Caller:
+        return Caller(user_id=self.pk, email=self.email, roles=self.roles, team_ids=self.team_ids)
 
     def get_full_name(self) -> str:
         return self.name or self.email

@@ -14,10 +14,13 @@ from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 from rest_framework_simplejwt.utils import get_md5_hash_password
 
+from accounts.caller import Caller
 from accounts.conf import REFRESH_RACE_SECONDS
 from accounts.errors import InvalidCredentials
 from accounts.models import User, UserSession
+from accounts.roles import roles_named
 from accounts.services.sessions import Visitor, open_token_session
+from accounts.statements import run
 
 SESSION_CLAIM = "session"
 GENERATION_CLAIM = "generation"
@@ -55,7 +58,7 @@ def refresh_tokens(*, refresh: str, visitor: Visitor) -> TokenPair:
         session = _lock(token)
         if session.ended_at is not None:
             raise InvalidCredentials(_REFUSED_REFRESH)
-        if not _is_stamped(token, session.user):
+        if not session.user.is_active or not _is_stamped(token, session.user_id, session.user.password):
             raise InvalidCredentials(_REFUSED_REFRESH)
         behind = session.generation - _generation_of(token)
         if behind == 0:
@@ -89,10 +92,11 @@ def sign_out(*, refresh: str) -> None:
         UserSession.objects.filter(pk=session.pk, ended_at__isnull=True).update(ended_at=timezone.now())
 
 
-def load_session_of(access: str) -> UserSession:
-    """Return the session that an access token belongs to, with its user: one query.
+def caller_of_access_token(access: str) -> Caller:
+    """Return whom an access token stands for.
 
-    They are loaded each time, so the end of a session, a disabled user and a changed password or role count at once.
+    Session and user are asked for each time, by one statement and nothing of Django's models: the end of a session, a
+    disabled user and a changed password or role count at once.
 
     Raises:
         InvalidCredentials
@@ -101,11 +105,20 @@ def load_session_of(access: str) -> UserSession:
         token = AccessToken(access.encode("ascii"))  # type: ignore[arg-type]
     except (TokenError, ValueError, OverflowError) as error:
         raise InvalidCredentials(_REFUSED_ACCESS) from error
-    sessions = UserSession.objects.select_related("user").filter(pk=_session_id_of(token), ended_at__isnull=True)
-    session = sessions.first()
-    if session is None or not _is_stamped(token, session.user):
+    session_id = _session_id_of(token)
+    rows = run("caller_of_session", session_id=session_id)
+    if not rows:
         raise InvalidCredentials(_REFUSED_ACCESS)
-    return session
+    user_id, email, is_active, is_superuser, password, groups, team_ids = rows[0]
+    if not is_active or not _is_stamped(token, user_id, password):
+        raise InvalidCredentials(_REFUSED_ACCESS)
+    return Caller(
+        user_id=user_id,
+        email=email,
+        roles=roles_named(groups, is_superuser=is_superuser),
+        team_ids=frozenset(team_ids),
+        session_id=session_id,
+    )
 
 
 def _parse(text: str) -> RefreshToken:
@@ -134,11 +147,10 @@ def _generation_of(token: RefreshToken) -> int:
     return generation if type(generation) is int else -1
 
 
-def _is_stamped(token: RefreshToken | AccessToken, user: User) -> bool:
-    """Whether a token is of this user, who may sign in, and of their password as it is now."""
+def _is_stamped(token: RefreshToken | AccessToken, user_id: int, password: str) -> bool:
+    """Whether a token is of this user, and of their password (its hash) as it is now."""
     stamp = token.get(api_settings.REVOKE_TOKEN_CLAIM)
-    is_theirs = token.get(api_settings.USER_ID_CLAIM) == str(user.pk)
-    return is_theirs and user.is_active and stamp == get_md5_hash_password(user.password)
+    return token.get(api_settings.USER_ID_CLAIM) == str(user_id) and stamp == get_md5_hash_password(password)
 
 
 def _name_of(session: UserSession, generation: int) -> str:

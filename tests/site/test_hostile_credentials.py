@@ -275,10 +275,10 @@ def test_signing_out_ends_the_session_access_tokens_included(user):
         assert_refused(bearer(access), 401, "invalid_credentials")
 
 
-def test_a_token_costs_no_more_queries_for_its_session_to_be_looked_at(user, django_assert_num_queries):
-    # User and session together, roles, teams; and the user with roles once more, whom this answer shows.
+def test_a_token_costs_one_query_for_its_session_its_user_and_what_they_may(user, django_assert_num_queries):
+    # And the user with roles once more, whom this answer shows.
     token = make_token(user)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(3):
         assert bearer(token).status_code == 200
 
 
