@@ -535,11 +535,26 @@ class TooManySlowBodies(DomainError):
 class UnsupportedMediaType(DomainError):
     """The `Content-Type` is none that this endpoint reads.
 
-    Send `application/json`; for appends `application/x-ndjson` is read as well.
+    Send `application/json`; for appends `application/x-ndjson` is read as well, and CloudEvents
+    (`docs/cloudevents.md`).
     """
 
     code = "unsupported_media_type"
     title = "Unsupported media type"
+
+
+class NotAcceptable(DomainError):
+    """`Accept` asks for CloudEvents in a form that this endpoint does not answer in.
+
+    Several events are `application/cloudevents-batch+json`, one is `application/cloudevents+json`; without either the
+    answer is `application/json`.
+    """
+
+    code = "not_acceptable"
+    title = "Not acceptable"
+
+    def __init__(self, wanted: str) -> None:
+        super().__init__(f"Here CloudEvents are answered as {wanted}: ask for that, or for application/json.")
 
 
 class UnsupportedCharset(DomainError):

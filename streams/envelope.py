@@ -95,7 +95,7 @@ def decode_events(body: bytes, *, is_ndjson: bool) -> tuple[list[Envelope], bool
     is_single = not is_ndjson and body.lstrip()[:1] == b"{"
     lines = _lines_of(body) if is_ndjson else []
     if not is_ndjson and not is_single and _may_be_too_many(body):
-        _split(body)
+        split_array(body)
     try:
         if is_ndjson:
             events = [_one.decode(line) for line in lines]
@@ -108,7 +108,7 @@ def decode_events(body: bytes, *, is_ndjson: bool) -> tuple[list[Envelope], bool
             _check_lines(body)
         if not isinstance(error, msgspec.ValidationError):
             raise explain_decode_error(error, body) from error
-        items = lines if is_ndjson else [body] if is_single else _split(body)
+        items = lines if is_ndjson else [body] if is_single else split_array(body)
         events = _decode_each(items, is_single=is_single)
     if b"\\u0000" in body:
         _refuse_nul_in_names(events)
@@ -140,7 +140,7 @@ def make_records(events: Sequence[Envelope], *, is_single: bool) -> tuple[Sequen
             event.id = ids[index]
             event.headers = no_headers
         else:
-            faults += _faults_of(event, "" if is_single else f"/{index}")
+            faults += faults_of_event(event, "" if is_single else f"/{index}")
             if len(faults) >= MAX_FAULTS:
                 break
             _complete(event, ids, index)
@@ -248,7 +248,7 @@ def _refuse_nul_in_names(events: Sequence[Envelope]) -> None:
             raise InvalidUnicode(f"The type and the stream of an event must not contain \\u0000; event {index} has it.")
 
 
-def _split(body: bytes) -> list[bytes]:
+def split_array(body: bytes) -> list[bytes]:
     """Cut an array into its items, to judge each alone.
 
     Raises:
@@ -275,7 +275,7 @@ def _decode_each(items: list[bytes], *, is_single: bool) -> list[Envelope]:
         pointer = "" if is_single else f"/{index}"
         try:
             event = _one.decode(item)
-            faults += _faults_of(event, pointer)
+            faults += faults_of_event(event, pointer)
             events.append(event)
         except msgspec.ValidationError as error:
             faults.append(_fault_of(error, pointer))
@@ -297,8 +297,8 @@ def _fault_of(error: msgspec.ValidationError, pointer: str) -> EventFault:
     return EventFault(f"{pointer}{fault.pointer}", code, detail)
 
 
-def _faults_of(event: Envelope, pointer: str) -> list[EventFault]:
-    """The rules that types alone cannot say."""
+def faults_of_event(event: Envelope, pointer: str) -> list[EventFault]:
+    """Return what of an event breaks the rules that types alone cannot say; put its time in UTC."""
     faults = []
     if not is_type(event.type):
         faults.append(EventFault(f"{pointer}/type", "invalid_type", TYPE_RULE))

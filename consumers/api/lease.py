@@ -1,5 +1,8 @@
 """`POST …/{group}/lease`: take events to work on."""
 
+from dataclasses import replace
+from functools import partial
+
 import msgspec
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -7,6 +10,7 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from accounts.caller import caller_of
 from accounts.http.bodies import JSON
 from accounts.http.lean import LeanView
+from accounts.long_work import off_the_loop_if_long
 from accounts.permissions import MayConsume
 from consumers.api.bodies import LeaseRequest, check_consumer, decode_body
 from consumers.api.schemas import LOST, LeasedSerializer
@@ -14,6 +18,8 @@ from consumers.api.standing import find_stream_and_group, standing_of
 from consumers.services.leasing import Leased, LeasedDelivery, lease_deliveries_async
 from consumers.services.members import note_member_async
 from consumers.services.waiting import waiting_place
+from streams.api.cloudevents import CLOUDEVENT_BATCH, wants
+from streams.cloudevents.outgoing import render_cloudevent
 from streams.times import format_time
 
 _decoder = msgspec.json.Decoder(LeaseRequest)
@@ -32,8 +38,10 @@ class LeaseView(LeanView):
     async def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
         """Lease events: nobody else of the group gets them until `expires_at`. Wait for some if there are none.
 
-        A paused group answers with nothing. `gaps` tells what retention took before the group was given it.
+        A paused group answers with nothing. `gaps` tells what retention took before the group was given it. With
+        `Accept: application/cloudevents-batch+json` the events of each delivery are CloudEvents.
         """
+        is_for_cloudevents = wants(request, CLOUDEVENT_BATCH)
         body = await decode_body(request, _decoder)
         found, wanted = await find_stream_and_group(request, stream, group)
         consumer = body.consumer or caller_of(request).reference
@@ -49,11 +57,25 @@ class LeaseView(LeanView):
                 standing=standing_of(self, request, found, wanted),
             )
         await note_member_async(group_id=wanted.pk, name=consumer)
+        if is_for_cloudevents:
+            turn = partial(in_cloudevents, leased, stream=found.name)
+            leased = await off_the_loop_if_long(
+                turn, size=sum(len(event) for each in leased.deliveries for event in each.events)
+            )
         response = HttpResponse(render(leased), content_type=JSON)
         if leased.lost:
             response["EventFlow-Lost"] = str(leased.lost)
         response["Cache-Control"] = "no-store"
         return response
+
+
+def in_cloudevents(leased: Leased, *, stream: str) -> Leased:
+    """The same with each event as a CloudEvent: the deliveries around them have no such form."""
+    deliveries = [
+        replace(each, events=[render_cloudevent(event, stream=stream) for event in each.events])
+        for each in leased.deliveries
+    ]
+    return replace(leased, deliveries=deliveries)
 
 
 def render(leased: Leased) -> bytes:

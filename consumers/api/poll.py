@@ -4,6 +4,7 @@ import itertools
 import re
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -14,6 +15,7 @@ from accounts.database_threads import in_database_thread
 from accounts.errors import InvalidParameter
 from accounts.http.bodies import JSON
 from accounts.http.parameters import integer_parameter, seconds_parameter
+from accounts.long_work import off_the_loop_if_long
 from accounts.names import NAME_PATTERN
 from accounts.permissions import MayConsumeOrProduce
 from accounts.roles import Right
@@ -39,7 +41,10 @@ from consumers.services.offsets import require_going_on, require_mode
 from consumers.services.reading import lags_of, lost_of, order_partitions, read_events_async
 from consumers.services.waiting import waiting_place
 from streams.api.append import EXAMPLE, AppendView, append_operation
+from streams.api.cloudevent_schemas import CLOUDEVENTS_OUT
+from streams.api.cloudevents import CLOUDEVENT_BATCH, wants
 from streams.api.schemas import EVENTS_IN_STREAM, EventSerializer
+from streams.cloudevents.outgoing import render_batch
 from streams.conf import (
     DEFAULT_READ_BYTES,
     DEFAULT_READ_EVENTS,
@@ -137,16 +142,23 @@ class StreamEventsView(AppendView):
             ),
             *TOLD,
         ],
-        responses={200: OpenApiResponse(EventSerializer(many=True))},
+        responses={
+            (200, JSON): OpenApiResponse(EventSerializer(many=True)),
+            (200, CLOUDEVENT_BATCH): CLOUDEVENTS_OUT,
+        },
     )
     async def get(self, request: HttpRequest, stream: str) -> HttpResponse:
-        """Read the events after an offset, in order; wait for some if there are none. Moves no offset."""
+        """Read the events after an offset, in order; wait for some if there are none. Moves no offset.
+
+        `Accept` says in which form they come; `max_bytes` counts the plain one.
+        """
         started = time.perf_counter()
         query = self.query
         limit = integer_parameter(query, "limit", default=DEFAULT_READ_EVENTS, low=1, high=MAX_READ_EVENTS)
         max_bytes = integer_parameter(query, "max_bytes", default=DEFAULT_READ_BYTES, low=1, high=MAX_READ_BYTES)
         wait = seconds_parameter(query, "wait", default=0, high=MAX_WAIT_SECONDS)
         types = _types(query)
+        is_for_cloudevents = wants(request, CLOUDEVENT_BATCH)
         found = await require_stream_async(caller_of(request), stream, Right.CONSUME)
         partitions = await _partitions(query, found)
         group, places = await _group(query, found, request)
@@ -161,8 +173,13 @@ class StreamEventsView(AppendView):
                 standing=standing_of(self, request, found, group),
             )
         by_number = None if places is None else {each.number: places.get(each.id, NOWHERE) for each in partitions}
-        body = b"[" + b",".join(reading.events) + b"]"
-        response = HttpResponse(body, content_type=JSON)
+        if is_for_cloudevents:
+            render = partial(render_batch, reading.events, stream=found.name)
+            body = await off_the_loop_if_long(render, size=sum(map(len, reading.events)))
+            response = HttpResponse(body, content_type=CLOUDEVENT_BATCH)
+        else:
+            body = b"[" + b",".join(reading.events) + b"]"
+            response = HttpResponse(body, content_type=JSON)
         told = write_offset_headers(
             next_offsets=reading.next_offsets,
             head_offsets={number: bounds.head_offset for number, bounds in reading.bounds.items()},

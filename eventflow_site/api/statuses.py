@@ -52,6 +52,7 @@ STATUS_OF: dict[type[DomainError], int] = {
     accounts.BodyTooSlow: 408,
     accounts.TooManySlowBodies: 429,
     accounts.UnsupportedMediaType: 415,
+    accounts.NotAcceptable: 406,
     accounts.UnsupportedCharset: 415,
     accounts.UnsupportedEncoding: 415,
     accounts.BrokenEncoding: 400,

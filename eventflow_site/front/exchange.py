@@ -25,7 +25,11 @@ class Exchange(Protocol):
     server: str
 
     def header_items(self) -> Iterable[tuple[str, str]]:
-        """Each header line, names in lower case."""
+        """Each header line, names in lower case; those whose values cannot be read are left out."""
+        ...
+
+    def header_names(self) -> Iterable[str]:
+        """The name of each header, in lower case, of those left out too."""
         ...
 
     def body(self) -> AsyncIterator[bytes]:

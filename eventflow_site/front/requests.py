@@ -13,6 +13,7 @@ from django.utils.functional import cached_property
 from accounts.caller import Caller
 from accounts.errors import AmbiguousCredentials
 from accounts.http.client_address import client_address
+from accounts.http.header_lines import REPEATED_HEADERS
 from eventflow_site.front.bodies import Bodies, Sender
 from eventflow_site.front.exchange import Exchange
 
@@ -70,6 +71,11 @@ class FrontRequest(HttpRequest):
             self.exchange.body(), declared=self.declared_length, limit=limit, sender=sender or self._sender()
         )
 
+    def unreadable_headers(self) -> frozenset[str]:
+        """Return headers that there were and that could not be read, as WSGI writes their names."""
+        names = map(_key_of, self.exchange.header_names())
+        return frozenset(name for name in names if name is not None and name not in self.META)
+
     def on_hang_up(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback` when the client hangs up; return how to call that off."""
 
@@ -120,6 +126,7 @@ def environ_of(exchange: Exchange) -> dict[str, Any]:
         elif key in CREDENTIALS:
             meta["eventflow.refusal"] = AmbiguousCredentials(f"The header {name} is there more than once.")
         else:
+            meta.setdefault(REPEATED_HEADERS, set()).add(key)
             meta[key] += f"{'; ' if key == 'HTTP_COOKIE' else ','}{value}"
     return meta
 

@@ -57,6 +57,9 @@ class RsgiExchange:
     def header_items(self) -> Iterable[tuple[str, str]]:
         return self._headers.items()
 
+    def header_names(self) -> Iterable[str]:
+        return self._headers.keys()
+
     def body(self) -> AsyncIterator[bytes]:
         return self._protocol.__aiter__()
 

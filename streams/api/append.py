@@ -10,24 +10,27 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.permissions import BasePermission
 
-from accounts.caller import caller_of
-from accounts.http.bodies import JSON, read_body_async
+from accounts.caller import Caller, caller_of
+from accounts.http.bodies import JSON
 from accounts.http.idempotent import IDEMPOTENCY, hash_request, idempotency_key_of
 from accounts.http.lean import LeanView
 from accounts.limits.rates import BYTES, EVENTS, get_rates
 from accounts.long_work import off_the_loop_if_long
 from accounts.permissions import MayProduce
+from accounts.roles import Right
+from streams.api.cloudevent_schemas import CLOUDEVENTS_IN
+from streams.api.events_in import NDJSON, read_events
 from streams.api.if_head import IF_HEAD, expected_head_of
 from streams.api.schemas import APPENDED, EVENTS_IN
-from streams.conf import MAX_REQUEST_BYTES
-from streams.envelope import decode_events
+from streams.api.traceparent import TRACEPARENT
+from streams.cloudevents.incoming import in_cloudevents
+from streams.errors import InvalidEvents
 from streams.log.protocol import AppendedRange
+from streams.lookup import require_stream_async
 from streams.metrics import count_append, count_duplicates
 from streams.services.ingest import Idempotency, Placement, append_events_async, encode_texts, stored_events
 from streams.times import format_time
 
-NDJSON = "application/x-ndjson"
-MEDIA_TYPES = (JSON, NDJSON)
 EXAMPLE = {"type": "order.created", "payload": {"order_id": 42}, "key": "customer-7"}
 
 
@@ -35,10 +38,11 @@ def append_operation(events: Any, example: dict[str, Any]) -> dict[str, Any]:
     """Return what the document says of an address that events are appended at."""
     return {
         "tags": ["Producing"],
-        "request": {JSON: events, NDJSON: OpenApiTypes.STR},
+        "request": {JSON: events, NDJSON: OpenApiTypes.STR, **CLOUDEVENTS_IN},
         "parameters": [
             *IDEMPOTENCY,
             IF_HEAD,
+            TRACEPARENT,
             OpenApiParameter(
                 "Prefer",
                 OpenApiTypes.STR,
@@ -63,18 +67,20 @@ class AppendView(LeanView):
 
     @extend_schema(operation_id="append_events", **append_operation(EVENTS_IN, {"stream": "orders", **EXAMPLE}))
     async def post(self, request: HttpRequest, stream: str | None = None) -> HttpResponse:
-        """Append one event, an array of events, or NDJSON: all or nothing. 202 means durable."""
+        """Append one event, an array of events, NDJSON or CloudEvents: all or nothing. 202 means durable.
+
+        A CloudEvent may come in HTTP's binary mode too: its attributes as headers that begin with `ce-`, its data as
+        the body, of whatever Content-Type.
+        """
         started = time.perf_counter()
-        caller, rates = caller_of(request), get_rates()
+        caller = caller_of(request)
         # Decided before the body is read: whoever has gone too far need not send it.
-        rates.admit(caller, EVENTS, BYTES)
+        get_rates().admit(caller, EVENTS, BYTES)
         key, expected_head = idempotency_key_of(request), expected_head_of(request)
-        media_type, body = await read_body_async(request, limit=MAX_REQUEST_BYTES, media_types=MEDIA_TYPES)
-        rates.spend(caller, BYTES, len(body))
+        events, is_single, size, identity, are_cloudevents = await read_events(request, caller)
         is_minimal = _prefers_minimal(request)
-        decode = partial(decode_events, body, is_ndjson=media_type == NDJSON)
-        events, is_single = await off_the_loop_if_long(decode, size=len(body))
-        rates.spend(caller, EVENTS, len(events))
+        if not events:
+            return await _append_nothing(caller, stream, is_minimal=is_minimal)
 
         def render(placement: Placement, ranges: Sequence[AppendedRange]) -> bytes:
             if is_minimal and not is_single:
@@ -85,18 +91,23 @@ class AppendView(LeanView):
         if key is not None:
             # Who changes one's mind about the head asks for something else.
             condition = b"" if expected_head is None else b"%d\n" % expected_head
-            hash_it = partial(hash_request, "POST", request.path, b"%d" % is_minimal + condition + body)
-            idempotency = Idempotency(key, await off_the_loop_if_long(hash_it, size=len(body)))
-        appended, answer = await append_events_async(
-            caller=caller,
-            events=events,
-            is_single=is_single,
-            stream_name=stream,
-            render=render,
-            idempotency=idempotency,
-            expected_head=expected_head,
-            size=len(body),
-        )
+            hash_it = partial(hash_request, "POST", request.path, b"%d" % is_minimal + condition + identity)
+            idempotency = Idempotency(key, await off_the_loop_if_long(hash_it, size=size))
+        try:
+            appended, answer = await append_events_async(
+                caller=caller,
+                events=events,
+                is_single=is_single,
+                stream_name=stream,
+                render=render,
+                idempotency=idempotency,
+                expected_head=expected_head,
+                size=size,
+            )
+        except InvalidEvents as error:
+            if are_cloudevents:
+                error.faults = [in_cloudevents(fault) for fault in error.faults]
+            raise
         response = HttpResponse(answer, status=202, content_type=JSON)
         if appended.is_replay:
             response["Idempotent-Replayed"] = "true"
@@ -108,6 +119,14 @@ class AppendView(LeanView):
         if repeated:
             count_duplicates(repeated)
         return response
+
+
+async def _append_nothing(caller: Caller, stream: str | None, *, is_minimal: bool) -> HttpResponse:
+    """Answer a batch of CloudEvents that is empty, as the specification lets it be."""
+    if stream is not None:
+        await require_stream_async(caller, stream, Right.PRODUCE)
+    answer = b'{"accepted":0,"ranges":[]}' if is_minimal else b'{"accepted":0,"events":[]}'
+    return HttpResponse(answer, status=202, content_type=JSON)
 
 
 def _prefers_minimal(request: HttpRequest) -> bool:

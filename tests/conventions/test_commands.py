@@ -55,6 +55,14 @@ def test_the_page_about_consuming(demo, tmp_path):
         run_commands(commands_of("docs/consuming.md"), cwd=tmp_path, API=api, KEY=demo)
 
 
+def test_the_page_about_cloudevents(demo, tmp_path):
+    with serving() as api:
+        printed = run_commands(commands_of("docs/cloudevents.md"), cwd=tmp_path, API=api, KEY=demo)
+    assert '"accepted":2' in printed
+    assert '"subject":"order 44"' in printed
+    assert printed.count('"specversion":"1.0"') == 5
+
+
 def test_the_page_about_metrics(tmp_path):
     with serving() as api:
         assert "eventflow_streams" in run_commands(commands_of("docs/metrics.md"), cwd=tmp_path, API=api)

@@ -18,6 +18,7 @@ ANYTHING_GOES = {
     "error": "any text, of which the beginning is kept",
     "If-Match": "lists of versions, whatever they are",
     "If-None-Match": "lists of versions, whatever they are",
+    "traceparent": "what names no trace is left alone, as the standard has it",
     "Prefer": "wishes, of which others than ours are left alone (RFC 7240)",
     "application/x-ndjson": "lines, each of them JSON",
 }

@@ -49,6 +49,9 @@ class Exchange:
     def header_items(self) -> Iterable[tuple[str, str]]:
         return self.headers
 
+    def header_names(self) -> Iterable[str]:
+        return [name for name, _ in self.headers]
+
     async def body(self) -> AsyncIterator[bytes]:
         for piece in self.content:
             yield piece

@@ -1,0 +1,69 @@
+"""How CloudEvents look in OpenAPI."""
+
+from typing import Any, Final
+
+from accounts.names import NAME_PATTERN
+from streams.api.cloudevents import CLOUDEVENT, CLOUDEVENT_BATCH
+from streams.cloudevents.attributes import MAX_INTEGER, MEDIA_TYPE_PATTERN, MIN_INTEGER, SPEC_VERSION, URI_PATTERN
+from streams.conf import MAX_HEADER_BYTES, MAX_HEADERS, MAX_ID_CHARACTERS, MAX_KEY_BYTES, MAX_REQUEST_EVENTS
+from streams.envelope import TYPE_PATTERN
+
+_TEXT: Final[dict[str, Any]] = {"type": "string", "minLength": 1, "maxLength": MAX_HEADER_BYTES}
+_TIME: Final[dict[str, Any]] = {"type": "string", "format": "date-time"}
+_EXTENSION: Final[dict[str, Any]] = {
+    "oneOf": [
+        {"type": "string", "maxLength": MAX_HEADER_BYTES},
+        {"type": "boolean"},
+        {"type": "integer", "minimum": MIN_INTEGER, "maximum": MAX_INTEGER},
+    ],
+    "description": "An extension; its name has lower-case letters and digits only.",
+}
+_ATTRIBUTES: Final[dict[str, Any]] = {
+    "specversion": {"type": "string", "enum": [SPEC_VERSION]},
+    "id": {"type": "string", "minLength": 1, "maxLength": MAX_ID_CHARACTERS, "description": "Printable."},
+    "source": {**_TEXT, "format": "uri-reference"},
+    "type": {"type": "string", "pattern": f"^{TYPE_PATTERN}$"},
+    "subject": _TEXT,
+    "time": _TIME,
+    "datacontenttype": {**_TEXT, "pattern": f"^{MEDIA_TYPE_PATTERN}$"},
+    "dataschema": {**_TEXT, "format": "uri", "pattern": f"^{URI_PATTERN}$"},
+    "partitionkey": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": MAX_KEY_BYTES,
+        "description": f"The event's key: at most {MAX_KEY_BYTES} bytes in UTF-8.",
+    },
+    "data": {"description": "Any JSON value; kept and returned exactly as sent."},
+    "data_base64": {"type": "string", "format": "byte", "description": "Instead of `data`: bytes that are no JSON."},
+}
+_REQUIRED: Final = ["specversion", "id", "source", "type"]
+_IN: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "A CloudEvent 1.0 in the JSON format.",
+    "required": _REQUIRED,
+    "maxProperties": 2 * MAX_HEADERS,
+    "properties": {
+        **_ATTRIBUTES,
+        "stream": {"type": "string", "pattern": NAME_PATTERN, "description": "Where the address names none."},
+    },
+    "additionalProperties": _EXTENSION,
+}
+_OUT: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "An event as a CloudEvent 1.0 in the JSON format.",
+    "required": [*_REQUIRED, "recordedtime", "stream", "partition", "offset"],
+    "properties": {
+        **_ATTRIBUTES,
+        "recordedtime": _TIME,
+        "stream": {"type": "string"},
+        "partition": {"type": "integer"},
+        "offset": {"type": "string", "description": "A whole number, which may be larger than an Integer."},
+    },
+    "additionalProperties": _EXTENSION,
+}
+CLOUDEVENTS_IN: Final[dict[str, Any]] = {
+    CLOUDEVENT: _IN,
+    CLOUDEVENT_BATCH: {"type": "array", "items": _IN, "maxItems": MAX_REQUEST_EVENTS},
+}
+CLOUDEVENT_OUT: Final = _OUT
+CLOUDEVENTS_OUT: Final[dict[str, Any]] = {"type": "array", "items": _OUT}

@@ -1,0 +1,160 @@
+"""A CloudEvent becomes an envelope: its attributes are held to the rules, and each gets its place. Pure."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated, Final, NamedTuple
+
+import msgspec
+from msgspec import Meta, Raw
+
+from streams.cloudevents.attributes import (
+    DATA_FORM_HEADER,
+    IN_FIELDS,
+    OF_THE_LOG,
+    REQUIRED,
+    SPEC_VERSION,
+    TYPED_HEADER,
+    Value,
+    header_of,
+    is_name,
+    rule_broken,
+    text_of,
+)
+from streams.conf import MAX_HEADER_BYTES, MAX_HEADERS, MAX_ID_CHARACTERS, MAX_KEY_BYTES, MAX_TYPE_CHARACTERS
+from streams.envelope import Envelope, faults_of_event
+from streams.errors import EventFault, InvalidEvents
+
+# What must be a String; an extension may be a Boolean or an Integer too.
+_TEXTS: Final = frozenset({*REQUIRED, *IN_FIELDS, "subject", "dataschema", "datacontenttype"})
+# The fields of an event, as a CloudEvent calls them.
+_NAMES: Final = {"key": "partitionkey", "occurred_at": "time", "payload": "data", "headers": ""}
+_FIRST_NAMES = re.compile(rf"\A((?:/\d+)?)/({'|'.join(_NAMES)})(?=/|\Z)")
+_LONGEST_NAME: Final = 60
+NO_DATA: Final = Raw(b"null")
+_TYPE_RULE: Final = (
+    f"Here a type is 1 to {MAX_TYPE_CHARACTERS} of A-Z a-z 0-9 . _ : / + -, beginning with a letter or digit: "
+    "com.example.order.created. CloudEvents allow more."
+)
+
+
+class Data(NamedTuple):
+    """What a CloudEvent is about, as JSON, and how to give it back: its `form` is empty, `absent` or `base64`."""
+
+    payload: Raw
+    form: str = ""
+
+
+def make_envelope(attributes: Mapping[str, Value], data: Data, pointer: str) -> tuple[Envelope, list[EventFault]]:
+    """Return the envelope of a CloudEvent, and all that is wrong with it.
+
+    Args:
+        attributes: those that are set, by name.
+        pointer: to the CloudEvent; faults point to its attributes.
+    """
+    faults = [*_faults_of_attributes(attributes, pointer)]
+    broken = {fault.pointer for fault in faults}
+    envelope = Envelope(payload=data.payload, headers=_headers_of(attributes, data.form))
+    faults += _faults_of_headers(envelope.headers or {}, pointer)
+    if f"{pointer}/id" not in broken:
+        envelope.id = str(attributes["id"])
+    if f"{pointer}/type" not in broken:
+        envelope.type = str(attributes["type"])
+    if (stream := attributes.get("stream")) is not None:
+        envelope.stream = str(stream)
+    if (key := attributes.get("partitionkey")) is not None:
+        envelope.key = str(key)
+    if (time := attributes.get("time")) is not None and f"{pointer}/time" not in broken:
+        try:
+            envelope.occurred_at = msgspec.convert(time, Annotated[datetime, Meta(tz=True)])
+        except msgspec.ValidationError as error:
+            faults.append(_fault_of_time(error, pointer))
+    if not faults:
+        faults = [in_cloudevents(fault) for fault in faults_of_event(envelope, pointer)]
+    return envelope, faults
+
+
+def refuse(faults: list[EventFault]) -> None:
+    """Refuse CloudEvents with faults.
+
+    Raises:
+        InvalidEvents
+    """
+    if faults:
+        raise InvalidEvents(faults)
+
+
+def in_cloudevents(fault: EventFault) -> EventFault:
+    """Return a fault of an event with the CloudEvent's names in its pointer: `/0/payload/total` is `/0/data/total`."""
+    pointer = _FIRST_NAMES.sub(lambda found: f"{found[1]}/{_NAMES[found[2]]}".rstrip("/"), fault.pointer, count=1)
+    detail = _TYPE_RULE if fault.code == "invalid_type" else fault.detail
+    return replace(fault, pointer=pointer, detail=detail)
+
+
+def _faults_of_attributes(attributes: Mapping[str, Value], pointer: str) -> list[EventFault]:
+    faults = [
+        EventFault(f"{pointer}/{name}", "required", f"`{name}` is required.")
+        for name in REQUIRED
+        if name not in attributes
+    ]
+    for name, value in attributes.items():
+        wrong = _fault_of(name, value)
+        if wrong is not None:
+            faults.append(EventFault(f"{pointer}/{name[:_LONGEST_NAME]}", *wrong))
+    return faults
+
+
+def _fault_of(name: str, value: Value) -> tuple[str, str] | None:
+    """Return the code and the words of what is wrong with one attribute."""
+    if not is_name(name):
+        return "invalid_attribute_name", "The names of attributes are lower-case letters a-z and digits."
+    if name in OF_THE_LOG:
+        return "reserved_attribute", "Only the log says this of an event; leave it out."
+    if name == "specversion" and value != SPEC_VERSION:
+        return "unsupported_version", f"CloudEvents {SPEC_VERSION} are taken, no others."
+    if not isinstance(value, str):
+        return ("invalid", "Must be text.") if name in _TEXTS else None
+    if words := rule_broken(name, value):
+        return "invalid", words
+    if name == "id" and not 1 <= len(value) <= MAX_ID_CHARACTERS:
+        return "invalid", f"1 to {MAX_ID_CHARACTERS} characters."
+    if name == "partitionkey" and not value:
+        return "invalid", f"1 to {MAX_KEY_BYTES} bytes in UTF-8; leave it out instead."
+    return None
+
+
+def _headers_of(attributes: Mapping[str, Value], form: str) -> dict[str, str]:
+    headers = {header_of(name): text_of(value) for name, value in attributes.items() if name not in IN_FIELDS}
+    if kinds := [name for name, value in attributes.items() if not isinstance(value, str)]:
+        headers[TYPED_HEADER] = " ".join(kinds)
+    if form:
+        headers[DATA_FORM_HEADER] = form
+    return headers
+
+
+def _faults_of_headers(headers: Mapping[str, str], pointer: str) -> list[EventFault]:
+    """An event keeps attributes as headers, of which it has so many of such a size."""
+    if len(headers) > MAX_HEADERS:
+        detail = (
+            f"Attributes beside id, type, time, partitionkey and stream are kept as headers, of which an event has "
+            f"at most {MAX_HEADERS}; here they would be {len(headers)}."
+        )
+        return [EventFault(pointer, "too_many", detail)]
+    return [
+        EventFault(f"{pointer}/{name.removeprefix('ce-')[:_LONGEST_NAME]}", "too_long", _too_long(name))
+        for name, value in headers.items()
+        if len(name.encode()) + len(value.encode()) > MAX_HEADER_BYTES
+    ]
+
+
+def _too_long(name: str) -> str:
+    if name == TYPED_HEADER:
+        return f"The names of attributes that are no text have at most {MAX_HEADER_BYTES} bytes together."
+    return f"It is kept as a header, {name[:_LONGEST_NAME]}, which has at most {MAX_HEADER_BYTES} bytes with its name."
+
+
+def _fault_of_time(error: msgspec.ValidationError, pointer: str) -> EventFault:
+    if "timezone" in str(error):
+        return EventFault(f"{pointer}/time", "timezone_required", "A zone is required: 2026-11-22T10:00:00Z.")
+    return EventFault(f"{pointer}/time", "invalid", "A time as RFC 3339 writes it: 2026-11-22T10:00:00Z.")
