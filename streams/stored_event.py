@@ -119,6 +119,14 @@ class _Type(msgspec.Struct, gc=False):
     type: str
 
 
+class _Trace(msgspec.Struct, gc=False):
+    traceparent: str = ""
+
+
+class _Traced(msgspec.Struct, gc=False):
+    headers: _Trace
+
+
 class Count(NamedTuple):
     """Events that have something in common, and the bytes of the records that were appended."""
 
@@ -130,6 +138,7 @@ _event: Final = msgspec.json.Decoder(StoredEvent)
 _exported: Final = msgspec.json.Decoder(ExportedEvent)
 _edited: Final = msgspec.json.Decoder(_Edited)
 _type: Final = msgspec.json.Decoder(_Type)
+_traced: Final = msgspec.json.Decoder(_Traced)
 _outline: Final = msgspec.json.Decoder(Outline)
 _fields: Final = msgspec.json.Decoder(dict[str, Raw])
 
@@ -264,6 +273,11 @@ def outline_of(event: bytes) -> Outline:
 def type_of(event: bytes) -> str:
     """Return an event's type. Decoding it alone is quicker than looking for it among the bytes."""
     return _type.decode(event).type
+
+
+def traceparent_of(event: bytes) -> str:
+    """Return the trace that an event says it is part of; empty: none."""
+    return _traced.decode(event).headers.traceparent
 
 
 def recorded_at_of(event: bytes) -> datetime:

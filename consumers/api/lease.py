@@ -57,6 +57,8 @@ class LeaseView(LeanView):
                 standing=standing_of(self, request, found, wanted),
             )
         await note_member_async(group_id=wanted.pk, name=consumer)
+        request.handed_out = [each.events for each in leased.deliveries]  # type: ignore[attr-defined]
+        request.delivery_ids = [each.id for each in leased.deliveries]  # type: ignore[attr-defined]
         if is_for_cloudevents:
             turn = partial(in_cloudevents, leased, stream=found.name)
             leased = await off_the_loop_if_long(

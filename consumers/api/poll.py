@@ -172,6 +172,7 @@ class StreamEventsView(AppendView):
                 types=types,
                 standing=standing_of(self, request, found, group),
             )
+        request.handed_out = [reading.events]  # type: ignore[attr-defined]
         by_number = None if places is None else {each.number: places.get(each.id, NOWHERE) for each in partitions}
         if is_for_cloudevents:
             render = partial(render_batch, reading.events, stream=found.name)

@@ -1,5 +1,7 @@
 """Traces for an OpenTelemetry collector: an extra, loaded only with EVENTFLOW_TRACES=true.
 
+Events keep the trace that they came in (`traceparent`), and who is handed them is linked to it.
+
 A span for each request, for each task and for each statement on Django's connections. What it says is
 what the log says: no query string, no header, no parameter of a statement, no payload. Where spans go, and how many,
 is said by OpenTelemetry's own variables (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER …).
@@ -7,7 +9,8 @@ is said by OpenTelemetry's own variables (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRAC
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from celery import signals
@@ -15,25 +18,31 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.http import HttpRequest, HttpResponseBase
 from opentelemetry import context, propagate, trace
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.trace import Span, SpanContext, SpanKind, Status, StatusCode
 
 from accounts.http.both_doors import BothDoors, Passage
 from accounts.slow_statements import statement_text
 from observability.telemetry.access_log import MAX_PATH_CHARACTERS, reference_of, safe
 from observability.telemetry.http_metrics import METHODS
 from observability.telemetry.log_safety import redact_text
+from streams.stored_event import traceparent_of
+from streams.trace_context import is_traceparent
 
 SERVICE = "eventflow"
 SEND_EVERY_MILLISECONDS = 1_000
+# As many links as a span keeps.
+MAX_LINKS = 128
 # The header that carries a trace from whoever sends a task to whoever runs it.
 TRACE_HEADERS = ("traceparent", "tracestate")
 _tracer = trace.get_tracer("eventflow")
 # What an exception says may hold anybody's data: a row, a value.
 _begin_span = functools.partial(_tracer.start_as_current_span, record_exception=False, set_status_on_exception=False)
+_TRACEPARENT = "HTTP_TRACEPARENT"
 _running: dict[str, tuple[Span, Any]] = {}
 
 
@@ -72,6 +81,11 @@ class TracingMiddleware(BothDoors):
         method = request.method if request.method and request.method in METHODS else "_OTHER"
         span_context = propagate.extract(incoming)
         with _begin_span(method, span_context, SpanKind.SERVER) as span:
+            if span.is_recording() and _TRACEPARENT not in request.META:
+                # What is appended within it is part of this trace.
+                named: dict[str, str] = {}
+                propagate.inject(named)
+                request.META[_TRACEPARENT] = named.get("traceparent", "")
             response = yield
             if span.is_recording():
                 describe(span, request, response, method=method)
@@ -91,8 +105,21 @@ def describe(span: Span, request: HttpRequest, response: HttpResponseBase, *, me
         span.set_attribute("http.route", match.route)
     if caller := reference_of(request):
         span.set_attribute("eventflow.caller", caller)
+    if delivery_ids := getattr(request, "delivery_ids", None):
+        # A lease and what is said of it afterwards are found by these.
+        span.set_attribute("eventflow.delivery_ids", delivery_ids[:MAX_LINKS])
+    for origin in origins_of(getattr(request, "handed_out", ())):
+        span.add_link(origin)
     if response.status_code >= 500:
         span.set_status(Status(StatusCode.ERROR))
+
+
+def origins_of(handed_out: Iterable[Iterable[bytes]]) -> Iterator[SpanContext]:
+    """Return where events came from, as far as they say it: each span once, at most `MAX_LINKS`."""
+    found = (traceparent_of(event) for events in handed_out for event in events)
+    several = dict.fromkeys(text for text in found if is_traceparent(text))
+    for traceparent in islice(several, MAX_LINKS):
+        yield trace.get_current_span(propagate.extract({"traceparent": traceparent}, Context())).get_span_context()
 
 
 # --- statements ---

@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -78,10 +79,17 @@ class Receiver:
         return found
 
 
+def plain(value) -> object:
+    kind = value.WhichOneof("value")
+    found = getattr(value, kind)
+    return tuple(plain(each) for each in found.values) if kind == "array_value" else found
+
+
 def described(span, service: str) -> dict:
-    values = {each.key: getattr(each.value, each.value.WhichOneof("value")) for each in span.attributes}
+    values = {each.key: plain(each.value) for each in span.attributes}
     ids = {"trace": span.trace_id.hex(), "id": span.span_id.hex(), "parent": span.parent_span_id.hex()}
-    return {"name": span.name, "service": service, "status": span.status.code, **ids, **values}
+    links = [(each.trace_id.hex(), each.span_id.hex()) for each in span.links]
+    return {"name": span.name, "service": service, "status": span.status.code, "links": links, **ids, **values}
 
 
 class Watched:
@@ -99,17 +107,24 @@ class Watched:
         self.key = re.findall(r"evf_live_\w+", self.instance.terminal)[0]
 
     def ask(self, method: str, path: str, body: object = None, **headers: str) -> int:
+        try:
+            with self.open(method, path, body, **headers) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    def answer(self, method: str, path: str, body: object = None, **headers: str) -> dict:
+        with self.open(method, path, body, **headers) as answer:
+            return json.load(answer)
+
+    def open(self, method: str, path: str, body: object, **headers: str) -> Any:
         request = urllib.request.Request(
             f"{self.instance.url}/api/v1{path}",
             None if body is None else json.dumps(body).encode(),
             {"X-API-Key": self.key, "Content-Type": "application/json", **headers},
             method=method,
         )
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return answer.status
-        except urllib.error.HTTPError as error:
-            return error.code
+        return urllib.request.urlopen(request, timeout=60)
 
     def span(self, **wanted: object) -> dict:
         def matching() -> list[dict]:
@@ -150,6 +165,28 @@ def test_a_request_joins_its_callers_trace_and_statements_are_its_children(watch
     statement = watched.span(trace=trace, parent=request["id"], name="SELECT")
     assert statement["db.system.name"] == "postgresql"
     assert "%s" in statement["db.query.text"], "parameters stay out"
+
+
+def test_a_lease_is_linked_to_the_appends_of_its_events_and_found_again_by_its_deliveries(watched):
+    group = "/streams/demo/consumer-groups/traced"
+    assert (
+        watched.ask("POST", "/streams/demo/consumer-groups", {"name": "traced", "mode": "lease", "start": "latest"})
+        == 201
+    )
+    caller = "00-1af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    events = "/streams/demo/events"
+    assert watched.ask("POST", events, {"payload": 1}, traceparent=caller) == 202
+    assert watched.ask("POST", events, {"payload": 2}, **{"X-Request-Id": "request-without-trace"}) == 202
+    append = watched.span(**{"eventflow.request_id": "request-without-trace"})
+
+    (delivery,) = watched.answer("POST", f"{group}/lease", {}, **{"X-Request-Id": "request-to-lease"})["deliveries"]
+    lease = watched.span(**{"eventflow.request_id": "request-to-lease"})
+    assert lease["links"] == [("1af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"), (append["trace"], append["id"])]
+    assert lease["eventflow.delivery_ids"] == (delivery["delivery_id"],)
+    ack = {"deliveries": [{"delivery_id": delivery["delivery_id"], "lease_token": delivery["lease_token"]}]}
+    assert watched.ask("POST", f"{group}/ack", ack, **{"X-Request-Id": "request-to-ack"}) == 200
+    acked = watched.span(**{"eventflow.request_id": "request-to-ack"})
+    assert acked["eventflow.delivery_ids"] == lease["eventflow.delivery_ids"]
 
 
 def test_a_caller_who_asks_for_no_trace_leaves_none(watched):
