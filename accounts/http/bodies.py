@@ -63,7 +63,7 @@ async def read_body_async(
         BodyTooSlow, TooManySlowBodies: its sender takes too long, or has too many others under way.
     """
     media_type = check_head(request, limit=limit, media_types=media_types)
-    return media_type, _check_any(await _collect(request, limit))
+    return media_type, await _read_whole(request, limit)
 
 
 async def read_any_body_async(request: HttpRequest, *, limit: int) -> tuple[str, bytes]:
@@ -71,30 +71,42 @@ async def read_any_body_async(request: HttpRequest, *, limit: int) -> tuple[str,
 
     Raises:
         UnsupportedCharset: it is JSON in something else than UTF-8.
-        UnsupportedEncoding, LengthRequired, PayloadTooLarge, BodyTruncated, BrokenEncoding, BodyTooSlow,
-        TooManySlowBodies: as `read_body_async` does.
+        LengthRequired: it came in chunks; whatever it is could be cut short without a trace.
+        UnsupportedEncoding, PayloadTooLarge, BodyTruncated, BrokenEncoding, BodyTooSlow, TooManySlowBodies: as
+        `read_body_async` does.
     """
     content_type = (request.META.get("CONTENT_TYPE") or "").strip()
     media_type = content_type.partition(";")[0].strip().lower()
-    if _is_json(media_type):
+    if media_type.endswith(("/json", "+json")):
         check_media_type(request, (media_type,))
-    encoding_of(request)
-    # Half a number is a number, and half of nothing is nothing.
-    _check_length(request, limit, media_type or "A body of no type", is_whole_or_nothing=False)
-    return content_type, await _collect(request, limit)
+    if encoding_of(request) is None and is_chunked(request):
+        raise LengthRequired("A body that is not wrapped in JSON needs a Content-Length, or is packed.")
+    check_length(request, limit=limit)
+    try:
+        return content_type, await _read_whole(request, limit)
+    except EmptyBody:
+        return content_type, b""
 
 
-async def _collect(request: HttpRequest, limit: int) -> bytes:
-    """Return the body, whole and unpacked; it may be empty."""
+async def _read_whole(request: HttpRequest, limit: int) -> bytes:
     collect = getattr(request, "collect_body", None)
     body = _read(request, limit) if collect is None else await collect(limit=limit)
-    body = _check_size(request, body, limit=limit)
+    body = check_whole(request, body, limit=limit)
     encoding = encoding_of(request)
-    if encoding is None or not body:
-        return body
-    # Few bytes may hold as many as the limit lets them.
-    unpacking = partial(unpack, body, encoding=encoding, limit=limit)
-    return await off_the_loop_if_long(unpacking, size=limit)
+    if encoding is not None:
+        # Few bytes may hold as many as the limit lets them.
+        unpacking = partial(unpack, body, encoding=encoding, limit=limit)
+        body = _check_any(await off_the_loop_if_long(unpacking, size=limit))
+    return body
+
+
+def check_length(request: HttpRequest, *, limit: int) -> None:
+    """Refuse a body that says of itself that it is too long."""
+    declared = request.META.get("CONTENT_LENGTH") or ""
+    if not declared.isascii() or not (declared or "0").isdigit() or len(declared) > 18:
+        raise BodyTruncated("Content-Length is not a number.")
+    if int(declared or 0) > limit:
+        raise PayloadTooLarge(f"The body may have at most {limit} bytes; Content-Length says {declared}.")
 
 
 def check_head(request: HttpRequest, *, limit: int, media_types: tuple[str, ...]) -> str:
@@ -104,41 +116,23 @@ def check_head(request: HttpRequest, *, limit: int, media_types: tuple[str, ...]
         # Who sends nothing at all has not chosen a wrong kind.
         raise EmptyBody
     media_type = check_media_type(request, media_types)
-    _check_length(request, limit, media_type, is_whole_or_nothing=_is_json(media_type))
-    return media_type
-
-
-def _check_length(request: HttpRequest, limit: int, media_type: str, *, is_whole_or_nothing: bool) -> None:
-    """Refuse a body that says it is too long, or that could be cut short without a trace."""
-    declared = request.META.get("CONTENT_LENGTH") or ""
     if declared:
-        if not declared.isascii() or not declared.isdigit() or len(declared) > 18:
-            raise BodyTruncated("Content-Length is not a number.")
-        if int(declared) > limit:
-            raise PayloadTooLarge(f"The body may have at most {limit} bytes; Content-Length says {declared}.")
-    elif is_chunked(request) and not is_whole_or_nothing and encoding_of(request) is None:
+        check_length(request, limit=limit)
+    elif is_chunked(request) and not media_type.endswith(("/json", "+json")) and encoding_of(request) is None:
         # The server ends a chunked body that was cut off as if it were whole. Half an object or array is none, and
         # what is packed has an end of its own, but half of the lines are lines.
         raise LengthRequired(f"{media_type} needs a Content-Length; only {JSON} and what is packed may come in chunks.")
+    return media_type
 
 
 def check_whole(request: HttpRequest, body: bytes, *, limit: int) -> bytes:
     """Refuse a body, as it came, that is too long, cut off or empty."""
-    return _check_any(_check_size(request, body, limit=limit))
-
-
-def _check_size(request: HttpRequest, body: bytes, *, limit: int) -> bytes:
     declared = request.META.get("CONTENT_LENGTH")
     if len(body) > limit:
         raise PayloadTooLarge(f"The body may have at most {limit} bytes.")
     if declared and len(body) != int(declared):
         raise BodyTruncated(f"Content-Length says {declared} bytes, {len(body)} came. Nothing was stored.")
-    return body
-
-
-def _is_json(media_type: str) -> bool:
-    """Whether such a body is JSON."""
-    return media_type == JSON or media_type.endswith("+json")
+    return _check_any(body)
 
 
 def _check_any(body: bytes) -> bytes:

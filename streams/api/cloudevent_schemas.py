@@ -4,7 +4,14 @@ from typing import Any, Final
 
 from accounts.names import NAME_PATTERN
 from streams.api.cloudevents import CLOUDEVENT, CLOUDEVENT_BATCH
-from streams.cloudevents.attributes import MAX_INTEGER, MEDIA_TYPE_PATTERN, MIN_INTEGER, SPEC_VERSION, URI_PATTERN
+from streams.cloudevents.attributes import (
+    MAX_INTEGER,
+    MEDIA_TYPE_PATTERN,
+    MIN_INTEGER,
+    SPEC_VERSION,
+    URI_PATTERN,
+    URI_REFERENCE_PATTERN,
+)
 from streams.conf import MAX_HEADER_BYTES, MAX_HEADERS, MAX_ID_CHARACTERS, MAX_KEY_BYTES, MAX_REQUEST_EVENTS
 from streams.envelope import TYPE_PATTERN
 
@@ -17,24 +24,31 @@ _EXTENSION: Final[dict[str, Any]] = {
         {"type": "integer", "minimum": MIN_INTEGER, "maximum": MAX_INTEGER},
     ],
     "description": "An extension; its name has lower-case letters and digits only.",
+    "nullable": True,
 }
 _ATTRIBUTES: Final[dict[str, Any]] = {
     "specversion": {"type": "string", "enum": [SPEC_VERSION]},
     "id": {"type": "string", "minLength": 1, "maxLength": MAX_ID_CHARACTERS, "description": "Printable."},
-    "source": {**_TEXT, "format": "uri-reference"},
+    "source": {**_TEXT, "pattern": f"^{URI_REFERENCE_PATTERN}$"},
     "type": {"type": "string", "pattern": f"^{TYPE_PATTERN}$"},
-    "subject": _TEXT,
-    "time": _TIME,
-    "datacontenttype": {**_TEXT, "pattern": f"^{MEDIA_TYPE_PATTERN}$"},
-    "dataschema": {**_TEXT, "format": "uri", "pattern": f"^{URI_PATTERN}$"},
+    "subject": {**_TEXT, "nullable": True},
+    "time": {**_TIME, "nullable": True},
+    "datacontenttype": {**_TEXT, "pattern": f"^{MEDIA_TYPE_PATTERN}$", "nullable": True},
+    "dataschema": {**_TEXT, "pattern": f"^{URI_PATTERN}$", "nullable": True},
     "partitionkey": {
+        "nullable": True,
         "type": "string",
         "minLength": 1,
         "maxLength": MAX_KEY_BYTES,
         "description": f"The event's key: at most {MAX_KEY_BYTES} bytes in UTF-8.",
     },
     "data": {"description": "Any JSON value; kept and returned exactly as sent."},
-    "data_base64": {"type": "string", "format": "byte", "description": "Instead of `data`: bytes that are no JSON."},
+    "data_base64": {
+        "type": "string",
+        "format": "byte",
+        "nullable": True,
+        "description": "Instead of `data`: bytes that are no JSON.",
+    },
 }
 _REQUIRED: Final = ["specversion", "id", "source", "type"]
 _IN: Final[dict[str, Any]] = {
@@ -44,7 +58,12 @@ _IN: Final[dict[str, Any]] = {
     "maxProperties": 2 * MAX_HEADERS,
     "properties": {
         **_ATTRIBUTES,
-        "stream": {"type": "string", "pattern": NAME_PATTERN, "description": "Where the address names none."},
+        "stream": {
+            "type": "string",
+            "pattern": NAME_PATTERN,
+            "nullable": True,
+            "description": "Where the address names none.",
+        },
     },
     "additionalProperties": _EXTENSION,
 }

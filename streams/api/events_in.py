@@ -1,7 +1,6 @@
 """The events of a request, in whichever form they come."""
 
 from functools import partial
-from typing import NamedTuple
 
 from django.http import HttpRequest
 
@@ -28,21 +27,9 @@ NDJSON = "application/x-ndjson"
 MEDIA_TYPES = (JSON, NDJSON, *CLOUDEVENT_TYPES)
 
 
-class EventsIn(NamedTuple):
-    """What a request brings.
-
-    Attributes:
-        events: none where a batch of CloudEvents is empty.
-        is_single: there is one, and not in an array.
-        size: of the body, in bytes.
-        identity: what makes the request the same one, beside its address.
-    """
-
-    events: list[Envelope]
-    is_single: bool
-    size: int
-    identity: bytes
-    are_cloudevents: bool
+# Events (none where a batch of CloudEvents is empty); whether there is one and not in an array; the size of the body in
+# bytes; what makes the request the same one, beside its address; whether they came as CloudEvents.
+EventsIn = tuple[list[Envelope], bool, int, bytes, bool]
 
 
 async def read_events(request: HttpRequest, caller: Caller) -> EventsIn:
@@ -51,29 +38,24 @@ async def read_events(request: HttpRequest, caller: Caller) -> EventsIn:
     Raises:
         Whatever `read_body_async`, `decode_events` and their like for CloudEvents raise; RateLimited.
     """
+    meta, rates, are_cloudevents = request.META, get_rates(), False
     try:
-        found = await _read(request, caller)
+        if BINARY_MARK in meta and is_binary(meta):
+            are_cloudevents = True
+            size, identity, decode = await read_binary(request)
+        else:
+            media_type, identity = await read_body_async(request, limit=MAX_REQUEST_BYTES, media_types=MEDIA_TYPES)
+            size, decode = len(identity), partial(decode_events, identity, is_ndjson=media_type == NDJSON)
+            if media_type in CLOUDEVENT_TYPES:
+                are_cloudevents = True
+                size, identity, decode = read_structured(media_type, identity)
+        rates.spend(caller, BYTES, size)
+        events, is_single = await off_the_loop_if_long(decode, size=size)
     except (UnsupportedMediaType, InvalidEvents) as error:
-        if lacks_its_mark(request.META):
+        if lacks_its_mark(meta):
             raise InvalidEvents([MARK_MISSING]) from error
         raise
-    get_rates().spend(caller, EVENTS, len(found.events))
-    if (traceparent := request.META.get("HTTP_TRACEPARENT")) is not None:
-        keep_traceparent(found.events, traceparent)
-    return found
-
-
-async def _read(request: HttpRequest, caller: Caller) -> EventsIn:
-    are_cloudevents = True
-    if BINARY_MARK in request.META and is_binary(request.META):
-        size, identity, decode = await read_binary(request)
-    else:
-        media_type, identity = await read_body_async(request, limit=MAX_REQUEST_BYTES, media_types=MEDIA_TYPES)
-        if media_type in CLOUDEVENT_TYPES:
-            size, identity, decode = read_structured(media_type, identity)
-        else:
-            are_cloudevents = False
-            size, decode = len(identity), partial(decode_events, identity, is_ndjson=media_type == NDJSON)
-    get_rates().spend(caller, BYTES, size)
-    events, is_single = await off_the_loop_if_long(decode, size=size)
-    return EventsIn(events, is_single, size, identity, are_cloudevents)
+    rates.spend(caller, EVENTS, len(events))
+    if "HTTP_TRACEPARENT" in meta:
+        keep_traceparent(events, meta["HTTP_TRACEPARENT"])
+    return events, is_single, size, identity, are_cloudevents

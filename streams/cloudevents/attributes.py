@@ -67,9 +67,7 @@ def is_text(text: str) -> bool:
 
 
 def rule_broken(name: str, text: str) -> str | None:
-    """Return in words which rule of its attribute a text breaks; None: none."""
-    if not is_text(text):
-        return "Must not have control characters, nor what Unicode says is no character."
+    """Return in words which rule of its attribute a text breaks that `is_text`; None: none."""
     pattern, words = _RULES.get(name, (None, ""))
     return words if pattern is not None and not pattern.fullmatch(text) else None
 

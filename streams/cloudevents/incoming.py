@@ -10,15 +10,19 @@ import msgspec
 from msgspec import Meta, Raw
 
 from streams.cloudevents.attributes import (
+    CONTEXT,
     DATA_FORM_HEADER,
     IN_FIELDS,
     OF_THE_LOG,
+    PREFIX,
     REQUIRED,
     SPEC_VERSION,
+    TRACE_ATTRIBUTES,
     TYPED_HEADER,
     Value,
     header_of,
     is_name,
+    is_text,
     rule_broken,
     text_of,
 )
@@ -33,6 +37,14 @@ _NAMES: Final = {"key": "partitionkey", "occurred_at": "time", "payload": "data"
 _FIRST_NAMES = re.compile(rf"\A((?:/\d+)?)/({'|'.join(_NAMES)})(?=/|\Z)")
 _LONGEST_NAME: Final = 60
 NO_DATA: Final = Raw(b"null")
+NOTHING: Final = Envelope(payload=NO_DATA)
+# No character takes more than four bytes.
+_SURELY_SHORT: Final = MAX_HEADER_BYTES // 4
+_SPECIAL: Final = _TEXTS | CONTEXT | TRACE_ATTRIBUTES
+# Extensions that were found well named: producers have few, and send them again and again.
+_known_names: set[str] = set()
+_MAX_KNOWN_NAMES: Final = 10_000
+_Time = Annotated[datetime, Meta(tz=True)]
 _TYPE_RULE: Final = (
     f"Here a type is 1 to {MAX_TYPE_CHARACTERS} of A-Z a-z 0-9 . _ : / + -, beginning with a letter or digit: "
     "com.example.order.created. CloudEvents allow more."
@@ -47,32 +59,66 @@ class Data(NamedTuple):
 
 
 def make_envelope(attributes: Mapping[str, Value], data: Data, pointer: str) -> tuple[Envelope, list[EventFault]]:
-    """Return the envelope of a CloudEvent, and all that is wrong with it.
+    """Return the envelope of a CloudEvent, and what is wrong with it that only CloudEvents can have wrong.
+
+    What any event may have wrong is found when it becomes a record, or by `faults_of_fields`. With faults the envelope
+    is of no use, and `NOTHING`.
 
     Args:
         attributes: those that are set, by name.
         pointer: to the CloudEvent; faults point to its attributes.
     """
-    faults = [*_faults_of_attributes(attributes, pointer)]
-    broken = {fault.pointer for fault in faults}
-    envelope = Envelope(payload=data.payload, headers=_headers_of(attributes, data.form))
-    faults += _faults_of_headers(envelope.headers or {}, pointer)
-    if f"{pointer}/id" not in broken:
-        envelope.id = str(attributes["id"])
-    if f"{pointer}/type" not in broken:
-        envelope.type = str(attributes["type"])
+    headers, faults = _headers_of(attributes, pointer)
+    if data.form:
+        headers[DATA_FORM_HEADER] = data.form
+    faults += _faults_of_headers(headers, pointer)
+    if faults:
+        return NOTHING, faults
+    envelope = Envelope(payload=data.payload, headers=headers)
+    envelope.id, envelope.type = str(attributes["id"]), str(attributes["type"])
     if (stream := attributes.get("stream")) is not None:
         envelope.stream = str(stream)
     if (key := attributes.get("partitionkey")) is not None:
         envelope.key = str(key)
-    if (time := attributes.get("time")) is not None and f"{pointer}/time" not in broken:
+    if (time := attributes.get("time")) is not None:
         try:
-            envelope.occurred_at = msgspec.convert(time, Annotated[datetime, Meta(tz=True)])
+            envelope.occurred_at = msgspec.convert(time, _Time)
         except msgspec.ValidationError as error:
-            faults.append(_fault_of_time(error, pointer))
-    if not faults:
-        faults = [in_cloudevents(fault) for fault in faults_of_event(envelope, pointer)]
-    return envelope, faults
+            return NOTHING, [_fault_of_time(error, pointer)]
+    return envelope, []
+
+
+def _headers_of(attributes: Mapping[str, Value], pointer: str) -> tuple[dict[str, str], list[EventFault]]:
+    """Return the headers that keep attributes, and what is wrong with the attributes."""
+    headers: dict[str, str] = {}
+    kinds: list[str] = []
+    faults = [
+        EventFault(f"{pointer}/{name}", "required", f"`{name}` is required.")
+        for name in REQUIRED
+        if name not in attributes
+    ]
+    for name, value in attributes.items():
+        if not isinstance(value, str):
+            kinds.append(name)
+            if name in _known_names:
+                headers[f"{PREFIX}{name}"] = text_of(value)
+                continue
+        elif name in _known_names and len(value) <= _SURELY_SHORT and value.isascii() and value.isprintable():
+            headers[f"{PREFIX}{name}"] = value
+            continue
+        fault = _fault_of(name, value)
+        if fault is not None:
+            faults.append(EventFault(f"{pointer}/{name[:_LONGEST_NAME]}", *fault))
+        elif name not in IN_FIELDS:
+            headers[header_of(name)] = text_of(value)
+    if kinds:
+        headers[TYPED_HEADER] = " ".join(kinds)
+    return headers, faults
+
+
+def faults_of_fields(envelope: Envelope, pointer: str) -> list[EventFault]:
+    """Return what is wrong with an envelope that any event may have wrong, in the words of CloudEvents."""
+    return [in_cloudevents(fault) for fault in faults_of_event(envelope, pointer)]
 
 
 def refuse(faults: list[EventFault]) -> None:
@@ -92,19 +138,6 @@ def in_cloudevents(fault: EventFault) -> EventFault:
     return replace(fault, pointer=pointer, detail=detail)
 
 
-def _faults_of_attributes(attributes: Mapping[str, Value], pointer: str) -> list[EventFault]:
-    faults = [
-        EventFault(f"{pointer}/{name}", "required", f"`{name}` is required.")
-        for name in REQUIRED
-        if name not in attributes
-    ]
-    for name, value in attributes.items():
-        wrong = _fault_of(name, value)
-        if wrong is not None:
-            faults.append(EventFault(f"{pointer}/{name[:_LONGEST_NAME]}", *wrong))
-    return faults
-
-
 def _fault_of(name: str, value: Value) -> tuple[str, str] | None:
     """Return the code and the words of what is wrong with one attribute."""
     if not is_name(name):
@@ -115,22 +148,20 @@ def _fault_of(name: str, value: Value) -> tuple[str, str] | None:
         return "unsupported_version", f"CloudEvents {SPEC_VERSION} are taken, no others."
     if not isinstance(value, str):
         return ("invalid", "Must be text.") if name in _TEXTS else None
+    if len(value) > MAX_HEADER_BYTES:
+        # Nothing that is so long is looked at.
+        return "too_long_attribute", f"At most {MAX_HEADER_BYTES} bytes."
+    if not is_text(value):
+        return "invalid_text", "Must not have control characters, nor what Unicode says is no character."
     if words := rule_broken(name, value):
         return "invalid", words
     if name == "id" and not 1 <= len(value) <= MAX_ID_CHARACTERS:
         return "invalid", f"1 to {MAX_ID_CHARACTERS} characters."
     if name == "partitionkey" and not value:
         return "invalid", f"1 to {MAX_KEY_BYTES} bytes in UTF-8; leave it out instead."
+    if name not in _SPECIAL and len(name) <= _LONGEST_NAME and len(_known_names) < _MAX_KNOWN_NAMES:
+        _known_names.add(name)
     return None
-
-
-def _headers_of(attributes: Mapping[str, Value], form: str) -> dict[str, str]:
-    headers = {header_of(name): text_of(value) for name, value in attributes.items() if name not in IN_FIELDS}
-    if kinds := [name for name, value in attributes.items() if not isinstance(value, str)]:
-        headers[TYPED_HEADER] = " ".join(kinds)
-    if form:
-        headers[DATA_FORM_HEADER] = form
-    return headers
 
 
 def _faults_of_headers(headers: Mapping[str, str], pointer: str) -> list[EventFault]:
@@ -140,11 +171,11 @@ def _faults_of_headers(headers: Mapping[str, str], pointer: str) -> list[EventFa
             f"Attributes beside id, type, time, partitionkey and stream are kept as headers, of which an event has "
             f"at most {MAX_HEADERS}; here they would be {len(headers)}."
         )
-        return [EventFault(pointer, "too_many", detail)]
+        return [EventFault(pointer, "too_many_attributes", detail)]
     return [
-        EventFault(f"{pointer}/{name.removeprefix('ce-')[:_LONGEST_NAME]}", "too_long", _too_long(name))
+        EventFault(f"{pointer}/{name.removeprefix('ce-')[:_LONGEST_NAME]}", "too_long_attribute", _too_long(name))
         for name, value in headers.items()
-        if len(name.encode()) + len(value.encode()) > MAX_HEADER_BYTES
+        if len(name) + len(value) > _SURELY_SHORT and len(name.encode()) + len(value.encode()) > MAX_HEADER_BYTES
     ]
 
 

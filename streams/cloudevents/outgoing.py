@@ -69,7 +69,7 @@ def _from_headers(headers: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for header, value in headers.items():
         name = header.removeprefix(PREFIX)
-        if not is_name(name) or name in _TAKEN or rule_broken(name, value):
+        if not is_name(name) or name in _TAKEN or not is_text(value) or rule_broken(name, value):
             continue
         if header == name and (name in CONTEXT or f"{PREFIX}{name}" in headers):
             continue

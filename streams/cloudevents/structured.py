@@ -1,7 +1,6 @@
 """CloudEvents as JSON, one or a batch of them: `application/cloudevents+json`, `application/cloudevents-batch+json`."""
 
 import binascii
-import re
 from base64 import b64decode
 from typing import Final
 
@@ -12,7 +11,7 @@ from accounts.conf import MAX_FAULTS
 from accounts.errors import ExpectedObject
 from accounts.http.strict_json import check_syntax, check_text, explain_decode_error
 from streams.cloudevents.attributes import ABSENT, BASE64, MAX_INTEGER, MIN_INTEGER, Value
-from streams.cloudevents.incoming import NO_DATA, Data, make_envelope, refuse
+from streams.cloudevents.incoming import NO_DATA, NOTHING, Data, faults_of_fields, make_envelope, refuse
 from streams.conf import MAX_HEADER_BYTES, MAX_HEADERS
 from streams.envelope import Envelope, split_array
 from streams.errors import EventFault
@@ -20,7 +19,6 @@ from streams.errors import EventFault
 # More than all the attributes that an event can keep, however they are written: each letter may be an escape.
 _MAX_ATTRIBUTE_BYTES: Final = 6 * MAX_HEADERS * MAX_HEADER_BYTES
 _MAX_ATTRIBUTES: Final = 2 * MAX_HEADERS
-_integer = re.compile(rb"0|-?[1-9][0-9]{0,9}")
 _BASE64_RULE: Final = "Base64 as RFC 4648 writes it, with its padding."
 _VALUE_RULE: Final = f"Text, true, false, or a whole number from {MIN_INTEGER} to {MAX_INTEGER}."
 
@@ -35,7 +33,8 @@ class _Members(msgspec.Struct, gc=False):
 _members = msgspec.json.Decoder(_Members)
 _fields = msgspec.json.Decoder(dict[str, Raw])
 _text = msgspec.json.Decoder(str)
-_NOTHING: Final = Envelope(payload=NO_DATA)
+# A float is none of them, but tells 1.0 from 1.
+_value = msgspec.json.Decoder(str | int | float | bool | None)
 
 
 def decode_structured(body: bytes) -> tuple[list[Envelope], bool]:
@@ -74,6 +73,11 @@ def decode_batch(body: bytes) -> tuple[list[Envelope], bool]:
         faults += wrong
         if len(faults) >= MAX_FAULTS:
             break
+    if faults:
+        # Tell it all at once; otherwise these are looked for when the events become records.
+        for index, envelope in enumerate(envelopes):
+            if envelope is not NOTHING:
+                faults += faults_of_fields(envelope, f"/{index}")
     refuse(faults)
     return envelopes, False
 
@@ -83,7 +87,7 @@ def _read(item: bytes, pointer: str) -> tuple[Envelope, list[EventFault]]:
     try:
         return _read_object(item, pointer)
     except msgspec.ValidationError:
-        return _NOTHING, [EventFault(pointer, "expected_object", "A CloudEvent is a JSON object.")]
+        return NOTHING, [EventFault(pointer, "expected_object", "A CloudEvent is a JSON object.")]
     except (msgspec.DecodeError, RecursionError) as error:
         raise explain_decode_error(error, item) from error
 
@@ -93,23 +97,27 @@ def _read_object(item: bytes, pointer: str) -> tuple[Envelope, list[EventFault]]
     size = len(item) - _size(members.data) - _size(members.data_base64)
     if size > _MAX_ATTRIBUTE_BYTES:
         detail = f"All but the data may have at most {_MAX_ATTRIBUTE_BYTES} bytes; here it has {size}."
-        return _NOTHING, [EventFault(pointer, "too_long", detail)]
+        return NOTHING, [EventFault(pointer, "too_long_attribute", detail)]
     fields = _fields.decode(item)
     fields.pop("data", None)
     fields.pop("data_base64", None)
     if len(fields) > _MAX_ATTRIBUTES:
         detail = f"A CloudEvent may have at most {_MAX_ATTRIBUTES} attributes; this one has {len(fields)}."
-        return _NOTHING, [EventFault(pointer, "too_many", detail)]
+        return NOTHING, [EventFault(pointer, "too_many_attributes", detail)]
     data, faults = _data_of(members, pointer)
     attributes: dict[str, Value] = {}
     for name, raw in fields.items():
-        value = _value_of(bytes(raw))
-        if value is UNSET:
+        try:
+            value = _value.decode(raw)
+        except msgspec.ValidationError:
+            value = ...
+        kind = type(value)
+        if kind is str or kind is bool or (kind is int and MIN_INTEGER <= value <= MAX_INTEGER):
+            attributes[name] = value
+        elif value is not None:
             faults.append(EventFault(f"{pointer}/{name[:60]}", "invalid", _VALUE_RULE))
             # It is there, though not as it should be.
             attributes[name] = ""
-        elif value is not None:
-            attributes[name] = value
     envelope, wrong = make_envelope(attributes, data, pointer)
     named = {fault.pointer for fault in faults}
     return envelope, [*faults, *(fault for fault in wrong if fault.pointer not in named)]
@@ -132,16 +140,3 @@ def _data_of(members: _Members, pointer: str) -> tuple[Data, list[EventFault]]:
     except (msgspec.ValidationError, UnicodeEncodeError, binascii.Error):
         return Data(packed), [EventFault(f"{pointer}/data_base64", "invalid", _BASE64_RULE)]
     return Data(packed, BASE64), []
-
-
-def _value_of(raw: bytes) -> Value | UnsetType | None:
-    """Return the value of an attribute; UNSET: it can have no such value."""
-    if raw[:1] == b'"':
-        return _text.decode(raw)
-    if raw in (b"true", b"false"):
-        return raw == b"true"
-    if raw == b"null":
-        return None
-    if _integer.fullmatch(raw) and MIN_INTEGER <= int(raw) <= MAX_INTEGER:
-        return int(raw)
-    return UNSET

@@ -6,7 +6,7 @@ import pytest
 
 from eventflow_site.api.problem_kinds import list_problem_kinds
 from tests.conventions.source import nodes
-from tests.fuzz.reasons import NOT_MADE_WITH_A_STREAM, REASONS, is_beyond_any_schema
+from tests.fuzz.reasons import ANYWHERE, NOT_MADE_WITH_A_STREAM, REASONS, is_beyond_any_schema
 
 KINDS = {kind.code: kind.status for kind in list_problem_kinds()}
 
@@ -25,6 +25,12 @@ def test_a_reason_can_be_met_and_has_a_why(reason):
     assert REASONS[reason].endswith(".")
 
 
+@pytest.mark.parametrize("code", ANYWHERE)
+def test_a_reason_of_any_place_can_be_met_and_has_a_why(code):
+    assert code in {node.value for node in nodes() if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    assert ANYWHERE[code].endswith(".")
+
+
 def test_what_is_not_there_is_told_by_codes_that_there_are():
     assert {KINDS[code] for code in NOT_MADE_WITH_A_STREAM} == {404}
 
@@ -39,6 +45,7 @@ def test_what_is_not_there_is_told_by_codes_that_there_are():
         (refusal("invalid_parameter", ("invalid_parameter", "?cursor")), True),
         (refusal("invalid_parameter", ("invalid_parameter", "?limit")), False),
         (refusal("invalid_request", ("in_the_past", "/expires_at"), ("required", "/name")), False),
+        (refusal("invalid_events", ("reserved_attribute", "/3/offset"), ("invalid_text", "/subject")), True),
         (refusal("internal_error"), False),
     ],
 )

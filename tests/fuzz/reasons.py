@@ -60,8 +60,18 @@ REASONS: Final = {
     "invalid /labels": "The names in an object have a length too.",
     "repeated /deliveries/*/delivery_id": "Items differ as wholes, and may still be of the same delivery.",
     "repeated /offsets": "Items differ as wholes, and may still be of the same partition.",
+    "out_of_range /time": "Forms have no clock: in UTC it may lie before the year 1.",
+    "out_of_range /*/time": "Forms have no clock: in UTC it may lie before the year 1.",
     "stream_mismatch /stream": "The stream is that of the address.",
     "stream_mismatch /*/stream": "The stream is that of the address.",
+}
+# The same, wherever it is: what an object's fields are called is up to whoever sends it.
+ANYWHERE: Final = {
+    "invalid_attribute_name": "What a CloudEvent's extensions may be called is no matter of their values.",
+    "reserved_attribute": "A few names of the right form are for the log alone.",
+    "invalid_text": "Which code points are no characters, Unicode says.",
+    "too_long_attribute": "Bytes of UTF-8 are not letters, and names count too.",
+    "too_many_attributes": "What a CloudEvent has beside its own attributes is counted together.",
 }
 # A stream that was made is there; what is within it is not, and was never said to be.
 NOT_MADE_WITH_A_STREAM: Final = {
@@ -73,7 +83,7 @@ _NUMBER = re.compile(r"(?<=/)[0-9]+(?=/|$)")
 
 def is_beyond_any_schema(problem: Any) -> bool:
     """Whether all that is wrong, as a problem document says it, is something that no schema could have said."""
-    return all(name in REASONS for name in names_of(problem))
+    return all(name in REASONS or name in ANYWHERE for name in names_of(problem))
 
 
 def names_of(problem: Any) -> Iterator[str]:
@@ -83,4 +93,4 @@ def names_of(problem: Any) -> Iterator[str]:
         return
     for item in problem["errors"]:
         code = item["code"]
-        yield code if code in REASONS else f"{code} {_NUMBER.sub('*', item['pointer'])}"
+        yield code if code in REASONS or code in ANYWHERE else f"{code} {_NUMBER.sub('*', item['pointer'])}"

@@ -4,6 +4,7 @@ import pytest
 
 from streams.cloudevents.attributes import is_name, is_text, rule_broken
 from tests.client import ApiClient
+from tests.conventions.openapi import operations, validator_of
 from tests.factories import make_key, make_owner, make_stream
 from tests.streams.cloudevents import BATCH, MINIMAL, ONE, read_cloudevents
 
@@ -206,3 +207,18 @@ def test_cloudevents_in_another_form_are_not_to_be_had(shop, accept):
     assert BATCH in answer.json()["detail"]
     answer = shop.get("/streams/orders/events/0/1", headers={"Accept": BATCH})
     assert (answer.status_code, answer.json()["code"]) == (406, "not_acceptable")
+
+
+def test_what_is_sent_and_answered_is_as_the_document_says(shop):
+    append(shop, {"payload": 1, "key": "k", "headers": {"tenant": "acme"}, "occurred_at": "2026-11-22T10:00:00Z"})
+    sent = MINIMAL | {"subject": None, "flag": True, "data_base64": "AA==", "datacontenttype": "image/png"}
+    assert shop.post("/streams/orders/events", sent, content_type=ONE).status_code == 202
+    content = {each.method: each.definition for each in operations() if each.template == "/streams/{stream}/events"}
+    taken = content["POST"]["requestBody"]["content"]
+    assert validator_of(taken[ONE]["schema"]).is_valid(sent)
+    assert validator_of(taken[BATCH]["schema"]).is_valid([sent, MINIMAL])
+    for wrong in ({"source": "a b"}, {"id": ""}, {"specversion": "0.3"}, {"type": "a b"}, {"flag": 1.5}, {"time": 5}):
+        assert not validator_of(taken[ONE]["schema"]).is_valid(MINIMAL | wrong), wrong
+    answered = content["GET"]["responses"]["200"]["content"]
+    assert set(answered) == {"application/json", BATCH}
+    assert validator_of(answered[BATCH]["schema"]).is_valid(read_cloudevents(shop))
