@@ -1,5 +1,6 @@
 """The official SDK's CloudEvents make the round: over HTTP into a stream and out of it again, in each mode."""
 
+import gzip
 import urllib.request
 from datetime import UTC, datetime
 from typing import Any
@@ -47,10 +48,12 @@ class Shop:
         batch = orjson.loads(self.read("/streams/orders/events?last_offset=0", BATCH))
         return [FORMAT.read(CloudEvent, orjson.dumps(each)) for each in batch]
 
-    def send_lines(self, path: str, lines: bytes, body: bytes, *, length: bool = True) -> bytes:
+    def send_lines(
+        self, path: str, lines: bytes, body: bytes, *, content_type: str = "application/json", length: bool = True
+    ) -> bytes:
         """Send header lines as they are, and return the whole answer."""
         head = f"POST /api/v1{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-API-Key: {self.key}\r\nConnection: close\r\n"
-        head += "Content-Type: application/json\r\n" + (f"Content-Length: {len(body)}\r\n" if length else "")
+        head += f"Content-Type: {content_type}\r\n" + (f"Content-Length: {len(body)}\r\n" if length else "")
         with self.web.connect() as client:
             client.sendall(head.encode() + lines + b"\r\n" + body)
             return b"".join(iter(lambda: client.recv(65536), b""))
@@ -164,3 +167,19 @@ def test_a_body_in_chunks_that_could_be_cut_off_unseen_is_refused(shop):
     )
     assert answer.startswith(b"HTTP/1.1 411 "), answer
     assert shop.read_all() == []
+
+
+def test_what_cannot_be_cut_off_unseen_may_come_in_chunks(shop):
+    body = FORMAT.write(some_events()[0])
+    chunked, pieces = b"Transfer-Encoding: chunked\r\n", b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    answer = shop.send_lines("/streams/orders/events", chunked, pieces, content_type=ONE, length=False)
+    assert answer.startswith(b"HTTP/1.1 202 "), answer
+    cut_off = shop.send_lines(
+        "/streams/orders/events", chunked, b"a\r\n%b\r\n0\r\n\r\n" % body[:10], content_type=ONE, length=False
+    )
+    assert cut_off.startswith(b"HTTP/1.1 400 "), cut_off
+    packed = gzip.compress(bytes(range(256)))
+    attributes = b"ce-specversion: 1.0\r\nce-id: 1\r\nce-source: /s\r\nce-type: t\r\nContent-Encoding: gzip\r\n"
+    answer = shop.send_lines("/streams/orders/events", attributes, packed, content_type="image/png")
+    assert answer.startswith(b"HTTP/1.1 202 "), answer
+    assert [event.get_data() for event in shop.read_all()] == [some_events()[0].get_data(), bytes(range(256))]
