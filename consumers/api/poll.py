@@ -1,9 +1,6 @@
 """`GET /streams/{stream}/events`: the poll."""
 
-import itertools
-import re
 import time
-from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,7 +9,6 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 
 from accounts.caller import caller_of
 from accounts.database_threads import in_database_thread
-from accounts.errors import InvalidParameter
 from accounts.http.bodies import JSON
 from accounts.http.parameters import integer_parameter, seconds_parameter
 from accounts.long_work import off_the_loop_if_long
@@ -20,25 +16,24 @@ from accounts.names import NAME_PATTERN
 from accounts.permissions import MayConsumeOrProduce
 from accounts.roles import Right
 from consumers.access import GroupRight
+from consumers.api.positions import (
+    LAST_OFFSET_PATTERN,
+    TYPES_PATTERN,
+    in_turn,
+    partitions_to_read,
+    positions_after,
+    types_in,
+)
 from consumers.api.schemas import LOST
 from consumers.api.standing import standing_of
 from consumers.models import ConsumerGroup, Mode
-from consumers.offset_headers import (
-    NEXT_OFFSET_PATTERN,
-    NUMBER_PATTERN,
-    PACKED_PATTERN,
-    VECTOR_PATTERN,
-    count_in_vector,
-    is_vector,
-    read_vector,
-    write_offset_headers,
-)
+from consumers.offset_headers import NEXT_OFFSET_PATTERN, write_offset_headers
 from consumers.progress import Place
 from consumers.progress_queries import places_of
 from consumers.queries import require_group
 from consumers.services.members import note_member
 from consumers.services.offsets import require_going_on, require_mode
-from consumers.services.reading import lags_of, lost_of, order_partitions, read_events_async
+from consumers.services.reading import lags_of, lost_of, read_events_async
 from consumers.services.waiting import waiting_place
 from streams.api.append import EXAMPLE, AppendView, append_operation
 from streams.api.cloudevent_schemas import CLOUDEVENTS_OUT
@@ -49,22 +44,14 @@ from streams.conf import (
     DEFAULT_READ_BYTES,
     DEFAULT_READ_EVENTS,
     MAX_OFFSET,
-    MAX_PARTITIONS,
     MAX_READ_BYTES,
     MAX_READ_EVENTS,
     MAX_WAIT_SECONDS,
 )
-from streams.envelope import TYPE_PATTERN
-from streams.errors import PartitionRequired
-from streams.log import get_log
-from streams.log.protocol import PartitionRef
-from streams.lookup import StreamInfo, least_partition_count, partitions_of_async, renewed, require_stream_async
+from streams.lookup import StreamInfo, require_stream_async
 from streams.metrics import count_gap, count_read
 
 PARAMETERS = ("consumer_group_id", "last_offset", "partition", "limit", "max_bytes", "wait", "type")
-_TYPES = re.compile(rf"{TYPE_PATTERN}(,{TYPE_PATTERN}){{0,31}}", re.ASCII)
-_NUMBER = re.compile(NUMBER_PATTERN, re.ASCII)
-_turns = itertools.count()
 # Where a group stands in a partition that it knows nothing of.
 NOWHERE = Place(0, 0, 0, 0, 0)
 
@@ -117,7 +104,7 @@ class StreamEventsView(AppendView):
                 "last_offset",
                 {
                     "type": "string",
-                    "pattern": rf"^(earliest|latest|{NUMBER_PATTERN}|{VECTOR_PATTERN}|{PACKED_PATTERN})$",
+                    "pattern": LAST_OFFSET_PATTERN,
                 },
                 description="The last offset you have processed: a number, `earliest`, `latest`, or the value of "
                 "EventFlow-Next-Offset, which need not name partitions that were added since. "
@@ -137,7 +124,7 @@ class StreamEventsView(AppendView):
             ),
             OpenApiParameter(
                 "type",
-                {"type": "string", "pattern": f"^{_TYPES.pattern}$"},
+                {"type": "string", "pattern": TYPES_PATTERN},
                 description="Only these types, separated by commas.",
             ),
             *TOLD,
@@ -157,12 +144,18 @@ class StreamEventsView(AppendView):
         limit = integer_parameter(query, "limit", default=DEFAULT_READ_EVENTS, low=1, high=MAX_READ_EVENTS)
         max_bytes = integer_parameter(query, "max_bytes", default=DEFAULT_READ_BYTES, low=1, high=MAX_READ_BYTES)
         wait = seconds_parameter(query, "wait", default=0, high=MAX_WAIT_SECONDS)
-        types = _types(query)
+        types = types_in(query)
         is_for_cloudevents = wants(request, CLOUDEVENT_BATCH)
         found = await require_stream_async(caller_of(request), stream, Right.CONSUME)
-        partitions = await _partitions(query, found)
+        last_offset = query.get("last_offset")
+        partitions = await partitions_to_read(query, found, last_offset)
         group, places = await _group(query, found, request)
-        positions = await _positions(query, found, partitions, places)
+        if last_offset is None:
+            positions = {each: (places or {}).get(each.id, NOWHERE).committed_offset for each in in_turn(partitions)}
+        else:
+            positions = await positions_after(
+                last_offset, found, partitions, name="last_offset", is_one="partition" in query
+            )
         with waiting_place(caller_of(request), wait):
             reading = await read_events_async(
                 positions=positions,
@@ -200,26 +193,6 @@ class StreamEventsView(AppendView):
         return response
 
 
-def _types(query: QueryDict) -> frozenset[str] | None:
-    text = query.get("type")
-    if text is None:
-        return None
-    if not _TYPES.fullmatch(text):
-        raise InvalidParameter("type", "One or up to 32 event types, separated by commas.")
-    return frozenset(text.split(","))
-
-
-async def _partitions(query: QueryDict, stream: StreamInfo) -> Sequence[PartitionRef]:
-    if "partition" in query:
-        number = integer_parameter(query, "partition", default=0, low=0, high=MAX_OFFSET)
-        return await partitions_of_async(stream, [number])
-    given = count_in_vector(query.get("last_offset", ""))
-    if len(stream.partitions) < given <= MAX_PARTITIONS:
-        # Another worker knew of partitions that were added a moment ago.
-        return (await in_database_thread(lambda: renewed(stream))).partitions
-    return stream.partitions
-
-
 async def _group(
     query: QueryDict, stream: StreamInfo, request: HttpRequest
 ) -> tuple[ConsumerGroup, dict[int, Place]] | tuple[None, None]:
@@ -237,37 +210,3 @@ async def _group(
         return group, places_of(group)
 
     return await in_database_thread(ask)
-
-
-async def _positions(
-    query: QueryDict, stream: StreamInfo, partitions: Sequence[PartitionRef], places: Mapping[int, Place] | None
-) -> dict[PartitionRef, int]:
-    """From where to read each partition."""
-    text = query.get("last_offset")
-    ordered = order_partitions(partitions, next(_turns)) if len(partitions) > 1 else partitions
-    if text is None:
-        return {each: (places or {}).get(each.id, NOWHERE).committed_offset for each in ordered}
-    if text == "earliest":
-        return dict.fromkeys(ordered, 0)
-    if text == "latest":
-        bounds = await in_database_thread(lambda: get_log().bounds(partitions))
-        return {partition: bounds[partition.id].head_offset for partition in ordered}
-    if is_vector(text):
-        least = len(partitions)
-        if count_in_vector(text) < least and "partition" not in query:
-            least = await in_database_thread(lambda: least_partition_count(stream))
-        given = read_vector(text, {partition.number for partition in partitions}, least=least)
-        if given is None:
-            raise InvalidParameter(
-                "last_offset",
-                "Name each of the partitions that are read, once; those that were added since may be left out.",
-            )
-        return {partition: given[partition.number] for partition in ordered}
-    if not _NUMBER.fullmatch(text) or int(text) > MAX_OFFSET:
-        raise InvalidParameter("last_offset", f"Must be a whole number from 0 to {MAX_OFFSET}, `earliest` or `latest`.")
-    if len(partitions) > 1:
-        raise PartitionRequired(
-            f"{stream.name} has {len(partitions)} partitions: say which with `partition`, or give "
-            "last_offset as EventFlow-Next-Offset does (`0=18,1=7`)."
-        )
-    return {partitions[0]: int(text)}
