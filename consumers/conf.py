@@ -64,5 +64,17 @@ MAX_BULK_IDS: Final = 1_000
 
 # Requests that wait at once in one process: each costs some memory and an open connection.
 MAX_WAITING_REQUESTS: Final = 10_000
+
+# --- live streams ---
+# A comment is sent after so long without an event, so that nobody on the way takes the connection for dead.
+HEARTBEAT_SECONDS: Final = 15.0
+# One write carries at most this, but a whole event.
+LIVE_WRITE_EVENTS: Final = 1_000
+LIVE_WRITE_BYTES: Final = 256 * 1024
+# When to come again after a connection that broke: not all at once.
+LIVE_RETRY_MILLISECONDS: Final = (1_000, 3_000)
+# While the database is away, it is asked again so often.
+LIVE_DATABASE_PAUSE_SECONDS: Final = 1.0
+
 # How often what waiting requests stand on is looked at. With what look-ups are remembered, it makes less than a second.
 STANDING_RECHECK_SECONDS: Final = 0.4

@@ -54,6 +54,13 @@ def write_offset_headers(
     return headers
 
 
+def write_vector(offsets: Mapping[int, int]) -> str:
+    """Return where somebody stands, by partition number, as `read_vector` takes it: `0=18`, `0=18,1=7`, or packed."""
+    if len(offsets) > MAX_NAMED_PARTITIONS:
+        return _pack(offsets)
+    return ",".join(f"{number}={offsets[number]}" for number in sorted(offsets))
+
+
 def read_vector(text: str, numbers: Collection[int], *, least: int | None = None) -> dict[int, int] | None:
     """Return the offset of each of the partitions `numbers`, or None unless `text` gives each of them one, once.
 
@@ -94,7 +101,7 @@ def _name_each(values: Mapping[int, int]) -> str:
     """A plain number for one partition, `0=18,1=7` for several."""
     if len(values) == 1:
         return str(next(iter(values.values())))
-    return ",".join(f"{number}={values[number]}" for number in sorted(values))
+    return write_vector(values)
 
 
 def _pack(values: Mapping[int, int]) -> str:

@@ -17,7 +17,7 @@ from eventflow_site.transport import allowed_methods
 
 _ALLOWED_HEADERS: Final = (
     "Authorization, Content-Encoding, Content-Type, Idempotency-Key, If-Head, If-Match, If-None-Match, "
-    "Prefer, X-API-Key, X-Request-Id"
+    "Last-Event-ID, Prefer, X-API-Key, X-Request-Id"
 )
 # A script reads these beside what every answer shows (Content-Type, Cache-Control …).
 _EXPOSED_HEADERS: Final = (

@@ -44,6 +44,12 @@ _unreadable_batches = Counter(
 _waiting_polls = Gauge(
     "eventflow_waiting_polls", "Polls that wait for events at this moment.", multiprocess_mode="livesum"
 )
+_live_streams = Gauge(
+    "eventflow_live_streams", "Live streams that are open at this moment.", multiprocess_mode="livesum"
+)
+_dropped_readers = Counter(
+    "eventflow_live_streams_dropped", "Live streams that were ended since their reader took nothing for too long."
+)
 
 # Finding a label's child anew costs as much as counting.
 _rejections_by_reason: dict[str, Counter] = {}
@@ -95,6 +101,22 @@ def count_merged(*, batches: int, unreadable: int) -> None:
     """Count small batches that became part of larger ones, and damaged ones that were met."""
     _merged_batches.inc(batches)
     _unreadable_batches.inc(unreadable)
+
+
+def count_live(change: int) -> None:
+    """Count a live stream that is opened (1) or has ended (-1)."""
+    _live_streams.inc(change)
+
+
+def count_dropped_reader() -> None:
+    """Count a live stream whose reader took nothing for too long."""
+    _dropped_readers.inc()
+
+
+def count_live_events(*, events: int, size: int) -> None:
+    """Count events that were handed to the reader of a live stream."""
+    _read_events.inc(events)
+    _read_bytes.inc(size)
 
 
 def count_waiting(change: int) -> None:

@@ -23,6 +23,7 @@ _TIME_NAME: Final = b'"recorded_at":"'
 # 2026-11-22T10:00 of 2026-11-22T10:00:00.123456Z
 _MINUTE_LENGTH: Final = len("2026-11-22T10:00")
 _TIME_END: Final = len('"recorded_at":"2026-11-22T10:00:00.123456Z",')
+_PLACE: Final = re.compile(rb'\{"partition":(\d+),"offset":(\d+),')
 # A quote inside an id is escaped, so this stands nowhere before the type. A type has neither quotes nor escapes.
 _TYPE_NAME: Final = b'","type":"'
 # The end of an erased event, and of no other: with its quotes and braces closed, nothing in a payload can look so.
@@ -268,6 +269,14 @@ def _erasure_of(event: bytes) -> re.Match[bytes] | None:
 def outline_of(event: bytes) -> Outline:
     """Return what people look for an event by."""
     return _outline.decode(event)
+
+
+def place_of(event: bytes) -> tuple[int, int]:
+    """Return an event's partition and offset."""
+    place = _PLACE.match(event)
+    if place is None:
+        raise NotAnEvent("no place stands in front")
+    return int(place[1]), int(place[2])
 
 
 def type_of(event: bytes) -> str:

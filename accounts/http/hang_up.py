@@ -34,6 +34,11 @@ def check_still_there(request: HttpRequest) -> None:
         raise HungUp
 
 
+def notices_hang_up(request: HttpRequest) -> bool:
+    """Whether anybody would tell that the client has gone; where not, no answer may go on for ever."""
+    return hasattr(request, "on_hang_up")
+
+
 @contextmanager
 def calling_on_hang_up(request: HttpRequest, callback: Callable[[], None]) -> Iterator[None]:
     """Within the block, call `callback` if the client hangs up; where nobody can tell, it never does."""

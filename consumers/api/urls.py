@@ -7,6 +7,7 @@ from consumers.api.erasure import EraseView
 from consumers.api.grants import GroupGrantViewSet
 from consumers.api.groups import AllGroupsViewSet, GroupViewSet
 from consumers.api.lease import LeaseView
+from consumers.api.live import LiveEventsView
 from consumers.api.losses import AcknowledgeLossView
 from consumers.api.offsets import OffsetsView
 from consumers.api.outcomes import AckView, ExtendView, NackView, ReleaseView
@@ -18,6 +19,7 @@ GROUPS = "streams/<str:stream>/consumer-groups"
 
 urlpatterns = [
     path("streams/<str:stream>/events", StreamEventsView.as_view(), name="stream-events"),
+    path("streams/<str:stream>/events/live", LiveEventsView.as_view(), name="live-events"),
     path(GROUPS, GroupViewSet.as_view({"get": "list", "post": "create"}), name="groups"),
     path(
         f"{GROUPS}/<str:group>",

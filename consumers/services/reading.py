@@ -58,7 +58,7 @@ async def read_events_async(
 
     def look() -> Look[Reading]:
         nonlocal reached
-        reading = _read(reached, limit, max_bytes, types)
+        reading = read_now(reached, limit=limit, max_bytes=max_bytes, types=types)
         reached = {partition: reading.next_offsets[partition.number] for partition in reached}
         heads = {partition.id: reading.bounds[partition.number].head_offset for partition in reached}
         return Look(
@@ -98,7 +98,10 @@ def read_events(
     )
 
 
-def _read(positions: Mapping[PartitionRef, int], limit: int, max_bytes: int, types: frozenset[str] | None) -> Reading:
+def read_now(
+    positions: Mapping[PartitionRef, int], *, limit: int, max_bytes: int, types: frozenset[str] | None
+) -> Reading:
+    """Return the events that follow the given offset of each partition, as far as they are there."""
     reading = Reading()
     size = 0
     for partition, after in positions.items():

@@ -14,7 +14,7 @@ from consumers.conf import MAX_WAITING_REQUESTS
 from consumers.errors import TooManyWaiting
 from consumers.services.standing import PartitionsAdded, Standing
 from streams.log import get_wakeups
-from streams.metrics import count_waiting
+from streams.metrics import count_live, count_waiting
 from streams.stopping import is_stopping
 
 Found = TypeVar("Found")
@@ -39,6 +39,21 @@ def waiting_place(caller: Caller, wait_seconds: float) -> Iterator[None]:
             yield
         finally:
             count_waiting(-1)
+
+
+@contextmanager
+def live_place(caller: Caller) -> Iterator[None]:
+    """Hold one of the same places for as long as a live stream is open.
+
+    Raises:
+        RateLimited, TooManyWaiting
+    """
+    with _places.hold(caller):
+        count_live(1)
+        try:
+            yield
+        finally:
+            count_live(-1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Everything but the hot verbs: Django's own WSGI handler, in a bounded number of threads."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ class DjangoLane:
         give_connection_back()
         return Answer(status, headers, self._pieces(response))
 
-    async def _pieces(self, response: Any) -> AsyncIterator[bytes]:
+    async def _pieces(self, response: Any) -> AsyncGenerator[bytes, None]:
         pieces = iter(response)
         try:
             while (piece := await self._threads.run(lambda: next(pieces, None))) is not None:

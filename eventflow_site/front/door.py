@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
-from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 
 from accounts.authentication import find_sender
 from accounts.conf import MAX_BODY_BYTES
@@ -12,6 +12,7 @@ from accounts.database_threads import lend_database_threads
 from accounts.errors import BodyTruncated, LengthRequired
 from accounts.http.bodies import JSON, is_chunked
 from accounts.http.client_address import client_address
+from accounts.http.event_stream import EventStreamResponse
 from accounts.limits.places import check_reads_in_line
 from accounts.long_work import lend_threads_for_long_work
 from accounts.turns import current_names
@@ -20,6 +21,7 @@ from eventflow_site.front.bodies import Bodies, Sender
 from eventflow_site.front.django_lane import DjangoLane
 from eventflow_site.front.exchange import Answer, Exchange
 from eventflow_site.front.hot_lane import HotLane, find_hot_view
+from eventflow_site.front.pace import PeerSockets, at_readers_pace
 from eventflow_site.front.requests import FrontRequest, wsgi_environ_of
 from eventflow_site.front.shedding import Shedding
 from eventflow_site.transport import API_PREFIX
@@ -39,6 +41,7 @@ class Door:
         self._long_work = lend_threads_for_long_work(limits.LONG_WORK_THREADS, refusal=AppendNotStored)
         self._bodies = Bodies()
         self._shedding = Shedding()
+        self._peers = PeerSockets()
         self._hot_lane = hot_lane()
         self._django_lane = DjangoLane(handler, threads=django_threads)
 
@@ -58,7 +61,7 @@ class Door:
             request.resolver_match = find_hot_view(exchange.method, request.path)
             if request.resolver_match is None:
                 return await self._ask_django(request)
-        return _as_answer(await self._hot_lane.answer(request))
+        return self._as_answer(await self._hot_lane.answer(request), exchange)
 
     async def _ask_django(self, request: FrontRequest) -> Answer:
         try:
@@ -71,7 +74,7 @@ class Door:
         except Exception as error:  # noqa: BLE001 - every error becomes a problem, as in a view
             request.refusal = error
         try:
-            return _as_answer(await self._hot_lane.answer(request))
+            return self._as_answer(await self._hot_lane.answer(request), request.exchange)
         finally:
             # It knows this frame, and the frame the request: a circle, in which the connection would stay open.
             request.refusal = None
@@ -98,14 +101,18 @@ class Door:
             raise BodyTruncated(f"Content-Length says {declared} bytes, {len(body)} came. Nothing was stored.")
         return body
 
+    def _as_answer(self, response: HttpResponseBase, exchange: Exchange) -> Answer:
+        # Nothing that is answered on the loop sets a cookie.
+        headers = list(response.items())
+        if isinstance(response, EventStreamResponse):
+            pieces = at_readers_pace(response.until_closed(), peer=exchange.client, sockets=self._peers)
+            return Answer(response.status_code, headers, pieces)
+        content: bytes = response.content  # type: ignore[attr-defined]
+        return Answer(response.status_code, headers, content)
+
 
 def share_of_connections(pool_size: int) -> tuple[int, int]:
     """Return how many connections are for the hot verbs, and how many for everything else."""
     if not pool_size:
         return limits.THREADS_WITHOUT_POOL, limits.THREADS_WITHOUT_POOL
     return max(1, (pool_size + 1) // 2), max(1, pool_size // 2)
-
-
-def _as_answer(response: HttpResponse) -> Answer:
-    # Nothing that is answered on the loop sets a cookie.
-    return Answer(response.status_code, list(response.items()), response.content)

@@ -1,6 +1,6 @@
 """A request and its answer, as the web server hands them over: the seam between `rsgi` and the rest."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -47,4 +47,4 @@ class Answer:
 
     status: int
     headers: Headers
-    content: bytes | Path | AsyncIterator[bytes]
+    content: bytes | Path | AsyncGenerator[bytes, None]

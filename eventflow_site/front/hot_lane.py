@@ -13,7 +13,7 @@ from typing import Any, cast
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.exception import convert_exception_to_response
-from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import Resolver404, ResolverMatch, resolve
 from django.utils.module_loading import import_string
 
@@ -22,7 +22,7 @@ from eventflow_site.api.errors import problem_handler
 from eventflow_site.front.requests import FrontRequest
 from eventflow_site.machine_lane import API_PREFIX
 
-HOT_VERBS = frozenset({"events", "lease", "ack", "nack", "extend", "release", "offsets"})
+HOT_VERBS = frozenset({"events", "lease", "ack", "nack", "extend", "release", "offsets", "live"})
 # Asks nothing of anybody, so it answers whatever else is stuck.
 ALIVE = "/healthz"
 MACHINE_LANE = "eventflow_site.machine_lane.MachineLaneEntrance"
@@ -46,7 +46,7 @@ def _find_lean_view(path: str) -> ResolverMatch | None:
     return match if issubclass(getattr(match.func, "cls", object), LeanView) else None
 
 
-async def _call_view(request: FrontRequest) -> HttpResponse:
+async def _call_view(request: FrontRequest) -> HttpResponseBase:
     if request.refusal is not None:
         return problem_handler(request.refusal, {"request": request})
     match: Any = request.resolver_match
@@ -65,6 +65,6 @@ class HotLane:
             if not getattr(middleware, "async_capable", False):
                 raise ImproperlyConfigured(f"{name} stands before the machine lane, so it must be async_capable.")
             answer = convert_exception_to_response(middleware(answer))
-        self.answer: Callable[[FrontRequest], Awaitable[HttpResponse]] = answer
+        self.answer: Callable[[FrontRequest], Awaitable[HttpResponseBase]] = answer
         # Every address is loaded now, not while the first request waits.
         resolve(f"{API_PREFIX}events")

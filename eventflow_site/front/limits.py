@@ -20,6 +20,18 @@ MAX_UNPROVEN_SLOW_BODIES: Final = 1_000
 MAX_UNPROVEN_BODY_BYTES_EACH: Final = 8 * 1024 * 1024
 MAX_UNPROVEN_BODY_BYTES_ALL: Final = 32 * 1024 * 1024
 
+# --- readers of live streams ---
+# After so much was handed over it is looked at what the client has taken, and waited until no more is left than this.
+HANDED_OVER_BYTES: Final = 256 * 1024
+NOT_TAKEN_BYTES: Final = 128 * 1024
+LOOK_SECONDS: Final = (0.005, 0.5)
+# A client that takes nothing for so long has to come again.
+TAKES_NOTHING_SECONDS: Final = 15.0
+# Where nobody can tell what the client has taken, it has to come again after so much.
+UNSEEN_BYTES: Final = 1024 * 1024
+# How long it is remembered which socket leads to whom.
+PEERS_SECONDS: Final = 1.0
+
 # --- threads ---
 DJANGO_PATIENCE_SECONDS: Final = 10.0
 LONG_WORK_THREADS: Final = 2

@@ -11,6 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "eventflow_site.settings")
 
 import asyncio  # noqa: E402
 from collections.abc import AsyncIterator, Iterable  # noqa: E402
+from contextlib import aclosing  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
@@ -96,8 +97,10 @@ async def _send(answer: Answer, protocol: Any) -> None:
         protocol.response_file(answer.status, answer.headers, str(answer.content))
     else:
         transport = protocol.response_stream(answer.status, answer.headers)
-        async for piece in answer.content:
-            await transport.send_bytes(piece)
+        # Closed here, whatever becomes of it: a collector would do it some time.
+        async with aclosing(answer.content) as pieces:
+            async for piece in pieces:
+                await transport.send_bytes(piece)
 
 
 application = Application()

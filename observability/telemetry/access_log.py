@@ -10,6 +10,7 @@ import orjson
 import structlog
 from django.conf import settings
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 from accounts.caller import Caller
 from accounts.http.both_doors import BothDoors, Passage
@@ -25,8 +26,9 @@ class AccessLogMiddleware(BothDoors):
     """Log and count every request: who asked for what, what was answered, how long it took.
 
     The time does not count what a waiting poll spent waiting (`request.waited_seconds`, if a view sets it)
-    towards `slow`. A refusal says by which problem (`request.problem_code`, if it became one). Neither the query string
-    nor any header is logged: they may hold secrets.
+    towards `slow`; a live stream has its line when it is over, and has waited since it was opened. A refusal says by
+    which problem (`request.problem_code`, if it became one). Neither the query string nor any header is logged: they
+    may hold secrets.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
@@ -39,14 +41,26 @@ class AccessLogMiddleware(BothDoors):
         started = time.perf_counter()
         response = yield
         seconds = time.perf_counter() - started
+        call_at_end = getattr(response, "call_at_end", None)
+        if call_at_end is None:
+            self._note(request, response, seconds, waited=getattr(request, "waited_seconds", 0.0))
+        else:
+
+            def note() -> None:
+                whole = time.perf_counter() - started
+                self._note(request, response, whole, waited=whole - seconds)
+
+            call_at_end(note)
+        return response
+
+    def _note(self, request: HttpRequest, response: HttpResponseBase, seconds: float, *, waited: float) -> None:
         status = response.status_code
-        waited = getattr(request, "waited_seconds", 0.0)
         match = request.resolver_match
         count_request(request.method or "", match.route if match else None, status, seconds - waited)
         is_slow = seconds - waited > self.slow_seconds
         level = logging.ERROR if status >= 500 else logging.WARNING if is_slow else logging.INFO
         if level < self.level:
-            return response
+            return
         fields = {
             "timestamp": datetime.now(UTC),
             "level": "info" if level == logging.INFO else logging.getLevelName(level).lower(),
@@ -59,8 +73,8 @@ class AccessLogMiddleware(BothDoors):
             "status": status,
             "duration_seconds": round(seconds, 6),
         }
-        # Not for a page that shows a refusal and is none.
-        if status >= 400 and (code := getattr(request, "problem_code", None)):
+        # Not for a page that shows a refusal and is none; a live stream may end with one.
+        if (status >= 400 or hasattr(response, "call_at_end")) and (code := getattr(request, "problem_code", None)):
             fields["code"] = code
         if waited:
             fields["waited_seconds"] = round(waited, 6)
@@ -69,7 +83,6 @@ class AccessLogMiddleware(BothDoors):
         if response.streaming:
             fields["streaming"] = True
         self.write(fields)
-        return response
 
 
 def reference_of(request: HttpRequest) -> str | None:

@@ -55,6 +55,7 @@ nar pla roo
 404 403 202  POST /events
 404 403 202  POST /streams/{stream}/events
 404 200 200  GET /streams/{stream}/events
+404 200 200  GET /streams/{stream}/events/live
 404 200 200  GET /streams/{stream}/events/0/1
 403 403 200  POST /streams/{stream}/events/0/1/erase
 200 200 200  GET /consumer-groups

@@ -121,6 +121,7 @@ TABLE: list[tuple[str, Any, str]] = [
     ("POST /events", EVENT, "                             202 202 403 403 403 403 404 403 202 403 403 404 401"),
     ("POST /streams/{stream}/events", {"payload": 1}, "   202 202 403 403 403 403 404 403 202 403 403 404 401"),
     ("GET /streams/{stream}/events", None, "              200 200 200 200 200 404 404 403 403 200 403 404 401"),
+    ("GET /streams/{stream}/events/live", None, "         200 200 200 200 200 404 404 403 403 200 403 404 401"),
     ("GET /streams/{stream}/events/0/1", None, "          200 200 200 200 200 404 404 403 403 200 403 404 401"),
     ("POST /streams/{stream}/events/0/1/erase", WHY, "    200 200 403 403 403 403 404 403 403 403 200 404 401"),
     ("GET /consumer-groups", None, "                      200 200 200 200 200 200 200 403 403 200 403 200 401"),

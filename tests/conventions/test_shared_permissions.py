@@ -50,6 +50,7 @@ TABLE = {
     "POST /events": "                               202 202 403 202 403 403 404 404",
     "POST /streams/{stream}/events": "              202 202 403 202 403 403 404 404",
     "GET /streams/{stream}/events": "               200 200 200 403 200 200 403 404",
+    "GET /streams/{stream}/events/live": "          200 200 200 403 200 200 403 404",
     "GET /streams/{stream}/events/0/1": "           200 200 200 403 200 200 403 404",
     "GET /streams/{stream}/events/0/1/timeline": "  200 200 200 403 200 200 403 404",
     "POST /streams/{stream}/events/0/1/erase": "    200 200 403 403 403 403 403 404",

@@ -13,6 +13,7 @@ REASONS: Final = {
     "confirmation_missing": "What confirms is the name in the address, once more.",
     "partition_required": "How many partitions there are is the stream's affair.",
     "invalid_parameter ?last_offset": "Which partitions there are is the stream's affair.",
+    "invalid_parameter ?Last-Event-ID": "Which partitions there are is the stream's affair.",
     "offset_beyond_head": "Where the log ends changes with every append.",
     "head_moved": "Where the log ends changes with every append.",
     "head_of_several": "How many partitions there are is the stream's affair.",
