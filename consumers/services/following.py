@@ -7,9 +7,11 @@ from functools import partial
 from django.db import InterfaceError, OperationalError
 from psycopg_pool import PoolTimeout
 
-from accounts.database_threads import in_database_thread, let_go_of_connection
+from accounts.database_threads import let_go_of_connection
+from accounts.errors import RateLimited
 from consumers.conf import HEARTBEAT_SECONDS, LIVE_DATABASE_PAUSE_SECONDS, LIVE_WRITE_BYTES, LIVE_WRITE_EVENTS
 from consumers.services.reading import Reading, read_now
+from consumers.services.shared_reads import shared_reads
 from consumers.services.standing import Standing
 from streams.log import get_wakeups
 from streams.log.protocol import PartitionRef
@@ -63,12 +65,15 @@ async def follow_events(
 async def _read_if_possible(
     positions: Mapping[PartitionRef, int], types: frozenset[str] | None, standing: Standing
 ) -> Reading | None:
-    """Look at the right, then read; None: the database cannot be asked."""
+    """Look at the right, then read; None: the database cannot be asked, or too many ask it already."""
     standing.check_still_there()
     try:
         await standing.look_again()
-        return await in_database_thread(partial(read_for_live, positions, types))
     except (OperationalError, InterfaceError, PoolTimeout):
+        return None
+    try:
+        return await shared_reads().read((*positions.items(), types), partial(read_for_live, positions, types))
+    except (OperationalError, InterfaceError, PoolTimeout, RateLimited):
         return None
 
 

@@ -1,5 +1,6 @@
 """Live streams on a web worker: events as they come, for as long as the right to them lasts and somebody listens."""
 
+import asyncio
 import json
 import re
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
+from accounts.limits.places import MAX_READS_IN_LINE
 from accounts.models import ApiKey, User, UserSession
 from accounts.roles import Right, Role
 from consumers.models import GroupOffset
@@ -308,6 +310,31 @@ def test_who_takes_nothing_is_kept_little_for_and_dropped_and_goes_on_where_they
     with follow(server, orders, X_API_Key=key, Last_Event_ID=f"0={seen[-1]}") as live:
         rest = live.events(events - len(seen))
     assert [event["offset"] for event in rest] == list(range(seen[-1] + 1, events + 1))
+
+
+def test_more_than_may_stand_in_line_for_the_database_are_all_told_and_none_is_sent_away(server, orders, key, api):
+    count = MAX_READS_IN_LINE[-1] + 200
+    request = f"GET /api/v1/streams/{orders.name}/events/live HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {key}\r\n\r\n"
+
+    async def open_one() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(request.encode())
+        await reader.readuntil(b"id: 0=0\n\n")
+        return reader, writer
+
+    async def follow_all() -> None:
+        connections = []
+        for _ in range(0, count, 100):
+            connections += await asyncio.gather(*(open_one() for _ in range(100)))
+        for number in range(1, 4):
+            await asyncio.to_thread(append, api, orders, {"payload": number})
+            told = await asyncio.gather(*(reader.readuntil(b"}\n\n") for reader, _ in connections))
+            assert all(b"id: 0=%d\ndata: {" % number in each for each in told)
+        for _, writer in connections:
+            writer.close()
+
+    asyncio.run(asyncio.wait_for(follow_all(), 60))
+    wait_until_open(server, 0)
 
 
 # --- around it ------------------------------------------------------------------------------------------------
