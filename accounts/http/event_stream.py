@@ -1,7 +1,6 @@
 """Server-sent events: how they are written, and an answer that goes on with them until one side ends it."""
 
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
 from typing import Final
 
 from django.http import StreamingHttpResponse
@@ -49,23 +48,14 @@ class EventStreamResponse(StreamingHttpResponse):
 
     def __init__(self, pieces: AsyncGenerator[bytes, None], *, at_end: Callable[[], None]) -> None:
         super().__init__(pieces, content_type=EVENT_STREAM, headers=HEADERS)
-        self._pieces = pieces
+        self.pieces = pieces
         self._at_end = [at_end]
 
     def call_at_end(self, callback: Callable[[], None]) -> None:
         self._at_end.append(callback)
 
-    async def until_closed(self) -> AsyncGenerator[bytes, None]:
-        """The pieces; close it as well when nobody takes any more."""
-        try:
-            async with aclosing(self._pieces):
-                async for piece in self._pieces:
-                    yield piece
-        finally:
-            self.close()
-
     def close(self) -> None:
-        super().close()
+        # Not what Django does besides: its signal is for threads that hold a connection to the database.
         callbacks, self._at_end = self._at_end, []
         for callback in callbacks:
             callback()

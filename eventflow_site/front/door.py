@@ -105,8 +105,8 @@ class Door:
         # Nothing that is answered on the loop sets a cookie.
         headers = list(response.items())
         if isinstance(response, EventStreamResponse):
-            pieces = at_readers_pace(response.until_closed(), peer=exchange.client, sockets=self._peers)
-            return Answer(response.status_code, headers, pieces)
+            pieces = at_readers_pace(response.pieces, peer=exchange.client, sockets=self._peers)
+            return Answer(response.status_code, headers, pieces, response.close)
         content: bytes = response.content  # type: ignore[attr-defined]
         return Answer(response.status_code, headers, content)
 

@@ -1,6 +1,6 @@
 """A request and its answer, as the web server hands them over: the seam between `rsgi` and the rest."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -43,8 +43,13 @@ class Exchange(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What to send: `content` as a whole, or a file, or piece by piece."""
+    """What to send: `content` as a whole, or a file, or piece by piece.
+
+    Attributes:
+        close: called when the last piece was sent, or none can be sent any more, even the first.
+    """
 
     status: int
     headers: Headers
     content: bytes | Path | AsyncGenerator[bytes, None]
+    close: Callable[[], None] = lambda: None

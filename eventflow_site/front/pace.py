@@ -109,7 +109,7 @@ def _numbers_by_peer() -> dict[str, int]:
 
 def peer_of(number: int) -> str:
     """Return who is at the other end of a descriptor, `address:port`; nothing where it is no such socket (any more)."""
-    with suppress(OSError):
+    with suppress(OSError, ValueError):
         borrowed = socket.socket(fileno=number)
         try:
             address = borrowed.getpeername()
@@ -123,6 +123,6 @@ def peer_of(number: int) -> str:
 
 def not_taken(number: int) -> int | None:
     """Return how many bytes of what was sent the other end has not acknowledged; None: nobody can tell."""
-    with suppress(OSError):
+    with suppress(OSError, ValueError):
         return int(struct.unpack("i", fcntl.ioctl(number, termios.TIOCOUTQ, bytes(4)))[0])
     return None

@@ -96,11 +96,14 @@ async def _send(answer: Answer, protocol: Any) -> None:
     elif isinstance(answer.content, Path):
         protocol.response_file(answer.status, answer.headers, str(answer.content))
     else:
-        transport = protocol.response_stream(answer.status, answer.headers)
-        # Closed here, whatever becomes of it: a collector would do it some time.
-        async with aclosing(answer.content) as pieces:
-            async for piece in pieces:
-                await transport.send_bytes(piece)
+        try:
+            transport = protocol.response_stream(answer.status, answer.headers)
+            # Closed here, whatever becomes of it: a collector would do it some time.
+            async with aclosing(answer.content) as pieces:
+                async for piece in pieces:
+                    await transport.send_bytes(piece)
+        finally:
+            answer.close()
 
 
 application = Application()

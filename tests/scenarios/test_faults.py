@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from tests.live import LiveStream
 from tests.run.instance import wait_for
 from tests.scenarios.cluster import BACK, GROUP, STREAM, Cluster, Load
 
@@ -62,6 +63,20 @@ def test_postgres_that_is_gone_is_said_plainly_and_back_it_serves_again(cluster)
     log = cluster.whole_log()
     assert [event["offset"] for event in log] == list(range(1, len(log) + 1))
     assert {event["payload"] for event in log[before:]} == {BACK}
+
+
+def test_a_live_stream_stays_open_while_postgres_is_gone_and_goes_on_where_it_stood(cluster):
+    headers = {"X_API_Key": cluster.key}
+    with LiveStream(cluster.web.port, f"/streams/{STREAM}/events/live", timeout=60, **headers) as live:
+        live.next_block()
+        cluster.append(["before"])
+        assert live.events(1)[0]["payload"] == "before"
+        cluster.kill_postgres()
+        # Longer than its right may be taken for what it was.
+        time.sleep(3)
+        cluster.start_postgres()
+        assert_back(cluster)
+        assert live.events(1)[0]["payload"] == BACK
 
 
 def test_postgres_that_hangs_is_not_waited_for_and_goes_on_when_it_does(cluster):

@@ -246,6 +246,38 @@ def test_what_a_request_held_is_free_without_a_garbage_collection(key, method, p
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("taken", [0, 1, 2])
+def test_what_a_live_stream_held_is_free_without_a_garbage_collection(key, taken):
+    path = "/api/v1/streams/orders/events/live?last_offset=0"
+
+    async def follow(door: Door, asked: Exchange) -> None:
+        answer = await door.answer(asked)
+        pieces: Any = answer.content
+        for _ in range(taken):
+            assert await anext(pieces)
+        await pieces.aclose()
+        answer.close()
+
+    async def main() -> None:
+        door = Door(handler=None)  # type: ignore[arg-type]
+        await door.answer(Exchange("POST", "/api/v1/streams/orders/events", EVENT, x_api_key=key))
+        await follow(door, Exchange("GET", path, x_api_key=key))
+        gc.disable()
+        try:
+            exchange = weakref.ref(asked := Exchange("GET", path, x_api_key=key))
+            await follow(door, asked)
+            del asked
+            for _ in range(500):
+                await asyncio.sleep(0.01)
+                if exchange() is None:
+                    break
+            assert exchange() is None
+        finally:
+            gc.enable()
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize(
     "path",
     [

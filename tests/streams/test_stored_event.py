@@ -22,6 +22,7 @@ from streams.stored_event import (
     is_erased,
     mark_edited,
     outline_of,
+    place_of,
     place_records,
     record_size,
     recorded_at_of,
@@ -61,6 +62,7 @@ def test_what_is_found_in_the_bytes_is_what_decoding_finds(envelope, recorded_at
     assert decoded.id == envelope.id
     assert decoded.payload_text.encode() == bytes(envelope.payload)
 
+    assert place_of(event) == (3, first_offset)
     assert type_of(event) == decoded.type == envelope.type
     assert recorded_at_of(event) == recorded_at
     assert record_size(event) == len(record)
@@ -169,6 +171,12 @@ def test_what_is_no_event_is_said_to_be_none(line):
     for decode in (decode_event, decode_exported):
         with pytest.raises(NotAnEvent):
             decode(line)
+
+
+@pytest.mark.parametrize("line", [b"", b"{}", b'{"offset":1,"partition":0,', b'{"partition":-1,"offset":1,'])
+def test_what_has_no_place_in_front_has_none(line):
+    with pytest.raises(NotAnEvent):
+        place_of(line)
 
 
 def test_of_an_event_that_is_gone_there_is_an_empty_outline():
