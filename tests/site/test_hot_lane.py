@@ -16,7 +16,10 @@ from accounts.authentication import find_sender
 from accounts.http.both_doors import BothDoors, Passage
 from accounts.limits import rates
 from accounts.limits.buckets import Rate
+from accounts.limits.places import Places
 from accounts.limits.rates import Rates
+from consumers.errors import TooManyWaiting
+from consumers.services import waiting
 from eventflow_site.front.bodies import Bodies
 from eventflow_site.front.door import Door
 from eventflow_site.front.hot_lane import HotLane, find_hot_view
@@ -242,6 +245,34 @@ def test_what_a_request_held_is_free_without_a_garbage_collection(key, method, p
             assert exchange() is None
         finally:
             gc.enable()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("taken", [0, 1])
+def test_an_open_live_stream_holds_a_waiting_place_until_it_is_closed(key, taken, monkeypatch):
+    monkeypatch.setattr(waiting, "_places", Places("waiting", 2, lambda: TooManyWaiting(2)))
+    path = "/api/v1/streams/orders/events/live"
+
+    async def main() -> None:
+        door = Door(handler=None)  # type: ignore[arg-type]
+        opened: list[Any] = [await door.answer(Exchange("GET", path, x_api_key=key)) for _ in range(2)]
+        for answer in opened:
+            for _ in range(taken):
+                assert await anext(answer.content)
+        refused: Any = await door.answer(Exchange("GET", path, x_api_key=key))
+        assert (refused.status, orjson.loads(refused.content)["code"]) == (429, "too_many_waiting")
+        assert "Retry-After" in dict(refused.headers)
+        waits: Any = await door.answer(Exchange("GET", "/api/v1/streams/orders/events?wait=1", x_api_key=key))
+        assert waits.status == 429, "polls wait in the same places"
+        head: Any = await door.answer(Exchange("HEAD", path, x_api_key=key))
+        assert head.status == 200, "who only asks takes none"
+        for answer in opened:
+            await answer.content.aclose()
+            answer.close()
+        again: Any = await door.answer(Exchange("GET", path, x_api_key=key))
+        assert again.status == 200
+        again.close()
 
     asyncio.run(main())
 
