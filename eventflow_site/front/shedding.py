@@ -25,7 +25,7 @@ from streams.metrics import count_rejection
 logger = logging.getLogger("eventflow.limits")
 REPEAT_SECONDS: Final = 0.03
 # How long a repeated refusal is held back, at least and at most: not one length, or a flood's would all go at once.
-HELD_BACK_SECONDS: Final = (0.1, 0.2)
+HELD_BACK_SECONDS: Final = (0.25, 0.5)
 # What is held back waits in memory; beyond this a refusal goes at once.
 MAX_HELD_BACK: Final = 500
 # Keys whose refusals are remembered.
