@@ -66,6 +66,8 @@ _IN: Final[dict[str, Any]] = {
         },
     },
     "additionalProperties": _EXTENSION,
+    # One of the two; a null is as good as nothing.
+    "not": {"required": ["data", "data_base64"], "properties": {"data_base64": {"type": "string"}}},
 }
 _OUT: Final[dict[str, Any]] = {
     "type": "object",
