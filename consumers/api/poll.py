@@ -36,7 +36,7 @@ from consumers.services.offsets import require_going_on, require_mode
 from consumers.services.reading import lags_of, lost_of, read_events_async
 from consumers.services.waiting import waiting_place
 from streams.api.append import EXAMPLE, AppendView, append_operation
-from streams.api.cloudevent_schemas import CLOUDEVENTS_OUT
+from streams.api.cloudevent_schemas import CLOUDEVENTS_IN_STREAM, CLOUDEVENTS_OUT
 from streams.api.cloudevents import CLOUDEVENT_BATCH, wants
 from streams.api.schemas import EVENTS_IN_STREAM, EventSerializer
 from streams.cloudevents.outgoing import render_batch
@@ -86,7 +86,9 @@ class StreamEventsView(AppendView):
     permission_classes = (MayConsumeOrProduce,)
     query_parameters = {"get": PARAMETERS}
 
-    @extend_schema(operation_id="append_stream_events", **append_operation(EVENTS_IN_STREAM, EXAMPLE))
+    @extend_schema(
+        operation_id="append_stream_events", **append_operation(EVENTS_IN_STREAM, CLOUDEVENTS_IN_STREAM, EXAMPLE)
+    )
     async def post(self, request: HttpRequest, stream: str | None = None) -> HttpResponse:
         """Append to this stream: the same as `POST /events` with the stream in the address."""
         return await super().post(request, stream)

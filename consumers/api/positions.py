@@ -28,7 +28,7 @@ from streams.lookup import StreamInfo, least_partition_count, partitions_of_asyn
 
 LAST_OFFSET_PATTERN: Final = rf"^(earliest|latest|{NUMBER_PATTERN}|{VECTOR_PATTERN}|{PACKED_PATTERN})$"
 TYPES_PATTERN: Final = rf"^{TYPE_PATTERN}(,{TYPE_PATTERN}){{0,31}}$"
-_TYPES = re.compile(TYPES_PATTERN.strip("^$"), re.ASCII)
+_TYPES = re.compile(TYPES_PATTERN, re.ASCII)
 _NUMBER = re.compile(NUMBER_PATTERN, re.ASCII)
 _turns = itertools.count()
 
@@ -102,6 +102,6 @@ async def positions_after(
     if len(partitions) > 1:
         raise PartitionRequired(
             f"{stream.name} has {len(partitions)} partitions: say which with `partition`, or give "
-            "last_offset as EventFlow-Next-Offset does (`0=18,1=7`)."
+            f"{name} as EventFlow-Next-Offset does (`0=18,1=7`)."
         )
     return {partitions[0]: int(text)}

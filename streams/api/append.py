@@ -34,11 +34,15 @@ from streams.times import format_time
 EXAMPLE = {"type": "order.created", "payload": {"order_id": 42}, "key": "customer-7"}
 
 
-def append_operation(events: Any, example: dict[str, Any]) -> dict[str, Any]:
-    """Return what the document says of an address that events are appended at."""
+def append_operation(events: Any, cloudevents: dict[str, Any], example: dict[str, Any]) -> dict[str, Any]:
+    """Return what the document says of an address that events are appended at.
+
+    Args:
+        events, cloudevents: what is sent there, in the two forms.
+    """
     return {
         "tags": ["Producing"],
-        "request": {JSON: events, NDJSON: OpenApiTypes.STR, **CLOUDEVENTS_IN},
+        "request": {JSON: events, NDJSON: OpenApiTypes.STR, **cloudevents},
         "parameters": [
             *IDEMPOTENCY,
             IF_HEAD,
@@ -65,7 +69,9 @@ def append_operation(events: Any, example: dict[str, Any]) -> dict[str, Any]:
 class AppendView(LeanView):
     permission_classes: tuple[type[BasePermission], ...] = (MayProduce,)
 
-    @extend_schema(operation_id="append_events", **append_operation(EVENTS_IN, {"stream": "orders", **EXAMPLE}))
+    @extend_schema(
+        operation_id="append_events", **append_operation(EVENTS_IN, CLOUDEVENTS_IN, {"stream": "orders", **EXAMPLE})
+    )
     async def post(self, request: HttpRequest, stream: str | None = None) -> HttpResponse:
         """Append one event, an array of events, NDJSON or CloudEvents: all or nothing. 202 means durable.
 

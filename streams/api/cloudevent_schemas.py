@@ -51,23 +51,20 @@ _ATTRIBUTES: Final[dict[str, Any]] = {
     },
 }
 _REQUIRED: Final = ["specversion", "id", "source", "type"]
-_IN: Final[dict[str, Any]] = {
+_IN_STREAM: Final[dict[str, Any]] = {
     "type": "object",
     "description": "A CloudEvent 1.0 in the JSON format.",
     "required": _REQUIRED,
     "maxProperties": 2 * MAX_HEADERS,
-    "properties": {
-        **_ATTRIBUTES,
-        "stream": {
-            "type": "string",
-            "pattern": NAME_PATTERN,
-            "nullable": True,
-            "description": "Where the address names none.",
-        },
-    },
+    "properties": {**_ATTRIBUTES, "stream": {"type": "string", "pattern": NAME_PATTERN, "nullable": True}},
     "additionalProperties": _EXTENSION,
     # One of the two; a null is as good as nothing.
     "not": {"required": ["data", "data_base64"], "properties": {"data_base64": {"type": "string"}}},
+}
+_IN: Final[dict[str, Any]] = {
+    **_IN_STREAM,
+    "required": [*_REQUIRED, "stream"],
+    "properties": {**_ATTRIBUTES, "stream": {"type": "string", "pattern": NAME_PATTERN}},
 }
 _OUT: Final[dict[str, Any]] = {
     "type": "object",
@@ -82,9 +79,10 @@ _OUT: Final[dict[str, Any]] = {
     },
     "additionalProperties": _EXTENSION,
 }
-CLOUDEVENTS_IN: Final[dict[str, Any]] = {
-    CLOUDEVENT: _IN,
-    CLOUDEVENT_BATCH: {"type": "array", "items": _IN, "maxItems": MAX_REQUEST_EVENTS},
-}
+# Where each names its stream, and where the address does.
+CLOUDEVENTS_IN, CLOUDEVENTS_IN_STREAM = (
+    {CLOUDEVENT: one, CLOUDEVENT_BATCH: {"type": "array", "items": one, "maxItems": MAX_REQUEST_EVENTS}}
+    for one in (_IN, _IN_STREAM)
+)
 CLOUDEVENT_OUT: Final = _OUT
 CLOUDEVENTS_OUT: Final[dict[str, Any]] = {"type": "array", "items": _OUT}

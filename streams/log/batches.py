@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import zstandard
 
 from streams.conf import MAX_BATCH_BYTES, MAX_BATCH_EVENTS
-from streams.log.codecs import compress, decompress
+from streams.log.codecs import compress, decompress, size_told
 from streams.log.protocol import CorruptBatch
 from streams.log.recorded_times import RecordedTimes, cut_head, unpack_times
 from streams.record_lines import RecordLines, count_lines, size_of
@@ -100,7 +100,10 @@ def unpacked_size(codec: int, beginning: bytes, *, stored_bytes: int) -> int:
         return stored_bytes
     if codec != CODEC_ZSTD:
         raise CorruptBatch(f"unknown codec {codec}")
-    return _size_in(beginning)
+    try:
+        return size_told(beginning, max_bytes=MAX_UNPACKED_BYTES)
+    except zstandard.ZstdError as error:
+        raise CorruptBatch(str(error)) from error
 
 
 def _cut(records: Iterable[bytes]) -> Iterable[list[bytes]]:
@@ -144,19 +147,7 @@ def unpack(codec: int, stored: bytes) -> bytes:
         return stored
     if codec != CODEC_ZSTD:
         raise CorruptBatch(f"unknown codec {codec}")
-    _size_in(stored)
     try:
         return decompress(stored, max_bytes=MAX_UNPACKED_BYTES)
     except zstandard.ZstdError as error:
         raise CorruptBatch(str(error)) from error
-
-
-def _size_in(frame: bytes) -> int:
-    """Return the size that a frame's header tells: the decompressor trusts it, so it is looked at first."""
-    try:
-        size: int = zstandard.frame_content_size(frame)
-    except zstandard.ZstdError as error:
-        raise CorruptBatch(str(error)) from error
-    if not 0 <= size <= MAX_UNPACKED_BYTES:
-        raise CorruptBatch("the size in the frame's header is missing or too large")
-    return size

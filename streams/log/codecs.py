@@ -46,11 +46,25 @@ def compress(plain: bytes) -> bytes:
         return compressor.compress(plain)
 
 
-def decompress(frame: bytes, *, max_bytes: int) -> bytes:
-    """Return what a frame holds, allocating as much as its header says: look at that first.
+def size_told(frame: bytes, *, max_bytes: int) -> int:
+    """Return the size that a frame's header tells of what it holds.
 
     Raises:
-        zstandard.ZstdError: it is not a whole frame.
+        zstandard.ZstdError: there is no header, or it tells none, or more than that.
     """
+    size: int = zstandard.frame_content_size(frame)
+    if not 0 <= size <= max_bytes:
+        raise zstandard.ZstdError("the size in the frame's header is missing or too large")
+    return size
+
+
+def decompress(frame: bytes, *, max_bytes: int) -> bytes:
+    """Return what a frame holds.
+
+    Raises:
+        zstandard.ZstdError: it is not a whole frame, or would be larger than that.
+    """
+    # The decompressor allocates as much as the header tells.
+    size_told(frame, max_bytes=max_bytes)
     with _decompressors.borrow() as decompressor:
         return decompressor.decompress(frame, max_output_size=max_bytes)

@@ -157,9 +157,11 @@ async def _append(
 ) -> tuple[Appended, bytes]:
     names = _names_of(events, stream_name, is_single=is_single)
     streams = await _open_streams(caller, names)
-    validators = await validators_for([streams] if isinstance(streams, StreamInfo) else streams)
+    each = [streams] if isinstance(streams, StreamInfo) else streams
+    validators = await validators_for(each)
 
-    ids_are_new = all(event.id is UNSET for event in events)
+    # Nobody else asks.
+    ids_are_new = any(stream.deduplicate_ids for stream in each) and all(event.id is UNSET for event in events)
 
     def make_and_place() -> tuple[Placement, Sequence[bytes]]:
         records, ids = make_records(events, is_single=is_single)

@@ -45,18 +45,19 @@ def remembered_ids(stream: StreamInfo) -> RememberedIds | None:
 
 def forget_passed_ids(*, now: datetime) -> int:
     """Forget ids whose window has passed, and those of streams that do not ask any more; return how many."""
-    return sum(_forget(partition_id, now) for partition_id in _partitions_with_ids())
+    return sum(_forget(partition_id, partition, now) for partition_id, partition in _partitions_with_ids())
 
 
-def _partitions_with_ids() -> Iterator[int]:
+def _partitions_with_ids() -> Iterator[tuple[int, Partition | None]]:
+    """Yield the id of each partition that has any, and the partition with its stream unless that is gone."""
     found = get_log().partitions_with_ids(after=0, limit=_PARTITIONS_AT_ONCE)
     while found:
-        yield from found
+        there = Partition.objects.select_related("stream").in_bulk(found)
+        yield from ((partition_id, there.get(partition_id)) for partition_id in found)
         found = get_log().partitions_with_ids(after=found[-1], limit=_PARTITIONS_AT_ONCE)
 
 
-def _forget(partition_id: int, now: datetime) -> int:
-    partition = Partition.objects.select_related("stream").filter(pk=partition_id).first()
+def _forget(partition_id: int, partition: Partition | None, now: datetime) -> int:
     window = None if partition is None else partition.stream.deduplicate_ids_seconds
     if partition is None or window is None:
         return _forget_front(partition_id, recorded_before=_ALL, up_to=0)

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import orjson
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from streams.models import RememberedId, Stream
@@ -208,6 +210,16 @@ def test_ids_whose_window_has_passed_are_forgotten(shop):
     assert forget_passed_ids(now=timezone.now()) == 20
     assert sorted(RememberedId.objects.values_list("event_offset", flat=True)) == list(range(21, 31))
     assert forget_passed_ids(now=timezone.now()) == 0
+
+
+def test_the_partitions_are_asked_for_together(owner):
+    make_stream("wide", owner=owner, partitions=8, deduplicate_ids_seconds=DAY)
+    events = [{"id": str(number), "key": str(number), "payload": 1} for number in range(200)]
+    assert ApiClient(key=make_key(owner)).post("/streams/wide/events", events).status_code == 202
+    assert RememberedId.objects.values("partition_id").distinct().count() == 8
+    with CaptureQueriesContext(connection) as asked:
+        forget_passed_ids(now=timezone.now())
+    assert sum('FROM "streams_partition"' in each["sql"] for each in asked) == 1
 
 
 def test_a_stream_remembers_no_more_than_the_installation_allows(shop, settings):

@@ -11,6 +11,7 @@ from django.utils.timezone import get_current_timezone, is_naive
 
 from accounts.audit_actions import AuditAction
 from accounts.models import AuditEntry
+from accounts.row_ids import row_id_in
 from observability.dashboard.listing import PAGE_ROWS, Listing, cursor_of, listing_of, text_filter
 from observability.dashboard.page import Page
 from observability.dashboard.queries.audit_page import AuditRow, view_entry
@@ -61,9 +62,8 @@ class AuditFile(Page):
 
 def list_page(request: HttpRequest, entries: QuerySet[AuditEntry], *, filters: Sequence[str] = ()) -> Listing[AuditRow]:
     """Return the page of these entries that the address asks for."""
-    after = cursor_of(request)
-    if after and after.isascii() and after.isdigit() and len(after) <= 18:
-        entries = entries.filter(pk__lt=int(after))
+    if (after := row_id_in(cursor_of(request) or "")) is not None:
+        entries = entries.filter(pk__lt=after)
     rows = [view_entry(entry) for entry in entries[: PAGE_ROWS + 1]]
     return listing_of(request, rows, key=lambda row: row.id, filters=filters)
 

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from accounts.permissions import MayConsume
+from accounts.row_ids import row_id_in
 from consumers.bodies.dead_letters import read_bulk_options
 from consumers.bulk_action_queries import get_bulk_action
 from consumers.conf import MAX_BULK_PER_SECOND
@@ -80,7 +81,7 @@ class ActOnMany(Page):
         return is_redrivable(letter) if self.kind is BulkKind.REDRIVE else letter.status == DeadLetterStatus.OPEN
 
     def _selection(self, ids: list[str]) -> list[DeadLetter]:
-        numbers = [int(each) for each in ids[:MAX_SELECTED] if each.isascii() and each.isdigit() and len(each) < 19]
+        numbers = [number for each in ids[:MAX_SELECTED] if (number := row_id_in(each)) is not None]
         return list_selected_dead_letters(self.caller, numbers)
 
 

@@ -12,6 +12,7 @@ from rest_framework.exceptions import ValidationError
 
 from accounts.errors import DomainError, InvalidParameter
 from accounts.permissions import MayConsume
+from accounts.row_ids import row_id_in
 from consumers.access import GroupRight
 from consumers.bodies.dead_letters import read_filter, read_note
 from consumers.dead_letter_queries import get_dead_letter, get_editable_dead_letter
@@ -76,8 +77,7 @@ class DeadLetters(Page):
             wanted, fields = filter_of(request.GET.dict())
         except ValidationError as error:
             return self._refused(request.GET.dict(), problem_of(error, request))
-        cursor = cursor_of(request)
-        before = int(cursor) if cursor and cursor.isascii() and cursor.isdigit() and len(cursor) < 19 else None
+        before = row_id_in(cursor_of(request) or "")
         groups = list_dead_letter_groups(self.caller)
         seen = look_at_dead_letters(groups, wanted, before=before, limit=PAGE_ROWS)
         actions = list_bulk_progress(self.caller, groups, now=timezone.now())
