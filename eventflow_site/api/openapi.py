@@ -69,6 +69,8 @@ _BODY_IS_OPTIONAL = {"rotate_api_key", "redrive_dead_letter", "discard_dead_lett
 _COMMON = (400, 401, 403, 404, 405, 409, 413, 414, 415, 422, 429, 503)
 # 408, 411: of a body. 507: who has a quota has used it up.
 _OF_WHAT_IS_SENT = (408, 411, 507)
+# Where addresses end that need an event which retention may have taken: 410.
+_OF_AN_EVENT = ("/{offset}", "/{offset}/erase", "/{group}/dead-letters", "/{dead_letter_id}/redrive")
 
 
 class CallerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -110,9 +112,9 @@ class ProblemAutoSchema(AutoSchema):
 
     def _get_response_bodies(self, direction: Any = "response") -> Any:
         responses = super()._get_response_bodies(direction)
-        is_sent = self.method in ("POST", "PATCH")
-        more = _OF_WHAT_IS_SENT if is_sent else (410,) if self.path.endswith("{offset}") else ()
-        for status in (*_COMMON, *more):
+        of_what_is_sent = _OF_WHAT_IS_SENT if self.method in ("POST", "PATCH") else ()
+        of_an_event = (410,) if self.path.endswith(_OF_AN_EVENT) else ()
+        for status in (*_COMMON, *of_what_is_sent, *of_an_event):
             responses.setdefault(
                 str(status),
                 self._get_response_for_code(  # type: ignore[no-untyped-call]

@@ -101,3 +101,8 @@ def test_a_post_that_takes_an_idempotency_key_says_so():
         # They change nothing.
         *("/streams/{stream}/schemas/check", "/streams/{stream}/schemas/infer"),
     }
+
+
+def test_what_needs_an_event_says_that_retention_may_have_taken_it():
+    told = {each.definition["operationId"] for each in operations() if "410" in each.definition["responses"]}
+    assert told == {"get_event", "erase_event", "report_dead_letter", "redrive_dead_letter"}
