@@ -1,6 +1,6 @@
 """Which tests are left out of `make check-fast` because of their length: those in `long_tests.txt`.
 
-The list is made by `make long-tests`: what takes more than 40 ms of processor, worst case of a
+The list is made by `make long-tests`: what takes more than 30 ms of processor, worst case of a
 parametrised test. Whatever is new runs in `check-fast` until the list is renewed. Loaded with `-p`.
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 LIST = Path(__file__).parent / "long_tests.txt"
-LONG_SECONDS = 0.04
+LONG_SECONDS = 0.03
 _began = pytest.StashKey[float]()
 
 
