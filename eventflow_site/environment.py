@@ -1,10 +1,11 @@
-"""Where settings come from: the environment first, then the files of a running `manage.py up`.
+"""Where settings come from: the environment first, then the files of a running `up`.
 
 `up` keeps generated secrets in `$EVENTFLOW_HOME/secrets.env` and, while it runs, the addresses of its
 embedded servers in `$EVENTFLOW_HOME/run.env`, so that any other command finds the same servers.
 """
 
 import ipaddress
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,18 +15,19 @@ from urllib.parse import unquote, urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+from eventflow_site import layout
 
 env = environ.Env()
 _ORIGIN = re.compile(r"https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(:[0-9]{1,5})?", re.ASCII)
 
-HOME = Path(env.str("EVENTFLOW_HOME", default=str(BASE_DIR / "var"))).resolve()
+HOME = layout.home().resolve()
 
 
 def read_home(home: Path) -> None:
     """Load the files of `home` into the environment; what is already set there wins."""
     for name in ("run.env", "secrets.env"):
-        if (home / name).is_file():
+        # In a home of somebody else's there is nothing for us.
+        if os.access(home / name, os.R_OK):
             environ.Env.read_env(home / name)
 
 

@@ -10,9 +10,9 @@ from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from accounts.process_id import process_id
+from eventflow_site import layout
 from eventflow_site.database import WatchfulConnection
 from eventflow_site.environment import (
-    BASE_DIR,
     HOME,
     env,
     mail_server,
@@ -32,13 +32,15 @@ def required(name: str, purpose: str) -> str:
     if not value:
         raise ImproperlyConfigured(
             f"{name} is not set: it is {purpose}. Set it in the environment, "
-            "or start with `make run`, which generates and keeps one."
+            f"or start with `{layout.START}`, which generates and keeps one."
         )
     return value
 
 
 # --- who we are -----------------------------------------------------------------------------------
 EVENTFLOW_HOME = HOME
+# How users are told to run a command for operators.
+MANAGE = layout.MANAGE
 DEBUG = False
 SECRET_KEY = required("SECRET_KEY", "the key that signs sessions and cursors")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
@@ -110,7 +112,7 @@ if CORS_ORIGINS:
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        "DIRS": [layout.TEMPLATES],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -359,7 +361,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 
 # --- static files -------------------------------------------------------------------------------------
 STATIC_URL = "/static/"
-STATICFILES_DIRS = [BASE_DIR / "observability/dashboard/static"]
+STATICFILES_DIRS = [layout.CODE / "observability/dashboard/static"]
 # WhiteNoise serves straight from the apps: there is no collectstatic step to forget.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False

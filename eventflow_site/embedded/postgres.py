@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 from eventflow_site.embedded.admission import admit_ourselves_alone
 from eventflow_site.embedded.errors import CannotStart
+from eventflow_site.embedded.offer import how_to_get_servers
 from eventflow_site.embedded.places import (
     can_reach,
     make_private,
@@ -213,8 +214,8 @@ def find_binaries() -> Path:
     if on_path := shutil.which("postgres"):
         return Path(on_path).resolve().parent
     raise CannotStart(
-        "There are no PostgreSQL programs on this machine, and no wheel of them for this platform.",
-        "Set DATABASE_URL to a PostgreSQL server (14 or newer) of your own.",
+        "There are no PostgreSQL programs on this machine.",
+        how_to_get_servers("set DATABASE_URL to a PostgreSQL server (14 or newer) of your own."),
     )
 
 

@@ -11,6 +11,7 @@ from typing import IO
 from urllib.parse import quote
 
 from eventflow_site.embedded.errors import CannotStart
+from eventflow_site.embedded.offer import how_to_get_servers
 from eventflow_site.embedded.places import make_private, socket_directory
 from eventflow_site.embedded.process import start_process, wait_until
 
@@ -91,8 +92,8 @@ def find_program() -> Path:
         if on_path := shutil.which(name):
             return Path(on_path)
     raise CannotStart(
-        "There is no Valkey or Redis on this machine, and no wheel of one for this platform.",
-        "Set REDIS_URL to a Redis or Valkey server of your own.",
+        "There is no Valkey or Redis on this machine.",
+        how_to_get_servers("set REDIS_URL to a Redis or Valkey server of your own."),
     )
 
 

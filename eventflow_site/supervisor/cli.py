@@ -17,10 +17,14 @@ from eventflow_site.supervisor.terminal import Terminal, complain, greet, say
 WATCH_SECONDS = 0.1
 
 
-def main(arguments: Sequence[str] = ()) -> int:
-    """Run until asked to stop by SIGINT, SIGTERM or SIGHUP, or until the terminal is closed."""
+def main(arguments: Sequence[str] = (), *, program: str = "manage.py up") -> int:
+    """Run until asked to stop by SIGINT, SIGTERM or SIGHUP, or until the terminal is closed.
+
+    Args:
+        program: what the user has typed, for `--help`.
+    """
     started_at = time.monotonic()
-    options = _parser().parse_args(arguments)
+    options = _parser(program).parse_args(arguments)
     if options.stop_with_parent:
         die_with_parent(signal.SIGTERM)
     stop_asked = threading.Event()
@@ -62,9 +66,9 @@ def main(arguments: Sequence[str] = ()) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="manage.py up",
+        prog=program,
         description="Start everything: servers, migrations, web, worker and beat. All else is said by environment "
         "variables: HOST, PORT, WEB_WORKERS, EVENTFLOW_HOME, DATABASE_URL, REDIS_URL (docs/configuration.md).",
     )

@@ -1,4 +1,4 @@
-"""What the environment asks of `manage.py up`, checked before anything is started."""
+"""What the environment asks of `up`, checked before anything is started."""
 
 import errno
 import ipaddress
@@ -7,9 +7,8 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from eventflow_site import layout
 from eventflow_site.embedded.errors import CannotStart
-
-PROJECT = Path(__file__).resolve().parent.parent.parent
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def read_configuration() -> Configuration:
         host=os.environ.get("HOST") or "127.0.0.1",
         port=_number("PORT", default=8000, highest=65535),
         web_workers=_number("WEB_WORKERS", default=2, highest=256),
-        home=Path(os.environ.get("EVENTFLOW_HOME") or PROJECT / "var").expanduser().absolute(),
+        home=layout.home(),
         database_url=os.environ.get("DATABASE_URL") or None,
         redis_url=os.environ.get("REDIS_URL") or None,
     )
@@ -90,7 +89,7 @@ def check_address(configuration: Configuration) -> None:
             if error.errno == errno.EADDRINUSE:
                 raise CannotStart(
                     f"Port {port} on {host} is in use by another program.",
-                    f"Stop that one, or choose another port: PORT={port + 1 if port < 65535 else 8000} make run",
+                    f"Stop that one, or choose another port: PORT={port + 1 if port < 65535 else 8000} {layout.START}",
                 ) from error
             raise CannotStart(f"HOST {host!r} is no address of this machine.", "Set HOST, say to 127.0.0.1.") from error
 

@@ -8,9 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from eventflow_site import layout
 from eventflow_site.embedded.process import start_process
 from eventflow_site.supervisor.children import Child
-from eventflow_site.supervisor.configuration import PROJECT, Configuration
+from eventflow_site.supervisor.configuration import Configuration
 from eventflow_site.supervisor.home import FIRST_ADMINS_VARIABLE, Home
 from eventflow_site.supervisor.limits import connections_of_a_worker
 
@@ -60,7 +61,7 @@ def beat(home: Home, env: Mapping[str, str]) -> Child:
 
 def first_start(answer: Path, env: Mapping[str, str], log: IO[bytes]) -> subprocess.Popen[bytes]:
     """Migrations and what a first start needs, as one short-lived process that writes `answer`."""
-    return _run([str(PROJECT / "manage.py"), "first_start", "--answer", str(answer)], env, log)
+    return _run(["-m", "eventflow_site", "manage", "first_start", "--answer", str(answer)], env, log)
 
 
 def _child(name: str, module: list[str], home: Home, env: Mapping[str, str]) -> Child:
@@ -72,4 +73,6 @@ def _child(name: str, module: list[str], home: Home, env: Mapping[str, str]) -> 
 def _run(arguments: list[str], env: Mapping[str, str], log: IO[bytes]) -> subprocess.Popen[bytes]:
     # Without the supervisor the embedded servers are gone as well: there is nothing left to finish, and
     # a web server that takes its time to stop would keep the port from the next start.
-    return start_process([sys.executable, *arguments], output=log, env=env, cwd=PROJECT, death_signal=signal.SIGKILL)
+    return start_process(
+        [sys.executable, *arguments], output=log, env=env, cwd=layout.CODE, death_signal=signal.SIGKILL
+    )

@@ -35,7 +35,7 @@ class Stopped(Exception):
 
 @dataclass
 class Supervisor:
-    """Everything that one `manage.py up` runs."""
+    """Everything that one `up` runs."""
 
     configuration: Configuration
     home: Home
@@ -66,7 +66,7 @@ class Supervisor:
         write_env_file(
             self.home.run_file,
             {name: env[name] for name in ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL")},
-            heading="The servers of the running `manage.py up`; removed when it stops.",
+            heading="The servers of what runs here now; removed when it stops.",
         )
         is_first = not self.first_start_answer.exists()
         if note is None or is_first or not migrated.is_up_to_date(note):

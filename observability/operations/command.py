@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
@@ -77,7 +78,7 @@ def find_user(email: str) -> User:
     """Return an active user by e-mail address."""
     user = User.objects.filter(email=email.strip().lower(), is_active=True).first()
     if user is None:
-        raise CommandError(f"There is no active user {email}. Make one with `manage.py create_user`.")
+        raise CommandError(f"There is no active user {email}. Make one with `{settings.MANAGE} create_user`.")
     return user
 
 
@@ -85,7 +86,7 @@ def find_stream_named(name: str) -> StreamInfo:
     """Return a stream by its name."""
     stream = load_stream(name)
     if stream is None:
-        raise CommandError(f"There is no stream {name}. Make one with `manage.py create_stream`.")
+        raise CommandError(f"There is no stream {name}. Make one with `{settings.MANAGE} create_stream`.")
     return stream
 
 

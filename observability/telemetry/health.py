@@ -51,7 +51,7 @@ def check_readiness() -> Readiness:
     try:
         if pending := count_pending_migrations():
             them = "1 migration is" if pending == 1 else f"{pending} migrations are"
-            found.reasons.append(f"{them} not applied: run `manage.py migrate`")
+            found.reasons.append(f"{them} not applied: run `{settings.MANAGE} migrate`")
             return found
         now = timezone.now()
         late = describe_late_tick(now=now)

@@ -90,13 +90,13 @@ def test_another_migration_makes_another_cluster(tmp_path, monkeypatch):
     def version() -> str:
         return migrated_cluster.version_of(Path(sys.executable).parent, "python")
 
-    monkeypatch.setattr(migrated, "PROJECT", tmp_path)
-    for path in ("requirements.txt", "eventflow_site/first_start.py", "app/migrations/0001_first.py"):
+    monkeypatch.setattr(migrated, "CODE", tmp_path)
+    for path in ("requirements.txt", "eventflow_site/first_start.py", "streams/migrations/0001_first.py"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text("")
     before = version()
     assert version() == before
-    (tmp_path / "app/migrations/0001_first.py").write_text("changed")
+    (tmp_path / "streams/migrations/0001_first.py").write_text("changed")
     changed = version()
-    (tmp_path / "app/migrations/0002_second.py").write_text("")
+    (tmp_path / "streams/migrations/0002_second.py").write_text("")
     assert len({before, changed, version()}) == 3

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from eventflow_site.embedded import postgres, valkey
 from eventflow_site.embedded.errors import CannotStart
 from eventflow_site.environment import one_of, seconds, whole_number, yes_or_no
 from eventflow_site.supervisor.configuration import check_address, read_configuration
@@ -195,15 +194,3 @@ def test_settings_are_read_as_they_are_meant_and_empty_ones_count_as_not_set(mon
     assert (whole_number("GIVEN", default=1), seconds("GIVEN", default=1.5)) == (1, 1.5)
     assert yes_or_no("GIVEN", default=True) is True
     assert one_of("GIVEN", ("DEBUG", "INFO"), default="INFO") == "INFO"
-
-
-def test_no_server_programs_for_this_platform(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    for launcher in (postgres, valkey):
-        monkeypatch.setattr(launcher, "find_spec", lambda _name: None)
-    monkeypatch.setattr(postgres, "SYSTEM_VERSIONS", tmp_path)
-
-    with pytest.raises(CannotStart, match="Set DATABASE_URL"):
-        postgres.find_binaries()
-    with pytest.raises(CannotStart, match="Set REDIS_URL"):
-        valkey.find_program()

@@ -1,9 +1,9 @@
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from eventflow_site.api.problem_kinds import list_problem_kinds, render_markdown
-from eventflow_site.environment import BASE_DIR
+from eventflow_site.layout import CODE, IS_INSTALLED
 
 
 class Command(BaseCommand):
@@ -11,6 +11,10 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        path = BASE_DIR / "docs" / "problems.md"
+        if IS_INSTALLED:
+            raise CommandError(
+                "The documents are in the checkout that this package was built from, not in the package."
+            )
+        path = CODE / "docs" / "problems.md"
         path.write_text(render_markdown(list_problem_kinds()))
         self.stdout.write(f"{path} is up to date.")
