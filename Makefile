@@ -26,7 +26,7 @@ WORDS_OF_PAGES := grep -rohE '[a-z][a-z_0-9]+' --include='*.html' --include='*.j
 	| sort -u | sed 's/^/"/; s/$$/"/' | sed 's/.*/getattr(page, &)/'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-fast long-tests faults fuzz audit lint lint-fast format check check-fast deploy-check docs bench lock clean
+.PHONY: help setup setup-dev run test test-fast long-tests faults fuzz audit lint lint-fast format check check-fast deploy-check docs bench wheel lock clean
 
 help: ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -100,6 +100,10 @@ docs: setup ## Renew the documents that are made from the code
 bench: setup ## Measure a running server
 	$(BIN)/python -m benchmarks
 
+# Nothing is fetched for it: what builds is among the tools in the lock file.
+wheel: setup-dev ## Build the package, to be installed elsewhere: a wheel and an sdist, in dist/
+	$(BIN)/python -m hatchling build --directory dist
+
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --quiet
 
@@ -112,7 +116,7 @@ lock: setup-dev ## Renew the lock files from pyproject.toml
 	$(COMPILE) $(LOCK_ARGS) --group audit -o requirements-audit.txt
 
 clean: ## Remove the virtual environment and all caches, but no data (that is in var/)
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis var/test
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist var/test
 
 # --- setting up ---------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import psycopg
 
@@ -45,8 +46,18 @@ def clean_environment(**variables: str) -> dict[str, str]:
     return {**inherited, **variables}
 
 
+class Program(NamedTuple):
+    """What is run, and where."""
+
+    command: tuple[str, ...]
+    cwd: Path
+
+
+FROM_THE_CHECKOUT = Program((sys.executable, "manage.py", "up"), PROJECT)
+
+
 class Instance:
-    def __init__(self, home: Path, **variables: str) -> None:
+    def __init__(self, home: Path, program: Program = FROM_THE_CHECKOUT, /, **variables: str) -> None:
         self.home = home
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -54,8 +65,8 @@ class Instance:
         with self._terminal_path.open("wb") as terminal:
             self.process = subprocess.Popen(
                 # With its parent: a test run that is killed leaves no instance behind.
-                [sys.executable, "manage.py", "up", "--stop-with-parent"],
-                cwd=PROJECT,
+                [*program.command, "--stop-with-parent"],
+                cwd=program.cwd,
                 env=clean_environment(
                     **{"EVENTFLOW_HOME": str(home), "PORT": str(self.port), "WEB_WORKERS": "1", **variables}
                 ),
