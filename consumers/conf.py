@@ -29,6 +29,10 @@ MAX_LEASE_BYTES: Final = 8 * 1024 * 1024
 # Deliveries in one answer, and in one request to ack, nack, extend or release.
 MAX_LEASE_DELIVERIES: Final = 100
 MAX_OUTCOME_DELIVERIES: Final = 1_000
+# Events that one look of a lease sorts, at most, where they must be looked at before they are handed out; if it finds
+# none to hand out, it looks so many times before it answers or waits.
+MAX_SORTED_AT_ONCE: Final = 2_000
+SORTING_LOOKS: Final = 5
 MAX_CONSUMER_CHARACTERS: Final = 128
 MAX_ERROR_CHARACTERS: Final = 2_000
 MAX_NOTE_CHARACTERS: Final = 1_000

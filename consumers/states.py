@@ -10,8 +10,8 @@
                         lease, once available_at has come
 ```
 
-Whoever manages the group may let what waits be handed out now, and release what a consumer holds. A seek ends
-deliveries in any state, and so does the deletion of their group.
+What is for later is WAITING from the beginning. Whoever manages the group may let what waits be handed out now, and
+release what a consumer holds. A seek ends deliveries in any state, and so does the deletion of their group.
 
 Everything here is pure: it says which state follows and why; `consumers/sql/` makes the move, guarded by
 the state it starts from, and the constraints of `consumers/models/deliveries.py` refuse impossible rows.
@@ -74,7 +74,8 @@ class Outcome(StrEnum):
 
 # (before, act) -> what may follow; None is "no row". A range may come apart: then each part follows from the whole.
 TRANSITIONS: Final[dict[tuple[DeliveryState | None, Act], frozenset[DeliveryState | None]]] = {
-    (None, Act.LEASE): frozenset({DeliveryState.LEASED}),
+    # A lease that comes across events for later lets them wait.
+    (None, Act.LEASE): frozenset({DeliveryState.LEASED, DeliveryState.WAITING}),
     (None, Act.REDRIVE): frozenset({DeliveryState.WAITING}),
     (DeliveryState.WAITING, Act.LEASE): frozenset({DeliveryState.LEASED}),
     (DeliveryState.WAITING, Act.RETRY): frozenset({DeliveryState.WAITING}),

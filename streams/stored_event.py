@@ -10,7 +10,7 @@ for single fields without decoding the others.
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -124,6 +124,29 @@ class _Trace(msgspec.Struct, gc=False):
     traceparent: str = ""
 
 
+class Routing(msgspec.Struct, gc=False):
+    """What decides whether an event is handed out, and when. Seconds count from when it was recorded."""
+
+    recorded_at: datetime
+    type: str
+    key: str | None = None
+    headers: dict[str, str] = {}
+    deliver_after: datetime | float | None = None
+    expires_after: float | None = None
+
+    @property
+    def deliver_at(self) -> datetime | None:
+        """When it is to be handed out; None: at once."""
+        if isinstance(self.deliver_after, float):
+            return self.recorded_at + timedelta(seconds=self.deliver_after)
+        return self.deliver_after
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """From when on it is not to be handed out any more; None: it does not expire."""
+        return None if self.expires_after is None else self.recorded_at + timedelta(seconds=self.expires_after)
+
+
 class _Traced(msgspec.Struct, gc=False):
     headers: _Trace
 
@@ -140,6 +163,7 @@ _exported: Final = msgspec.json.Decoder(ExportedEvent)
 _edited: Final = msgspec.json.Decoder(_Edited)
 _type: Final = msgspec.json.Decoder(_Type)
 _traced: Final = msgspec.json.Decoder(_Traced)
+_routing: Final = msgspec.json.Decoder(Routing)
 _outline: Final = msgspec.json.Decoder(Outline)
 _fields: Final = msgspec.json.Decoder(dict[str, Raw])
 
@@ -282,6 +306,11 @@ def place_of(event: bytes) -> tuple[int, int]:
 def type_of(event: bytes) -> str:
     """Return an event's type. Decoding it alone is quicker than looking for it among the bytes."""
     return _type.decode(event).type
+
+
+def routing_of(event: bytes) -> Routing:
+    """Return what decides whether an event is handed out, and when."""
+    return _routing.decode(event)
 
 
 def traceparent_of(event: bytes) -> str:

@@ -48,6 +48,10 @@ class Delivery(models.Model):
     last_error = models.TextField(blank=True, default="")
     last_failed_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
+    # Of one event in a group that keeps the order of each key: which key it has (consumers/sorting.py).
+    key_hash = models.BigIntegerField(null=True)
+    # From when on its events are not handed out any more.
+    event_expires_at = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name_plural = "deliveries"

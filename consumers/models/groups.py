@@ -53,6 +53,8 @@ class ConsumerGroup(Owned):
     ordering = models.CharField(max_length=9, choices=Ordering, default=Ordering.NONE)
     max_in_flight = models.PositiveIntegerField(default=DEFAULT_MAX_IN_FLIGHT)
     is_paused = models.BooleanField("paused", default=False)
+    # {"types": […], "headers": {…}}: which events it is given (consumers/filters.py); None: all of them.
+    filter = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -95,6 +97,7 @@ class ConsumerGroup(Owned):
                 "ordering": self.ordering,
                 "max_in_flight": self.max_in_flight,
                 "paused": self.is_paused,
+                "filter": self.filter,
                 "updated_at": self.updated_at,
             }
         )
@@ -145,6 +148,10 @@ class GroupOffset(models.Model):
     finished_count = models.BigIntegerField(default=0, db_default=0)
     failed_count = models.BigIntegerField(default=0, db_default=0)
     dead_letter_count = models.BigIntegerField(default=0, db_default=0)
+    # How many events, ever, were finished without being handed out: because the group's filter does not let them
+    # through, or because they had expired.
+    filtered_count = models.BigIntegerField(default=0, db_default=0)
+    expired_count = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         verbose_name = "group offset"

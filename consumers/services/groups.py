@@ -48,6 +48,8 @@ class GroupSettings:
     ordering: str = Ordering.NONE.value
     max_in_flight: int = DEFAULT_MAX_IN_FLIGHT
     is_paused: bool = False
+    # As `consumers.filters.as_stored` gives it.
+    filter: dict[str, Any] | None = None
 
 
 def create_group(

@@ -8,13 +8,14 @@
 -- Plan     consumers_delivery_pkey
 INSERT INTO consumers_delivery (
        group_id, partition_id, round, first_offset, last_offset, state, is_alone, delivery_count, failure_count,
-       available_at, leased_by, leased_at, exhausted_reason, last_error, last_failed_at, created_at)
+       available_at, leased_by, leased_at, exhausted_reason, last_error, last_failed_at, created_at,
+       event_expires_at)
 SELECT held.group_id, held.partition_id, held.round, piece.first_offset, piece.last_offset, piece.state, piece.is_alone,
        held.delivery_count, piece.failure_count,
        CASE WHEN piece.state = 'waiting' THEN statement_timestamp() + make_interval(secs => piece.delay) END,
        held.leased_by, held.leased_at, piece.reason, coalesce(nullif(piece.error, ''), held.last_error),
        CASE WHEN piece.failure_count > held.failure_count THEN statement_timestamp() ELSE held.last_failed_at END,
-       held.created_at
+       held.created_at, held.event_expires_at
   FROM unnest(%(delivery_ids)s::bigint[], %(first_offsets)s::bigint[], %(last_offsets)s::bigint[], %(states)s::text[],
               %(are_alone)s::boolean[], %(failure_counts)s::bigint[], %(delays)s::float8[], %(reasons)s::text[],
               %(errors)s::text[])

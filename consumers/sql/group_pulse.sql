@@ -3,7 +3,7 @@
 -- Params   group_id, max_in_flight
 -- Returns  one row: in_flight (leased events; counted until max_in_flight is certain), has_exhausted,
 --          seconds until the next waiting delivery, the next that goes alone, and the next expiry (negative:
---          overdue; null: none), how many lost events nobody has acknowledged, and of each
+--          overdue; null: none), how many lost events nobody has acknowledged, the time, and of each
 --          partition, in arrays: id, committed and dispatched offset, and up to where losses are counted
 -- Locks    none
 -- Plan     delivery_leased_by_expiry, delivery_waiting_by_due, delivery_exhausted: the first entry of each;
@@ -27,6 +27,7 @@ SELECT (SELECT coalesce(sum(event_count), 0)::bigint
          WHERE group_id = %(group_id)s AND state = 'leased'
          ORDER BY lease_expires_at LIMIT 1),
        coalesce(sum(lost_count - lost_acknowledged), 0)::bigint,
+       statement_timestamp(),
        array_agg(partition_id), array_agg(committed_offset), array_agg(dispatched_offset), array_agg(lost_through)
   FROM consumers_groupoffset
  WHERE group_id = %(group_id)s;

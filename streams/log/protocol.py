@@ -121,11 +121,15 @@ class Gap(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """The ends of a partition. `head_offset` is 0 while it is empty; nothing kept: earliest = head + 1."""
+    """The ends of a partition. `head_offset` is 0 while it is empty; nothing kept: earliest = head + 1.
+
+    `timed_through`: no event beyond is for later, or expires; 0: none is.
+    """
 
     earliest_offset: int
     head_offset: int
     last_recorded_at: datetime | None
+    timed_through: int = 0
 
     @property
     def event_count(self) -> int:

@@ -37,6 +37,13 @@ def info(group: ConsumerGroup) -> StreamInfo:
     return found
 
 
+def produce_kinds(group: ConsumerGroup, *events: dict[str, Any], partition: int = 0) -> None:
+    """Append events that differ in their types, keys, headers or times."""
+    plain: dict[str, Any] = {"id": "1", "type": "t", "key": None, "occurred_at": None, "headers": {}, "payload": None}
+    records = [orjson.dumps(plain | {"id": str(n)} | event) for n, event in enumerate(events, 1)]
+    get_log().append([PartitionAppend(info(group).partition(partition), records)])
+
+
 def produce(group: ConsumerGroup, count: int, *, partition: int = 0, size: int = 0) -> None:
     """Append events whose payload is their number, from 1."""
     record = b'{"id":"%d","type":"t","key":null,"occurred_at":null,"headers":{},"payload":{"n":%d,"x":"%b"}}'

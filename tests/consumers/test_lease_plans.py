@@ -143,6 +143,30 @@ def test_fresh_events_are_handed_out_without_a_look_at_the_deliveries(crowded):
     assert "Seq Scan on consumers_delivery" not in plan, plan
 
 
+def test_events_that_were_sorted_are_handed_out_without_one_either(crowded):
+    plan = plan_of(
+        "lease_sorted",
+        group_id=crowded.pk,
+        partition_id=info(crowded).partition(0).id,
+        token=TOKEN,
+        consumer="worker",
+        ack_wait=30.0,
+        after=HANDED_OUT,
+        first_offset=HANDED_OUT + 1,
+        reached=HANDED_OUT + 5,
+        in_order=False,
+        is_alone=False,
+        filtered=3,
+        expired=0,
+        first_offsets=[HANDED_OUT + 1],
+        last_offsets=[HANDED_OUT + 2],
+        available_ats=[None],
+        event_expires_ats=[None],
+        key_hashes=[None],
+    )
+    assert delivery_scans(plan) == [], plan
+
+
 def test_they_are_dealt_out_to_several_without_one_either(crowded):
     plan = plan_of(
         "deal_fresh",

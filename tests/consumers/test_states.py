@@ -160,9 +160,33 @@ def held(name: str, **offsets: Any) -> Callable[[Scene], object]:
     return lambda scene: run(name, token=scene.token, delivery_ids=[scene.delivery.pk], **offsets)
 
 
+def lease_sorted(scene: Scene) -> None:
+    run(
+        "lease_sorted",
+        group_id=scene.group.pk,
+        partition_id=scene.partition_id,
+        token=uuid4(),
+        consumer="worker",
+        ack_wait=30.0,
+        after=5,
+        first_offset=6,
+        reached=8,
+        in_order=False,
+        is_alone=False,
+        filtered=1,
+        expired=0,
+        first_offsets=[6, 8],
+        last_offsets=[6, 8],
+        available_ats=[None, NOW + timedelta(hours=1)],
+        event_expires_ats=[None, None],
+        key_hashes=[None, None],
+    )
+
+
 PLAYS: dict[str, list[Callable[[Scene], Any]]] = {
     "lease_fresh": [lease_fresh],
     "deal_fresh": [deal_fresh],
+    "lease_sorted": [lease_sorted],
     "lease_waiting": [lease_waiting(5), lease_waiting(3)],
     "leave_rest_waiting": [
         lambda scene: run("leave_rest_waiting", delivery_ids=[scene.delivery.pk], first_offsets=[4], last_offsets=[5])
@@ -189,7 +213,7 @@ PLAYS: dict[str, list[Callable[[Scene], Any]]] = {
     ],
 }
 # What these insert is not a part of another delivery: it comes from nothing.
-FROM_NOTHING = {"lease_fresh", "deal_fresh", "redrive_dead_letters"}
+FROM_NOTHING = {"lease_fresh", "deal_fresh", "lease_sorted", "redrive_dead_letters"}
 BY_FUNCTION = {
     "consumers/services/seek.py: _seek": {Act.SEEK},
     "consumers/services/groups.py: delete_group": {Act.DELETE},

@@ -40,7 +40,7 @@ def take_fresh(leases: Sequence[Taken], supply: Supply, *, wait_for: Sequence[in
     Args:
         wait_for: partitions whose turn is waited for; none, if a delivery is locked here.
     """
-    untried = dict(supply.reached)
+    untried = dict(supply.plain)
     wanting = [taken for taken in leases if taken.left > 0]
     first_tried: int | None = None
     while plan := plan_fresh(untried, supply.bounds, sum(taken.left for taken in wanting)):

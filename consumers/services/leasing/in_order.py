@@ -1,9 +1,11 @@
 """Leasing for groups that keep each partition's order: of a partition, one delivery at a time and always the next."""
 
+from consumers.services.leasing.ahead import Ahead
 from consumers.services.leasing.due import lease_picked
 from consumers.services.leasing.fresh import lease_planned
 from consumers.services.leasing.rows import DueRow, Taken
 from consumers.services.leasing.sharing import MAX_FRESH_PARTITIONS, FreshRange, fit, plan_fresh
+from consumers.services.leasing.sorting import lease_sorted
 from consumers.services.leasing.supply import Supply
 from consumers.statements import run
 
@@ -31,18 +33,24 @@ def take_in_order(taken: Taken, supply: Supply) -> bool:
     due = {row[1]: (DueRow(*row[:6]), bool(row[6])) for row in picked}
     chosen: list[DueRow] = []
     fresh: list[FreshRange] = []
+    to_sort: list[Ahead] = []
     for partition_id in (each for each in ready if each in ours):
         left = taken.room - sum(row.event_count for row in chosen) - sum(each.room for each in fresh)
         if left <= 0:
             break
         row, is_alone = due.get(partition_id, (None, False))
-        if row is None:
+        if row is None and partition_id in supply.sorted_ids:
+            to_sort += [ahead for ahead in supply.ahead if ahead.partition_id == partition_id]
+        elif row is None:
             fresh += plan_fresh({partition_id: supply.reached.get(partition_id, 0)}, supply.bounds, left)
-        elif is_alone and not chosen and not fresh:
+        elif is_alone and not chosen and not fresh and not to_sort:
             lease_picked(taken, fit([row], taken.room))
             return True
         elif not is_alone:
             chosen.append(row)
     lease_picked(taken, fit(chosen, taken.room))
     lease_planned(taken, fresh, in_order=True)
+    for ahead in to_sort:
+        if taken.left > 0:
+            lease_sorted(taken, ahead, now=supply.pulse.now, in_order=True)
     return True

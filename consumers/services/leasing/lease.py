@@ -7,14 +7,15 @@ from uuid_utils.compat import uuid7
 
 from accounts.database_threads import in_database_thread
 from accounts.waits import run_blocking
-from consumers.conf import LEASE_IDLE_RECHECK_SECONDS, LEASE_RECHECK_SECONDS
+from consumers.conf import LEASE_IDLE_RECHECK_SECONDS, LEASE_RECHECK_SECONDS, SORTING_LOOKS
 from consumers.errors import ConsumerGroupNotFound
 from consumers.models import ConsumerGroup, Mode
 from consumers.services.dead_letters.move import move_exhausted
 from consumers.services.leasing.answer import Leased, hand_out
 from consumers.services.leasing.expiry import expire_leases
 from consumers.services.leasing.rows import LeaseTerms, Pulse, Taken
-from consumers.services.leasing.supply import find_supply, read_pulse
+from consumers.services.leasing.sorting import look_ahead
+from consumers.services.leasing.supply import Supply, find_supply, read_pulse
 from consumers.services.leasing.take import take
 from consumers.services.losses import count_losses
 from consumers.services.offsets import require_mode
@@ -103,15 +104,31 @@ def _look(stream: StreamInfo, leases: Sequence[Taken]) -> Callable[[], Sequence[
         return lambda: [nothing] * len(leases)
     # Each for itself: a call that is tried again alone begins anew.
     leases = [Taken(taken.terms, min(taken.room, room)) for taken in leases]
-    supply = find_supply(stream, pulse, room=sum(taken.room for taken in leases))
-    if supply.has_lost and supply.uncounted:
-        count_losses(group_id=group.pk, bounds={each: supply.bounds[each] for each in supply.uncounted})
-    take(group, leases, supply)
+    supply = _take_what_there_is(stream, group, leases, pulse)
+    if supply.sorted_ids and all(taken.is_nothing for taken in leases):
+        # What was sorted may wait for a time of its own.
+        look_again_seconds = 0.0 if supply.has_more_to_sort else _quiet_seconds(group, read_pulse(group))
     heads = {partition_id: ends.head_offset for partition_id, ends in supply.bounds.items()}
     return lambda: [
         answer if isinstance(answer, Exception) else Look(answer, not answer.is_nothing, heads, look_again_seconds)
         for answer in hand_out(stream, group, leases, lost=supply.lost)
     ]
+
+
+def _take_what_there_is(stream: StreamInfo, group: ConsumerGroup, leases: Sequence[Taken], pulse: Pulse) -> Supply:
+    """Let the leases have of it, and return what there was; where all of many events are sorted out, look further."""
+    room = sum(taken.room for taken in leases)
+    for looks_left in reversed(range(SORTING_LOOKS)):
+        supply = find_supply(stream, pulse, room=room)
+        if supply.has_lost and supply.uncounted:
+            count_losses(group_id=group.pk, bounds={each: supply.bounds[each] for each in supply.uncounted})
+        supply = look_ahead(stream, group, supply, room=room)
+        take(group, leases, supply)
+        is_vain = supply.sorted_ids and all(taken.is_nothing for taken in leases)
+        if not (is_vain and looks_left and supply.has_more_to_sort):
+            break
+        pulse = read_pulse(group)
+    return supply
 
 
 def _tidy(group: ConsumerGroup, pulse: Pulse) -> Pulse:

@@ -22,7 +22,10 @@ class LeaseTerms(NamedTuple):
 
 
 class Pulse(NamedTuple):
-    """What a lease knows of its group before it begins: `group_pulse.sql`. Seconds: negative is overdue."""
+    """What a lease knows of its group before it begins: `group_pulse.sql`. Seconds: negative is overdue.
+
+    `now` is by the clock of the database, which recorded the events too.
+    """
 
     in_flight: int
     has_exhausted: bool
@@ -30,6 +33,7 @@ class Pulse(NamedTuple):
     seconds_until_due_alone: float | None
     seconds_until_expiry: float | None
     lost: int
+    now: datetime
     partition_ids: list[int]
     committed_offsets: list[int]
     dispatched_offsets: list[int]

@@ -1,11 +1,12 @@
 """What a group has to hand out, as one look saw it."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from consumers.models import ConsumerGroup
 from consumers.progress import count_uncounted_loss
+from consumers.services.leasing.ahead import Ahead
 from consumers.services.leasing.rows import Pulse
 from consumers.statements import run
 from streams.log import get_log
@@ -24,11 +25,15 @@ class Supply:
     Attributes:
         reached: how far each partition was handed out, in the order to try.
         bounds: the ends of each partition.
+        sorted_ids: partitions whose new events must be sorted before they are handed out.
+        ahead: what was read of them for that.
     """
 
     pulse: Pulse
     reached: Mapping[int, int]
     bounds: Mapping[int, Bounds]
+    sorted_ids: frozenset[int] = frozenset()
+    ahead: Sequence[Ahead] = ()
 
     @property
     def fresh_partition_ids(self) -> list[int]:
@@ -38,6 +43,21 @@ class Supply:
             for partition_id, offset in self.reached.items()
             if partition_id in self.bounds and offset < self.bounds[partition_id].head_offset
         ]
+
+    @property
+    def plain(self) -> Mapping[int, int]:
+        """How far those partitions were handed out whose new events nobody has to look at."""
+        if not self.sorted_ids:
+            return self.reached
+        return {each: offset for each, offset in self.reached.items() if each not in self.sorted_ids}
+
+    @property
+    def has_more_to_sort(self) -> bool:
+        """Whether there is something beyond what was sorted here, or somebody else sorted it."""
+        left = self.sorted_ids - {each.partition_id for each in self.ahead}
+        return bool(left) or any(
+            each.is_overtaken or each.after < self.bounds[each.partition_id].head_offset for each in self.ahead
+        )
 
     @property
     def has_fresh(self) -> bool:
@@ -89,7 +109,7 @@ class Supply:
 def read_pulse(group: ConsumerGroup) -> Pulse:
     """Look at what the group has in hand."""
     row = run("group_pulse", group_id=group.pk, max_in_flight=group.max_in_flight)[0]
-    return Pulse(*row[:6], *(list(values or ()) for values in row[6:]))
+    return Pulse(*row[:7], *(list(values or ()) for values in row[7:]))
 
 
 def find_supply(stream: StreamInfo, pulse: Pulse, *, room: int) -> Supply:

@@ -17,6 +17,7 @@ from consumers.services.leasing.in_order import take_in_order
 from consumers.services.leasing.mend import record_skipped
 from consumers.services.leasing.rows import Taken
 from consumers.services.leasing.sharing import room_for_due
+from consumers.services.leasing.sorting import take_sorted
 from consumers.services.leasing.supply import Supply, read_pulse
 from consumers.statements import run
 
@@ -47,7 +48,8 @@ def _is_plain(group: ConsumerGroup, leases: Sequence[Taken], supply: Supply) -> 
 
 
 def _is_fresh_alone(group: ConsumerGroup, supply: Supply) -> bool:
-    return group.ordering == Ordering.NONE and not supply.pulse.has_due and not supply.pulse.has_due_alone
+    is_due = supply.pulse.has_due or supply.pulse.has_due_alone
+    return group.ordering == Ordering.NONE and not is_due and not supply.sorted_ids
 
 
 def _is_near_the_limit(group: ConsumerGroup, leases: Sequence[Taken], supply: Supply) -> bool:
@@ -103,6 +105,7 @@ def _take_in_any_order(taken: Taken, supply: Supply) -> Supply:
     if pulse.has_due and not take_due(taken, room=due_room):
         supply = supply.without_due()
     take_fresh([taken], supply)
+    take_sorted(taken, supply)
     if taken.is_nothing and supply.pulse.has_due_alone and not take_alone(taken):
         # Nothing else was there after all, and not even this.
         supply = supply.without_alone()

@@ -1,0 +1,136 @@
+"""Having fresh events sorted on their way to a lease, for groups that must look at them first (consumers/sorting.py).
+
+The events are read before anything is locked. What they were sorted into counts only if the partition still stands
+where it stood then: if not, somebody else has sorted them meanwhile, and the next look begins from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
+
+from consumers.conf import MAX_LEASE_BYTES, MAX_LEASE_DELIVERIES, MAX_SORTED_AT_ONCE
+from consumers.filters import Filter
+from consumers.models import ConsumerGroup
+from consumers.services.leasing.ahead import Ahead
+from consumers.services.leasing.rows import LeasedRow, SkippedRange, Taken
+from consumers.services.leasing.sharing import MAX_FRESH_PARTITIONS
+from consumers.services.leasing.supply import Supply
+from consumers.services.wakeup import wake_consumers
+from consumers.sorting import Fate, Piece, Room, Rules, Sorted, sort
+from consumers.statements import run
+from streams.log import get_log
+from streams.lookup import StreamInfo
+
+
+class _Made(NamedTuple):
+    """A delivery that was made and leased; without one only the round."""
+
+    id: int | None
+    first_offset: int
+    last_offset: int
+    round: int
+    lease_expires_at: datetime
+
+
+def rules_of(group: ConsumerGroup) -> Rules:
+    return Rules(Filter.of(group.filter))
+
+
+def look_ahead(stream: StreamInfo, group: ConsumerGroup, supply: Supply, *, room: int) -> Supply:
+    """Read what must be sorted before so many events can be handed out; most groups have nothing like that."""
+    rules = rules_of(group)
+    fresh = supply.fresh_partition_ids
+    to_sort = [each for each in fresh if not rules.are_none or supply.bounds[each].timed_through > supply.reached[each]]
+    if not to_sort:
+        return supply
+    ahead: list[Ahead] = []
+    left = MAX_SORTED_AT_ONCE if rules.filter else min(room, MAX_SORTED_AT_ONCE)
+    partitions = {partition.id: partition for partition in stream.partitions}
+    for partition_id in to_sort[:MAX_FRESH_PARTITIONS]:
+        if left <= 0:
+            break
+        after = supply.reached[partition_id]
+        read = get_log().read(partitions[partition_id], after=after, max_events=left, max_bytes=MAX_LEASE_BYTES)
+        first_offset = read.offsets[0] if read.offsets else after + 1
+        ahead.append(Ahead(partition_id, after, first_offset, read.events))
+        left -= len(read.events)
+    return replace(supply, sorted_ids=frozenset(to_sort), ahead=tuple(ahead))
+
+
+def take_sorted(taken: Taken, supply: Supply) -> None:
+    """Have what was read sorted, partition by partition, until the lease has all that it has room for."""
+    for ahead in supply.ahead:
+        if taken.left <= 0 or len(taken.rows) >= MAX_LEASE_DELIVERIES:
+            return
+        lease_sorted(taken, ahead, now=supply.pulse.now)
+
+
+def lease_sorted(taken: Taken, ahead: Ahead, *, now: datetime, in_order: bool = False) -> None:
+    """Have events of one partition sorted, and lease what is handed out of them; the caller is in a transaction."""
+    if ahead.is_overtaken or not ahead.events:
+        return
+    group = taken.terms.group
+    room = Room(taken.left, MAX_LEASE_DELIVERIES - len(taken.rows), is_in_order=in_order)
+    done = sort(ahead.decoded, rules_of(group), first_offset=ahead.first_offset, room=room, now=now)
+    if done.reached < ahead.first_offset:
+        return
+    rows = [_Made(*row) for row in run("lease_sorted", **_terms(taken, ahead, done), in_order=in_order)]
+    if not rows:
+        ahead.is_overtaken = True
+        return
+    if ahead.after + 1 < ahead.first_offset:
+        skipped = SkippedRange(ahead.partition_id, rows[0].round, ahead.after + 1, ahead.first_offset - 1)
+        taken.skipped.append(skipped)
+    taken.rows += [_leased(ahead.partition_id, row, row.id) for row in rows if row.id is not None]
+    if done.passed:
+        run("advance_offsets", group_id=group.pk, partition_ids=[ahead.partition_id])
+    if done.count(Fate.LATER):
+        # Whoever waits for this group has a new time to wait for.
+        wake_consumers([ahead.partition_id])
+    ahead.advance(done.reached)
+
+
+def _terms(taken: Taken, ahead: Ahead, done: Sorted) -> dict[str, object]:
+    delivered = [piece for piece in done.pieces if piece.is_delivered]
+    return {
+        "group_id": taken.terms.group.pk,
+        "partition_id": ahead.partition_id,
+        "token": taken.terms.token,
+        "consumer": taken.terms.consumer,
+        "ack_wait": taken.terms.ack_wait_seconds,
+        "after": ahead.after,
+        "first_offset": ahead.first_offset,
+        "reached": done.reached,
+        # Others may follow, if there is room for more.
+        "is_alone": not taken.rows and taken.left == 1,
+        "filtered": done.count(Fate.FILTERED),
+        "expired": done.count(Fate.EXPIRED),
+        **_columns(delivered),
+    }
+
+
+def _columns(pieces: Sequence[Piece]) -> dict[str, list[object]]:
+    return {
+        "first_offsets": [piece.first_offset for piece in pieces],
+        "last_offsets": [piece.last_offset for piece in pieces],
+        "available_ats": [piece.available_at for piece in pieces],
+        "event_expires_ats": [piece.expires_at for piece in pieces],
+        "key_hashes": [piece.key_hash for piece in pieces],
+    }
+
+
+def _leased(partition_id: int, row: _Made, delivery_id: int) -> LeasedRow:
+    return LeasedRow(
+        id=delivery_id,
+        partition_id=partition_id,
+        round=row.round,
+        dead_letter_id=None,
+        first_offset=row.first_offset,
+        last_offset=row.last_offset,
+        delivery_count=1,
+        failure_count=0,
+        lease_expires_at=row.lease_expires_at,
+    )
