@@ -15,6 +15,9 @@ BACKOFF_JITTER: Final = 0.2
 DEFAULT_MAX_IN_FLIGHT: Final = 10_000
 MAX_MAX_IN_FLIGHT: Final = 1_000_000
 
+# Types that one group's filter names, at most.
+MAX_FILTER_TYPES: Final = 100
+
 # "Last seen" is written at most this often for each member.
 MEMBER_SEEN_INTERVAL_SECONDS: Final = 5.0
 

@@ -27,6 +27,8 @@ class GroupStanding:
         missing: retention took them before the group finished them, and it has not passed them yet.
         lost: retention took them before the group had finished them, since somebody acknowledged it.
         lost_total: the same since the group began.
+        filtered_total, expired_total: finished without being handed out, since the group began: because its filter does
+            not let them through, and because they had expired.
         in_flight, waiting, exhausted: as `InHand` says.
         dead_letters: open ones.
         last_seen_at: of the member who was seen last.
@@ -46,6 +48,8 @@ class GroupStanding:
     missing: int
     lost: int
     lost_total: int
+    filtered_total: int
+    expired_total: int
     in_flight: int
     waiting: int
     exhausted: int
@@ -96,6 +100,8 @@ def list_standings(
                 missing=sum([each.missing for each in own]),
                 lost=sum([each.lost for each in own]),
                 lost_total=sum([each.lost_total for each in own]),
+                filtered_total=sum([each.place.filtered_count for each in own]),
+                expired_total=sum([each.place.expired_count for each in own]),
                 in_flight=hand.in_flight,
                 waiting=hand.waiting,
                 exhausted=hand.exhausted,

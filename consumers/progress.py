@@ -22,13 +22,18 @@ def count_uncounted_loss(*, bounds: Bounds, reached_offset: int, lost_through: i
 
 
 class Place(NamedTuple):
-    """Where a group stands in one partition, and what is counted there as lost."""
+    """Where a group stands in one partition, and what is counted there as lost.
+
+    `filtered_count`, `expired_count`: what was finished without being handed out.
+    """
 
     committed_offset: int
     dispatched_offset: int
     lost_through: int
     lost_count: int
     lost_acknowledged: int
+    filtered_count: int = 0
+    expired_count: int = 0
 
     @property
     def reached_offset(self) -> int:

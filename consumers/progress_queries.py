@@ -15,7 +15,7 @@ from streams.log import get_log
 from streams.log.protocol import Bounds, PartitionRef
 from streams.models import Partition
 
-_PLACE = ("committed_offset", "dispatched_offset", "lost_through", "lost_count", "lost_acknowledged")
+_PLACE = Place._fields
 _REF = ("partition_id", "group__stream__name", "partition__number")
 
 

@@ -127,7 +127,7 @@ def read_stream_changes(given: Any) -> tuple[dict[str, Any], str | None]:
 
 
 @extend_schema_field({"type": "string", "pattern": f"^{TYPE_PATTERN}$"})
-class _TypeField(StrictCharField):
+class TypeField(StrictCharField):
     """A type of events: by the same rule as in an event."""
 
     default_error_messages = {"invalid_type": TYPE_RULE}
@@ -148,7 +148,7 @@ class _DocumentField(serializers.JSONField):
 
 
 class RegisterSchemaSerializer(StrictSerializer):
-    type = _TypeField()
+    type = TypeField()
     schema = _DocumentField()
     compatibility = StrictChoiceField(
         choices=[each.value for each in Compatibility],
@@ -158,7 +158,7 @@ class RegisterSchemaSerializer(StrictSerializer):
 
 
 class _TrySerializer(StrictSerializer):
-    type = _TypeField()
+    type = TypeField()
     last = StrictIntegerField(
         low=1,
         high=MAX_CHECKED_EVENTS,

@@ -1,5 +1,6 @@
 """Consumer groups and their offsets in the admin."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django import forms
@@ -7,10 +8,12 @@ from django.contrib import admin, messages
 from django.contrib.postgres.forms import SimpleArrayField
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from rest_framework.exceptions import ValidationError as RefusedFields
 
 from accounts.audit_actions import AuditAction
 from accounts.grant_forms import GrantInline, save_grants
 from consumers.access import GroupRight
+from consumers.bodies.groups import read_filter
 from consumers.conf import (
     MAX_ACK_WAIT_SECONDS,
     MAX_BACKOFF_ENTRIES,
@@ -24,7 +27,7 @@ from consumers.models import ConsumerGroup, GroupGrant, GroupMember, GroupOffset
 from consumers.progress_queries import lag_of, lost_of
 from consumers.queries import forget_groups, with_offsets
 from consumers.services.groups import GroupSettings, change_group, create_group, delete_group, hold_group
-from streams.forms import NamedForm
+from streams.forms import JSONField, NamedForm
 from streams.lookup import info_of
 
 
@@ -41,9 +44,28 @@ class GroupForm(NamedForm):
         forms.IntegerField(min_value=0, max_value=MAX_BACKOFF_SECONDS), min_length=1, max_length=MAX_BACKOFF_ENTRIES
     )
 
+    filter = JSONField(required=False)
+
     class Meta:
         model = ConsumerGroup
         exclude: tuple[str, ...] = ()
+
+    def clean_filter(self) -> dict[str, Any] | None:
+        try:
+            return read_filter(self.cleaned_data["filter"])
+        except RefusedFields as error:
+            raise forms.ValidationError(list(_words(error.detail))) from error
+
+
+def _words(detail: Any, path: str = "") -> Iterator[str]:
+    """What the API says is wrong, each with the place it is at."""
+    if isinstance(detail, Mapping | list):
+        parts = detail.items() if isinstance(detail, Mapping) else enumerate(detail)
+        for name, inner in parts:
+            # Several faults of one field stand in a list too.
+            yield from _words(inner, f"{path}{name} " if not isinstance(inner, str) else path)
+    else:
+        yield f"{path.strip()}: {detail}" if path else str(detail)
 
 
 class GroupOffsetInline(admin.TabularInline):
@@ -142,6 +164,7 @@ class ConsumerGroupAdmin(admin.ModelAdmin):
             ordering=group.ordering,
             max_in_flight=group.max_in_flight,
             is_paused=group.is_paused,
+            filter=group.filter,
         )
         created, _ = create_group(
             stream=info_of(group.stream), name=group.name, settings=settings, owner=group.owned_by

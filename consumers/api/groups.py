@@ -18,7 +18,13 @@ from accounts.queries import find_owner
 from accounts.roles import Right
 from accounts.services.owners import new_owner_of
 from consumers.access import GroupRight
-from consumers.bodies.groups import ChangeGroupSerializer, CreateGroupSerializer, read_group_changes, read_new_group
+from consumers.bodies.groups import (
+    ChangeGroupSerializer,
+    CreateGroupSerializer,
+    FilterSerializer,
+    read_group_changes,
+    read_new_group,
+)
 from consumers.models import ConsumerGroup, Mode, Ordering, Start
 from consumers.progress_queries import lag_of, lost_of, lost_total_of
 from consumers.queries import get_group, list_groups, list_visible_groups, load_offsets, require_group, with_offsets
@@ -38,6 +44,7 @@ class GroupSerializer(serializers.Serializer):
     ordering = serializers.ChoiceField(choices=Ordering.values)
     max_in_flight = serializers.IntegerField()
     paused = serializers.BooleanField(source="is_paused")
+    filter = FilterSerializer(allow_null=True, help_text="What it is given; null: everything.")
     owner = serializers.CharField(
         source="owner_name",
         help_text="A user's e-mail address, or a team's name: may use and manage it, as may who manages the stream.",

@@ -26,6 +26,7 @@ from consumers.api.positions import (
 )
 from consumers.api.schemas import LOST
 from consumers.api.standing import standing_of
+from consumers.filters import Filter
 from consumers.models import ConsumerGroup, Mode
 from consumers.offset_headers import NEXT_OFFSET_PATTERN, write_offset_headers
 from consumers.progress import Place
@@ -165,6 +166,7 @@ class StreamEventsView(AppendView):
                 max_bytes=max_bytes,
                 wait_seconds=wait,
                 types=types,
+                group_filter=None if group is None else Filter.of(group.filter),
                 standing=standing_of(self, request, found, group),
             )
         request.handed_out = [reading.events]  # type: ignore[attr-defined]

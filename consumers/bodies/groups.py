@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from rest_framework.exceptions import ValidationError
+
 from accounts.bodies import GrantSerializer
 from accounts.http.fields import (
     NameField,
@@ -10,6 +12,7 @@ from accounts.http.fields import (
     StrictChoiceField,
     StrictIntegerField,
     StrictListField,
+    StrictMapField,
     StrictSerializer,
 )
 from consumers.access import GroupRight
@@ -21,12 +24,35 @@ from consumers.conf import (
     MAX_ACK_WAIT_SECONDS,
     MAX_BACKOFF_ENTRIES,
     MAX_BACKOFF_SECONDS,
+    MAX_FILTER_TYPES,
     MAX_MAX_DELIVERIES,
     MAX_MAX_FAILURES,
     MAX_MAX_IN_FLIGHT,
 )
+from consumers.filters import as_stored
 from consumers.models import Mode, Ordering, Start
 from consumers.services.groups import GroupSettings
+from streams.bodies import TypeField
+from streams.conf import MAX_HEADER_BYTES, MAX_HEADERS
+
+
+class FilterSerializer(StrictSerializer):
+    """Which events a group is given: of one of these types, and with all of these headers; the others are finished."""
+
+    types = StrictListField(child=TypeField(), max_length=MAX_FILTER_TYPES, required=False)
+    headers = StrictMapField(
+        child=StrictCharField(max_length=MAX_HEADER_BYTES, allow_blank=True), most=MAX_HEADERS, required=False
+    )
+
+    def validate_headers(self, headers: dict[str, str]) -> dict[str, str]:
+        # As in an event: what no event can have would let nothing through.
+        sizes = (len(name.encode()) + len(value.encode()) for name, value in headers.items())
+        if "" in headers or any(size > MAX_HEADER_BYTES for size in sizes):
+            raise ValidationError(f"A header has a name, and at most {MAX_HEADER_BYTES} bytes with it.", code="invalid")
+        # A form may have what strict JSON is refused for before any field is looked at.
+        if any("\x00" in name for name in headers):
+            raise ValidationError("The name of a header must not contain NUL.", code="invalid")
+        return headers
 
 
 class ChangeGroupSerializer(StrictSerializer):
@@ -43,6 +69,11 @@ class ChangeGroupSerializer(StrictSerializer):
     ordering = StrictChoiceField(choices=Ordering.values, required=False)
     max_in_flight = StrictIntegerField(low=1, high=MAX_MAX_IN_FLIGHT, required=False)
     paused = StrictBooleanField(required=False, source="is_paused")
+    filter = FilterSerializer(
+        required=False,
+        allow_null=True,
+        help_text="What it is given; null: everything. What was passed by stays passed.",
+    )
     owner = StrictCharField(
         max_length=254,
         required=False,
@@ -68,6 +99,7 @@ class CreateGroupSerializer(ChangeGroupSerializer):
     ordering = StrictChoiceField(choices=Ordering.values, default=Ordering.NONE.value)
     max_in_flight = StrictIntegerField(low=1, high=MAX_MAX_IN_FLIGHT, default=DEFAULT_MAX_IN_FLIGHT)
     paused = StrictBooleanField(default=False, source="is_paused")
+    filter = FilterSerializer(allow_null=True, default=None, help_text="What it is given; null: everything.")
 
 
 def read_new_group(given: Any) -> tuple[str, GroupSettings, str | None]:
@@ -80,6 +112,7 @@ def read_new_group(given: Any) -> tuple[str, GroupSettings, str | None]:
     fields = dict(body.validated_data)
     name, backoff = fields.pop("name"), tuple(fields.pop("backoff_seconds"))
     owner = fields.pop("owner", None)
+    fields["filter"] = as_stored(fields["filter"])
     return name, GroupSettings(**fields, backoff_seconds=backoff), owner
 
 
@@ -91,7 +124,18 @@ def read_group_changes(given: Any) -> tuple[dict[str, Any], str | None]:
     """
     changes = dict(ChangeGroupSerializer.checked(given).validated_data)
     owner = changes.pop("owner", None)
+    if "filter" in changes:
+        changes["filter"] = as_stored(changes["filter"])
     return changes, owner
+
+
+def read_filter(given: Any) -> dict[str, Any] | None:
+    """Return a filter as it is kept.
+
+    Raises:
+        ValidationError
+    """
+    return as_stored(FilterSerializer.checked({} if given is None else given).validated_data)
 
 
 class GrantGroupSerializer(GrantSerializer):

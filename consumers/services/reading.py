@@ -1,18 +1,22 @@
 """Reading a stream, for a group or for nobody: from where, how much, and waiting for more."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from math import inf
+from typing import TypeAlias
 
 from accounts.database_threads import in_database_thread
 from accounts.waits import run_blocking
+from consumers.filters import Filter
 from consumers.progress import Place, count_lag
 from consumers.services.standing import Standing
 from consumers.services.waiting import Look, look_until_found
 from streams.log import get_log
 from streams.log.protocol import Bounds, Gap, PartitionRef, ReadResult
-from streams.stored_event import type_of
+from streams.stored_event import routing_of, type_of
+
+_IsWanted: TypeAlias = Callable[[bytes], bool]
 
 # Events that one filtered read looks at, at most: it then answers with what it found and how far it came.
 MAX_SCANNED_EVENTS = 10_000
@@ -43,6 +47,7 @@ async def read_events_async(
     max_bytes: int,
     wait_seconds: float,
     types: frozenset[str] | None = None,
+    group_filter: Filter | None = None,
     standing: Standing | None = None,
 ) -> Reading:
     """Return the events that follow the given offset of each partition.
@@ -52,13 +57,14 @@ async def read_events_async(
     Args:
         positions: the offset after which to read, for each partition.
         types: only events of these types; the others are passed by, and `next_offsets` moves past them.
+        group_filter: only what the group's filter lets through, likewise.
         standing: looked at again after waiting, before anything is read.
     """
     reached = positions
 
     def look() -> Look[Reading]:
         nonlocal reached
-        reading = read_now(reached, limit=limit, max_bytes=max_bytes, types=types)
+        reading = read_now(reached, limit=limit, max_bytes=max_bytes, types=types, group_filter=group_filter)
         reached = {partition: reading.next_offsets[partition.number] for partition in reached}
         heads = {partition.id: reading.bounds[partition.number].head_offset for partition in reached}
         return Look(
@@ -91,18 +97,32 @@ def read_events(
     max_bytes: int,
     wait_seconds: float,
     types: frozenset[str] | None = None,
+    group_filter: Filter | None = None,
 ) -> Reading:
     """Do what `read_events_async` does, in a thread that may wait."""
     return run_blocking(
-        read_events_async(positions=positions, limit=limit, max_bytes=max_bytes, wait_seconds=wait_seconds, types=types)
+        read_events_async(
+            positions=positions,
+            limit=limit,
+            max_bytes=max_bytes,
+            wait_seconds=wait_seconds,
+            types=types,
+            group_filter=group_filter,
+        )
     )
 
 
 def read_now(
-    positions: Mapping[PartitionRef, int], *, limit: int, max_bytes: int, types: frozenset[str] | None
+    positions: Mapping[PartitionRef, int],
+    *,
+    limit: int,
+    max_bytes: int,
+    types: frozenset[str] | None,
+    group_filter: Filter | None = None,
 ) -> Reading:
     """Return the events that follow the given offset of each partition, as far as they are there."""
     reading = Reading()
+    is_wanted = _choice(types, group_filter)
     size = 0
     for partition, after in positions.items():
         wanted = limit - len(reading.events)
@@ -113,8 +133,8 @@ def read_now(
             continue
         result = (
             get_log().read(partition, after=after, max_events=wanted, max_bytes=max(1, max_bytes - size))
-            if types is None
-            else _read_types(partition, after, wanted, max(1, max_bytes - size), types)
+            if is_wanted is None
+            else _read_wanted(partition, after, wanted, max(1, max_bytes - size), is_wanted)
         )
         is_too_much = reading.events and size + sum(map(len, result.events)) > max_bytes
         if is_too_much or (result.gap is not None and len(reading.gaps) == MAX_GAPS):
@@ -130,7 +150,19 @@ def read_now(
     return reading
 
 
-def _read_types(partition: PartitionRef, after: int, limit: int, max_bytes: int, types: frozenset[str]) -> ReadResult:
+def _choice(types: frozenset[str] | None, group_filter: Filter | None) -> _IsWanted | None:
+    """Whether an event is one of those that are asked for; None: all of them are."""
+    if group_filter is None:
+        return None if types is None else lambda event: type_of(event) in types
+
+    def is_wanted(event: bytes) -> bool:
+        routing = routing_of(event)
+        return (types is None or routing.type in types) and group_filter.lets_through(routing)
+
+    return is_wanted
+
+
+def _read_wanted(partition: PartitionRef, after: int, limit: int, max_bytes: int, is_wanted: _IsWanted) -> ReadResult:
     events: list[bytes] = []
     offsets: list[int] = []
     gap: Gap | None = None
@@ -139,7 +171,7 @@ def _read_types(partition: PartitionRef, after: int, limit: int, max_bytes: int,
         result = get_log().read(partition, after=position, max_events=SCAN_STEP_EVENTS, max_bytes=SCAN_STEP_BYTES)
         gap = gap or result.gap
         for event, offset in zip(result.events, result.offsets, strict=True):
-            if type_of(event) in types:
+            if is_wanted(event):
                 size += len(event)
                 if len(events) == limit or (events and size > max_bytes):
                     return ReadResult(events, offsets, position, result.bounds, gap)

@@ -34,6 +34,12 @@ class GroupStandingSerializer(serializers.Serializer):
         help_text="Events that retention took before the group had finished them, since somebody acknowledged it."
     )
     lost_total = serializers.IntegerField(help_text="The same since the group began: what to acknowledge.")
+    filtered_total = serializers.IntegerField(
+        help_text="Events that the group's filter did not let through: finished without being handed out."
+    )
+    expired_total = serializers.IntegerField(
+        help_text="Events that expired before they were handed out: finished without."
+    )
     last_seen_at = serializers.DateTimeField(allow_null=True)
     retention_risk_seconds = serializers.FloatField(
         allow_null=True, help_text="Until retention takes an unfinished event, at the present rate; null: it will not."
@@ -193,6 +199,8 @@ def _represent_group(numbers: GroupNumbers) -> dict[str, Any]:
         "missing": standing.missing,
         "lost": standing.lost,
         "lost_total": standing.lost_total,
+        "filtered_total": standing.filtered_total,
+        "expired_total": standing.expired_total,
         "last_seen_at": standing.last_seen_at,
         "retention_risk_seconds": outlook.retention_risk_seconds,
         "catch_up_seconds": outlook.catch_up_seconds,

@@ -161,6 +161,16 @@ def group_families(groups: Sequence[GroupNumbers]) -> list[Family]:
         "counter",
         "Events that retention took before the group had finished them.",
     )
+    filtered = Family(
+        "eventflow_group_filtered_events_total",
+        "counter",
+        "Events that the group's filter did not let through.",
+    )
+    expired = Family(
+        "eventflow_group_expired_events_total",
+        "counter",
+        "Events that expired before they were handed out.",
+    )
     risk = Family(
         "eventflow_group_retention_risk_seconds",
         "gauge",
@@ -189,6 +199,8 @@ def group_families(groups: Sequence[GroupNumbers]) -> list[Family]:
         missing.add(group.missing, labels)
         lost.add(group.lost, labels)
         lost_total.add(group.lost_total, labels)
+        filtered.add(group.filtered_total, labels)
+        expired.add(group.expired_total, labels)
         if outlook.retention_risk_seconds is not None:
             risk.add(outlook.retention_risk_seconds, labels)
         if outlook.catch_up_seconds is not None:
@@ -208,6 +220,8 @@ def group_families(groups: Sequence[GroupNumbers]) -> list[Family]:
         missing,
         lost,
         lost_total,
+        filtered,
+        expired,
         risk,
         catch_up,
         seen,

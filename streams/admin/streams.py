@@ -18,7 +18,7 @@ from accounts.grant_forms import GrantInline, save_grants
 from accounts.models import User
 from accounts.roles import Right
 from streams.browsing import browse_events
-from streams.forms import NamedForm
+from streams.forms import JSONField, NamedForm
 from streams.labels import explain_labels
 from streams.lookup import forget_streams, info_of
 from streams.models import Stream, StreamGrant
@@ -38,6 +38,8 @@ class StreamForm(NamedForm):
         label="Confirm",
         help_text="The stream's name, if partitions are added. It says first what changes.",
     )
+
+    labels = JSONField(required=False)
 
     class Meta:
         model = Stream

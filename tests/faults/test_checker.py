@@ -53,7 +53,7 @@ def test_every_invariant_of_the_list_is_judged_or_explained():
         *(f"O{n}" for n in range(1, 6)),
         *(f"R{n}" for n in range(1, 6)),
         *(f"C{n}" for n in range(1, 5)),
-        *(f"Q{n}" for n in range(1, 8)),
+        *(f"Q{n}" for n in range(1, 9)),
         *(f"D{n}" for n in range(1, 7)),
         *(f"L{n}" for n in range(1, 5)),
     }

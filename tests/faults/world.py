@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.faults.events import type_of
+
 
 @dataclass(frozen=True, slots=True)
 class StreamPlan:
@@ -16,7 +18,10 @@ class StreamPlan:
 
 @dataclass(frozen=True, slots=True)
 class GroupPlan:
-    """Names of groups are unique in the run, so that a name alone says which. Durations are seconds."""
+    """Names of groups are unique in the run, so that a name alone says which. Durations are seconds.
+
+    `types`: those that its filter lets through; none: all.
+    """
 
     name: str
     stream: str
@@ -26,6 +31,11 @@ class GroupPlan:
     backoff: tuple[int, ...] = (1, 2)
     max_failures: int = 4
     max_deliveries: int = 15
+    types: tuple[str, ...] = ()
+
+    def is_given(self, name: str) -> bool:
+        """Whether its filter lets an event through."""
+        return not self.types or type_of(name) in self.types
 
     def backoff_seconds(self, failures: int) -> float:
         """The shortest wait after the n-th failure, jitter included."""
@@ -46,6 +56,7 @@ GROUPS = (
     GroupPlan("one-in-order", "one", "lease", ordering="partition"),
     GroupPlan("many-lease", "many", "lease"),
     GroupPlan("many-patient", "many", "lease", ack_wait=6, backoff=(0, 1), max_failures=3),
+    GroupPlan("many-filtered", "many", "lease", types=("kind-1",)),
 )
 
 
@@ -94,5 +105,8 @@ class World:
             fields["seed"],
             fields["load_seconds"],
             tuple(StreamPlan(**each) for each in fields["streams"]),
-            tuple(GroupPlan(**{**each, "backoff": tuple(each["backoff"])}) for each in fields["groups"]),
+            tuple(
+                GroupPlan(**{**each, "backoff": tuple(each["backoff"]), "types": tuple(each.get("types", ()))})
+                for each in fields["groups"]
+            ),
         )

@@ -59,6 +59,7 @@ REASONS: Final = {
     "too_long /key": "Bytes of UTF-8 are not letters.",
     "too_long /*/key": "Bytes of UTF-8 are not letters.",
     "invalid /labels": "The names in an object have a length too.",
+    "invalid /filter/headers": "The names in an object count too, and bytes of UTF-8 are not letters.",
     "repeated /deliveries/*/delivery_id": "Items differ as wholes, and may still be of the same delivery.",
     "repeated /offsets": "Items differ as wholes, and may still be of the same partition.",
     "out_of_range /time": "Forms have no clock: in UTC it may lie before the year 1.",

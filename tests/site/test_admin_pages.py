@@ -297,6 +297,8 @@ def test_a_stream_is_made_changed_paused_and_deleted(browser: Client, root: User
         {"labels": "[1]"},
         {"labels": '{"a": "\\u0000"}'},
         {"labels": '{"a": 5}'},
+        {"labels": '{"a": "\\ud800"}'},
+        {"labels": '{"\\ud800": "a"}'},
         {"labels": "nonsense"},
         {"visibility": "secret"},
         {"description": "\x00"},
@@ -335,6 +337,11 @@ def test_a_stream_form_that_makes_no_sense_says_what_is_wrong(browser: Client, r
         {"backoff_seconds": "nan"},
         {"max_in_flight": "0"},
         {"mode": "other"},
+        {"filter": "{"},
+        {"filter": '{"type": "t"}'},
+        {"filter": '{"types": ["no type"]}'},
+        {"filter": '{"headers": {"region": "\\ud800"}}'},
+        {"filter": '{"headers": {"\\u0000": "eu"}}'},
     ],
 )
 def test_a_group_form_that_makes_no_sense_says_what_is_wrong(browser: Client, root: User, wrong) -> None:
@@ -352,6 +359,7 @@ def test_a_group_form_that_makes_no_sense_says_what_is_wrong(browser: Client, ro
         "backoff_seconds": "5,30",
         "ordering": "none",
         "max_in_flight": 100,
+        "filter": '{"types": ["order.created"], "headers": {"region": "eu"}}',
     }
     answer = browser.post(reverse("admin:consumers_consumergroup_add"), {**fields, **wrong, **NO_INLINES})
     assert answer.status_code == 200
@@ -359,6 +367,7 @@ def test_a_group_form_that_makes_no_sense_says_what_is_wrong(browser: Client, ro
     assert ConsumerGroup.objects.count() == 1
     # And without what is wrong it is taken.
     assert browser.post(reverse("admin:consumers_consumergroup_add"), {**fields, **NO_INLINES}).status_code == 302
+    assert ConsumerGroup.objects.get(name="billing").filter == {"types": ["order.created"], "headers": {"region": "eu"}}
 
 
 NO_INLINES = {

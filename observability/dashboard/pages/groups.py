@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -50,6 +51,8 @@ FIELDS = {
     "/backoff": "backoff",
     "/max_in_flight": "max_in_flight",
     "/ordering": "ordering",
+    "/filter/types": "types",
+    "/filter/headers": "headers",
 }
 # What a form of settings can be about, and the fields that say it.
 SETTINGS = {
@@ -58,6 +61,8 @@ SETTINGS = {
     "Waits between attempts, seconds": ("backoff",),
     "In flight at most": ("max_in_flight",),
     "Order": ("ordering",),
+    "Only these types": ("types",),
+    "Only with these headers": ("headers",),
     "Paused": ("paused",),
 }
 COLUMNS = {
@@ -66,6 +71,7 @@ COLUMNS = {
     "backoff_seconds": "Waits between attempts",
     "max_in_flight": "In flight at most",
     "ordering": "Order",
+    "filter": "Filter",
     "is_paused": "Paused",
 }
 
@@ -279,7 +285,18 @@ def _given(values: Mapping[str, str]) -> dict[str, Any]:
         given["backoff"] = [number_or_text(part) for part in values["backoff"].replace(",", " ").split()]
     if "ordering" in values:
         given["ordering"] = values["ordering"]
+    if "types" in values:
+        types = values["types"].replace(",", " ").split()
+        given["filter"] = {"types": types, "headers": _object_or_text(values.get("headers", ""))}
     return given
+
+
+def _object_or_text(text: str) -> Any:
+    """What a field of JSON holds, for the API's strict fields: if it is no JSON, what was typed."""
+    try:
+        return orjson.loads(text) if text.strip() else {}
+    except orjson.JSONDecodeError:
+        return text
 
 
 def _settings_in(values: Mapping[str, str]) -> dict[str, Any]:
@@ -295,15 +312,18 @@ def _settings_in(values: Mapping[str, str]) -> dict[str, Any]:
 def _shown_of(group: ConsumerGroup) -> dict[str, str]:
     """What the form of a group's settings shows of it: deliveries are of lease mode alone."""
     values = _values(group)
-    return values if group.mode == Mode.LEASE else {"paused": values["paused"]}
+    return values if group.mode == Mode.LEASE else {name: values[name] for name in ("types", "headers", "paused")}
 
 
 def _values(settings: GroupSettings | ConsumerGroup) -> dict[str, str]:
+    given = settings.filter or {}
     return {
         "ack_wait": str(settings.ack_wait_seconds),
         "max_failures": str(settings.max_failures),
         "backoff": ", ".join(map(str, settings.backoff_seconds)),
         "ordering": settings.ordering,
         "max_in_flight": str(settings.max_in_flight),
+        "types": ", ".join(given.get("types", ())),
+        "headers": orjson.dumps(headers).decode() if (headers := given.get("headers")) else "",
         "paused": "on" if settings.is_paused else "",
     }

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Q
 
@@ -40,6 +41,7 @@ class GroupPage:
     backoff_seconds: tuple[int, ...]
     ordering: str
     max_in_flight: int
+    filter: dict[str, Any] | None
     created_at: datetime
     standing: GroupStanding
     outlook: Outlook
@@ -111,6 +113,7 @@ def describe_group(caller: Caller, stream: StreamInfo, group: ConsumerGroup, *, 
         backoff_seconds=tuple(group.backoff_seconds),
         ordering=group.ordering,
         max_in_flight=group.max_in_flight,
+        filter=group.filter,
         created_at=group.created_at,
         standing=numbers[0].standing,
         outlook=numbers[0].outlook,

@@ -29,8 +29,10 @@ def acked_or_dead(facts: Facts) -> Verdict:
     _nothing_is_left(facts, verdict)
     for group in facts.world.of_mode("lease"):
         for number in range(facts.world.stream(group.stream).partitions):
-            for offset in range(1, facts.logs[group.stream, number].head + 1):
-                _one_or_the_other(facts, (group.name, number, offset), letters, verdict)
+            log = facts.logs[group.stream, number]
+            for offset in range(1, log.head + 1):
+                if group.is_given(log.at(offset) or "?"):
+                    _one_or_the_other(facts, (group.name, number, offset), letters, verdict)
     for letter, request in facts.letters.values():
         _redrives_ended(letter, letters, request, verdict)
     return verdict

@@ -200,6 +200,8 @@ def nothing_starves(facts: Facts) -> Verdict:
             if group.stream != append.stream or group.ordering != "none" or answered.ended + allowed > ended:
                 continue
             for partition, offset in answered.got["places"]:
+                if not group.is_given(facts.logs[group.stream, partition].at(offset) or "?"):
+                    continue
                 leases = found.of_event.get((group.name, partition, offset), ())
                 came = min((each.request.ended for each in leases), default=None)
                 is_in_time = came is not None and came - answered.ended <= allowed
@@ -208,4 +210,16 @@ def nothing_starves(facts: Facts) -> Verdict:
                         f"{group.name}: {partition}/{offset} came {'never' if came is None else f'{came - answered.ended:.1f} s late'}",
                         answered,
                     )
+    return verdict
+
+
+@invariant("Q8", "a group with a filter is given what that lets through, and nothing else")
+def filters_are_kept(facts: Facts) -> Verdict:
+    """That nothing of what it is to be given is left out, D1 says."""
+    verdict = Verdict()
+    for lease in leases_of(facts).all:
+        names = lease.told["names"].split()
+        for name in names if lease.plan.types else ():
+            if not verdict.holds(lease.plan.is_given(name.rstrip("!"))):
+                verdict.blame(f"{lease.group} was given {name}, which its filter does not let through", lease.request)
     return verdict

@@ -35,4 +35,5 @@ def _group(plan: GroupPlan) -> dict[str, object]:
         "backoff": list(plan.backoff),
         "max_failures": plan.max_failures,
         "max_deliveries": plan.max_deliveries,
+        "filter": {"types": list(plan.types)} if plan.types else None,
     }

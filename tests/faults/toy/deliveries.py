@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.faults.history import LeaseRow
 from tests.faults.toy.flaws import Flaws
-from tests.faults.toy.log import ToyLog
+from tests.faults.toy.log import ToyLog, ToyPartition
 from tests.faults.world import GroupPlan
 
 _ids = itertools.count(1)
@@ -69,12 +69,24 @@ class ToyDeliveries:
                 taken.append(each)
                 room -= size
         for number, partition in self.log.of(self.plan.stream).items():
+            self._pass_by(number, partition)
             first, last = self.dispatched[number] + 1, min(partition.head, self.dispatched[number] + room)
+            last = next((n - 1 for n in range(first, last + 1) if not self._is_given(partition.at(n))), last)
             if first <= last and (self.plan.ordering == "none" or not self._outstanding(number, taken)):
                 taken.append(ToyDelivery(number, first, last))
                 self.dispatched[number] = last
                 room -= last - first + 1
         return taken
+
+    def _pass_by(self, number: int, partition: ToyPartition) -> None:
+        """Finish what the group's filter does not let through."""
+        while self.dispatched[number] < partition.head and not self._is_given(
+            partition.at(self.dispatched[number] + 1)
+        ):
+            self.dispatched[number] += 1
+
+    def _is_given(self, name: str) -> bool:
+        return self.plan.is_given(name) or self.flaws.strikes("hands out what a filter passes by", chance=0.2)
 
     def _is_in_order(self, wanted: ToyDelivery) -> bool:
         if self.plan.ordering == "none" or wanted.letter is not None:

@@ -42,6 +42,7 @@ FLAWS: Final[dict[str, tuple[str, ...]]] = {
     "expires too soon": ("Q1", "Q5"),
     "forgets leases of the dead": ("Q6",),
     "starves": ("Q7",),
+    "hands out what a filter passes by": ("Q8",),
     # --- dead letters ---
     "gives up without a letter": ("D1",),
     "acks and gives up": ("D1",),
