@@ -56,6 +56,7 @@ class LeaseView(LeanView):
                 wait_seconds=body.wait,
                 standing=standing_of(self, request, found, wanted),
             )
+        request.waited_seconds = leased.waited_seconds  # type: ignore[attr-defined]
         await note_member_async(group_id=wanted.pk, name=consumer)
         request.handed_out = [each.events for each in leased.deliveries]  # type: ignore[attr-defined]
         request.delivery_ids = [each.id for each in leased.deliveries]  # type: ignore[attr-defined]

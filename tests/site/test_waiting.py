@@ -18,6 +18,7 @@ from streams.connections import connect
 from streams.models import Stream, Visibility
 from streams.services.lifecycle import delete_stream
 from tests.factories import make_group, make_key, make_owner, make_stream, make_token, make_user
+from tests.run.instance import wait_for
 from tests.web_server import RawAnswer, WebServer, exchange, receive
 
 pytestmark = pytest.mark.processes
@@ -27,7 +28,7 @@ WAIT = 20
 
 @pytest.fixture(scope="module")
 def server(django_db_setup, django_db_blocker):
-    with django_db_blocker.unblock(), WebServer() as server:
+    with django_db_blocker.unblock(), WebServer(LOG_LEVEL="INFO") as server:
         yield server
 
 
@@ -209,6 +210,25 @@ def test_who_keeps_the_right_waits_on(web, key):
     web.append(key)
     answer = receive(client)
     assert (answer.status_code, len(answer.json())) == (200, 1)
+
+
+@pytest.mark.parametrize("verb", [POLL, LEASE], ids=["poll", "lease"])
+def test_waiting_is_told_in_the_log_and_is_not_slow(web, server, key, verb):
+    client = web.begin(verb, f"X-API-Key: {key}")
+    web.wait_until_waiting(1)
+    time.sleep(1.5)
+    web.append(key)
+    assert receive(client).status_code == 200
+    path = verb[1].partition("?")[0]
+
+    def lines():
+        found = [json.loads(line) for line in server.log.splitlines() if f"{web.stream}{path}" in line]
+        return [line for line in found if line["method"] == verb[0]]
+
+    wait_for("its line", lines)
+    [line] = lines()
+    assert (line["level"], line["waited_seconds"] > 1.4) == ("info", True)
+    assert "slow" not in line
 
 
 # --- who has left ----------------------------------------------------------------------------------------------

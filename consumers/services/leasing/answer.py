@@ -49,11 +49,13 @@ class Leased:
     Attributes:
         gaps: what this lease came across.
         lost: how many events the group has lost that nobody has acknowledged.
+        waited_seconds: how long this call waited for events, which is no work and no slowness.
     """
 
     deliveries: list[LeasedDelivery] = field(default_factory=list)
     gaps: list[LostRange] = field(default_factory=list)
     lost: int = 0
+    waited_seconds: float = 0.0
 
     @property
     def is_nothing(self) -> bool:

@@ -1,6 +1,7 @@
 """Handing out events: `lease_deliveries`."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from uuid_utils.compat import uuid7
@@ -59,14 +60,15 @@ async def lease_deliveries_async(
         now = None if standing is None else await standing.look_again()
         current = await in_database_thread(lambda: _current(group)) if now is None else now
 
-    leased, _ = await look_until_found(
+    leased, waited_seconds = await look_until_found(
         look,
         partition_ids=[partition.id for partition in stream.partitions],
         wait_seconds=wait_seconds,
         after_waiting=ask_for_the_group,
         standing=standing,
     )
-    return leased
+    # Another one: an answer of nothing is that of all who looked together.
+    return replace(leased, waited_seconds=waited_seconds)
 
 
 def lease_deliveries(
