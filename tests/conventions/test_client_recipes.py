@@ -2,6 +2,7 @@
 
 import re
 import sys
+import threading
 from collections.abc import Iterator
 from types import ModuleType
 
@@ -11,6 +12,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from tests.client import ApiClient
 from tests.conventions.commands import PROJECT, serving
 from tests.factories import make_group, make_key, make_owner, make_stream
+from tests.run.instance import wait_for
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
@@ -24,8 +26,25 @@ class Unreliable:
     def __init__(self):
         self.application = WSGIHandler()
         self.answers_to_lose = 0
+        self.under_way = 0
+        self._counting = threading.Lock()
 
     def __call__(self, environ, start_response):
+        self._count(1)
+        try:
+            return self._answer(environ, start_response)
+        finally:
+            self._count(-1)
+
+    def wait_until_idle(self) -> None:
+        """Polls of programs that were killed wait on, and must not outlive their test."""
+        wait_for("the last request to end", lambda: not self.under_way)
+
+    def _count(self, change: int) -> None:
+        with self._counting:
+            self.under_way += change
+
+    def _answer(self, environ, start_response):
         if not self.answers_to_lose:
             return self.application(environ, start_response)
         self.answers_to_lose -= 1

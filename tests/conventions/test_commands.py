@@ -1,5 +1,7 @@
 """The commands that the documents print work as printed."""
 
+import json
+import re
 import shutil
 
 import pytest
@@ -61,6 +63,18 @@ def test_the_page_about_cloudevents(demo, tmp_path):
     assert '"accepted":2' in printed
     assert '"subject":"order 44"' in printed
     assert printed.count('"specversion":"1.0"') == 5
+
+
+def test_the_recipes_for_curl(demo, tmp_path):
+    commands = [command.replace("wait=20", "wait=0.2") for command in commands_of("docs/client-recipes-curl.md")]
+    with serving() as api:
+        printed = run_commands(commands, cwd=tmp_path, EVENTFLOW_API=api, EVENTFLOW_KEY=demo)
+    answers = re.findall(r'{"id":"[^}]*}', printed)
+    assert len(answers) == 2
+    assert len(set(answers)) == 1, "the second answer is the first one"
+    assert '"accepted":3' in printed
+    assert '"committed_offset":4' in (tmp_path / "committed.json").read_text()
+    assert [event["offset"] for event in json.loads((tmp_path / "pages.json").read_text())] == [1, 2, 3, 4]
 
 
 def test_the_page_about_metrics(tmp_path):
