@@ -36,6 +36,13 @@ def test_the_readme_leads_from_a_first_event_to_a_commit(demo, tmp_path):
     assert printed.endswith("[]")
 
 
+def test_the_front_page_of_the_documents(demo, tmp_path):
+    with serving() as api:
+        printed = run_commands(commands_of("docs/index.md"), cwd=tmp_path, API=api, KEY=demo)
+    assert '"order_id": 42' in printed
+    assert '"committed_offset":1' in printed
+
+
 def test_the_api_guide_uses_every_group_of_endpoints(tmp_path):
     make_user(*Role, email="admin@eventflow.local", password="a long enough password")
     # The tests' PostgreSQL does not wait for the disk, and /readyz rightly complains: 503.

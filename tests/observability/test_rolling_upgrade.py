@@ -1,4 +1,4 @@
-"""An upgrade as docs/operations.md says it: two web servers behind the real nginx, one restarted after the other."""
+"""An upgrade as docs/upgrading.md says it: two web servers behind the real nginx, one restarted after the other."""
 
 import http.client
 import json
