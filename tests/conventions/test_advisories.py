@@ -77,7 +77,7 @@ def test_a_tool_that_does_not_work_is_not_taken_for_an_answer(output):
 
 
 def test_every_lock_file_that_is_installed_where_events_are_is_looked_at():
-    tools = {"requirements-dev.txt", "requirements-fuzz.txt", "requirements-audit.txt"}
+    tools = {f"requirements-{tool}.txt" for tool in ("dev", "fuzz", "audit", "docs")}
     assert {path.name for path in PROJECT.glob("requirements*.txt")} - tools == set(LOCK_FILES)
 
 
