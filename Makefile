@@ -97,11 +97,12 @@ deploy-check: setup-dev
 docs: setup ## Renew the documents that are made from the code
 	$(CHECK_ENV) $(BIN)/python manage.py problem_docs
 
+# Not with --quiet: it keeps the warnings from --strict too.
 docs-site: setup $(VENV)/docs.stamp ## Build the documentation as a site that needs no network, nor a server: var/docs/site
 	@mkdir -p var/docs
 	@$(CHECK_ENV) $(BIN)/python manage.py spectacular --format openapi-json --file var/docs/openapi.json
 	@EVENTFLOW_OPENAPI=$(CURDIR)/var/docs/openapi.json NO_MKDOCS_2_WARNING=1 \
-		$(VENV)/docs/bin/mkdocs build --strict --quiet --config-file deploy/docs/mkdocs.yml
+		$(VENV)/docs/bin/mkdocs build --strict --config-file deploy/docs/mkdocs.yml
 	@echo "Open var/docs/site/index.html"
 
 bench: setup ## Measure a running server

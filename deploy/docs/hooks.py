@@ -10,6 +10,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -79,14 +80,12 @@ def _document() -> Any:
 
 def _filled(nav: Any, uris: list[str]) -> Any:
     """The navigation with its patterns (`adr/*.md`) replaced by what they find."""
-    if isinstance(nav, list):
-        return [_filled(each, uris) for each in nav]
+    if isinstance(nav, str):
+        return [uri for uri in uris if fnmatchcase(uri, nav)] if "*" in nav else nav
     if isinstance(nav, dict):
         return {title: _filled(each, uris) for title, each in nav.items()}
-    if nav.endswith("/*.md"):
-        folder = nav.removesuffix("*.md")
-        return [uri for uri in uris if uri.startswith(folder)]
-    return nav
+    filled = [_filled(each, uris) for each in nav]
+    return [entry for each in filled for entry in (each if isinstance(each, list) else [each])]
 
 
 def _outside_fences(markdown: str, change: Callable[[str], str]) -> str:

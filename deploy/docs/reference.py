@@ -12,6 +12,8 @@ Json = dict[str, Any]
 PREFIX = "/api/v1"
 # Deeper fields are left to the document itself; nothing of ours is.
 DEPTH = 5
+# Who searches for a word wants the page that explains it first, and the fields that have it in them after that.
+BEHIND_THE_GUIDES = ["---", "search:", "  boost: 0.1", "---", ""]
 METHODS = ("get", "post", "put", "patch", "delete")
 CREDENTIALS = {"accessToken": "an access token", "apiKey": "an API key"}
 ORDER = (
@@ -75,6 +77,7 @@ def _file_name(tag: str) -> str:
 
 def _front(by_tag: dict[str, list[Operation]]) -> str:
     lines = [
+        *BEHIND_THE_GUIDES,
         "# API reference",
         "",
         "Every operation of the API, made from its OpenAPI document, which is here [as JSON](openapi.json) too.",
@@ -91,7 +94,7 @@ def _front(by_tag: dict[str, list[Operation]]) -> str:
 
 
 def _page(document: Json, tag: str, operations: list[Operation]) -> str:
-    lines = [f"# {tag}", ""]
+    lines = [*BEHIND_THE_GUIDES, f"# {tag}", ""]
     for each in operations:
         attributes = f'#{each.anchor} data-toc-label="{each.short_title}"'
         lines += [f"## `{each.title}` {{ {attributes} }}", "", each.definition.get("description", ""), ""]

@@ -1,6 +1,8 @@
 """The documentation's site: every page is in its navigation, every link lands, and nothing is fetched from elsewhere."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -70,6 +72,16 @@ def site(tmp_path_factory) -> Site:
 
 class TestTheSite:
     pytestmark = built
+
+    def test_a_page_that_nobody_finds_and_links_that_lead_nowhere_end_the_build(self, tmp_path):
+        for name in ("docs", "deploy/docs"):
+            shutil.copytree(PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for path in (*PROJECT.glob("*.md"), PROJECT / "LICENSE"):
+            shutil.copy(path, tmp_path)
+        (tmp_path / "docs" / "stray.md").write_text("# Stray\n\n[dead](nowhere.md), [moved](api.md#nothing)\n")
+        with pytest.raises(subprocess.CalledProcessError) as error:
+            build(tmp_path / "site", tmp_path)
+        assert "Aborted with 3 warnings in strict mode" in error.value.stdout + error.value.stderr
 
     def test_every_link_lands_on_its_anchor_too(self, site):
         dead = [
