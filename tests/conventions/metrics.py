@@ -13,6 +13,11 @@ class Metric:
     name: str
     kind: str
     meaning: str
+    labels: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        return f"{self.name}{{{','.join(self.labels)}}}" if self.labels else self.name
 
 
 def metrics_in_the_code() -> list[Metric]:
@@ -30,11 +35,16 @@ def _metric_of(call: ast.Call) -> Metric | None:
     if maker in KINDS and len(texts) >= 2:
         # prometheus_client adds the suffix of a counter by itself.
         suffix = "_total" if maker == "Counter" else ""
-        return Metric(texts[0].removesuffix("_total") + suffix, KINDS[maker], texts[1])
+        return Metric(texts[0].removesuffix("_total") + suffix, KINDS[maker], texts[1], _labels_of(call))
     return None
+
+
+def _labels_of(call: ast.Call) -> tuple[str, ...]:
+    given = [*call.args[2:3], *(word.value for word in call.keywords if word.arg == "labelnames")]
+    return tuple(str(ast.literal_eval(label)) for each in given if isinstance(each, ast.List) for label in each.elts)
 
 
 def table() -> str:
     """The table of docs/metrics.md."""
-    rows = [f"| `{metric.name}` | {metric.kind} | {metric.meaning} |" for metric in metrics_in_the_code()]
+    rows = [f"| `{metric.title}` | {metric.kind} | {metric.meaning} |" for metric in metrics_in_the_code()]
     return "\n".join(["| metric | kind | meaning |", "|---|---|---|", *rows])
