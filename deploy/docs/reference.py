@@ -86,7 +86,7 @@ def _front(by_tag: dict[str, list[Operation]]) -> str:
         "",
     ]
     for tag, operations in by_tag.items():
-        lines += [f"## {tag}", "", "| | |", "|---|---|"]
+        lines += [f"## {tag}", "", "| operation | does |", "|---|---|"]
         for each in operations:
             lines.append(f"| [`{each.title}`]({_file_name(tag)}#{each.anchor}) | {_first_sentence(each.definition)} |")
         lines.append("")
@@ -122,7 +122,7 @@ def _parameters(document: Json, operation: Json) -> list[str]:
         for each in operation.get("parameters", ())
         if each["in"] == place
     ]
-    return _table(("parameter", "in", "type", ""), rows)
+    return _table(("parameter", "in", "type", "meaning"), rows)
 
 
 def _body(document: Json, operation: Json) -> list[str]:
@@ -149,7 +149,7 @@ def _answers(document: Json, operation: Json) -> list[str]:
             (f"`{name}`", _type(document, each["schema"]), _cell(each.get("description", "")))
             for name, each in answer.get("headers", {}).items()
         ]
-        lines += _table(("header", "type", ""), headers)
+        lines += _table(("header", "type", "meaning"), headers)
         if "application/json" in content:
             lines += _fields_table(document, content["application/json"]["schema"])
     if refusals:
@@ -163,7 +163,7 @@ def _kinds(content: Json) -> str:
 
 def _fields_table(document: Json, schema: Json) -> list[str]:
     rows = [(f"`{name}`", kind, about) for name, kind, about in _fields(document, schema, "", DEPTH)]
-    return _table(("field", "type", ""), rows) if rows else [_type(document, schema), ""]
+    return _table(("field", "type", "meaning"), rows) if rows else [_type(document, schema), ""]
 
 
 def _fields(document: Json, schema: Json, prefix: str, depth: int) -> Iterator[tuple[str, str, str]]:

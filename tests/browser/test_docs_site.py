@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.accessibility import assert_accessible, assert_fits
 from tests.docs_site import build
 
 pytestmark = [pytest.mark.processes, pytest.mark.slow("builds the whole site")]
@@ -66,8 +67,22 @@ def test_a_drawing_follows_the_scheme_that_the_reader_chose(page, site):
     expect(light).to_be_hidden()
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_is_read_by_everybody(page, site, scheme):
+    page.emulate_media(color_scheme=scheme)
+    for name in (
+        "index.html",
+        "tutorial.html",
+        "client-recipes-go.html",
+        "coming-from/kafka.html",
+        "reference/producing.html",
+    ):
+        page.goto((site / name).as_uri())
+        assert_accessible(page)
+
+
 def test_on_a_phone_nothing_is_wider_than_the_screen(page, site):
     page.set_viewport_size({"width": 390, "height": 844})
     for name in ("index.html", "tutorial.html", "limits.html", "coming-from/kafka.html", "reference/lease-mode.html"):
         page.goto((site / name).as_uri())
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+        assert_fits(page)

@@ -121,13 +121,14 @@ def test_every_order_has_one_invoice_though_a_consumer_was_killed_and_what_canno
         with shop.consumer():
             wait_for("an invoice for every order", lambda: shop.orders_with_invoices() == 200, seconds=60)
             assert shop.invoices() == 200
+            client = ApiClient(token=make_token(admin))
+            assert dead_letters(client) == [], "nothing was given up on"
             variables |= {
                 "TOKEN": make_token(admin),
                 "EVENTFLOW_API": api,
                 "EVENTFLOW_KEY": shop.environment["EVENTFLOW_KEY"],
             }
             run_commands([block("9000}}'")], cwd=tmp_path, **variables)
-            client = ApiClient(token=variables["TOKEN"])
             wait_for("a dead letter", lambda: dead_letters(client), seconds=60)
             assert "KeyError('total')" in str(dead_letters(client)[0])
             run_commands([block("export DEAD")], cwd=tmp_path, **variables)
