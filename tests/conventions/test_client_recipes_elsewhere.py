@@ -72,7 +72,9 @@ class Language(NamedTuple):
     name: str
     fence: str
     suffix: str
-    tool: str
+    # What says its version, and the first one that the page promises to run with.
+    version: tuple[str, ...]
+    minimum: tuple[int, int]
     # Makes a program of the folder and returns how to start it.
     prepare: Callable[[Path], list[str]]
 
@@ -93,8 +95,8 @@ def prepare_go(folder: Path) -> list[str]:
 
 
 LANGUAGES = [
-    Language("javascript", "js", "mjs", "node", prepare_javascript),
-    Language("go", "go", "go", "go", prepare_go),
+    Language("javascript", "js", "mjs", ("node", "--version"), (20, 0), prepare_javascript),
+    Language("go", "go", "go", ("go", "version"), (1, 22), prepare_go),
 ]
 
 
@@ -128,11 +130,19 @@ class Recipes:
                 process.wait()
 
 
+def found_version(language: Language) -> tuple[int, int]:
+    if shutil.which(language.version[0]) is None:
+        return 0, 0
+    told = subprocess.run(language.version, capture_output=True, text=True, check=True).stdout
+    major, minor = re.findall(r"\d+", told)[:2]
+    return int(major), int(minor)
+
+
 @pytest.fixture(scope="module", params=LANGUAGES, ids=lambda language: language.name)
 def program(request, tmp_path_factory) -> tuple[Path, list[str]]:
     language: Language = request.param
-    if shutil.which(language.tool) is None:
-        pytest.skip(f"needs {language.tool}")
+    if found_version(language) < language.minimum:
+        pytest.skip(f"needs {language.version[0]} {language.minimum[0]}.{language.minimum[1]} or newer")
     folder = tmp_path_factory.mktemp(language.name)
     text = (PROJECT / "docs" / f"client-recipes-{language.name}.md").read_text()
     files = re.findall(rf"```{language.fence}\n// (\w+\.{language.suffix})\n(.*?)```", text, re.DOTALL)
