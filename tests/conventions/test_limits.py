@@ -26,6 +26,7 @@ LIMITS = {
     "one lease": f"{consumers.conf.MAX_LEASE_EVENTS:,} events, {consumers.conf.MAX_LEASE_BYTES // MIB} MiB, "
     f"{consumers.conf.MAX_LEASE_DELIVERIES} deliveries, {streams.conf.MAX_WAIT_SECONDS} s",
     "`ack_wait` of a group": f"{consumers.conf.MAX_ACK_WAIT_SECONDS // 3600} hours",
+    "`filter` of a group": f"{consumers.conf.MAX_FILTER_TYPES} types",
     "requests that wait, and live streams, in one web worker": f"{consumers.conf.MAX_WAITING_REQUESTS:,}",
     "`deduplicate_ids` of a stream": f"{streams.conf.MAX_DEDUPLICATION_SECONDS // 86_400} days",
     "schemas of a stream": f"{streams.conf.MAX_SCHEMAS:,}, each {streams.conf.MAX_SCHEMA_BYTES // 1024} KiB",
