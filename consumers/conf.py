@@ -36,6 +36,8 @@ MAX_OUTCOME_DELIVERIES: Final = 1_000
 # none to hand out, it looks so many times before it answers or waits.
 MAX_SORTED_AT_ONCE: Final = 2_000
 SORTING_LOOKS: Final = 5
+# Deliveries under suspicion that each lease counts; a group rarely has any.
+COUNTED_SUSPECTS: Final = 1_000
 MAX_CONSUMER_CHARACTERS: Final = 128
 MAX_ERROR_CHARACTERS: Final = 2_000
 MAX_NOTE_CHARACTERS: Final = 1_000

@@ -25,7 +25,8 @@ _BY_EXPIRY = ("lease_expires_at",)
 _LEASED = (Q(state="leased") & ~_EXPIRED, _BY_EXPIRY)
 _WAITING = [
     (Q(state="leased") & _EXPIRED, _BY_EXPIRY),
-    (Q(state="waiting", is_alone=False), ("available_at",)),
+    (Q(state="waiting", is_alone=False, suspect_limit=0), ("available_at",)),
+    (Q(state="waiting", is_alone=False, suspect_limit__gt=0), ("available_at",)),
     (Q(state="waiting", is_alone=True), ("available_at",)),
 ]
 _EXHAUSTED = (Q(state="exhausted"), _OFFSETS)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
-from django.db.models import Case, F, QuerySet, Sum, Value, When
+from django.db.models import Case, F, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Now
 
 from accounts.row_ids import row_id_in
@@ -20,6 +21,7 @@ _present_state = Case(
     When(state=DeliveryState.LEASED, lease_expires_at__lte=Now(), then=Value(DeliveryState.WAITING)),
     default=F("state"),
 )
+_events = F("last_offset") - F("first_offset") + 1
 
 
 if TYPE_CHECKING:
@@ -73,11 +75,13 @@ class InHand:
     Attributes:
         in_flight: a member holds a lease on them at this moment.
         waiting: given back, failed, redriven or expired: they are leased again.
+        suspected: of those two, events that a consumer may have died of and that are not cleared yet.
         exhausted: no attempt is left; they become dead letters within a second or so, and are neither of the two.
     """
 
     in_flight: int = 0
     waiting: int = 0
+    suspected: int = 0
     exhausted: int = 0
 
 
@@ -87,15 +91,18 @@ def count_in_hand(group_ids: GroupIds) -> dict[int, InHand]:
     sums = (
         deliveries.annotate(present_state=_present_state)
         .values_list("group_id", "present_state")
-        .annotate(events=Sum(F("last_offset") - F("first_offset") + 1))
+        .annotate(events=Sum(_events), suspected=Sum(_events, filter=Q(suspect_limit__gt=0), default=0))
     )
     counts: dict[int, dict[str, int]] = {}
-    for group_id, state, events in sums:
+    suspected: Counter[int] = Counter()
+    for group_id, state, events, suspects in sums:
         counts.setdefault(group_id, {})[state] = events
+        suspected[group_id] += suspects
     return {
         group_id: InHand(
             in_flight=by_state.get(DeliveryState.LEASED, 0),
             waiting=by_state.get(DeliveryState.WAITING, 0),
+            suspected=suspected[group_id],
             exhausted=by_state.get(DeliveryState.EXHAUSTED, 0),
         )
         for group_id, by_state in counts.items()

@@ -29,7 +29,7 @@ class GroupStanding:
         lost_total: the same since the group began.
         filtered_total, expired_total: finished without being handed out, since the group began: because its filter does
             not let them through, and because they had expired.
-        in_flight, waiting, exhausted: as `InHand` says.
+        in_flight, waiting, suspected, exhausted: as `InHand` says.
         dead_letters: open ones.
         last_seen_at: of the member who was seen last.
     """
@@ -52,10 +52,15 @@ class GroupStanding:
     expired_total: int
     in_flight: int
     waiting: int
+    suspected: int
     exhausted: int
     dead_letters: int
     member_count: int
     last_seen_at: datetime | None
+
+    @property
+    def is_isolating(self) -> bool:
+        return self.suspected > 0
 
     @property
     def is_lease_mode(self) -> bool:
@@ -104,6 +109,7 @@ def list_standings(
                 expired_total=sum([each.place.expired_count for each in own]),
                 in_flight=hand.in_flight,
                 waiting=hand.waiting,
+                suspected=hand.suspected,
                 exhausted=hand.exhausted,
                 dead_letters=dead_letters.get(pk, 0),
                 member_count=member_count,

@@ -38,7 +38,8 @@ class LeaseView(LeanView):
     async def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
         """Lease events: nobody else of the group gets them until `expires_at`. Wait for some if there are none.
 
-        A paused group answers with nothing. `gaps` tells what retention took before the group was given it. With
+        A paused group answers with nothing. `gaps` tells what retention took before the group was given it. `isolating`
+        tells that a consumer died with events which come again in small pieces, beside the rest. With
         `Accept: application/cloudevents-batch+json` the events of each delivery are CloudEvents.
         """
         is_for_cloudevents = wants(request, CLOUDEVENT_BATCH)
@@ -87,7 +88,9 @@ def render(leased: Leased) -> bytes:
         b'{"partition":%d,"first_offset":%d,"last_offset":%d}' % (gap.partition, gap.first_offset, gap.last_offset)
         for gap in leased.gaps
     )
-    return b'{"deliveries":[' + b",".join(map(_render_delivery, leased.deliveries)) + b'],"gaps":[' + gaps + b"]}"
+    standing = b'"isolating":%b,"suspected":%d' % (b"true" if leased.is_isolating else b"false", leased.suspected)
+    deliveries = b",".join(map(_render_delivery, leased.deliveries))
+    return b'{"deliveries":[' + deliveries + b'],"gaps":[' + gaps + b"]," + standing + b"}"
 
 
 def _render_delivery(delivery: LeasedDelivery) -> bytes:

@@ -43,6 +43,10 @@ class GapSerializer(serializers.Serializer):
 class LeasedSerializer(serializers.Serializer):
     deliveries = LeasedDeliverySerializer(many=True)
     gaps = GapSerializer(many=True)
+    isolating = serializers.BooleanField(help_text="Whether the group has events that a consumer may have died of.")
+    suspected = serializers.IntegerField(
+        help_text="How many such events are not finished, this answer included; of very many not all count."
+    )
 
 
 class DeliveryResultSerializer(serializers.Serializer):

@@ -35,6 +35,8 @@ class Delivery(models.Model):
     state = models.CharField(max_length=9, choices=[(state.value, state.value) for state in DeliveryState])
     # The answer that carries it must carry, or did carry, nothing else (consumers/isolation.py).
     is_alone = models.BooleanField("handed out alone", default=False)
+    # How many events under suspicion its answer may carry, these included; 0: it is not under suspicion.
+    suspect_limit = models.SmallIntegerField(default=0, db_default=0)
     delivery_count = models.PositiveIntegerField(default=0)
     failure_count = models.PositiveIntegerField(default=0)
     lease_token = models.UUIDField(null=True)
@@ -110,8 +112,15 @@ class Delivery(models.Model):
         indexes = (
             models.Index(
                 fields=["group", "is_alone", "available_at"],
-                condition=Q(state="waiting"),
+                condition=Q(state="waiting") & (Q(suspect_limit=0) | Q(is_alone=True)),
                 name="delivery_waiting_by_due",
+            ),
+            # Empty, unless a consumer has died.
+            models.Index(
+                fields=["group", "state", "is_alone", "available_at"],
+                include=["first_offset", "last_offset"],
+                condition=Q(suspect_limit__gt=0),
+                name="delivery_suspected",
             ),
             models.Index(
                 fields=["group", "lease_expires_at"],

@@ -1,6 +1,7 @@
 -- Lease waiting deliveries that the caller has picked, each up to an offset.
 --
 -- Params   token, consumer, ack_wait
+--          is_alone: the answer carries nothing else
 --          delivery_ids, last_offsets: one element for each
 -- Acts     lease
 -- Returns  id, partition_id, round, dead_letter_id, first_offset, last_offset, delivery_count, failure_count,
@@ -10,6 +11,7 @@
 UPDATE consumers_delivery AS delivery
    SET state = 'leased',
        last_offset = picked.last_offset,
+       is_alone = %(is_alone)s,
        delivery_count = delivery.delivery_count + 1,
        lease_token = %(token)s,
        leased_by = %(consumer)s,

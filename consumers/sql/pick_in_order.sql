@@ -4,10 +4,11 @@
 --
 -- Params   group_id
 --          partition_ids   locked by the caller (lock_offsets.sql), so nobody else leases in them
--- Returns  id, partition_id, round, dead_letter_id, first_offset, last_offset, is_alone
+-- Returns  id, partition_id, round, dead_letter_id, first_offset, last_offset, suspect_limit, is_alone
 -- Locks    none of its own
 -- Plan     delivery_of_an_event_unique_in_group and delivery_redrives, the first entries of each partition
-SELECT next.id, next.partition_id, next.round, next.dead_letter_id, next.first_offset, next.last_offset, next.is_alone
+SELECT next.id, next.partition_id, next.round, next.dead_letter_id, next.first_offset, next.last_offset,
+       next.suspect_limit, next.is_alone
   FROM unnest(%(partition_ids)s::bigint[]) AS wanted (partition_id)
  CROSS JOIN LATERAL (
        SELECT candidate.*

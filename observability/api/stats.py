@@ -28,6 +28,8 @@ class GroupStandingSerializer(serializers.Serializer):
     lag_seconds = serializers.FloatField(allow_null=True, help_text="Age of the first unfinished event.")
     in_flight = serializers.IntegerField(help_text="Events that a member holds a lease on.")
     waiting = serializers.IntegerField(help_text="Events given back or expired, to be leased again.")
+    isolating = serializers.BooleanField(help_text="Whether some of these are events that a consumer may have died of.")
+    suspected = serializers.IntegerField(help_text="How many of them are.")
     dead_letters = serializers.IntegerField(help_text="Open ones.")
     missing = serializers.IntegerField(help_text="Events that retention took, and the group has not passed yet.")
     lost = serializers.IntegerField(
@@ -195,6 +197,8 @@ def _represent_group(numbers: GroupNumbers) -> dict[str, Any]:
         "lag_seconds": standing.lag_seconds,
         "in_flight": standing.in_flight,
         "waiting": standing.waiting,
+        "isolating": standing.is_isolating,
+        "suspected": standing.suspected,
         "dead_letters": standing.dead_letters,
         "missing": standing.missing,
         "lost": standing.lost,

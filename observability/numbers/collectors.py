@@ -145,6 +145,11 @@ def group_families(groups: Sequence[GroupNumbers]) -> list[Family]:
     age = Family("eventflow_group_lag_seconds", "gauge", "Age of the first unfinished event; 0 when there is none.")
     in_flight = Family("eventflow_group_in_flight_events", "gauge", "Events that members hold leases on.")
     waiting = Family("eventflow_group_waiting_events", "gauge", "Events given back or expired, to be leased again.")
+    suspected = Family(
+        "eventflow_group_suspected_events",
+        "gauge",
+        "Events that a consumer may have died of, handed out in small pieces until they are acked.",
+    )
     dead = Family("eventflow_group_dead_letters_open", "gauge", "Dead letters that nobody has dealt with.")
     missing = Family(
         "eventflow_group_missing_events",
@@ -195,6 +200,7 @@ def group_families(groups: Sequence[GroupNumbers]) -> list[Family]:
         age.add(group.lag_seconds or 0, labels)
         in_flight.add(group.in_flight, labels)
         waiting.add(group.waiting, labels)
+        suspected.add(group.suspected, labels)
         dead.add(group.dead_letters, labels)
         missing.add(group.missing, labels)
         lost.add(group.lost, labels)
@@ -216,6 +222,7 @@ def group_families(groups: Sequence[GroupNumbers]) -> list[Family]:
         age,
         in_flight,
         waiting,
+        suspected,
         dead,
         missing,
         lost,

@@ -73,7 +73,7 @@ def test_what_a_person_left_behind_goes_back_as_it_was_and_a_programs_lease_coun
     assert (mine.state, mine.first_offset, mine.last_offset, mine.failure_count) == ("waiting", 1, 5, 0)
     assert (mine.is_alone, mine.last_error, mine.last_failed_at) == (False, "", None)
     assert theirs is not None
-    assert theirs.is_alone
+    assert (mine.suspect_limit, theirs.suspect_limit) == (0, 1)
     assert theirs.last_error.startswith("The lease expired")
     told = DeliveryHistory.objects.get(first_offset=1)
     assert (told.outcome, told.consumer, told.failure_count, told.error) == ("expired", ADA, 0, "")

@@ -31,7 +31,7 @@ def test_the_events_of_a_delivery_are_cloudevents(worker):
     assert [event["offset"] for event in delivery["events"]] == ["1", "2"]
     ack = {"delivery_id": delivery["delivery_id"], "lease_token": delivery["lease_token"]}
     assert worker.post(f"{GROUP}/ack", {"deliveries": [ack]}).json()["data"][0]["result"] == "acked"
-    assert lease(worker) == {"deliveries": [], "gaps": []}
+    assert lease(worker) == {"deliveries": [], "gaps": [], "isolating": False, "suspected": 0}
 
 
 def test_who_does_not_ask_gets_events(worker):

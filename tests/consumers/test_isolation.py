@@ -1,5 +1,6 @@
 """One bad event never takes its neighbours along, and is found within a bounded number of crashes."""
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,6 @@ from consumers.isolation import (
     FailedEvent,
     HeldRange,
     Limits,
-    Piece,
     after_expiry,
     after_nack,
     after_named_failures,
@@ -19,65 +19,145 @@ from consumers.isolation import (
     piece_count,
 )
 from consumers.states import DeliveryState, ExhaustedReason
+from tests.consumers.played_group import Part, PlayedGroup, count
 
 LIMITS = Limits(max_failures=5, max_deliveries=20)
 
 
-def held(first: int = 1, last: int = 500, *, deliveries: int = 1, failures: int = 0, alone: bool = False) -> HeldRange:
-    return HeldRange(first, last, delivery_count=deliveries, failure_count=failures, is_alone=alone)
+def held(
+    first: int = 1,
+    last: int = 500,
+    *,
+    deliveries: int = 1,
+    failures: int = 0,
+    alone: bool = False,
+    suspect_limit: int = 0,
+) -> HeldRange:
+    return HeldRange(first, last, deliveries, failures, alone, suspect_limit, answer_count=last - first + 1)
 
 
-def lease_again(piece: Piece, delivery_count: int) -> HeldRange:
-    return HeldRange(piece.first_offset, piece.last_offset, delivery_count + 1, piece.failure_count, piece.is_alone)
-
-
-def crash_on(poison: int, first: HeldRange, limits: Limits) -> tuple[int, dict[int, int], list[int]]:
-    """Play consumers that die on one event and ack the rest; return crashes, failures of the others, dead letters."""
-    crashes = 0
-    failures: dict[int, int] = {}
-    dead: list[int] = []
-    waiting = [first]
-    while waiting:
-        range_ = waiting.pop(0)
-        if not range_.first_offset <= poison <= range_.last_offset:
-            failures |= dict.fromkeys(range(range_.first_offset, range_.last_offset + 1), range_.failure_count)
-            continue
-        crashes += 1
-        for piece in after_expiry(range_, limits):
-            if piece.state is DeliveryState.EXHAUSTED:
-                dead += range(piece.first_offset, piece.last_offset + 1)
-            else:
-                waiting.append(lease_again(piece, range_.delivery_count))
-    return crashes, failures, dead
+def most_deliveries(limits: Limits, events: int) -> int:
+    """How often an event is delivered at most that kills its consumer every time: what consumers/isolation.py says."""
+    by_cutting = 1 + next(digits for digits in range(9) if 10**digits >= events)
+    return min(max(limits.max_failures, 3, by_cutting), max(limits.max_deliveries, 2))
 
 
 def test_five_crashes_isolate_one_of_500_events_and_most_neighbours_fail_once():
-    crashes, failures, dead = crash_on(321, held(), LIMITS)
+    group = PlayedGroup(LIMITS, new_events=500, max_events=500)
 
-    assert (crashes, dead) == (5, [321])
-    assert [sum(1 for count in failures.values() if count == n) for n in (1, 2, 3, 4)] == [400, 80, 16, 3]
+    group.consume(killers=[321])
+
+    assert (group.crashes.pop(321), group.dead) == (5, [321])
+    assert [sum(1 for crashes in group.crashes.values() if crashes == n) for n in (1, 2, 3, 4)] == [
+        500 - 100,
+        80,
+        16,
+        3,
+    ]
+
+
+def test_a_group_that_allows_two_failures_finds_one_of_176_after_four_crashes():
+    group = PlayedGroup(Limits(2, 20), new_events=176, max_events=200)
+
+    group.consume(killers=[100])
+
+    assert (group.crashes[100], group.dead) == (4, [100])
+
+
+@pytest.mark.parametrize("max_failures", [1, 2, 3, 5])
+@pytest.mark.parametrize("events", [10, 176, 1_000])
+def test_after_a_restart_that_no_event_caused_ten_answers_bring_all_of_it(max_failures, events):
+    group = PlayedGroup(Limits(max_failures, 20), new_events=events, max_events=1_000)
+    group.expire(group.lease())
+    group.answers = 0
+
+    group.consume()
+
+    assert group.answers <= 10
+    assert (sorted(group.acked), group.dead) == (list(range(1, events + 1)), [])
+
+
+def test_what_is_new_does_not_wait_for_what_is_under_suspicion():
+    group = PlayedGroup(Limits(2, 20), new_events=176, max_events=200)
+    group.expire(group.lease())
+    group.new_events = 10_000
+
+    answers = [group.lease() for _ in range(10)]
+
+    assert all(part.first > 176 for answer in answers for part in answer[1:])
+    assert [count(answer) for answer in answers] == [200] * 10
+    assert sum(len(part.events) for answer in answers for part in answer if part.suspect_limit) == 176
+
+
+def test_a_hundred_single_events_of_one_answer_go_ten_at_a_time():
+    group = PlayedGroup(Limits(2, 20), new_events=100, max_events=100)
+    group.expire([Part(event, event, deliveries=2) for event in range(1, 101)])
+    group.reached = 100
+
+    assert [count(group.lease()) for _ in range(10)] == [10] * 10
+    assert group.is_done
 
 
 @given(
-    size=st.integers(1, 1000),
-    place=st.integers(0, 999),
-    max_failures=st.integers(1, 100),
+    new_events=st.integers(1, 1_000),
+    max_events=st.integers(1, 1_000),
+    killers=st.sets(st.integers(1, 1_000), max_size=4),
+    max_failures=st.integers(1, 5) | st.integers(1, 100),
     max_deliveries=st.integers(2, 30),
-    is_alone=st.booleans(),
+    seed=st.integers(0, 2**32),
 )
-def test_a_poison_event_is_the_only_dead_letter_and_crashes_are_bounded(
-    size, place, max_failures, max_deliveries, is_alone
+def test_poison_events_are_the_only_dead_letters_and_crashes_are_bounded(
+    new_events, max_events, killers, max_failures, max_deliveries, seed
 ):
     limits = Limits(max_failures, max_deliveries)
-    start = held(1, size, alone=is_alone)
-    poison = 1 + place % size
+    killers = {killer for killer in killers if killer <= new_events}
+    group = PlayedGroup(limits, new_events, max_events, random.Random(seed))
 
-    crashes, failures, dead = crash_on(poison, start, limits)
+    group.consume(killers=killers)
 
-    assert dead == [poison]
-    assert set(failures) == set(range(1, size + 1)) - {poison}
-    assert crashes <= max(2, min(max_failures, max_deliveries))
-    assert max(failures.values(), default=0) < max(max_failures, 1)
+    assert sorted(group.dead) == sorted(killers)
+    assert sorted(group.acked) == [event for event in range(1, new_events + 1) if event not in killers]
+    most = most_deliveries(limits, min(new_events, max_events))
+    assert all(group.crashes[killer] <= most for killer in killers)
+    assert all(crashes < most for event, crashes in group.crashes.items() if event not in killers)
+
+
+@given(
+    new_events=st.integers(1, 1_000),
+    max_events=st.integers(1, 1_000),
+    max_failures=st.integers(1, 5),
+    strikes=st.lists(st.booleans(), max_size=40),
+    stops=st.lists(st.booleans(), max_size=40),
+    seed=st.integers(0, 2**32),
+)
+def test_whatever_strikes_consumers_no_event_dies_of_what_it_was_not_alone_with(
+    new_events, max_events, max_failures, strikes, stops, seed
+):
+    group = PlayedGroup(Limits(max_failures, 1_000), new_events, max_events, random.Random(seed))
+
+    group.consume(is_struck=lambda: bool(strikes) and strikes.pop(), is_stopped=lambda: bool(stops) and stops.pop())
+
+    assert sorted([*group.acked, *group.dead]) == list(range(1, new_events + 1))
+    assert group.proofs == [[event] for event in group.dead]
+
+
+@given(
+    new_events=st.integers(1, 1_000),
+    max_events=st.integers(1, 1_000),
+    max_failures=st.integers(1, 5),
+    stops=st.lists(st.booleans(), max_size=40),
+)
+def test_consumers_that_stop_politely_leave_nothing_under_suspicion(new_events, max_events, max_failures, stops):
+    group = PlayedGroup(Limits(max_failures, 1_000), new_events, max_events)
+    answers = iter(stops)
+
+    def is_stopped() -> bool:
+        assert not any(part.suspect_limit or part.must_be_alone for part in group.waiting)
+        return next(answers, False)
+
+    group.consume(is_stopped=is_stopped)
+
+    assert (sorted(group.acked), group.dead) == (list(range(1, new_events + 1)), [])
 
 
 @given(first=st.integers(1, 2**62), size=st.integers(1, 1000), pieces=st.integers(1, 1000))
@@ -153,11 +233,41 @@ def test_releases_without_end_meet_the_delivery_cap_one_event_at_a_time():
     assert last.reason is ExhaustedReason.DELIVERY_CAP
 
 
-def test_what_crashed_a_consumer_stays_alone_when_it_is_released_but_not_when_it_is_nacked():
-    suspect = held(1, 4, deliveries=2, failures=1, alone=True)
+@pytest.mark.parametrize("alone", [False, True])
+def test_what_crashed_a_consumer_stays_under_suspicion_when_it_is_released_but_not_when_it_is_nacked(alone):
+    suspect = held(1, 4, deliveries=2, failures=1, alone=alone, suspect_limit=4)
 
-    assert after_release(suspect, LIMITS)[0].is_alone
-    assert not after_nack(suspect, LIMITS)[0].is_alone
+    (released,), (nacked,) = after_release(suspect, LIMITS), after_nack(suspect, LIMITS)
+
+    assert (released.last_offset, released.is_alone, released.suspect_limit) == (4, alone, 4)
+    assert (nacked.last_offset, nacked.is_alone, nacked.suspect_limit) == (4, False, 0)
+
+
+@pytest.mark.parametrize("max_failures", [1, 2, 5])
+def test_a_release_leaves_a_range_whole_whatever_the_group_allows(max_failures):
+    (piece,) = after_release(held(1, 200), Limits(max_failures, 20))
+
+    assert (piece.first_offset, piece.last_offset, piece.is_alone, piece.suspect_limit) == (1, 200, False, 0)
+
+
+def test_one_event_that_was_alone_by_chance_goes_with_others_when_it_is_released():
+    (piece,) = after_release(held(7, 7, alone=True), LIMITS)
+
+    assert not piece.is_alone
+
+
+def test_what_crashed_once_goes_beside_others_and_what_crashed_twice_by_itself():
+    once = after_expiry(held(1, 100), Limits(2, 20))
+    twice = after_expiry(replace(held(1, 10, deliveries=2, failures=1), suspect_limit=10), Limits(2, 20))
+
+    assert {(piece.is_alone, piece.suspect_limit) for piece in once} == {(False, 10)}
+    assert {(piece.is_alone, piece.suspect_limit) for piece in twice} == {(True, 1)}
+
+
+def test_with_one_delivery_left_each_event_is_by_itself():
+    pieces = after_expiry(held(1, 30, deliveries=19), LIMITS)
+
+    assert [(piece.first_offset, piece.is_alone) for piece in pieces] == [(n, True) for n in range(1, 31)]
 
 
 @pytest.mark.parametrize("max_failures", [1, 2, 3])
@@ -165,7 +275,5 @@ def test_lowering_the_limit_meanwhile_never_exhausts_a_range(max_failures):
     pieces = after_expiry(held(1, 4, failures=4, deliveries=5), Limits(max_failures, 20))
 
     assert [(piece.first_offset, piece.state) for piece in pieces] == [(n, DeliveryState.WAITING) for n in (1, 2, 3, 4)]
-    assert all(piece.is_alone for piece in pieces)
-    assert after_expiry(replace(held(1, 1, failures=4, deliveries=6), is_alone=True), Limits(max_failures, 20))[
-        0
-    ].reason
+    assert all(piece.suspect_limit == 1 for piece in pieces)
+    assert after_expiry(held(1, 1, failures=4, deliveries=6, alone=True), Limits(max_failures, 20))[0].reason

@@ -61,7 +61,10 @@ def test_a_lease_answers_with_deliveries_that_carry_the_events_as_they_were_sent
 
 def test_an_empty_lease_is_an_empty_list(client):
     response = client.post(f"{BASE}/lease", {"wait": 0.05})
-    assert (response.status_code, response.json()) == (200, {"deliveries": [], "gaps": []})
+    assert (response.status_code, response.json()) == (
+        200,
+        {"deliveries": [], "gaps": [], "isolating": False, "suspected": 0},
+    )
 
 
 def test_ack_says_what_became_of_each_delivery(client, group):

@@ -79,6 +79,7 @@ def pieces(scene: Scene, state: str, *, first_offset: int) -> dict[str, Any]:
         "last_offsets": [5],
         "states": [state],
         "are_alone": [False],
+        "suspect_limits": [0],
         "failure_counts": [2],
         "delays": [0.0],
         "reasons": ["" if state == "waiting" else "max_failures"],
@@ -124,6 +125,7 @@ def lease_waiting(last_offset: int) -> Callable[[Scene], object]:
         token=OTHER_TOKEN,
         consumer="w",
         ack_wait=30.0,
+        is_alone=False,
         delivery_ids=[scene.delivery.pk],
         last_offsets=[last_offset],
     )

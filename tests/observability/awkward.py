@@ -27,6 +27,7 @@ class Figures:
     lost: tuple[int, ...] = (0, 0)
     in_flight: int = 0
     waiting: int = 0
+    suspected: int = 0
     exhausted: int = 0
     dead_letters: int = 0
 
@@ -35,8 +36,11 @@ class Figures:
 GROUPS = {
     # Behind the trim: of partition 0 it finished 2 of 10, and 3 to 6 are gone.
     ("orders", "billing"): Figures(lag=(4, 0), lag_seconds=500, missing=4, lost=(4, 0), dead_letters=1),
-    # Two are leased; an expired lease of one, two that failed and one that was redriven wait; one is out of attempts.
-    ("orders", "shipping"): Figures(lag=(4, 5), lag_seconds=500, in_flight=2, waiting=4, exhausted=1, dead_letters=2),
+    # Two are leased; an expired lease of one, two that a consumer died with and one that was redriven wait; one is out of
+    # attempts.
+    ("orders", "shipping"): Figures(
+        lag=(4, 5), lag_seconds=500, in_flight=2, waiting=4, suspected=2, exhausted=1, dead_letters=2
+    ),
     # Its only lease has expired, and nobody can lease again.
     ("orders", "held"): Figures(lag=(4, 3), lag_seconds=500, missing=6, lost=(6, 0), waiting=3),
     ("orders", "late"): Figures(lag=(0, 0)),
@@ -118,7 +122,8 @@ def _hand_out(shipping: ConsumerGroup, held: ConsumerGroup) -> None:
 
     deliver(shipping, first, 7, 8, lease_expires_at=now + hour, **leased)
     deliver(shipping, first, 9, 9, lease_expires_at=now - timedelta(minutes=1), **leased)
-    deliver(shipping, second, 1, 2, state="waiting", delivery_count=1, failure_count=1, available_at=now + hour)
+    suspected = {"delivery_count": 1, "failure_count": 1, "suspect_limit": 2}
+    deliver(shipping, second, 1, 2, state="waiting", available_at=now + hour, **suspected)
     deliver(
         shipping, second, 3, 3, state="exhausted", delivery_count=5, failure_count=5, exhausted_reason="max_failures"
     )

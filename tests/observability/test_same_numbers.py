@@ -194,11 +194,17 @@ def test_in_flight_and_waiting_are_the_same_everywhere_whatever_the_application_
 
         assert (stats[stream, group]["in_flight"], stats[stream, group]["waiting"]) == figures
         assert (int(tiles["In flight"][0]), int(tiles["Waiting"][0])) == figures
+        assert (stats[stream, group]["isolating"], stats[stream, group]["suspected"]) == (
+            true.suspected > 0,
+            true.suspected,
+        )
+        assert int(tiles.get("Under suspicion", ["0"])[0]) == true.suspected
         for rows in (lists, of_stream):
             assert (int(_row_of(rows, group)["In flight"]), int(_row_of(rows, group)["Waiting"])) == figures
         assert (int(table[stream, group]["in flight"]), int(table[stream, group]["waiting"])) == figures
         assert samples["eventflow_group_in_flight_events", stream, group] == true.in_flight
         assert samples["eventflow_group_waiting_events", stream, group] == true.waiting
+        assert samples["eventflow_group_suspected_events", stream, group] == true.suspected
 
 
 def test_the_list_of_deliveries_adds_up_to_the_same(api, browser):

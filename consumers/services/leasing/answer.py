@@ -50,12 +50,18 @@ class Leased:
         gaps: what this lease came across.
         lost: how many events the group has lost that nobody has acknowledged.
         waited_seconds: how long this call waited for events, which is no work and no slowness.
+        suspected: how many unfinished events of the group are under suspicion, those of this answer included.
     """
 
     deliveries: list[LeasedDelivery] = field(default_factory=list)
     gaps: list[LostRange] = field(default_factory=list)
     lost: int = 0
     waited_seconds: float = 0.0
+    suspected: int = 0
+
+    @property
+    def is_isolating(self) -> bool:
+        return self.suspected > 0
 
     @property
     def is_nothing(self) -> bool:
@@ -63,12 +69,13 @@ class Leased:
 
 
 def hand_out(
-    stream: StreamInfo, group: ConsumerGroup, leases: Sequence[Taken], *, lost: int = 0
+    stream: StreamInfo, group: ConsumerGroup, leases: Sequence[Taken], *, lost: int = 0, suspected: int = 0
 ) -> list[Leased | Exception]:
     """Read the events of what was taken, outside of any transaction, and put each answer together.
 
     Args:
         lost: what the group had lost before, without what is found gone here.
+        suspected: what is under suspicion, for every answer alike.
     """
     partitions = {partition.id: partition for partition in stream.partitions}
     if any(row.partition_id not in partitions for taken in leases for row in taken.rows):
@@ -83,7 +90,7 @@ def hand_out(
             answers.append(error)
         else:
             lost += sum(each.last_offset - each.first_offset + 1 for each in gone)
-            answers.append(_answer(partitions, taken, rows, gone, bodies, lost=lost))
+            answers.append(_answer(partitions, taken, rows, gone, bodies, lost=lost, suspected=suspected))
     _count(stream, group, [answer for answer in answers if isinstance(answer, Leased)])
     return answers
 
@@ -96,6 +103,7 @@ def _answer(
     bodies: Mapping[int, Body],
     *,
     lost: int,
+    suspected: int,
 ) -> Leased:
     return Leased(
         deliveries=[
@@ -119,6 +127,7 @@ def _answer(
             for each in (*taken.skipped, *gone)
         ],
         lost=lost,
+        suspected=suspected,
     )
 
 

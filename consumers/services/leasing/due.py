@@ -4,26 +4,54 @@ from collections.abc import Sequence
 
 from consumers.conf import MAX_LEASE_DELIVERIES
 from consumers.services.leasing.rows import DueRow, LeasedRow, Taken
-from consumers.services.leasing.sharing import TakenRow, fit
+from consumers.services.leasing.sharing import TakenRow, fit, going_together
 from consumers.statements import run
 
 
 def take_due(taken: Taken, *, room: int) -> bool:
-    """Lease due deliveries, the longest overdue first; whether there were any."""
-    if room <= 0:
+    """Lease due deliveries that are no suspects, the longest overdue first; whether there were any."""
+    max_rows = min(room, MAX_LEASE_DELIVERIES - len(taken.rows))
+    if max_rows <= 0:
         return True
-    return _take(taken, room, is_alone=False, max_rows=min(room, MAX_LEASE_DELIVERIES))
+    rows = _pick("pick_due", taken, max_rows=max_rows)
+    _lease(taken, rows, room)
+    return bool(rows)
 
 
 def take_alone(taken: Taken) -> bool:
     """Lease the longest overdue of those deliveries that are handed out by themselves; whether there was one."""
-    return _take(taken, taken.room, is_alone=True, max_rows=1)
-
-
-def _take(taken: Taken, room: int, *, is_alone: bool, max_rows: int) -> bool:
-    rows = run("pick_due", group_id=taken.terms.group.pk, is_alone=is_alone, max_rows=max_rows)
-    lease_picked(taken, _without_busy_cut(taken, fit([DueRow(*row) for row in rows], room)))
+    rows = _pick("pick_alone", taken)
+    _lease(taken, rows, taken.room, is_alone=True)
     return bool(rows)
+
+
+def take_suspects(taken: Taken, *, room: int) -> bool:
+    """Lease suspects that may go beside others, as many as may go together; whether there were any.
+
+    One is picked first: of what an answer has no use for, others that ask at this moment shall have some.
+    """
+    if room <= 0:
+        return True
+    rows = _pick("pick_suspects", taken, max_rows=1)
+    if not rows:
+        return False
+    first = rows[0]
+    _lease(taken, rows, room)
+    room = min(room, first.suspect_limit) - first.event_count
+    # They are mostly as long as the first, with which they came apart.
+    more = min(room // first.event_count, MAX_LEASE_DELIVERIES - len(taken.rows))
+    if more > 0:
+        beside = going_together([first, *_pick("pick_suspects", taken, max_rows=more)])[1:]
+        _lease(taken, [row for row in beside if row.event_count <= room], room)
+    return True
+
+
+def _pick(statement: str, taken: Taken, **limit: int) -> list[DueRow]:
+    return [DueRow(*row) for row in run(statement, group_id=taken.terms.group.pk, **limit)]
+
+
+def _lease(taken: Taken, rows: Sequence[DueRow], room: int, *, is_alone: bool = False) -> None:
+    lease_picked(taken, _without_busy_cut(taken, fit(rows, room)), is_alone=is_alone)
 
 
 def _without_busy_cut(taken: Taken, picked: list[TakenRow]) -> list[TakenRow]:
@@ -41,7 +69,7 @@ def _without_busy_cut(taken: Taken, picked: list[TakenRow]) -> list[TakenRow]:
     return picked[:-1]
 
 
-def lease_picked(taken: Taken, picked: Sequence[TakenRow]) -> None:
+def lease_picked(taken: Taken, picked: Sequence[TakenRow], *, is_alone: bool = False) -> None:
     """Lease what was picked; what had no room of the last one waits on as a delivery of its own."""
     if not picked:
         return
@@ -50,6 +78,7 @@ def lease_picked(taken: Taken, picked: Sequence[TakenRow]) -> None:
         token=taken.terms.token,
         consumer=taken.terms.consumer,
         ack_wait=taken.terms.ack_wait_seconds,
+        is_alone=is_alone,
         delivery_ids=[each.row.id for each in picked],
         last_offsets=[each.last_offset for each in picked],
     )

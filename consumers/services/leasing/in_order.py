@@ -1,5 +1,8 @@
 """Leasing for groups that keep each partition's order: of a partition, one delivery at a time and always the next."""
 
+from collections.abc import Sequence
+
+from consumers.isolation import may_go_together
 from consumers.services.leasing.ahead import Ahead
 from consumers.services.leasing.due import lease_picked
 from consumers.services.leasing.fresh import lease_planned
@@ -13,7 +16,8 @@ from consumers.statements import run
 def take_in_order(taken: Taken, supply: Supply) -> bool:
     """Lease what comes next in some partitions, each of which is locked first, in random order; whether any was ready.
 
-    What must be handed out by itself is, if it comes first; if not, another lease will meet it first.
+    What must be handed out by itself is, if it comes first; if not, another lease will meet it first. So it is with
+    suspects that are too many for one answer.
     """
     group_id = taken.terms.group.pk
     found = run(
@@ -30,7 +34,7 @@ def take_in_order(taken: Taken, supply: Supply) -> bool:
         return bool(ready)
     ours = {row[0] for row in locked}
     picked = run("pick_in_order", group_id=group_id, partition_ids=sorted(ours))
-    due = {row[1]: (DueRow(*row[:6]), bool(row[6])) for row in picked}
+    due = {row[1]: (DueRow(*row[:7]), bool(row[7])) for row in picked}
     chosen: list[DueRow] = []
     fresh: list[FreshRange] = []
     to_sort: list[Ahead] = []
@@ -44,9 +48,9 @@ def take_in_order(taken: Taken, supply: Supply) -> bool:
         elif row is None:
             fresh += plan_fresh({partition_id: supply.reached.get(partition_id, 0)}, supply.bounds, left)
         elif is_alone and not chosen and not fresh and not to_sort:
-            lease_picked(taken, fit([row], taken.room))
+            lease_picked(taken, fit([row], taken.room), is_alone=True)
             return True
-        elif not is_alone:
+        elif not is_alone and _may_join(row, chosen):
             chosen.append(row)
     lease_picked(taken, fit(chosen, taken.room))
     lease_planned(taken, fresh, in_order=True)
@@ -54,3 +58,8 @@ def take_in_order(taken: Taken, supply: Supply) -> bool:
         if taken.left > 0:
             lease_sorted(taken, ahead, now=supply.pulse.now, in_order=True)
     return True
+
+
+def _may_join(row: DueRow, chosen: Sequence[DueRow]) -> bool:
+    suspects = [each for each in chosen if each.suspect_limit]
+    return not row.suspect_limit or not suspects or may_go_together([*suspects, row])

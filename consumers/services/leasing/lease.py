@@ -102,7 +102,8 @@ def _look(stream: StreamInfo, leases: Sequence[Taken]) -> Callable[[], Sequence[
     room = group.max_in_flight - pulse.in_flight
     if group.is_paused or room <= 0:
         lost = find_supply(stream, pulse, room=0).lost
-        nothing = Look(Leased(lost=lost), is_worth_answering=False, heads={}, look_again_seconds=look_again_seconds)
+        empty = Leased(lost=lost, suspected=pulse.suspected)
+        nothing = Look(empty, is_worth_answering=False, heads={}, look_again_seconds=look_again_seconds)
         return lambda: [nothing] * len(leases)
     # Each for itself: a call that is tried again alone begins anew.
     leases = [Taken(taken.terms, min(taken.room, room)) for taken in leases]
@@ -113,7 +114,7 @@ def _look(stream: StreamInfo, leases: Sequence[Taken]) -> Callable[[], Sequence[
     heads = {partition_id: ends.head_offset for partition_id, ends in supply.bounds.items()}
     return lambda: [
         answer if isinstance(answer, Exception) else Look(answer, not answer.is_nothing, heads, look_again_seconds)
-        for answer in hand_out(stream, group, leases, lost=supply.lost)
+        for answer in hand_out(stream, group, leases, lost=supply.lost, suspected=pulse.suspected)
     ]
 
 

@@ -31,7 +31,9 @@ class Pulse(NamedTuple):
     has_exhausted: bool
     seconds_until_due: float | None
     seconds_until_due_alone: float | None
+    seconds_until_due_suspect: float | None
     seconds_until_expiry: float | None
+    suspected: int
     lost: int
     now: datetime
     partition_ids: list[int]
@@ -48,13 +50,22 @@ class Pulse(NamedTuple):
         return self.seconds_until_due_alone is not None and self.seconds_until_due_alone <= 0
 
     @property
+    def has_due_suspect(self) -> bool:
+        return self.seconds_until_due_suspect is not None and self.seconds_until_due_suspect <= 0
+
+    @property
     def has_expired(self) -> bool:
         return self.seconds_until_expiry is not None and self.seconds_until_expiry <= 0
 
     @property
     def seconds_until_something(self) -> float | None:
         """When a timer of the group runs out next, or None if none is running."""
-        timers = (self.seconds_until_due, self.seconds_until_due_alone, self.seconds_until_expiry)
+        timers = (
+            self.seconds_until_due,
+            self.seconds_until_due_alone,
+            self.seconds_until_due_suspect,
+            self.seconds_until_expiry,
+        )
         return min((seconds for seconds in timers if seconds is not None), default=None)
 
 
@@ -67,6 +78,7 @@ class DueRow(NamedTuple):
     dead_letter_id: int | None
     first_offset: int
     last_offset: int
+    suspect_limit: int = 0
 
     @property
     def event_count(self) -> int:
@@ -136,6 +148,7 @@ class HeldRow(NamedTuple):
     delivery_count: int
     failure_count: int
     is_alone: bool
+    suspect_limit: int
     lease_token: UUID
     leased_by: str
     leased_at: datetime
@@ -144,5 +157,14 @@ class HeldRow(NamedTuple):
     def event_count(self) -> int:
         return self.last_offset - self.first_offset + 1
 
-    def as_range(self) -> HeldRange:
-        return HeldRange(self.first_offset, self.last_offset, self.delivery_count, self.failure_count, self.is_alone)
+    def as_range(self, *, answer_count: int | None = None) -> HeldRange:
+        """What the rules want to know of it; `answer_count`: events of its kind in the same answer, itself included."""
+        return HeldRange(
+            self.first_offset,
+            self.last_offset,
+            self.delivery_count,
+            self.failure_count,
+            is_alone=self.is_alone,
+            suspect_limit=self.suspect_limit,
+            answer_count=self.event_count if answer_count is None else answer_count,
+        )

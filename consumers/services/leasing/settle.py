@@ -59,6 +59,7 @@ def _columns(group: ConsumerGroup, pieces: Sequence[tuple[Ending, Piece]]) -> di
         "last_offsets": [piece.last_offset for _, piece in pieces],
         "states": [piece.state.value for _, piece in pieces],
         "are_alone": [piece.is_alone for _, piece in pieces],
+        "suspect_limits": [piece.suspect_limit for _, piece in pieces],
         "failure_counts": [piece.failure_count for _, piece in pieces],
         "delays": [_delay(group, piece) for _, piece in pieces],
         "reasons": [piece.reason.value if piece.reason else "" for _, piece in pieces],

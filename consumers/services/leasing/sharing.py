@@ -1,13 +1,14 @@
 """How one lease shares its room between what failed before and what is new: pure arithmetic.
 
 Neither may starve. Where both are waiting, each gets half of the room, and the odd event goes to either by the toss of
-a coin; what one side does not use, the other may. What must be handed out by itself takes a whole answer, every other
-one on average.
+a coin; what one side does not use, the other may. In the same way what is under suspicion gets half of the room beside
+all that is not. What must be handed out by itself takes a whole answer, every other one on average.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from consumers.isolation import may_go_together
 from consumers.services.leasing.rows import DueRow
 from streams.log.protocol import Bounds
 
@@ -31,7 +32,7 @@ class TakenRow(NamedTuple):
 
 
 def room_for_due(room: int, *, has_due: bool, has_fresh: bool, coin: bool) -> int:
-    """How many events of an answer go to deliveries that failed before."""
+    """How many events of an answer go to deliveries that failed before, or to suspects beside all that are none."""
     if not has_due:
         return 0
     if not has_fresh:
@@ -48,6 +49,16 @@ def fit(rows: Sequence[DueRow], room: int) -> list[TakenRow]:
         last_offset = min(row.last_offset, row.first_offset + room - 1)
         taken.append(TakenRow(row, last_offset))
         room -= last_offset - row.first_offset + 1
+    return taken
+
+
+def going_together(suspects: Sequence[DueRow]) -> list[DueRow]:
+    """Take suspects, in order, as far as one answer may carry them together: the first in any case."""
+    taken = list(suspects[:1])
+    for row in suspects[1:]:
+        if not may_go_together([*taken, row]):
+            break
+        taken.append(row)
     return taken
 
 

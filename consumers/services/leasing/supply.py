@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from consumers.conf import COUNTED_SUSPECTS
 from consumers.models import ConsumerGroup
 from consumers.progress import count_uncounted_loss
 from consumers.services.leasing.ahead import Ahead
@@ -101,6 +102,10 @@ class Supply:
         """What is left when nothing more is due that goes by itself."""
         return replace(self, pulse=self.pulse._replace(seconds_until_due_alone=None))
 
+    def without_suspects(self) -> "Supply":
+        """What is left when nothing under suspicion is due any more that may go beside the rest."""
+        return replace(self, pulse=self.pulse._replace(seconds_until_due_suspect=None))
+
     def without_due(self) -> "Supply":
         """What is left when nothing else is due any more."""
         return replace(self, pulse=self.pulse._replace(seconds_until_due=None))
@@ -108,8 +113,13 @@ class Supply:
 
 def read_pulse(group: ConsumerGroup) -> Pulse:
     """Look at what the group has in hand."""
-    row = run("group_pulse", group_id=group.pk, max_in_flight=group.max_in_flight)[0]
-    return Pulse(*row[:7], *(list(values or ()) for values in row[7:]))
+    row = run(
+        "group_pulse",
+        group_id=group.pk,
+        max_in_flight=group.max_in_flight,
+        max_suspects=COUNTED_SUSPECTS,
+    )[0]
+    return Pulse(*row[:9], *(list(values or ()) for values in row[9:]))
 
 
 def find_supply(stream: StreamInfo, pulse: Pulse, *, room: int) -> Supply:

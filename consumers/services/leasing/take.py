@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from django.db import transaction
 
 from consumers.models import ConsumerGroup, Ordering
-from consumers.services.leasing.due import take_alone, take_due
+from consumers.services.leasing.due import take_alone, take_due, take_suspects
 from consumers.services.leasing.fresh import take_fresh
 from consumers.services.leasing.in_order import take_in_order
 from consumers.services.leasing.mend import record_skipped
@@ -48,7 +48,8 @@ def _is_plain(group: ConsumerGroup, leases: Sequence[Taken], supply: Supply) -> 
 
 
 def _is_fresh_alone(group: ConsumerGroup, supply: Supply) -> bool:
-    is_due = supply.pulse.has_due or supply.pulse.has_due_alone
+    pulse = supply.pulse
+    is_due = pulse.has_due or pulse.has_due_alone or pulse.has_due_suspect
     return group.ordering == Ordering.NONE and not is_due and not supply.sorted_ids
 
 
@@ -96,12 +97,16 @@ def _take_one_by_one(group: ConsumerGroup, leases: Sequence[Taken], supply: Supp
 def _take_in_any_order(taken: Taken, supply: Supply) -> Supply:
     """Take what is due and what is new; return what there is for the next lease."""
     pulse = supply.pulse
-    if pulse.has_due_alone and (_toss() or not (pulse.has_due or supply.has_fresh)):
+    has_others = pulse.has_due or supply.has_fresh
+    if pulse.has_due_alone and (_toss() or not (pulse.has_due_suspect or has_others)):
         if not take_alone(taken):
             supply = supply.without_alone()
         if taken.rows:
             return supply
-    due_room = room_for_due(taken.room, has_due=pulse.has_due, has_fresh=supply.has_fresh, coin=_toss())
+    room = room_for_due(taken.room, has_due=pulse.has_due_suspect, has_fresh=has_others, coin=_toss())
+    if pulse.has_due_suspect and not take_suspects(taken, room=room):
+        supply = supply.without_suspects()
+    due_room = room_for_due(taken.left, has_due=pulse.has_due, has_fresh=supply.has_fresh, coin=_toss())
     if pulse.has_due and not take_due(taken, room=due_room):
         supply = supply.without_due()
     take_fresh([taken], supply)
