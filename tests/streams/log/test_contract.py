@@ -134,7 +134,7 @@ def test_one_event_comes_however_large_it_is(log, partition, max_bytes):
 def test_an_empty_partition_has_a_head_of_zero(log, partition):
     result = read(log, partition)
     assert (list(result.events), result.next_offset, result.gap) == ([], 0, None)
-    assert result.bounds == (1, 0, None)
+    assert result.bounds == (1, 0, None, 0)
     assert result.bounds.event_count == 0
 
 
@@ -150,7 +150,10 @@ def test_bounds_come_for_each_partition_that_exists(log, any_partitions):
     first, second = any_partitions(2)
     stored = append(log, second, "a", "b")
     missing = PartitionRef(10**12, "nowhere", 0)
-    assert log.bounds([first, second, missing]) == {first.id: (1, 0, None), second.id: (1, 2, stored.recorded_at)}
+    assert log.bounds([first, second, missing]) == {
+        first.id: (1, 0, None, 0),
+        second.id: (1, 2, stored.recorded_at, 0),
+    }
     assert log.bounds([]) == {}
 
 
@@ -351,7 +354,7 @@ def test_trim_by_age_takes_only_what_is_older(log, trimmed):
     assert log.trim(partition, recorded_before=times[0]) == 0
     assert log.trim(partition, recorded_before=times[2]) == (5 if times[1] < times[2] else 2)
     assert log.trim(partition, recorded_before=times[2] + SOON) == 1
-    assert log.bounds([partition])[partition.id] == (7, 6, times[2])
+    assert log.bounds([partition])[partition.id] == (7, 6, times[2], 0)
 
 
 def test_trim_by_bytes_takes_only_what_leaves_enough(log, trimmed):
