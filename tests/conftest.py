@@ -1,24 +1,18 @@
-"""Fixtures that every test may use."""
+"""A test database, made and emptied, and what a process remembers of one. The fixtures are in `tests/fixtures.py`."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
-import pytest
 from django.apps import apps
-from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
-from django.test.utils import setup_databases, teardown_databases
-from whitenoise.middleware import WhiteNoiseMiddleware
 
 from accounts.limits.rates import forget_rates
 from accounts.services.authenticate_key import forget_keys
 from accounts.services.key_uses import forget_key_uses
 from consumers.queries import forget_groups
-from streams.log import close_log
 from streams.lookup import forget_streams
 from streams.schema_lookup import forget_schemas
 from streams.services.schema_uses import forget_schema_uses
@@ -39,50 +33,6 @@ def delete_everything() -> None:
         cursor.execute(f"BEGIN; SET LOCAL session_replication_role = replica; {statements}; COMMIT; RESET ALL")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def static_files_found_once() -> Iterator[None]:
-    """Every client of Django's loads the middleware anew, and WhiteNoise then looks at each of hundreds of files."""
-    find = WhiteNoiseMiddleware.add_files_from_finders
-    found: dict[str, Any] = {}
-
-    def find_once(middleware: WhiteNoiseMiddleware) -> None:
-        if not found:
-            find(middleware)
-            found.update(middleware.files)
-        middleware.files = found
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", find_once)
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def cheap_passwords() -> Iterator[None]:
-    """A password's hash is meant to take half a second; here a thousandth of that is enough."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PBKDF2PasswordHasher, "iterations", PBKDF2PasswordHasher.iterations // 1_000)
-        yield
-
-
-@pytest.fixture(scope="session")
-def django_db_setup(django_test_environment, django_db_blocker, django_db_modify_db_settings) -> Iterator[None]:
-    """The test database; pytest-django's own would make it only for tests that carry its mark."""
-    with django_db_blocker.unblock():
-        if template := os.environ.get("EVENTFLOW_TEST_TEMPLATE"):
-            copy_database(template)
-            yield
-            # It goes with its server.
-            close_log()
-            close_pool()
-        else:
-            settings = setup_databases(verbosity=0, interactive=False, aliases={"default": None})
-            yield
-            close_log()
-            end_other_sessions()
-            close_pool()
-            teardown_databases(settings, verbosity=0)
-
-
 def copy_database(template: str) -> None:
     """Make this process's test database from one that is migrated already."""
     name = f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
@@ -99,21 +49,6 @@ def end_other_sessions() -> None:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-
-
-@pytest.fixture
-def db_with_commits(request, django_db_setup, django_db_blocker) -> Iterator[None]:
-    """A clean database in which everything commits for real, as other threads and processes need it."""
-    assert request.node.get_closest_marker("database"), "only runs if others need servers: mark it with `database`"
-    with django_db_blocker.unblock(), emptied_in_the_end():
-        yield
-
-
-@pytest.fixture(scope="module")
-def db_with_commits_for_all(django_db_setup, django_db_blocker) -> Iterator[None]:
-    """The same for a whole module, whose tests only look at what was put there once."""
-    with django_db_blocker.unblock(), emptied_in_the_end():
-        yield
 
 
 @contextmanager

@@ -8,6 +8,7 @@ that ends.
 
 import atexit
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,11 @@ from tests.places import new_run, remove
 IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 
 _servers: EmbeddedServers | None = None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Not loaded with `-p`: by now Django is set up, and these come before pytest-django's own of the same name.
+    config.pluginmanager.register(import_module("tests.fixtures"))
 
 
 # Before xdist tells the controller that all is collected: then the wish is looked for.

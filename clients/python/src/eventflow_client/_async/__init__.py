@@ -1,0 +1,1 @@
+"""Everything that waits. The other half is made from this one."""

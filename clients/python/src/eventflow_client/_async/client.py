@@ -1,0 +1,137 @@
+"""The way in: one object for one installation and one caller."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Self
+
+import httpx
+import msgspec
+
+from ..access import find_access
+from ..batch_outcome import read_appended
+from ..encoding import NewEvent, encode_event
+from ..models import Appended, Caller
+from ..outcomes import Retries
+from ..producing import ProducerSettings, append_to
+from ..requests import Request, get, new_key
+from .producer import AsyncProducer
+from .transport import AsyncTransport
+
+
+class AsyncEventFlow:
+    """A client of one EventFlow installation. Use it with `async with`, or `aclose` it.
+
+    Args:
+        url: where it is; otherwise EVENTFLOW_API, otherwise http://127.0.0.1:8000.
+        key: an API key; otherwise EVENTFLOW_KEY.
+        token: an access token of a person's, instead of a key.
+        retries: how often a request is tried, and for how long.
+        connections: how many at most; a consumer needs one for each of its handlers and two more.
+        transport: another way to send than httpx's own.
+
+    Raises:
+        ValueError: no credential, or two.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        key: str | None = None,
+        token: str | None = None,
+        retries: Retries | None = None,
+        connections: int = 64,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        access = find_access(url, key, token)
+        self._transport = AsyncTransport(
+            access.url, access.headers, retries=retries or Retries(), connections=connections, transport=transport
+        )
+
+    async def send(
+        self,
+        stream: str,
+        payload: Any,
+        *,
+        type: str | None = None,
+        key: str | None = None,
+        id: str | None = None,
+        occurred_at: datetime | None = None,
+        headers: Mapping[str, str] | None = None,
+        if_head: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> Appended:
+        """Append one event, and return where it is once it is on the server's disk.
+
+        Args:
+            if_head: only if this is the head offset of the event's partition.
+            idempotency_key: for a retry that survives a restart of your program; otherwise a new one for this call.
+
+        Raises:
+            NotJson
+            HeadMoved: the partition has another head than `if_head`.
+            Problem, NoAnswer: it was not stored; or nobody knows, if the error's `may_be_stored` says so.
+        """
+        body = encode_event(payload, type=type, key=key, id=id, occurred_at=occurred_at, headers=headers)
+        extra = {} if if_head is None else {"If-Head": str(if_head)}
+        request = append_to(stream, [body], idempotency_key=idempotency_key, headers=extra)
+        return read_appended((await self._transport.send(request)).body)[0]
+
+    async def send_many(
+        self, events: Iterable[NewEvent], *, if_head: int | None = None, idempotency_key: str | None = None
+    ) -> list[Appended]:
+        """Append up to 1,000 events in one request, all or none of them, and return where they went, in their order.
+
+        Raises:
+            NotJson
+            InvalidEvents, InvalidPayloads: `errors` names each bad one: `/3/key` is the field `key` of the fourth.
+            Problem, NoAnswer: none was stored; or nobody knows, if the error's `may_be_stored` says so.
+        """
+        bodies = [
+            encode_event(
+                each.payload,
+                stream=each.stream,
+                type=each.type,
+                key=each.key,
+                id=each.id,
+                occurred_at=each.occurred_at,
+                headers=each.headers,
+            )
+            for each in events
+        ]
+        if not bodies:
+            return []
+        extra = {} if if_head is None else {"If-Head": str(if_head)}
+        request = append_to(None, bodies, idempotency_key=idempotency_key, headers=extra)
+        return read_appended((await self._transport.send(request)).body)
+
+    def producer(self, settings: ProducerSettings | None = None) -> AsyncProducer:
+        """Return a producer that gathers events into batches and sends them in the background."""
+        return AsyncProducer(self._transport, settings or ProducerSettings())
+
+    async def me(self) -> Caller:
+        """Return whose credential this client has."""
+        return msgspec.json.decode((await self._transport.send(get("/auth/me"))).body, type=Caller)
+
+    async def request(
+        self, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None, **parameters: Any
+    ) -> Any:
+        """Send what has no method of its own: `path` is below `/api/v1`; return the answer's JSON.
+
+        Raises:
+            NotJson, Problem, NoAnswer
+        """
+        content = None if body is None else msgspec.json.encode(body)
+        extra = {} if method == "GET" else {"Idempotency-Key": new_key()}
+        answer = await self._transport.send(Request(method, path, parameters, content, {**extra, **(headers or {})}))
+        return msgspec.json.decode(answer.body) if answer.body else None
+
+    async def aclose(self) -> None:
+        """Close the connections. Producers and consumers end before."""
+        await self._transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.aclose()

@@ -1,0 +1,132 @@
+"""What differs between the synchronous half and the asynchronous one; `async_kit` has the same names."""
+
+import atexit
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from .batch_outcome import BatchOutcome
+from .errors import EventFlowError, NotInTime
+from .models import Appended
+
+T = TypeVar("T")
+
+# What a consumer is given to do its work with.
+Handler = Callable[[T], None]
+
+
+def sleep(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+def call(handler: Handler[T], given: T) -> None:
+    handler(given)
+
+
+class Gate:
+    """Where some wait for something that others bring about."""
+
+    def __init__(self) -> None:
+        # One that a callback from within may take again.
+        self._condition = threading.Condition(threading.RLock())
+
+    def wait_for(self, predicate: Callable[[], bool], timeout: float) -> bool:
+        """Wait until the predicate holds, but not longer than so many seconds; return whether it does."""
+        with self._condition:
+            return self._condition.wait_for(predicate, timeout)
+
+    def notify_all(self) -> None:
+        """Let all who wait look again."""
+        with self._condition:
+            self._condition.notify_all()
+
+
+class Crew:
+    """Work that goes on beside the rest."""
+
+    def __init__(self) -> None:
+        self._threads: list[threading.Thread] = []
+
+    def start(self, work: Callable[..., None], *given: Any, name: str) -> None:
+        # A program that ends does not wait for them: what they have in hand is what `at_exit` is for.
+        thread = threading.Thread(target=work, args=given, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for all of it, but not longer than so many seconds; return whether it is over."""
+        deadline = time.monotonic() + timeout
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+
+class Outcome(BatchOutcome):
+    """A batch's outcome that can be waited for, from any thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._known = threading.Event()
+        self.when_known(self._known.set)
+
+    def wait(self, timeout: float) -> bool:
+        return self._known.wait(timeout)
+
+
+class Pending:
+    """An event that was taken to be sent: ask for its `result`, or look with `done`."""
+
+    __slots__ = ("_index", "_outcome", "_seconds")
+
+    def __init__(self, outcome: Outcome, index: int, seconds: float) -> None:
+        self._outcome = outcome
+        self._index = index
+        self._seconds = seconds
+
+    def done(self) -> bool:
+        return self._outcome.is_known
+
+    def result(self, timeout: float | None = None) -> Appended:
+        """Return where the event went; the producer gives up on it in time, so this ends even without a bound.
+
+        Raises:
+            Problem, NoAnswer: it was not stored; or nobody knows, if the error's `may_be_stored` says so.
+            NotInTime: it is not known after so many seconds.
+        """
+        error = self.exception(timeout)
+        if error is not None:
+            raise error
+        told = self._outcome.of(self._index)
+        assert isinstance(told, Appended)
+        return told
+
+    def exception(self, timeout: float | None = None) -> EventFlowError | None:
+        """Return why it was not stored, or None if it was.
+
+        Raises:
+            NotInTime
+        """
+        seconds = self._seconds if timeout is None else timeout
+        if not self._outcome.is_known and not self._outcome.wait(seconds):
+            raise NotInTime(f"What became of the event is not known after {seconds:g} s.")
+        told = self._outcome.of(self._index)
+        return None if isinstance(told, Appended) else told
+
+    def add_done_callback(self, callback: "Callable[[Pending], Any]") -> None:
+        """Call with this once it is known; from the thread that sends, so be quick."""
+        self._outcome.when_known(lambda: callback(self))
+
+
+def at_exit(close: Callable[[], Any]) -> Callable[[], None]:
+    """Call the method when the program ends, if its object is still there; return how to take that back."""
+    method = weakref.WeakMethod(close)
+
+    def close_if_there() -> None:
+        if (found := method()) is not None:
+            found()
+
+    atexit.register(close_if_there)
+    return lambda: atexit.unregister(close_if_there)

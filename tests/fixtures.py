@@ -1,0 +1,76 @@
+"""Fixtures that every test may use, wherever it lies.
+
+A plugin of its own: those of a `conftest.py` are for the tests beside it, and the clients' lie elsewhere.
+"""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.test.utils import setup_databases, teardown_databases
+from whitenoise.middleware import WhiteNoiseMiddleware
+
+from streams.log import close_log
+from tests.conftest import copy_database, emptied_in_the_end, end_other_sessions
+from tests.connection_pool import close_pool
+
+
+@pytest.fixture(scope="session", autouse=True)
+def static_files_found_once() -> Iterator[None]:
+    """Every client of Django's loads the middleware anew, and WhiteNoise then looks at each of hundreds of files."""
+    find = WhiteNoiseMiddleware.add_files_from_finders
+    found: dict[str, Any] = {}
+
+    def find_once(middleware: WhiteNoiseMiddleware) -> None:
+        if not found:
+            find(middleware)
+            found.update(middleware.files)
+        middleware.files = found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", find_once)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    """A password's hash is meant to take half a second; here a thousandth of that is enough."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PBKDF2PasswordHasher, "iterations", PBKDF2PasswordHasher.iterations // 1_000)
+        yield
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_test_environment, django_db_blocker, django_db_modify_db_settings) -> Iterator[None]:
+    """The test database; pytest-django's own would make it only for tests that carry its mark."""
+    with django_db_blocker.unblock():
+        if template := os.environ.get("EVENTFLOW_TEST_TEMPLATE"):
+            copy_database(template)
+            yield
+            # It goes with its server.
+            close_log()
+            close_pool()
+        else:
+            settings = setup_databases(verbosity=0, interactive=False, aliases={"default": None})
+            yield
+            close_log()
+            end_other_sessions()
+            close_pool()
+            teardown_databases(settings, verbosity=0)
+
+
+@pytest.fixture
+def db_with_commits(request, django_db_setup, django_db_blocker) -> Iterator[None]:
+    """A clean database in which everything commits for real, as other threads and processes need it."""
+    assert request.node.get_closest_marker("database"), "only runs if others need servers: mark it with `database`"
+    with django_db_blocker.unblock(), emptied_in_the_end():
+        yield
+
+
+@pytest.fixture(scope="module")
+def db_with_commits_for_all(django_db_setup, django_db_blocker) -> Iterator[None]:
+    """The same for a whole module, whose tests only look at what was put there once."""
+    with django_db_blocker.unblock(), emptied_in_the_end():
+        yield
