@@ -5,11 +5,15 @@
 
 from . import models, problems
 from ._async.client import AsyncEventFlow
+from ._async.consumer import AsyncConsumer
 from ._async.producer import AsyncProducer
 from ._sync.client import EventFlow
+from ._sync.consumer import Consumer
 from ._sync.producer import Producer
+from .consuming import ConsumerSettings
 from .encoding import NewEvent
 from .errors import Closed, EventFlowError, FieldError, NoAnswer, NotInTime, NotJson, Problem
+from .failures import GiveUp, HandlerFailed, SomeFailed, TryLater
 from .models import Appended, Event
 from .outcomes import Retries
 from .producing import ProducerSettings
@@ -18,13 +22,18 @@ from .tracing import current_traceparent, traced
 
 __all__ = [
     "Appended",
+    "AsyncConsumer",
     "AsyncEventFlow",
     "AsyncProducer",
     "Closed",
+    "Consumer",
+    "ConsumerSettings",
     "Event",
     "EventFlow",
     "EventFlowError",
     "FieldError",
+    "GiveUp",
+    "HandlerFailed",
     "NewEvent",
     "NoAnswer",
     "NotInTime",
@@ -34,6 +43,8 @@ __all__ = [
     "Producer",
     "ProducerSettings",
     "Retries",
+    "SomeFailed",
+    "TryLater",
     "current_traceparent",
     "models",
     "problems",

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import signal
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, TypeVar
@@ -14,6 +15,8 @@ T = TypeVar("T")
 
 # What a consumer is given to do its work with: a coroutine function, or a plain one, which gets a thread.
 Handler = Callable[[T], Awaitable[None] | None]
+# What is done for whoever goes on beside.
+Work = Callable[[T], Awaitable[None]]
 
 
 async def sleep(seconds: float) -> None:
@@ -136,3 +139,16 @@ class Pending:
 def at_exit(_close: Callable[[], Any]) -> Callable[[], None]:
     """Nothing: no loop runs any more when a program ends. Use `async with`, or `aclose`."""
     return lambda: None
+
+
+def on_signals(stop: Callable[[], Any]) -> Callable[[], None]:
+    """Call on SIGINT and SIGTERM instead of what else would happen; return how to take that back."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+
+    def restore() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+    return restore

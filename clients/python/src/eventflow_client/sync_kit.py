@@ -1,6 +1,7 @@
 """What differs between the synchronous half and the asynchronous one; `async_kit` has the same names."""
 
 import atexit
+import signal
 import threading
 import time
 import weakref
@@ -15,6 +16,8 @@ T = TypeVar("T")
 
 # What a consumer is given to do its work with.
 Handler = Callable[[T], None]
+# What is done for whoever goes on beside.
+Work = Callable[[T], None]
 
 
 def sleep(seconds: float) -> None:
@@ -130,3 +133,14 @@ def at_exit(close: Callable[[], Any]) -> Callable[[], None]:
 
     atexit.register(close_if_there)
     return lambda: atexit.unregister(close_if_there)
+
+
+def on_signals(stop: Callable[[], Any]) -> Callable[[], None]:
+    """Call on SIGINT and SIGTERM instead of what else would happen; return how to take that back."""
+    before = {number: signal.signal(number, lambda *_: stop()) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    return restore

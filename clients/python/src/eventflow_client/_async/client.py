@@ -1,6 +1,6 @@
 """The way in: one object for one installation and one caller."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self
 
@@ -8,12 +8,15 @@ import httpx
 import msgspec
 
 from ..access import find_access
+from ..async_kit import Handler
 from ..batch_outcome import read_appended
+from ..consuming import ConsumerSettings
 from ..encoding import NewEvent, encode_event
-from ..models import Appended, Caller
+from ..models import Appended, Caller, Event
 from ..outcomes import Retries
 from ..producing import ProducerSettings, append_to
 from ..requests import Request, get, new_key
+from .consumer import AsyncConsumer
 from .producer import AsyncProducer
 from .transport import AsyncTransport
 
@@ -108,6 +111,28 @@ class AsyncEventFlow:
     def producer(self, settings: ProducerSettings | None = None) -> AsyncProducer:
         """Return a producer that gathers events into batches and sends them in the background."""
         return AsyncProducer(self._transport, settings or ProducerSettings())
+
+    def consumer(
+        self,
+        stream: str,
+        group: str,
+        handler: Handler[Event] | None = None,
+        *,
+        batch_handler: Handler[Sequence[Event]] | None = None,
+        settings: ConsumerSettings | None = None,
+    ) -> AsyncConsumer:
+        """Return a consumer of a group that exists; `run` it.
+
+        Args:
+            handler: is given one event at a time; or
+            batch_handler: is given events of one partition together, in their order.
+
+        Raises:
+            ValueError: no handler, or two.
+        """
+        return AsyncConsumer(
+            self._transport, stream, group, settings or ConsumerSettings(), each=handler, batch=batch_handler
+        )
 
     async def me(self) -> Caller:
         """Return whose credential this client has."""
