@@ -52,3 +52,17 @@ def lag(client: EventFlow, stream: str, group: str) -> int:
 
 def deliveries(client: EventFlow, stream: str, group: str) -> list:
     return client.request("GET", f"/streams/{stream}/consumer-groups/{group}/deliveries")["data"]
+
+
+def stored(client: EventFlow, stream: str) -> list:
+    """All events of a stream, partition by partition."""
+    events: list = []
+    partitions = client.request("GET", f"/streams/{stream}")["partitions"]
+    for partition in range(partitions):
+        last = 0
+        while found := client.request(
+            "GET", f"/streams/{stream}/events", partition=partition, last_offset=last, limit=1000
+        ):
+            events += found
+            last = found[-1]["offset"]
+    return events

@@ -7,23 +7,11 @@ from collections import defaultdict
 import pytest
 from eventflow_client import Closed, EventFlow, NoAnswer, NotInTime, ProducerSettings, Retries, problems
 from lossy import CUT_ANSWER, LOSE_ANSWER, LOSE_REQUEST
+from running import stored
 
 from tests.factories import make_stream
 
 pytestmark = pytest.mark.processes
-
-
-def stored(client: EventFlow, stream: str) -> list:
-    events: list = []
-    partitions = client.request("GET", f"/streams/{stream}")["partitions"]
-    for partition in range(partitions):
-        last = 0
-        while found := client.request(
-            "GET", f"/streams/{stream}/events", partition=partition, last_offset=last, limit=1000
-        ):
-            events += found
-            last = found[-1]["offset"]
-    return events
 
 
 def test_events_go_together_and_each_is_told_its_place(client, network, orders):

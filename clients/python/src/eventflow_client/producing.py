@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
 
+from .paths import of_stream
 from .requests import Request, new_key
 
 
@@ -52,6 +52,6 @@ def append_to(
         stream: None: each event names its own.
         idempotency_key: a new one if none is given.
     """
-    path = "/events" if stream is None else f"/streams/{quote(stream, safe='')}/events"
+    path = "/events" if stream is None else f"{of_stream(stream)}/events"
     given = {"Idempotency-Key": idempotency_key or new_key(), **(headers or {})}
     return Request("POST", path, body=b"[%b]" % b",".join(bodies), headers=given)

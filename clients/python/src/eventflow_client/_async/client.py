@@ -17,7 +17,11 @@ from ..outcomes import Retries
 from ..producing import ProducerSettings, append_to
 from ..requests import Request, get, new_key
 from .consumer import AsyncConsumer
+from .dead_letters import AsyncDeadLetters
+from .groups import AsyncGroups
+from .keys import AsyncKeys
 from .producer import AsyncProducer
+from .streams import AsyncStreams
 from .transport import AsyncTransport
 
 
@@ -31,6 +35,9 @@ class AsyncEventFlow:
         retries: how often a request is tried, and for how long.
         connections: how many at most; a consumer needs one for each of its handlers and two more.
         transport: another way to send than httpx's own.
+
+    Attributes:
+        streams, groups, dead_letters, keys: the rest of the API.
 
     Raises:
         ValueError: no credential, or two.
@@ -50,6 +57,10 @@ class AsyncEventFlow:
         self._transport = AsyncTransport(
             access.url, access.headers, retries=retries or Retries(), connections=connections, transport=transport
         )
+        self.streams = AsyncStreams(self._transport)
+        self.groups = AsyncGroups(self._transport)
+        self.dead_letters = AsyncDeadLetters(self._transport)
+        self.keys = AsyncKeys(self._transport)
 
     async def send(
         self,

@@ -1,13 +1,13 @@
 """A consumer of one group, in the mode that the group has."""
 
 from collections.abc import Sequence
-from urllib.parse import quote
 
 import msgspec
 
 from ..async_kit import Handler, on_signals
 from ..consuming import ConsumerSettings
 from ..models import Event, Group
+from ..paths import of_group, of_stream
 from ..requests import get
 from .lease_mode import AsyncLeaseMode
 from .offset_mode import AsyncOffsetMode
@@ -35,8 +35,8 @@ class AsyncConsumer:
             raise ValueError("Give one handler: of single events, or of batches.")
         self._transport = transport
         self._group = group
-        self._stream_path = f"/streams/{quote(stream, safe='')}"
-        self._path = f"{self._stream_path}/consumer-groups/{quote(group, safe='')}"
+        self._stream_path = of_stream(stream)
+        self._path = of_group(stream, group)
         self._settings = settings
         self._each = each
         self._batch = batch

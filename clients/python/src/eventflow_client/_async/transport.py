@@ -80,6 +80,9 @@ class AsyncTransport:
                 may_be_stored = request.method != "GET" and (may_be_stored or error.may_be_stored)
                 error.may_be_stored = may_be_stored
                 if isinstance(error, Problem) and not error.is_retryable:
+                    if request.method == "DELETE" and error.status == 404 and may_be_stored:
+                        # An attempt whose answer was lost had done it.
+                        return Answer(204, {}, b"")
                     raise
                 pause = retries.pause(attempt, error.retry_after if isinstance(error, Problem) else None)
                 if time.monotonic() + pause - started > retries.total_seconds or (is_over and is_over()):

@@ -18,7 +18,11 @@ from ..outcomes import Retries
 from ..producing import ProducerSettings, append_to
 from ..requests import Request, get, new_key
 from .consumer import Consumer
+from .dead_letters import DeadLetters
+from .groups import Groups
+from .keys import Keys
 from .producer import Producer
+from .streams import Streams
 from .transport import Transport
 
 
@@ -32,6 +36,9 @@ class EventFlow:
         retries: how often a request is tried, and for how long.
         connections: how many at most; a consumer needs one for each of its handlers and two more.
         transport: another way to send than httpx's own.
+
+    Attributes:
+        streams, groups, dead_letters, keys: the rest of the API.
 
     Raises:
         ValueError: no credential, or two.
@@ -51,6 +58,10 @@ class EventFlow:
         self._transport = Transport(
             access.url, access.headers, retries=retries or Retries(), connections=connections, transport=transport
         )
+        self.streams = Streams(self._transport)
+        self.groups = Groups(self._transport)
+        self.dead_letters = DeadLetters(self._transport)
+        self.keys = Keys(self._transport)
 
     def send(
         self,

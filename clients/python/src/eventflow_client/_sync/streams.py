@@ -1,0 +1,148 @@
+# Made from ../_async by generate.py: change that, not this.
+"""Streams: made, changed, looked at and read."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from ..encoding import encode
+from ..models import Event, Retention, RetentionForecast, Stream, StreamStats
+from ..paths import of_stream
+from ..positions import read_positions
+from ..requests import Request, get, post
+from .pages import iterate
+from .transport import Transport
+
+_events = msgspec.json.Decoder(list[Event])
+
+
+class Streams:
+    """`client.streams`."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(
+        self, *, name: str | None = None, owner: str | None = None, paused: bool | None = None
+    ) -> Iterator[Stream]:
+        """Iterate over the streams that the caller may see; `name` and `owner` as far as they are known."""
+        return iterate(self._transport, get("/streams", name=name, owner=owner, paused=paused, limit=250), Stream)
+
+    def get(self, stream: str) -> Stream:
+        """Return a stream's settings.
+
+        Raises:
+            StreamNotFound
+        """
+        return msgspec.json.decode((self._transport.send(get(of_stream(stream)))).body, type=Stream)
+
+    def create(
+        self,
+        stream: str,
+        *,
+        description: str | None = None,
+        partitions: int | None = None,
+        visibility: str | None = None,
+        retention: Retention | None = None,
+        validation: str | None = None,
+        deduplicate_ids: int | None = None,
+        labels: Mapping[str, str] | None = None,
+        owner: str | None = None,
+    ) -> Stream:
+        """Make a stream; what is not given is as the server has it.
+
+        Raises:
+            StreamExists, InvalidName, ReservedName, InvalidRequest
+        """
+        given: dict[str, Any] = {
+            "description": description,
+            "partitions": partitions,
+            "visibility": visibility,
+            "retention": retention,
+            "validation": validation,
+            "deduplicate_ids": deduplicate_ids,
+            "labels": labels,
+            "owner": owner,
+        }
+        body = {"name": stream} | {name: value for name, value in given.items() if value is not None}
+        return msgspec.json.decode((self._transport.send(post("/streams", body))).body, type=Stream)
+
+    def change(self, stream: str, *, confirm: str | None = None, **changes: Any) -> Stream:
+        """Change a stream's settings, by their names in the API: `paused=True`, `retention=Retention(max_events=1000)`.
+
+        Args:
+            confirm: the stream's name, for a change that deletes events.
+
+        Raises:
+            StreamNotFound, InvalidRequest
+            ConfirmationMissing: events would go; `foresee` says which.
+        """
+        parameters = {} if confirm is None else {"confirm": confirm}
+        request = Request("PATCH", of_stream(stream), parameters, encode(changes))
+        return msgspec.json.decode((self._transport.send(request)).body, type=Stream)
+
+    def foresee(self, stream: str, **changes: Any) -> RetentionForecast:
+        """Return what a change of a stream's settings would delete, and make none."""
+        request = Request("PATCH", of_stream(stream), {"dry_run": "true"}, encode(changes))
+        return msgspec.json.decode((self._transport.send(request)).body, type=RetentionForecast)
+
+    def delete(self, stream: str, *, confirm: str) -> None:
+        """Delete a stream with its events and groups; `confirm` is its name once more.
+
+        Raises:
+            StreamNotFound, ConfirmationMissing
+        """
+        self._transport.send(Request("DELETE", of_stream(stream), {"confirm": confirm}))
+
+    def stats(self, stream: str, *, window: str = "1h") -> StreamStats:
+        """Return a stream in numbers; `window` is `1m` to `30d`."""
+        request = get(f"{of_stream(stream)}/stats", window=window)
+        return msgspec.json.decode((self._transport.send(request)).body, type=StreamStats)
+
+    def event(self, stream: str, partition: int, offset: int) -> Event:
+        """Return one event by its address.
+
+        Raises:
+            EventNotFound, EventExpired
+        """
+        answer = self._transport.send(get(f"{of_stream(stream)}/events/{partition}/{offset}"))
+        return msgspec.json.decode(answer.body, type=Event)
+
+    def read(
+        self,
+        stream: str,
+        *,
+        last_offset: int | str = "earliest",
+        partition: int | None = None,
+        types: Sequence[str] = (),
+        wait_seconds: float = 0.0,
+    ) -> Iterator[Event]:
+        """Iterate over a stream's events, without a group and without committing anything.
+
+        Args:
+            last_offset: the last one that was seen: a number (with `partition`, where there are several), `earliest`
+                or `latest`.
+            wait_seconds: end only when nothing has come for so long, up to 30; 0: at the head.
+        """
+        path = f"{of_stream(stream)}/events"
+        place: int | str = last_offset
+        while True:
+            request = get(
+                path,
+                last_offset=place,
+                partition=partition,
+                limit=1000,
+                wait=wait_seconds,
+                type=",".join(types) or None,
+            )
+            answer = self._transport.send(replace(request, wait_seconds=wait_seconds))
+            events = _events.decode(answer.body)
+            for event in events:
+                yield event
+            following = answer.headers["eventflow-next-offset"]
+            has_moved = place in ("earliest", "latest") or read_positions(following) != read_positions(str(place))
+            if not events and not has_moved:
+                return
+            place = following
