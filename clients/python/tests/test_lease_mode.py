@@ -23,7 +23,7 @@ pytestmark = pytest.mark.processes
 
 @pytest.fixture
 def group(client, orders) -> str:
-    body = {"name": "workers", "mode": "lease", "backoff": [0], "max_failures": 3, "ack_wait": 10}
+    body = {"name": "workers", "mode": "lease", "backoff": [0], "max_failures": 3, "ack_wait": 60}
     client.request("POST", f"/streams/{orders}/consumer-groups", body)
     return "workers"
 
