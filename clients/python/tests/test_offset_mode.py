@@ -133,6 +133,18 @@ def test_only_some_types_and_what_was_passed_over_is_committed(client, orders, g
     assert seen == [0, 10, 20]
 
 
+@pytest.mark.parametrize("mode", ["offset", "lease"])
+def test_a_group_with_a_filter_is_given_what_it_lets_through_and_finishes_the_rest(client, orders, mode):
+    client.send_many([NewEvent(orders, n, type="paid" if n % 10 == 0 else "seen") for n in range(30)])
+    made = client.groups.create(orders, mode, mode=mode, filter={"types": ["paid"]})
+    assert made.filter is not None
+    assert made.filter["types"] == ["paid"]
+    seen: list[int] = []
+    with running(client.consumer(orders, mode, lambda event: seen.append(event.payload), settings=QUICK)):
+        wait_for("all", lambda: lag(client, orders, mode) == 0)
+    assert seen == [0, 10, 20]
+
+
 def test_batches_are_of_one_partition(client, orders, group):
     client.send_many([NewEvent(orders, n, key=f"k{n}") for n in range(20)])
     batches: list[list[Event]] = []

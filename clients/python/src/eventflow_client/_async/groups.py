@@ -57,6 +57,7 @@ class AsyncGroups:
         backoff: Sequence[int] | None = None,
         ordering: str | None = None,
         max_in_flight: int | None = None,
+        filter: Mapping[str, Any] | None = None,
         owner: str | None = None,
     ) -> Group:
         """Make a group, or return the one that is there if it is equal. Durations are seconds.
@@ -65,6 +66,7 @@ class AsyncGroups:
             mode: `offset` or `lease`, for good.
             start: `earliest`, or `latest` for what comes from now on.
             ordering: of a lease-mode group: `none`, or `partition` for one delivery at a time in each partition.
+            filter: only events of these `types`, with all of these `headers`.
 
         Raises:
             ConsumerGroupExists: with other settings.
@@ -77,6 +79,7 @@ class AsyncGroups:
             "backoff": backoff,
             "ordering": ordering,
             "max_in_flight": max_in_flight,
+            "filter": filter,
             "owner": owner,
         }
         body = {"name": group, "mode": mode, "start": start}

@@ -7,7 +7,11 @@ import msgspec
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """A consumer group: its settings, and how it stands. Durations are seconds."""
+    """A consumer group: its settings, and how it stands. Durations are seconds.
+
+    Attributes:
+        filter: the `types` and `headers` of the events that it is given; None: all of them.
+    """
 
     name: str
     stream: str
@@ -25,6 +29,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     lag: int
     lost: int
     lost_total: int
+    filter: dict[str, Any] | None = None
 
 
 class GroupProgress(Group, frozen=True, kw_only=True):
