@@ -21,7 +21,7 @@ from benchmarks.events import make_body, make_event
 from benchmarks.instance import Instance
 
 SECONDS = float(os.environ.get("SECONDS", "6"))
-TO_TAKE = 1_000_000 if SECONDS > 4 else 400_000
+TO_TAKE = int(SECONDS * 100_000)
 EVENTS: list[dict[str, Any]] = [make_event(number) for number in range(5000)]
 console = Console()
 Measured = tuple[float, float, float]

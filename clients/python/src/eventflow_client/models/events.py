@@ -3,10 +3,11 @@
 import builtins
 import json
 from datetime import datetime
-from functools import cached_property
 from typing import Any, TypeVar
 
 import msgspec
+
+from ..once import once
 
 T = TypeVar("T")
 
@@ -35,7 +36,7 @@ class Event(msgspec.Struct, frozen=True, dict=True, kw_only=True):
     erased: dict[str, Any] | None = None
     schema: dict[str, Any] | None = None
 
-    @cached_property
+    @once
     def payload(self) -> Any:
         """The payload in Python's own types; integers of any size are exact."""
         try:
