@@ -96,6 +96,7 @@ deploy-check: setup-dev
 
 docs: setup ## Renew the documents that are made from the code
 	$(CHECK_ENV) $(BIN)/python manage.py problem_docs
+	$(BIN)/python clients/python/generate.py
 
 # Not with --quiet: it keeps the warnings from --strict too.
 docs-site: setup $(VENV)/docs.stamp ## Build the documentation as a site that needs no network, nor a server: var/docs/site
