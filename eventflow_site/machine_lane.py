@@ -3,6 +3,9 @@
 Sessions, CSRF, messages and CSP are for people with cookies. A request under /api/ carries a key or a
 token, so it neither needs them nor pays for them: the entrance stands before them, the exit behind them,
 and a machine's request goes straight from one to the other.
+
+A page that follows a stream does so by this lane too: it is answered on the event loop, by a view that looks at the
+session itself.
 """
 
 from collections.abc import Callable
@@ -15,12 +18,16 @@ Handler = Callable[[HttpRequest], HttpResponseBase]
 API_PREFIX = "/api/v1/"
 # These live under the API's address but are pages, with scripts that the CSP must allow.
 PAGES_UNDER_API = ("/api/v1/docs",)
+# After `/streams/{stream}`.
+FOLLOWED_BY_PAGES = "/tail/live"
 MACHINE_PATHS = frozenset({"/metrics", "/healthz", "/readyz"})
 
 
 def is_machine_request(path: str) -> bool:
-    """Whether a path is asked for by programs, not by browsers with cookies."""
-    return (path.startswith(API_PREFIX) and not path.startswith(PAGES_UNDER_API)) or path in MACHINE_PATHS
+    """Whether a path is asked for by programs, or needs nothing of what stands in the way for browsers with cookies."""
+    if path.startswith(API_PREFIX):
+        return not path.startswith(PAGES_UNDER_API)
+    return path in MACHINE_PATHS or path.endswith(FOLLOWED_BY_PAGES)
 
 
 class MachineLaneExit:

@@ -98,3 +98,15 @@ ALERT_SEND_TICK_SECONDS: Final = 20.0
 # After so many seconds a channel that failed is tried again; the last one repeats, until a message is a day old.
 ALERT_BACKOFF_SECONDS: Final = (10, 30, 60, 300, 900, 1800, 3600)
 ALERT_GIVE_UP_SECONDS: Final = 86400
+
+# --- the dashboard's live tail ---
+# What stays on the page.
+TAIL_ROWS: Final = 500
+# A tail that is further behind goes on near the head, and says so.
+TAIL_MAX_BEHIND_EVENTS: Final = 5_000
+# The same where most of what is looked at is not shown.
+TAIL_MAX_BEHIND_SEARCHED_EVENTS: Final = 50_000
+# Nobody reads faster: what comes meanwhile goes into one message.
+TAIL_PAUSE_SECONDS: Final = 0.1
+# How long a page waits for the first word, and after that beyond a missing sign of life, before it asks by itself.
+TAIL_PATIENCE_SECONDS: Final = 6.0

@@ -10,6 +10,7 @@ from django.apps import apps
 from django.db import connection
 
 from accounts.limits.rates import forget_rates
+from accounts.services.authenticate_browser import forget_browsers
 from accounts.services.authenticate_key import forget_keys
 from accounts.services.key_uses import forget_key_uses
 from consumers.queries import forget_groups
@@ -66,6 +67,7 @@ def emptied_in_the_end() -> Iterator[None]:
 def forget_everything() -> None:
     """Forget what this process remembers of the database, and the connections that are left over."""
     forget_keys()
+    forget_browsers()
     forget_key_uses()
     forget_rates()
     forget_streams()

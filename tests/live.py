@@ -55,10 +55,12 @@ def read_blocks(content: bytes) -> list[Block]:
 class LiveStream:
     """One connection that follows a stream; `last_id` is where another one would go on."""
 
+    base = "/api/v1"
+
     def __init__(self, port: int, path: str, *, timeout: float = PATIENCE_SECONDS, **headers: str) -> None:
         self.client = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.client.request("GET", f"/api/v1{path}", headers=sent)
+        self.client.request("GET", f"{self.base}{path}", headers=sent)
         self.answer = self.client.getresponse()
         self.status = self.answer.status
         self.last_id: str | None = None
@@ -107,3 +109,9 @@ class LiveStream:
         found = [self.next_event() for _ in range(count)]
         assert all(block is not None and block.kind == "message" for block in found), found
         return [block.json() for block in found if block]
+
+
+class LiveTail(LiveStream):
+    """The same as a page does it."""
+
+    base = ""

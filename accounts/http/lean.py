@@ -9,7 +9,7 @@ from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.views import APIView
 
 from accounts.authentication import find_caller, take_request
-from accounts.caller import caller_of
+from accounts.caller import Caller, caller_of
 from accounts.http.hang_up import STATUS as HUNG_UP
 from accounts.http.hang_up import HungUp
 from accounts.http.parameters import known_parameters
@@ -67,8 +67,16 @@ class LeanView(APIView):
         Raises:
             AmbiguousCredentials, InvalidCredentials, CredentialsMissing, ScopeMissing
         """
-        request.user = await find_caller(request)  # type: ignore[assignment]
+        request.user = await self.find_caller(request)  # type: ignore[assignment]
         if request.user is not None:
             current_names.set(caller_of(request).names_in_turn)
         for permission in self.permission_classes:
             permission().has_permission(request, self)  # type: ignore[arg-type]
+
+    async def find_caller(self, request: HttpRequest) -> Caller | None:
+        """Return who sent a request, or None if it does not say.
+
+        Raises:
+            AmbiguousCredentials, InvalidCredentials
+        """
+        return await find_caller(request)

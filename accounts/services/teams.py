@@ -11,6 +11,7 @@ from accounts.conf import MAX_TEAM_MEMBERS
 from accounts.errors import TeamExists, TeamNotFound, TeamOwns, TooManyMembers, UserNotFound
 from accounts.models import Team, User
 from accounts.services.audit import changed, record
+from accounts.services.authenticate_browser import forget_browsers
 from accounts.services.authenticate_key import forget_keys
 from accounts.services.versions import check_version
 
@@ -88,6 +89,7 @@ def delete_team(*, team: Team, expected: Collection[str] | None = None) -> None:
         more = f" and {len(owned) - 5} more" if len(owned) > 5 else ""
         raise TeamOwns(f"{team.name} owns {', '.join(owned[:5])}{more}.") from error
     forget_keys()
+    forget_browsers()
 
 
 @transaction.atomic

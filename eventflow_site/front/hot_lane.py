@@ -20,7 +20,7 @@ from django.utils.module_loading import import_string
 from accounts.http.lean import LeanView
 from eventflow_site.api.errors import problem_handler
 from eventflow_site.front.requests import FrontRequest
-from eventflow_site.machine_lane import API_PREFIX
+from eventflow_site.machine_lane import API_PREFIX, FOLLOWED_BY_PAGES
 
 HOT_VERBS = frozenset({"events", "lease", "ack", "nack", "extend", "release", "offsets", "live"})
 # Asks nothing of anybody, so it answers whatever else is stuck.
@@ -33,7 +33,8 @@ def find_hot_view(method: str, path: str) -> ResolverMatch | None:
     """Return the view of an address that is answered on the loop; None: it is for Django to take apart."""
     if path.rpartition("/")[2] in HOT_VERBS:
         # What must be decoded is none of these.
-        return _find_lean_view(path) if path.startswith(API_PREFIX) and path.isascii() and path.isprintable() else None
+        is_hot = path.startswith(API_PREFIX) or path.endswith(FOLLOWED_BY_PAGES)
+        return _find_lean_view(path) if is_hot and path.isascii() and path.isprintable() else None
     return resolve(path) if path == ALIVE and method in ("GET", "HEAD") else None
 
 

@@ -30,6 +30,8 @@ from observability.dashboard.pages import (
     simulations,
     stream,
     streams,
+    tail,
+    tail_live,
     users,
 )
 
@@ -109,7 +111,8 @@ urlpatterns = [
     path("streams/<str:stream>/delete", streams.DeleteStream.as_view(), name="stream-delete"),
     path("streams/<str:stream>/events", events.StreamEvents.as_view(), name="stream-events"),
     path("streams/<str:stream>/events/file", events_file.EventsFile.as_view(), name="events-file"),
-    path("streams/<str:stream>/tail", events.TailEvents.as_view(), name="stream-tail"),
+    path("streams/<str:stream>/tail", tail.TailEvents.as_view(), name="stream-tail"),
+    path("streams/<str:stream>/tail/live", tail_live.FollowTail.as_view(), name="stream-tail-live"),
     path("streams/<str:stream>/events/<str:partition>/<str:offset>", events.OneEvent.as_view(), name="event-page"),
     path(
         "streams/<str:stream>/events/<str:partition>/<str:offset>/payload",

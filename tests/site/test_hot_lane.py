@@ -11,6 +11,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
 from django.http.response import HttpResponseBase
+from django.test import Client
 
 from accounts.authentication import find_sender
 from accounts.http.both_doors import BothDoors, Passage
@@ -18,6 +19,7 @@ from accounts.limits import rates
 from accounts.limits.buckets import Rate
 from accounts.limits.places import Places
 from accounts.limits.rates import Rates
+from accounts.models import ApiKey
 from consumers.errors import TooManyWaiting
 from consumers.services import waiting
 from eventflow_site.front.bodies import Bodies
@@ -249,37 +251,49 @@ def test_what_a_request_held_is_free_without_a_garbage_collection(key, method, p
     asyncio.run(main())
 
 
+LIVE = "/api/v1/streams/orders/events/live?last_offset=0"
+TAIL = "/streams/orders/tail/live?at=0=0"
+
+
+@pytest.fixture
+def who(key) -> dict[str, dict[str, str]]:
+    """Whoever may follow, by the address of what they follow: a key, or a page of the same owner."""
+    client = Client()
+    client.force_login(ApiKey.objects.get().user, "django.contrib.auth.backends.ModelBackend")
+    return {LIVE: {"x_api_key": key}, TAIL: {"cookie": f"sessionid={client.cookies['sessionid'].value}"}}
+
+
+@pytest.mark.parametrize("path", [LIVE, TAIL])
 @pytest.mark.parametrize("taken", [0, 1])
-def test_an_open_live_stream_holds_a_waiting_place_until_it_is_closed(key, taken, monkeypatch):
+def test_an_open_live_stream_holds_a_waiting_place_until_it_is_closed(key, who, path, taken, monkeypatch):
     monkeypatch.setattr(waiting, "_places", Places("waiting", 2, lambda: TooManyWaiting(2)))
-    path = "/api/v1/streams/orders/events/live"
 
     async def main() -> None:
         door = Door(handler=None)  # type: ignore[arg-type]
-        opened: list[Any] = [await door.answer(Exchange("GET", path, x_api_key=key)) for _ in range(2)]
+        opened: list[Any] = [await door.answer(Exchange("GET", path, **who[path])) for _ in range(2)]
         for answer in opened:
             for _ in range(taken):
                 assert await anext(answer.content)
-        refused: Any = await door.answer(Exchange("GET", path, x_api_key=key))
+        refused: Any = await door.answer(Exchange("GET", path, **who[path]))
         assert (refused.status, orjson.loads(refused.content)["code"]) == (429, "too_many_waiting")
         assert "Retry-After" in dict(refused.headers)
         waits: Any = await door.answer(Exchange("GET", "/api/v1/streams/orders/events?wait=1", x_api_key=key))
         assert waits.status == 429, "polls wait in the same places"
-        head: Any = await door.answer(Exchange("HEAD", path, x_api_key=key))
+        head: Any = await door.answer(Exchange("HEAD", path, **who[path]))
         assert head.status == 200, "who only asks takes none"
         for answer in opened:
             await answer.content.aclose()
             answer.close()
-        again: Any = await door.answer(Exchange("GET", path, x_api_key=key))
+        again: Any = await door.answer(Exchange("GET", path, **who[path]))
         assert again.status == 200
         again.close()
 
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("path", [LIVE, TAIL])
 @pytest.mark.parametrize("taken", [0, 1, 2])
-def test_what_a_live_stream_held_is_free_without_a_garbage_collection(key, taken):
-    path = "/api/v1/streams/orders/events/live?last_offset=0"
+def test_what_a_live_stream_held_is_free_without_a_garbage_collection(key, who, path, taken):
 
     async def follow(door: Door, asked: Exchange) -> None:
         answer = await door.answer(asked)
@@ -292,10 +306,10 @@ def test_what_a_live_stream_held_is_free_without_a_garbage_collection(key, taken
     async def main() -> None:
         door = Door(handler=None)  # type: ignore[arg-type]
         await door.answer(Exchange("POST", "/api/v1/streams/orders/events", EVENT, x_api_key=key))
-        await follow(door, Exchange("GET", path, x_api_key=key))
+        await follow(door, Exchange("GET", path, **who[path]))
         gc.disable()
         try:
-            exchange = weakref.ref(asked := Exchange("GET", path, x_api_key=key))
+            exchange = weakref.ref(asked := Exchange("GET", path, **who[path]))
             await follow(door, asked)
             del asked
             for _ in range(500):

@@ -1,4 +1,4 @@
-"""The events browser: from where, which ones, page by page or as a live tail; and one event."""
+"""The events browser: from where, which ones, page by page; and one event."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -39,7 +39,6 @@ from streams.queries import get_event
 PAGE_EVENTS = 50
 # Of a page that is come back to, with all that *More* had brought.
 MAX_SHOWN_AGAIN = 1_000
-TAIL_EVENTS = 100
 NEWEST, OLDEST, OFFSET, TIME = "newest", "oldest", "offset", "time"
 STARTS = ((NEWEST, "Newest"), (OLDEST, "Oldest"), (OFFSET, "Offset"), (TIME, "Time"))
 
@@ -119,8 +118,8 @@ class StreamEvents(Page):
             "events": [view_event(raw) for raw in scan.events],
             "scan": scan,
             "more_url": _more_url(request, scan),
-            "first_url": _address(request, None),
-            "file_url": f"{reverse('events-file', args=[heading.name])}?{_query(request, None)}",
+            "first_url": address_at(request, None),
+            "file_url": f"{reverse('events-file', args=[heading.name])}?{query_at(request, None)}",
             "is_later": "at" in request.GET,
         }
         if self.is_part("more"):
@@ -128,43 +127,6 @@ class StreamEvents(Page):
             # Whoever goes to an event and back finds what they had before them.
             response["HX-Replace-Url"] = _address_until(request, scan)
             return response
-        return self.whole(self.template, **context)
-
-
-class TailEvents(Page):
-    """The live tail: a page that fills itself, and for its poller the rows that are new."""
-
-    section = "streams"
-    permission_classes = (MayConsume,)
-    template = "dashboard/tail.html"
-
-    def get(self, request: HttpRequest, stream: str) -> HttpResponse:
-        heading = describe_stream(self.caller, stream, Right.CONSUME)
-        search = search_of(request)
-        partitions = partitions_of(heading.info, search)
-        position_text = request.GET.get("at", "")
-        positions = read_positions(position_text, partitions)
-        if positions is None:
-            scan = scan_backwards(partitions, {}, wanted=search.wanted, limit=20)
-            bounds = get_log().bounds(partitions)
-            positions = {each.number: bounds[each.id].head_offset for each in partitions}
-            events = [view_event(raw) for raw in scan.events]
-        else:
-            found = scan_forwards(partitions, positions, wanted=search.wanted, limit=TAIL_EVENTS)
-            positions = dict(found.positions)
-            events = [view_event(raw) for raw in reversed(found.events)]
-        context: dict[str, Any] = {
-            "stream": heading,
-            "tab": "events",
-            "search": search,
-            "events": events,
-            "poll_url": _address(request, write_positions(positions)),
-            "browse_url": f"{reverse('stream-events', args=[heading.name])}?{_query(request, None)}",
-        }
-        if self.is_part("tail-rows"):
-            if write_positions(positions) == position_text:
-                return HttpResponse(status=204)
-            return self.part("dashboard/_tail_rows.html", **context)
         return self.whole(self.template, **context)
 
 
@@ -261,7 +223,8 @@ def _start(search: Search, partitions: Sequence[PartitionRef]) -> dict[int, int]
     return {}
 
 
-def _query(request: HttpRequest, at: str | None) -> str:
+def query_at(request: HttpRequest, at: str | None) -> str:
+    """Return the query of an address without what is empty, and with another place in it, or none."""
     query = request.GET.copy()
     for name in ("at", "until"):
         query.pop(name, None)
@@ -272,8 +235,9 @@ def _query(request: HttpRequest, at: str | None) -> str:
     return query.urlencode(safe="=,")
 
 
-def _address(request: HttpRequest, at: str | None) -> str:
-    query = _query(request, at)
+def address_at(request: HttpRequest, at: str | None) -> str:
+    """Return the address that is asked, with another place in it, or none."""
+    query = query_at(request, at)
     return f"{request.path}?{query}" if query else request.path
 
 
@@ -285,7 +249,7 @@ def _address_until(request: HttpRequest, scan: Scan) -> str:
 
 
 def _more_url(request: HttpRequest, scan: Scan) -> str:
-    return "" if scan.is_done else _address(request, write_positions(scan.positions))
+    return "" if scan.is_done else address_at(request, write_positions(scan.positions))
 
 
 def _curl_get(request: HttpRequest, stream: str, event: EventView) -> str:

@@ -19,6 +19,7 @@ from django.views.decorators.csrf import csrf_protect
 from accounts.errors import InvalidCredentials, LoginThrottled
 from accounts.http.client_address import visitor_of
 from accounts.models import User
+from accounts.services.authenticate_browser import forget_browsers
 from accounts.services.sessions import open_browser_session
 from accounts.services.sign_in import check_password
 from observability.dashboard.kept_forms import KeptForm, keep_form, unpack_form
@@ -120,6 +121,8 @@ class SignOut(View):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         logout(request)
+        # What follows a stream with this session ends.
+        forget_browsers()
         return HttpResponseRedirect(reverse("sign-in"))
 
 

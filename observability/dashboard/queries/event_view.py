@@ -1,5 +1,6 @@
 """One event as pages show it. Pure: bytes in, plain values out; the payload's characters stay as they were sent."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -39,7 +40,12 @@ class EventView:
 
     @property
     def is_simulated(self) -> bool:
-        return any(name == SIMULATION_HEADER for name, _ in self.headers)
+        return is_simulated(name for name, _ in self.headers)
+
+
+def is_simulated(header_names: Iterable[str]) -> bool:
+    """Whether an event with these headers was made by a simulation."""
+    return SIMULATION_HEADER in header_names
 
 
 def view_event(raw: bytes) -> EventView:

@@ -2,6 +2,7 @@
 //
 // `<div data-live="2000" hx-get="…" hx-trigger="live">`: every 2 s the region asks for itself. It sends the version that it
 // shows; the server answers 204 when nothing changed. After a failure it asks less and less often, and recovers by itself.
+// One that has `data-followed` is told by somebody else (tail.js) and asks nothing.
 import { on } from "./dom.js";
 import { retryDelay } from "./requests.js";
 import { isSignedOut, showSignedOut, whatIsOutdated } from "./sign_in.js";
@@ -27,11 +28,24 @@ function showConnection() {
   }
 }
 
+/** Say whether a region that is followed is told everything at this moment. */
+export function showFollowing(region, isTold = true) {
+  Object.assign(state(region), { failures: isTold ? 0 : 1, isSignedOut: false });
+  showConnection();
+}
+
+export const isLivePaused = () => isPaused;
+
 /** Replacing what is selected or being operated under somebody's hands would be rude. */
-function isInUse(region) {
+export function isInUse(region) {
   const selection = getSelection();
   if (selection && !selection.isCollapsed && region.contains(selection.anchorNode)) return true;
   return region.querySelector(":is(input, select, textarea):focus, details[open][data-holds], [data-expand][aria-expanded=true], [data-select-row]:checked") !== null;
+}
+
+/** Have a region ask at once, or as soon as it may. */
+export function askNow(region) {
+  schedule(region, 30);
 }
 
 function schedule(region, wait) {
@@ -43,7 +57,9 @@ function schedule(region, wait) {
 function ask(region) {
   if (!region.isConnected) return;
   const interval = Number(region.dataset.live);
-  const mayAsk = !document.hidden && !(isPaused && !region.hasAttribute("data-always")) && !isInUse(region) && !region.classList.contains("htmx-request");
+  const isHeld = isInUse(document.getElementById(region.dataset.liveList) ?? region);
+  const isStill = document.hidden || region.hasAttribute("data-followed") || (isPaused && !region.hasAttribute("data-always"));
+  const mayAsk = !isStill && !isHeld && !region.classList.contains("htmx-request");
   if (mayAsk) htmx.trigger(region, "live");
   else schedule(region, interval);
 }
@@ -58,7 +74,8 @@ function begin(root = document) {
 export function startLive() {
   document.addEventListener("htmx:configRequest", (event) => {
     const region = event.detail.elt;
-    if (region.matches("[data-live]")) event.detail.headers["EventFlow-Version"] = state(region).version;
+    // A list that grows asks by the place that it has come to, whatever answer it had before.
+    if (region.matches("[data-live]")) event.detail.headers["EventFlow-Version"] = region.dataset.liveList ? "" : state(region).version;
   });
   document.addEventListener("htmx:afterRequest", (event) => {
     const region = event.detail.elt;
@@ -91,6 +108,7 @@ export function startLive() {
     if (label) label.textContent = isPaused ? "Resume" : "Pause";
     document.querySelectorAll("[data-live]").forEach((region) => schedule(region, 50));
     showConnection();
+    document.dispatchEvent(new CustomEvent("eventflow:live-paused"));
   });
   // After an action on the page its regions should show the outcome now, not at the next tick.
   document.addEventListener("refresh-live", () => document.querySelectorAll("[data-live]").forEach((region) => schedule(region, 30)));

@@ -26,7 +26,8 @@ export function ago(date, now = new Date()) {
   return full.format(date);
 }
 
-function write(element) {
+/** Write a `<time data-time>` as the viewer reads it. */
+export function writeTime(element) {
   const date = new Date(element.dateTime);
   if (Number.isNaN(date.getTime())) return;
   const style = element.dataset.time;
@@ -72,6 +73,6 @@ function startLocalFields() {
 export function startTimes() {
   // In a chosen zone the server reads and writes them.
   if (!isChosen) startLocalFields();
-  onContent("time[data-time]", write);
-  setInterval(() => document.querySelectorAll('time[data-time="ago"]').forEach(write), 5000);
+  onContent("time[data-time]", writeTime);
+  setInterval(() => document.querySelectorAll('time[data-time="ago"]').forEach(writeTime), 5000);
 }
