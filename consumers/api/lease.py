@@ -59,8 +59,7 @@ class LeaseView(LeanView):
             )
         request.waited_seconds = leased.waited_seconds  # type: ignore[attr-defined]
         await note_member_async(group_id=wanted.pk, name=consumer)
-        request.handed_out = [each.events for each in leased.deliveries]  # type: ignore[attr-defined]
-        request.delivery_ids = [each.id for each in leased.deliveries]  # type: ignore[attr-defined]
+        request.leased = leased.deliveries  # type: ignore[attr-defined]
         if is_for_cloudevents:
             turn = partial(in_cloudevents, leased, stream=found.name)
             leased = await off_the_loop_if_long(

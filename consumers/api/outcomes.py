@@ -49,7 +49,7 @@ class _OutcomeView(LeanView):
     async def _decode(self, request: HttpRequest, decoder: msgspec.json.Decoder[Any]) -> Any:
         body = await decode_body(request, decoder)
         check_unique(body.deliveries)
-        request.delivery_ids = [item.delivery_id for item in body.deliveries]  # type: ignore[attr-defined]
+        request.said_of = body.deliveries  # type: ignore[attr-defined]
         return body
 
 

@@ -1,6 +1,7 @@
 """Traces for an OpenTelemetry collector: an extra, loaded only with EVENTFLOW_TRACES=true.
 
-Events keep the trace that they came in (`traceparent`), and who is handed them is linked to it.
+Events keep the trace that they came in (`traceparent`), and who is handed them is linked to it; what is said of a lease
+is linked to that (`lease_spans.py`).
 
 A span for each request, for each task and for each statement on Django's connections. What it says is
 what the log says: no query string, no header, no parameter of a statement, no payload. Where spans go, and how many,
@@ -12,6 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
+from uuid import UUID
 
 from celery import signals
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -29,14 +31,13 @@ from accounts.http.both_doors import BothDoors, Passage
 from accounts.slow_statements import statement_text
 from observability.telemetry.access_log import MAX_PATH_CHARACTERS, reference_of, safe
 from observability.telemetry.http_metrics import METHODS
+from observability.telemetry.lease_spans import DELIVERY_IDS, MAX_LINKS, Ids, spans_of_leases, tell_leases
 from observability.telemetry.log_safety import redact_text
 from streams.stored_event import traceparent_of
 from streams.trace_context import is_traceparent
 
 SERVICE = "eventflow"
 SEND_EVERY_MILLISECONDS = 1_000
-# As many links as a span keeps.
-MAX_LINKS = 128
 # The header that carries a trace from whoever sends a task to whoever runs it.
 TRACE_HEADERS = ("traceparent", "tracestate")
 _tracer = trace.get_tracer("eventflow")
@@ -62,7 +63,8 @@ def start() -> None:
     named_elsewhere = "OTEL_SERVICE_NAME" in os.environ or "service.name" in os.environ.get(
         "OTEL_RESOURCE_ATTRIBUTES", ""
     )
-    provider = TracerProvider(resource=Resource.create({} if named_elsewhere else {"service.name": SERVICE}))
+    resource = Resource.create({} if named_elsewhere else {"service.name": SERVICE})
+    provider = TracerProvider(resource=resource, id_generator=Ids())
     # A web worker leaves without ceremony when it is stopped, so spans do not wait for long.
     delay = None if "OTEL_BSP_SCHEDULE_DELAY" in os.environ else SEND_EVERY_MILLISECONDS
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=delay))
@@ -105,13 +107,26 @@ def describe(span: Span, request: HttpRequest, response: HttpResponseBase, *, me
         span.set_attribute("http.route", match.route)
     if caller := reference_of(request):
         span.set_attribute("eventflow.caller", caller)
-    if delivery_ids := getattr(request, "delivery_ids", None):
-        # A lease and what is said of it afterwards are found by these.
-        span.set_attribute("eventflow.delivery_ids", delivery_ids[:MAX_LINKS])
-    for origin in origins_of(getattr(request, "handed_out", ())):
-        span.add_link(origin)
+    if span.is_recording():
+        _link(span, request)
     if response.status_code >= 500:
         span.set_status(Status(StatusCode.ERROR))
+
+
+def _link(span: Span, request: HttpRequest) -> None:
+    """Link a request to where its events came from, or to the leases that it says something of."""
+    leased, said_of = getattr(request, "leased", ()), getattr(request, "said_of", ())
+    handed_out = getattr(request, "handed_out", None) or [each.events for each in leased]
+    origins = list(origins_of(handed_out))
+    for origin in (*origins, *spans_of_leases(each.lease_token for each in said_of)):
+        span.add_link(origin)
+    if delivery_ids := [each.id for each in leased] or [each.delivery_id for each in said_of]:
+        # A lease and what is said of it afterwards are found by these, too.
+        span.set_attribute(DELIVERY_IDS, delivery_ids[:MAX_LINKS])
+    by_token: dict[UUID, list[int]] = {}
+    for each in leased:
+        by_token.setdefault(each.token, []).append(each.id)
+    tell_leases(by_token, origins)
 
 
 def origins_of(handed_out: Iterable[Iterable[bytes]]) -> Iterator[SpanContext]:

@@ -167,7 +167,7 @@ def test_a_request_joins_its_callers_trace_and_statements_are_its_children(watch
     assert "%s" in statement["db.query.text"], "parameters stay out"
 
 
-def test_a_lease_is_linked_to_the_appends_of_its_events_and_found_again_by_its_deliveries(watched):
+def test_appends_lease_and_what_is_said_of_it_are_linked(watched):
     group = "/streams/demo/consumer-groups/traced"
     assert (
         watched.ask("POST", "/streams/demo/consumer-groups", {"name": "traced", "mode": "lease", "start": "latest"})
@@ -183,10 +183,37 @@ def test_a_lease_is_linked_to_the_appends_of_its_events_and_found_again_by_its_d
     lease = watched.span(**{"eventflow.request_id": "request-to-lease"})
     assert lease["links"] == [("1af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"), (append["trace"], append["id"])]
     assert lease["eventflow.delivery_ids"] == (delivery["delivery_id"],)
-    ack = {"deliveries": [{"delivery_id": delivery["delivery_id"], "lease_token": delivery["lease_token"]}]}
-    assert watched.ask("POST", f"{group}/ack", ack, **{"X-Request-Id": "request-to-ack"}) == 200
-    acked = watched.span(**{"eventflow.request_id": "request-to-ack"})
-    assert acked["eventflow.delivery_ids"] == lease["eventflow.delivery_ids"]
+
+    held = watched.span(name="lease", **{"eventflow.delivery_ids": (delivery["delivery_id"],)})
+    assert held["links"] == [(lease["trace"], lease["id"]), *lease["links"]]
+    assert held["parent"] == ""
+    named = {"delivery_id": delivery["delivery_id"], "lease_token": delivery["lease_token"]}
+    token = delivery["lease_token"].replace("-", "")
+    assert token not in (held["trace"], held["trace"] + held["id"])
+    for verb in ("extend", "ack"):
+        asked = {"X-Request-Id": f"request-to-{verb}"}
+        assert watched.ask("POST", f"{group}/{verb}", {"deliveries": [named]}, **asked) == 200
+        said = watched.span(**{"eventflow.request_id": f"request-to-{verb}"})
+        assert said["links"] == [(held["trace"], held["id"])]
+        assert said["eventflow.delivery_ids"] == lease["eventflow.delivery_ids"]
+
+
+@pytest.mark.parametrize(("verb", "more"), [("nack", {"error": "no"}), ("release", {})])
+def test_several_leases_that_something_is_said_of_are_each_linked_to(watched, verb, more):
+    name = f"of-{verb}"
+    group = f"/streams/demo/consumer-groups/{name}"
+    made = {"name": name, "mode": "lease", "start": "latest"}
+    assert watched.ask("POST", "/streams/demo/consumer-groups", made) == 201
+    deliveries, held = [], []
+    for number in range(2):
+        assert watched.ask("POST", "/streams/demo/events", {"payload": number}) == 202
+        (delivery,) = watched.answer("POST", f"{group}/lease", {"max_events": 1})["deliveries"]
+        deliveries.append({"delivery_id": delivery["delivery_id"], "lease_token": delivery["lease_token"], **more})
+        span = watched.span(name="lease", **{"eventflow.delivery_ids": (delivery["delivery_id"],)})
+        held.append((span["trace"], span["id"]))
+    asked = {"X-Request-Id": f"request-to-{verb}"}
+    assert watched.ask("POST", f"{group}/{verb}", {"deliveries": deliveries}, **asked) == 200
+    assert watched.span(**{"eventflow.request_id": f"request-to-{verb}"})["links"] == held
 
 
 def test_a_caller_who_asks_for_no_trace_leaves_none(watched):
