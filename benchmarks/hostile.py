@@ -1,11 +1,12 @@
 """What a byte of the worst requests costs: `python -m benchmarks.hostile`, against a server of its own.
 
-Each is set beside an honest request of its size: events to append, or for a head one with a long query or header that is
-used. No request may cost more than five times as much; one that does is marked. It is the CPU time of the web processes,
+Each is set beside an honest request of its size: events to append (as CloudEvents, if it has these), or for a head one with
+a long query or header that is used. No request may cost more than five times as much; one that does is marked. It is the CPU time of the web processes,
 so that a neighbour on the machine does not count.
 """
 
 import http.client
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -13,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.api import sign_in
-from benchmarks.events import make_body
+from benchmarks.events import make_body, make_event
 from benchmarks.instance import Instance
 
 PROMISED = 5.0
@@ -21,6 +22,7 @@ ROUND_BYTES = 12_000_000
 MEGABYTE = 990_000
 GROUP = "/api/v1/streams/orders/consumer-groups/billing"
 JSON = "application/json"
+CLOUDEVENTS = "application/cloudevents-batch+json"
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -58,6 +60,39 @@ def honest(size: int) -> Asked:
     return Asked("honest", "/api/v1/streams/orders/events", body)
 
 
+def honest_cloudevents(size: int) -> Asked:
+    """The same events as CloudEvents, each with what producers of these commonly say."""
+    count = min(1_000, max(1, size // 380))
+    filler = "A note. " * ((size // count - 380) // 8)
+    events = []
+    for number in range(count):
+        event = make_event(number)
+        data = {**event["payload"], "note": filler} if filler else event["payload"]  # type: ignore[dict-item]
+        events.append({
+            "specversion": "1.0", "id": f"order-{number}", "source": "/shop/checkout", "type": event["type"],
+            "time": "2026-11-22T10:00:00Z", "partitionkey": event["key"], "data": data,
+        })  # fmt: skip
+    return Asked("honest", "/api/v1/streams/orders/events", _json(events), CLOUDEVENTS)
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def cloudevents(what: str, extensions: Callable[[int], dict[str, object]]) -> Asked:
+    """As many CloudEvents as a request may have, without data, with these extensions beside what each must have."""
+    events = [
+        {"specversion": "1.0", "id": str(number), "source": "/", "type": "t", **extensions(number)}
+        for number in range(1_000)
+    ]
+    return Asked(f"CloudEvents: {what}", "/api/v1/streams/orders/events", _json(events), CLOUDEVENTS)
+
+
+def extensions(value: object) -> Callable[[int], dict[str, object]]:
+    """As many as an event can keep."""
+    return lambda number: {f"x{name}": value for name in range(28)}
+
+
 def worst() -> list[Asked]:
     append, discard, keys = "/api/v1/streams/orders/events", "/api/v1/dead-letters/discard", "/api/v1/api-keys"
     eight = 8_000_000
@@ -73,6 +108,17 @@ def worst() -> list[Asked]:
         Asked("append: a payload of deep lists", append, in_list(b'{"payload":', deep, b"}")),
         Asked("append: a payload over many lines", append, in_list(b'{"payload":', b"\n1", b"}")),
         Asked("append: many headers", append, b'{"payload":1,"headers":{' + names.replace(b":0", b':""') + b"}}"),
+        cloudevents("nothing but what each must have", lambda number: {}),
+        cloudevents("28 short texts", extensions("v")),
+        cloudevents("28 empty texts", extensions("")),
+        cloudevents("28 whole numbers", extensions(1)),
+        cloudevents("28 times true", extensions(True)),
+        cloudevents("28 times null", extensions(None)),
+        cloudevents("28 texts beyond ASCII", extensions("ä")),
+        cloudevents("28 names that are new", lambda number: {f"x{28 * number + name}": "v" for name in range(28)}),
+        cloudevents("times", lambda number: {"time": "2026-11-22T10:00:00+01:00"}),
+        cloudevents("empty data in Base64", lambda number: {"data_base64": ""}),
+        Asked("CloudEvents: empty objects", append, in_list(b"", b"{}", b"", 3_000), CLOUDEVENTS),
         Asked("bulk: ids", discard, in_list(b'{"dry_run":true,"filter":{"ids":', b"0", b"}}")),
         Asked("bulk: lists as ids", discard, in_list(b'{"dry_run":true,"filter":{"ids":', b"[]", b"}}")),
         Asked("bulk: 20,000 ids", discard, in_list(b'{"dry_run":true,"filter":{"ids":', b"0", b"}}", 38_000)),
@@ -102,6 +148,13 @@ def worst() -> list[Asked]:
         Asked("headers: many", "/api/v1/streams", method="GET", headers={f"X-{number}": "x" for number in range(80)}),
         Asked("headers: cookies", "/sign-in", method="GET", headers={"Cookie": "a=b;" * 1_500}),
     ]  # fmt: skip
+
+
+def honest_like(asked: Asked) -> Asked:
+    """An honest request to set beside another: of its size, and of CloudEvents if it is one of these."""
+    if not asked.body:
+        return honest_head(asked)
+    return honest_cloudevents(asked.size) if asked.content_type == CLOUDEVENTS else honest(asked.size)
 
 
 def honest_head(asked: Asked) -> Asked:
@@ -146,7 +199,7 @@ def main() -> None:
         compare = _remembering(measure)
         for asked in worst():
             cost = measure(asked)
-            usual = compare(honest(asked.size) if asked.body else honest_head(asked))
+            usual = compare(honest_like(asked))
             ratio = cost / usual
             row = (f"{asked.size:,}", f"{cost * 1000:,.1f}", f"{usual * 1000:,.1f}")
             table.add_row(asked.what, *row, f"{ratio:.1f}{'' if ratio <= PROMISED else ' !'}")
@@ -155,10 +208,10 @@ def main() -> None:
 
 def _remembering(measure: Measure) -> Callable[[Asked], float]:
     """Measure an honest request once for each size, to the tenth."""
-    known: dict[tuple[str, int], float] = {}
+    known: dict[tuple[str, str, int], float] = {}
 
     def cost(asked: Asked) -> float:
-        key = (asked.path, round(asked.size, 1 - len(str(asked.size))))
+        key = (asked.path, asked.content_type, round(asked.size, 1 - len(str(asked.size))))
         if key not in known:
             known[key] = measure(asked)
         return known[key]

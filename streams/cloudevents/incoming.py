@@ -1,7 +1,7 @@
 """A CloudEvent becomes an envelope: its attributes are held to the rules, and each gets its place. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Final, NamedTuple
@@ -27,7 +27,7 @@ from streams.cloudevents.attributes import (
     text_of,
 )
 from streams.conf import MAX_HEADER_BYTES, MAX_HEADERS, MAX_ID_CHARACTERS, MAX_KEY_BYTES, MAX_TYPE_CHARACTERS
-from streams.envelope import Envelope, faults_of_event
+from streams.envelope import Envelope, are_surely_short, faults_of_event
 from streams.errors import EventFault, InvalidEvents
 
 # What must be a String; an extension may be a Boolean or an Integer too.
@@ -38,12 +38,7 @@ _FIRST_NAMES = re.compile(rf"\A((?:/\d+)?)/({'|'.join(_NAMES)})(?=/|\Z)")
 _LONGEST_NAME: Final = 60
 NO_DATA: Final = Raw(b"null")
 NOTHING: Final = Envelope(payload=NO_DATA)
-# No character takes more than four bytes.
-_SURELY_SHORT: Final = MAX_HEADER_BYTES // 4
 _SPECIAL: Final = _TEXTS | CONTEXT | TRACE_ATTRIBUTES
-# Extensions that were found well named: producers have few, and send them again and again.
-_known_names: set[str] = set()
-_MAX_KNOWN_NAMES: Final = 10_000
 _Time = Annotated[datetime, Meta(tz=True)]
 _TYPE_RULE: Final = (
     f"Here a type is 1 to {MAX_TYPE_CHARACTERS} of A-Z a-z 0-9 . _ : / + -, beginning with a letter or digit: "
@@ -90,30 +85,43 @@ def make_envelope(attributes: Mapping[str, Value], data: Data, pointer: str) -> 
 
 def _headers_of(attributes: Mapping[str, Value], pointer: str) -> tuple[dict[str, str], list[EventFault]]:
     """Return the headers that keep attributes, and what is wrong with the attributes."""
-    headers: dict[str, str] = {}
-    kinds: list[str] = []
     faults = [
         EventFault(f"{pointer}/{name}", "required", f"`{name}` is required.")
         for name in REQUIRED
         if name not in attributes
     ]
-    for name, value in attributes.items():
-        if not isinstance(value, str):
-            kinds.append(name)
-            if name in _known_names:
-                headers[f"{PREFIX}{name}"] = text_of(value)
-                continue
-        elif name in _known_names and len(value) <= _SURELY_SHORT and value.isascii() and value.isprintable():
-            headers[f"{PREFIX}{name}"] = value
-            continue
+    extensions = [name for name in attributes if name not in _SPECIAL]
+    # As `text_of` says it, without a call for each: there may be many.
+    texts: list[str] = [
+        value if value.__class__ is str else "true" if value is True else "false" if value is False else str(value)
+        for value in map(attributes.__getitem__, extensions)
+    ]
+    kinds = [name for name, value in attributes.items() if value.__class__ is not str]
+    are_well_formed = _are_well_formed(extensions, texts)
+    headers: dict[str, str] = {}
+    for name in [name for name in attributes if name in _SPECIAL] if are_well_formed else attributes:
+        value = attributes[name]
         fault = _fault_of(name, value)
         if fault is not None:
             faults.append(EventFault(f"{pointer}/{name[:_LONGEST_NAME]}", *fault))
         elif name not in IN_FIELDS:
             headers[header_of(name)] = text_of(value)
+    if are_well_formed:
+        headers.update(zip([f"{PREFIX}{name}" for name in extensions], texts, strict=True))
     if kinds:
         headers[TYPED_HEADER] = " ".join(kinds)
     return headers, faults
+
+
+def _are_well_formed(names: Sequence[str], texts: Sequence[str]) -> bool:
+    """Whether nothing is wrong with extensions, of which an event may have many; False: that takes a closer look."""
+    all_names, all_texts = "".join(names), "".join(texts)
+    return (
+        (not names or ("" not in names and is_name(all_names) and OF_THE_LOG.isdisjoint(names)))
+        # None is longer than all of them are.
+        and len(all_texts) <= MAX_HEADER_BYTES
+        and is_text(all_texts)
+    )
 
 
 def faults_of_fields(envelope: Envelope, pointer: str) -> list[EventFault]:
@@ -140,12 +148,15 @@ def in_cloudevents(fault: EventFault) -> EventFault:
 
 def _fault_of(name: str, value: Value) -> tuple[str, str] | None:
     """Return the code and the words of what is wrong with one attribute."""
-    if not is_name(name):
-        return "invalid_attribute_name", "The names of attributes are lower-case letters a-z and digits."
-    if name in OF_THE_LOG:
-        return "reserved_attribute", "Only the log says this of an event; leave it out."
-    if name == "specversion" and value != SPEC_VERSION:
-        return "unsupported_version", f"CloudEvents {SPEC_VERSION} are taken, no others."
+    if name not in _SPECIAL:
+        if not is_name(name):
+            return "invalid_attribute_name", "The names of attributes are lower-case letters a-z and digits."
+        if name in OF_THE_LOG:
+            return "reserved_attribute", "Only the log says this of an event; leave it out."
+    if name == "specversion":
+        if value != SPEC_VERSION:
+            return "unsupported_version", f"CloudEvents {SPEC_VERSION} are taken, no others."
+        return None
     if not isinstance(value, str):
         return ("invalid", "Must be text.") if name in _TEXTS else None
     if len(value) > MAX_HEADER_BYTES:
@@ -159,8 +170,6 @@ def _fault_of(name: str, value: Value) -> tuple[str, str] | None:
         return "invalid", f"1 to {MAX_ID_CHARACTERS} characters."
     if name == "partitionkey" and not value:
         return "invalid", f"1 to {MAX_KEY_BYTES} bytes in UTF-8; leave it out instead."
-    if name not in _SPECIAL and len(name) <= _LONGEST_NAME and len(_known_names) < _MAX_KNOWN_NAMES:
-        _known_names.add(name)
     return None
 
 
@@ -172,10 +181,12 @@ def _faults_of_headers(headers: Mapping[str, str], pointer: str) -> list[EventFa
             f"at most {MAX_HEADERS}; here they would be {len(headers)}."
         )
         return [EventFault(pointer, "too_many_attributes", detail)]
+    if are_surely_short(headers):
+        return []
     return [
         EventFault(f"{pointer}/{name.removeprefix('ce-')[:_LONGEST_NAME]}", "too_long_attribute", _too_long(name))
         for name, value in headers.items()
-        if len(name) + len(value) > _SURELY_SHORT and len(name.encode()) + len(value.encode()) > MAX_HEADER_BYTES
+        if len(name.encode()) + len(value.encode()) > MAX_HEADER_BYTES
     ]
 
 

@@ -2,10 +2,10 @@
 
 import binascii
 from base64 import b64decode
-from typing import Final
+from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, Meta, Raw, UnsetType
 
 from accounts.conf import MAX_FAULTS
 from accounts.errors import ExpectedObject
@@ -19,6 +19,10 @@ from streams.errors import EventFault
 # More than all the attributes that an event can keep, however they are written: each letter may be an escape.
 _MAX_ATTRIBUTE_BYTES: Final = 6 * MAX_HEADERS * MAX_HEADER_BYTES
 _MAX_ATTRIBUTES: Final = 2 * MAX_HEADERS
+# Not much can be in so short an event: all of it is decoded at once.
+_SHORT_BYTES: Final = 4096
+_KINDS: Final = frozenset({str, bool, int})
+_KINDS_OR_UNSET: Final = _KINDS | {type(None)}
 _BASE64_RULE: Final = "Base64 as RFC 4648 writes it, with its padding."
 _VALUE_RULE: Final = f"Text, true, false, or a whole number from {MIN_INTEGER} to {MAX_INTEGER}."
 
@@ -35,6 +39,9 @@ _fields = msgspec.json.Decoder(dict[str, Raw])
 _text = msgspec.json.Decoder(str)
 # A float is none of them, but tells 1.0 from 1.
 _value = msgspec.json.Decoder(str | int | float | bool | None)
+_Integer = Annotated[int, Meta(ge=MIN_INTEGER, le=MAX_INTEGER)]
+# Of data that is a list or an object no more is made than its first level.
+_short = msgspec.json.Decoder(dict[str, str | _Integer | float | bool | list[Raw] | dict[str, Raw] | None])
 
 
 def decode_structured(body: bytes) -> tuple[list[Envelope], bool]:
@@ -98,13 +105,41 @@ def _read_object(item: bytes, pointer: str) -> tuple[Envelope, list[EventFault]]
     if size > _MAX_ATTRIBUTE_BYTES:
         detail = f"All but the data may have at most {_MAX_ATTRIBUTE_BYTES} bytes; here it has {size}."
         return NOTHING, [EventFault(pointer, "too_long_attribute", detail)]
-    fields = _fields.decode(item)
-    fields.pop("data", None)
-    fields.pop("data_base64", None)
-    if len(fields) > _MAX_ATTRIBUTES:
-        detail = f"A CloudEvent may have at most {_MAX_ATTRIBUTES} attributes; this one has {len(fields)}."
-        return NOTHING, [EventFault(pointer, "too_many_attributes", detail)]
     data, faults = _data_of(members, pointer)
+    attributes = _attributes_of_short(item) if len(item) <= _SHORT_BYTES else None
+    if attributes is None:
+        fields = _fields.decode(item)
+        fields.pop("data", None)
+        fields.pop("data_base64", None)
+        if len(fields) > _MAX_ATTRIBUTES:
+            detail = f"A CloudEvent may have at most {_MAX_ATTRIBUTES} attributes; this one has {len(fields)}."
+            return NOTHING, [EventFault(pointer, "too_many_attributes", detail)]
+        attributes, wrong = _attributes_of(fields, pointer)
+        faults += wrong
+    envelope, wrong = make_envelope(attributes, data, pointer)
+    if not faults:
+        return envelope, wrong
+    named = {fault.pointer for fault in faults}
+    return envelope, [*faults, *(fault for fault in wrong if fault.pointer not in named)]
+
+
+def _attributes_of_short(item: bytes) -> dict[str, Any] | None:
+    """Return the attributes that are set; None: something is wrong with them, and what that is takes a closer look."""
+    try:
+        found = _short.decode(item)
+    except msgspec.ValidationError:
+        return None
+    found.pop("data", None)
+    found.pop("data_base64", None)
+    kinds = set(map(type, found.values()))
+    if len(found) > _MAX_ATTRIBUTES or not kinds <= _KINDS_OR_UNSET:
+        return None
+    return found if kinds <= _KINDS else {name: value for name, value in found.items() if value is not None}
+
+
+def _attributes_of(fields: dict[str, Raw], pointer: str) -> tuple[dict[str, Value], list[EventFault]]:
+    """Return the attributes that are set, and which of them are no values."""
+    faults: list[EventFault] = []
     attributes: dict[str, Value] = {}
     for name, raw in fields.items():
         try:
@@ -118,9 +153,7 @@ def _read_object(item: bytes, pointer: str) -> tuple[Envelope, list[EventFault]]
             faults.append(EventFault(f"{pointer}/{name[:60]}", "invalid", _VALUE_RULE))
             # It is there, though not as it should be.
             attributes[name] = ""
-    envelope, wrong = make_envelope(attributes, data, pointer)
-    named = {fault.pointer for fault in faults}
-    return envelope, [*faults, *(fault for fault in wrong if fault.pointer not in named)]
+    return attributes, faults
 
 
 def _size(raw: Raw | UnsetType) -> int:
