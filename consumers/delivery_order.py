@@ -29,6 +29,7 @@ _WAITING = [
     (Q(state="waiting", is_alone=False, suspect_limit__gt=0), ("available_at",)),
     (Q(state="waiting", is_alone=True), ("available_at",)),
 ]
+_HELD_UP = (Q(state="held_up"), _OFFSETS)
 _EXHAUSTED = (Q(state="exhausted"), _OFFSETS)
 
 
@@ -44,7 +45,7 @@ class DeliverySort(StrEnum):
 def list_first_deliveries(
     group: ConsumerGroup, sort: DeliverySort, *, is_descending: bool = False, limit: int
 ) -> list[PresentDelivery]:
-    """Return up to `limit` deliveries, the first in this order; what is out of attempts has no time, and comes last.
+    """Return up to `limit` deliveries, the first in this order; what is held up or out of attempts has no time.
 
     Raises:
         WrongMode
@@ -76,6 +77,9 @@ class _Look:
 
     def waiting(self) -> list[PresentDelivery]:
         return self._merge(_WAITING, _time_of)
+
+    def held_up(self) -> list[PresentDelivery]:
+        return self._merge([_HELD_UP], _offset_of)
 
     def exhausted(self) -> list[PresentDelivery]:
         return self._merge([_EXHAUSTED], _offset_of)
@@ -110,7 +114,7 @@ def _time_of(delivery: PresentDelivery) -> Any:
 
 _PARTS: dict[DeliverySort, list[Callable[[_Look], list[PresentDelivery]]]] = {
     DeliverySort.OFFSET: [_Look.by_offset],
-    DeliverySort.DUE: [_Look.by_time, _Look.exhausted],
-    DeliverySort.STATE: [_Look.leased, _Look.waiting, _Look.exhausted],
+    DeliverySort.DUE: [_Look.by_time, _Look.held_up, _Look.exhausted],
+    DeliverySort.STATE: [_Look.leased, _Look.waiting, _Look.held_up, _Look.exhausted],
     DeliverySort.FAILURES: [_Look.failed, _Look.never_failed],
 }

@@ -70,19 +70,21 @@ def get_delivery(group: ConsumerGroup, delivery_id: int | str) -> PresentDeliver
 
 @dataclass(frozen=True, slots=True)
 class InHand:
-    """Events that a lease-mode group was handed and has not finished, redriven ones included.
+    """Events that a lease-mode group was handed, or had held up, and has not finished, redriven ones included.
 
     Attributes:
         in_flight: a member holds a lease on them at this moment.
         waiting: given back, failed, redriven or expired: they are leased again.
         suspected: of those two, events that a consumer may have died of and that are not cleared yet.
         exhausted: no attempt is left; they become dead letters within a second or so, and are neither of the two.
+        held_up: something of their key is unfinished before them; nobody was handed them yet.
     """
 
     in_flight: int = 0
     waiting: int = 0
     suspected: int = 0
     exhausted: int = 0
+    held_up: int = 0
 
 
 def count_in_hand(group_ids: GroupIds) -> dict[int, InHand]:
@@ -104,6 +106,7 @@ def count_in_hand(group_ids: GroupIds) -> dict[int, InHand]:
             waiting=by_state.get(DeliveryState.WAITING, 0),
             suspected=suspected[group_id],
             exhausted=by_state.get(DeliveryState.EXHAUSTED, 0),
+            held_up=by_state.get(DeliveryState.HELD_UP, 0),
         )
         for group_id, by_state in counts.items()
     }

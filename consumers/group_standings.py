@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.db.models import Count, Max, QuerySet
 
 from consumers.dead_letter_queries import count_open_dead_letters
@@ -29,7 +30,7 @@ class GroupStanding:
         lost_total: the same since the group began.
         filtered_total, expired_total: finished without being handed out, since the group began: because its filter does
             not let them through, and because they had expired.
-        in_flight, waiting, suspected, exhausted: as `InHand` says.
+        in_flight, waiting, suspected, exhausted, held_up: as `InHand` says.
         dead_letters: open ones.
         last_seen_at: of the member who was seen last.
     """
@@ -54,6 +55,7 @@ class GroupStanding:
     waiting: int
     suspected: int
     exhausted: int
+    held_up: int
     dead_letters: int
     member_count: int
     last_seen_at: datetime | None
@@ -61,6 +63,11 @@ class GroupStanding:
     @property
     def is_isolating(self) -> bool:
         return self.suspected > 0
+
+    @property
+    def is_full_of_held_up(self) -> bool:
+        """Whether so many events are held up that a partition whose next one would be hands out nothing new."""
+        return self.held_up >= settings.MAX_HELD_UP
 
     @property
     def is_lease_mode(self) -> bool:
@@ -111,6 +118,7 @@ def list_standings(
                 waiting=hand.waiting,
                 suspected=hand.suspected,
                 exhausted=hand.exhausted,
+                held_up=hand.held_up,
                 dead_letters=dead_letters.get(pk, 0),
                 member_count=member_count,
                 last_seen_at=last_seen_at,

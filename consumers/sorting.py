@@ -1,11 +1,12 @@
 """What becomes of events that are looked at before they are handed out: a pure rule.
 
 Most groups hand out ranges of offsets unseen. One with a filter, one that keeps the order of each key, and any group
-that comes to events which are for later or expire, has them sorted first. Each event meets one of four fates, and
+that comes to events which are for later or expire, has them sorted first. Each event meets one of these fates, and
 neighbours that meet the same one stay together:
 
 * it is not let through by the group's filter, or has expired: it is finished, and nobody is given it;
 * it is for later: a delivery that waits for its time;
+* it is held up by another event of its key: a delivery that waits for its turn (consumers/key_turns.py);
 * it is handed out to whoever has it sorted.
 
 Sorting stops where the room of the answer is full: what nobody has room for stays in the log.
@@ -22,6 +23,7 @@ from typing import NamedTuple
 
 from consumers.conf import MAX_LEASE_EVENTS
 from consumers.filters import Filter
+from consumers.key_turns import KeyTurns, Turn
 from streams.stored_event import Routing
 
 
@@ -29,11 +31,12 @@ class Fate(StrEnum):
     FILTERED = "filtered"
     EXPIRED = "expired"
     LATER = "later"
+    HELD_UP = "held_up"
     HAND_OUT = "hand_out"
 
 
 # Of these a delivery is made; the others are finished where they are.
-_DELIVERED = frozenset({Fate.LATER, Fate.HAND_OUT})
+_DELIVERED = frozenset({Fate.LATER, Fate.HELD_UP, Fate.HAND_OUT})
 
 
 class Piece(NamedTuple):
@@ -96,11 +99,13 @@ class Sorted:
     Attributes:
         first_offset: of the first event that was looked at.
         reached: of the last one that has found its piece.
+        is_stuck: the next one would be held up, and too many are already.
     """
 
     first_offset: int
     reached: int
     pieces: list[Piece] = field(default_factory=list)
+    is_stuck: bool = False
 
     @property
     def passed(self) -> int:
@@ -118,17 +123,25 @@ def sort(
     first_offset: int,
     room: Room,
     now: datetime,
+    turns: KeyTurns | None = None,
 ) -> Sorted:
     """Sort events until the room is full.
 
     Args:
         events: offsets and what decides, from `first_offset` on, without a gap.
         now: by the clock that recorded the events.
+        turns: of the events' keys, where their order is kept.
     """
     done = Sorted(first_offset, first_offset - 1)
     events_left, deliveries_left = room.events, 1 if room.is_in_order else room.deliveries
     for offset, event in events:
         piece = _piece_of(offset, event, rules, now)
+        if turns is not None and piece.is_delivered and piece.key_hash is not None:
+            turn = turns.take(piece.key_hash, available_at=piece.available_at)
+            if turn is Turn.NO_ROOM:
+                done.is_stuck = True
+                break
+            piece = _at_its_turn(piece, turn, now)
         last = done.pieces[-1] if done.pieces else None
         takes_room = piece.fate is Fate.HAND_OUT or (room.is_in_order and piece.is_delivered)
         stay_together = last is not None and _stay_together(last, piece)
@@ -159,6 +172,15 @@ def _piece_of(offset: int, event: Routing, rules: Rules, now: datetime) -> Piece
     if deliver_at is not None and deliver_at > now:
         return Piece(offset, offset, Fate.LATER, key_hash, deliver_at, expires_at)
     return Piece(offset, offset, Fate.HAND_OUT, key_hash, expires_at=expires_at)
+
+
+def _at_its_turn(piece: Piece, turn: Turn, now: datetime) -> Piece:
+    if turn is Turn.HELD_UP:
+        # Once it is its turn, it still waits for its time.
+        return piece._replace(fate=Fate.HELD_UP)
+    if turn is Turn.WAITS:
+        return piece._replace(fate=Fate.LATER, available_at=now)
+    return piece
 
 
 def _stay_together(last: Piece, piece: Piece) -> bool:

@@ -13,6 +13,9 @@
 What is for later is WAITING from the beginning. Whoever manages the group may let what waits be handed out now, and
 release what a consumer holds. A seek ends deliveries in any state, and so does the deletion of their group.
 
+In a group that keeps the order of each key, an event is HELD_UP from the beginning where something of its key is
+unfinished before it; it is let go, and WAITING, when that is finished.
+
 Everything here is pure: it says which state follows and why; `consumers/sql/` makes the move, guarded by
 the state it starts from, and the constraints of `consumers/models/deliveries.py` refuse impossible rows.
 The header of a statement names its acts; `tests/consumers/test_states.py` plays each and holds it to the table.
@@ -28,6 +31,8 @@ class DeliveryState(StrEnum):
 
     LEASED = "leased"
     WAITING = "waiting"
+    # Something of its key is unfinished before it.
+    HELD_UP = "held_up"
     EXHAUSTED = "exhausted"
 
 
@@ -46,6 +51,8 @@ class Act(StrEnum):
     PUT_BACK = "put_back"
     LOSE = "lose"
     MOVE = "move"
+    # What was before it of its key is finished, or its group does not keep the order of keys any more.
+    LET_GO = "let_go"
     REDRIVE = "redrive"
     SEEK = "seek"
     DELETE = "delete"
@@ -74,9 +81,13 @@ class Outcome(StrEnum):
 
 # (before, act) -> what may follow; None is "no row". A range may come apart: then each part follows from the whole.
 TRANSITIONS: Final[dict[tuple[DeliveryState | None, Act], frozenset[DeliveryState | None]]] = {
-    # A lease that comes across events for later lets them wait.
-    (None, Act.LEASE): frozenset({DeliveryState.LEASED, DeliveryState.WAITING}),
+    # A lease that comes across events for later lets them wait, and those behind others of their key, too.
+    (None, Act.LEASE): frozenset({DeliveryState.LEASED, DeliveryState.WAITING, DeliveryState.HELD_UP}),
     (None, Act.REDRIVE): frozenset({DeliveryState.WAITING}),
+    (DeliveryState.HELD_UP, Act.LET_GO): frozenset({DeliveryState.WAITING}),
+    (DeliveryState.HELD_UP, Act.LOSE): frozenset({None}),
+    (DeliveryState.HELD_UP, Act.SEEK): frozenset({None}),
+    (DeliveryState.HELD_UP, Act.DELETE): frozenset({None}),
     (DeliveryState.WAITING, Act.LEASE): frozenset({DeliveryState.LEASED}),
     (DeliveryState.WAITING, Act.RETRY): frozenset({DeliveryState.WAITING}),
     (DeliveryState.LEASED, Act.EXTEND): frozenset({DeliveryState.LEASED}),

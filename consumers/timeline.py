@@ -27,6 +27,7 @@ class EventState(StrEnum):
     NOT_HANDED_OUT = "not_handed_out"
     LEASED = "leased"
     WAITING = "waiting"
+    HELD_UP = "held_up"
     EXHAUSTED = "exhausted"
     ACKED = "acked"
     DEAD_LETTERED = "dead_lettered"

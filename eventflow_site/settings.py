@@ -405,6 +405,9 @@ DEFAULT_RETENTION_DAYS = whole_number("EVENTFLOW_DEFAULT_RETENTION_DAYS", defaul
 # Of one stream that does not store an id twice: beyond that its window is shorter than asked for. Each takes some 160
 # bytes on the disk.
 MAX_REMEMBERED_IDS = whole_number("EVENTFLOW_MAX_REMEMBERED_IDS", default=50_000_000)
+# Of one group that keeps the order of keys: how many events may be held up by others of their key. Beyond that nothing
+# more is handed out of a partition whose next event would be.
+MAX_HELD_UP = whole_number("EVENTFLOW_MAX_HELD_UP", default=100_000)
 
 # The disk that the log is on: a directory on it, or how much the database may use of one that is elsewhere. Neither:
 # nobody knows how full it is.

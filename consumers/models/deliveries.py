@@ -94,8 +94,9 @@ class Delivery(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(state="waiting", available_at__isnull=False)
-                | (~Q(state="waiting") & Q(available_at__isnull=True)),
-                name="delivery_is_available_at_a_time_exactly_while_waiting",
+                | Q(state="held_up")
+                | (~Q(state__in=["waiting", "held_up"]) & Q(available_at__isnull=True)),
+                name="delivery_is_available_at_a_time_while_waiting",
             ),
             models.CheckConstraint(
                 condition=(Q(state="exhausted") & ~Q(exhausted_reason=""))
@@ -104,6 +105,22 @@ class Delivery(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(state__in=[state.value for state in DeliveryState]), name="delivery_state_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(key_hash__isnull=True) | Q(first_offset=F("last_offset")),
+                name="delivery_of_a_key_is_one_event",
+            ),
+            # It was never handed out, and stands in the order: a redrive does not.
+            models.CheckConstraint(
+                condition=~Q(state="held_up")
+                | Q(key_hash__isnull=False, dead_letter__isnull=True, delivery_count=0, failure_count=0),
+                name="delivery_held_up_has_a_key_and_was_never_handed_out",
+            ),
+            # Redrives included: of a key one event at a time is in somebody's hands.
+            models.UniqueConstraint(
+                fields=["group", "partition", "key_hash"],
+                condition=Q(state="leased", key_hash__isnull=False),
+                name="delivery_of_a_key_leased_one_at_a_time",
             ),
             models.CheckConstraint(
                 condition=Q(failure_count__lte=F("delivery_count")), name="delivery_never_failed_more_often_than_leased"
@@ -132,6 +149,16 @@ class Delivery(models.Model):
                 fields=["group", "partition", "first_offset"],
                 condition=Q(state="exhausted"),
                 name="delivery_exhausted",
+            ),
+            models.Index(
+                fields=["group", "partition", "key_hash", "first_offset"],
+                condition=Q(key_hash__isnull=False, dead_letter__isnull=True),
+                name="delivery_of_a_key_in_order",
+            ),
+            models.Index(
+                fields=["group", "partition", "first_offset"],
+                condition=Q(state="held_up"),
+                name="delivery_held_up",
             ),
             models.Index(
                 fields=["group", "partition", "first_offset"],

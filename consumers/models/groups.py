@@ -26,6 +26,7 @@ class Mode(models.TextChoices):
 
 class Ordering(models.TextChoices):
     PARTITION = "partition", "partition: one outstanding delivery per partition"
+    KEY = "key", "key: one outstanding event per key"
     NONE = "none", "none: any number up to max_in_flight"
 
 
@@ -82,6 +83,11 @@ class ConsumerGroup(Owned):
     def access(self) -> Access:
         """Who owns it and who was given what; loads the grants unless they were prefetched."""
         return Access.of(self.owned_by, ((grant.principal, grant.rights) for grant in self.grants.all()))
+
+    @property
+    def keeps_key_order(self) -> bool:
+        """Whether of a key one event is outstanding; who reads by offsets reads in order anyway."""
+        return self.mode == Mode.LEASE and self.ordering == Ordering.KEY
 
     @property
     def version(self) -> str:
@@ -152,6 +158,10 @@ class GroupOffset(models.Model):
     # through, or because they had expired.
     filtered_count = models.BigIntegerField(default=0, db_default=0)
     expired_count = models.BigIntegerField(default=0, db_default=0)
+    # The order of keys is kept in what is handed out once everything up to here is finished; null: it is not kept.
+    key_order_after = models.BigIntegerField(null=True)
+    # How many events are held up by others of their key at this moment.
+    held_up_count = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         verbose_name = "group offset"

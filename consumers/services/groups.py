@@ -24,6 +24,7 @@ from consumers.dead_letter_queries import count_open_dead_letters
 from consumers.errors import ConsumerGroupExists, ConsumerGroupNotFound
 from consumers.models import ConsumerGroup, GroupOffset, Mode, Ordering, Start
 from consumers.queries import forget_groups
+from consumers.services.key_order import begin_key_order, end_key_order
 from consumers.services.wakeup import wake_consumers
 from consumers.statements import run
 from streams.errors import ConfirmationMissing, StreamNotFound
@@ -85,7 +86,13 @@ def create_group(
                 for partition in partitions
             }
             GroupOffset.objects.bulk_create(
-                GroupOffset(group=group, partition_id=partition_id, committed_offset=offset, start_offset=offset)
+                GroupOffset(
+                    group=group,
+                    partition_id=partition_id,
+                    committed_offset=offset,
+                    start_offset=offset,
+                    key_order_after=0 if group.keeps_key_order else None,
+                )
                 for partition_id, offset in starts.items()
             )
             record(
@@ -125,6 +132,9 @@ def change_group(
 ) -> ConsumerGroup:
     """Change some of a group's settings (fields of the model, already checked); its mode and start stay.
 
+    Its ordering may be changed whatever is in hand. Where it becomes `key`, new events wait until all that was handed
+    out before is finished; where it was `key`, what is held up is let go.
+
     Args:
         expected: the versions for which the change is meant; None: whatever it is.
 
@@ -142,10 +152,14 @@ def change_group(
     before, after = changed(group, changes)
     if not after:
         return group
-    was = group.owner_name
+    was, kept_key_order = group.owner_name, group.keeps_key_order
     for name, value in after.items():
         setattr(group, name, value)
     group.save(update_fields=[*after, "updated_at"])
+    if group.keeps_key_order and not kept_key_order:
+        begin_key_order(group)
+    elif kept_key_order and not group.keeps_key_order:
+        end_key_order(group)
     before, told = owner_by_name(before, after, was=was, now=group.owner_name)
     record(
         AuditAction.GROUP_CHANGED,

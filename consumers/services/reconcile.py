@@ -13,6 +13,7 @@ from django.db import DatabaseError
 from consumers.conf import ENDED_LEASE_SECONDS, HISTORY_SECONDS, PURGE_STEP_ROWS, RECONCILE_MAX_SECONDS
 from consumers.models import ConsumerGroup
 from consumers.services.dead_letters.move import move_exhausted
+from consumers.services.key_order import EndedKey, let_next_go
 from consumers.services.leasing.expiry import expire_leases
 from consumers.services.losses import count_all_losses
 from consumers.statements import run
@@ -56,10 +57,26 @@ def repair_offsets() -> int:
     return moved
 
 
+def repair_keys() -> int:
+    """Let events go that are held up by nothing any more; return how many.
+
+    Who ends a delivery lets the next of its key go in the same transaction, but for a process that had not heard yet
+    that its group keeps the order of keys: it takes two.
+    """
+    found = run("find_forgotten_keys")
+    for group_id, rows in groupby(found, key=lambda row: row[0]):
+        let_next_go(group_id, [EndedKey(partition_id, key_hash) for _, partition_id, key_hash in rows])
+    return len(found)
+
+
 def tidy_up() -> int:
-    """Repair offsets, count losses, and forget ended leases and history that are old enough; return how many rows."""
+    """Repair offsets and keys, count losses, and forget ended leases and history that are old; return how many rows."""
     count_all_losses()
-    return repair_offsets() + sum(
-        run(name, older_than=seconds, max_rows=PURGE_STEP_ROWS)[0][0]
-        for name, seconds in (("delete_ended_leases", ENDED_LEASE_SECONDS), ("delete_history", HISTORY_SECONDS))
+    return (
+        repair_offsets()
+        + repair_keys()
+        + sum(
+            run(name, older_than=seconds, max_rows=PURGE_STEP_ROWS)[0][0]
+            for name, seconds in (("delete_ended_leases", ENDED_LEASE_SECONDS), ("delete_history", HISTORY_SECONDS))
+        )
     )

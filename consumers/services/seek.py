@@ -48,7 +48,7 @@ class SeekResult:
 
     Attributes:
         events_affected: kept events that are read again (backward) or never (forward).
-        deliveries_fenced: leased, waiting or exhausted ones that end here; whoever holds one has lost its lease.
+        deliveries_fenced: unfinished ones that end here; whoever holds one has lost its lease.
         dead_letters_resolved: of events that are handed out again.
     """
 
@@ -154,7 +154,10 @@ def _seek(
     changes = {"committed_offset": goal, "committed_at": Now(), "start_offset": min(standing.start_offset, goal)}
     if group.mode == Mode.LEASE:
         new_round = run("next_round", group_id=group.pk, partition_id=partition.id)[0][0]
-        changes |= {"dispatched_offset": goal, "round": new_round}
+        changes |= {"dispatched_offset": goal, "round": new_round, "held_up_count": 0}
+        if standing.key_order_after is not None:
+            # Nothing is left of what was handed out before.
+            changes["key_order_after"] = 0
         redriven = list(reopened.filter(status=DeadLetterStatus.REDRIVEN).values_list("pk", flat=True))
         end_redrives(redriven, RedriveOutcome.SUPERSEDED)
         reopened.update(status=DeadLetterStatus.RESOLVED, closed_at=Now(), note=SOUGHT_BACK_NOTE)
@@ -178,8 +181,10 @@ def _fenced(group: ConsumerGroup, partition: PartitionRef, goal: int) -> QuerySe
 
 
 def _found_gone(fenced: QuerySet[Delivery], kept: int) -> list[LostRange]:
-    """What waited for its next attempt and is gone: nobody will come across it any more."""
-    gone = fenced.filter(state=DeliveryState.WAITING, dead_letter__isnull=True, first_offset__lte=kept)
+    """What waited, for its next attempt or its key, and is gone: nobody will come across it any more."""
+    gone = fenced.filter(
+        state__in=[DeliveryState.WAITING, DeliveryState.HELD_UP], dead_letter__isnull=True, first_offset__lte=kept
+    )
     rows = gone.values_list("partition_id", "first_offset", "last_offset")
     return [LostRange(partition_id, first, min(last, kept)) for partition_id, first, last in rows]
 

@@ -6,6 +6,7 @@
 --          partition_ids, earliest_offsets, head_offsets: one element for each partition, in the order to take from
 --          tokens, consumers, ack_waits, rooms, are_empty: one element for each lease, in the order to serve;
 --          room = most events, is_empty = its answer carries nothing else so far
+--          A partition in which the order of keys is kept is passed by (lease_sorted.sql).
 --          What retention took must be counted as lost (count_losses.sql): a partition where it is not is passed by.
 -- Acts     lease
 -- Returns  for each range: the lease (counted from 1), partition_id, round, first and last offset, the delivery's id and
@@ -41,6 +42,7 @@ WITH wanted AS (
       JOIN wanted ON wanted.partition_id = standing.partition_id
      WHERE (SELECT count(*) FROM waited) >= 0  -- which comes first
        AND standing.group_id = %(group_id)s
+       AND standing.key_order_after IS NULL
        AND greatest(standing.dispatched_offset, standing.committed_offset) < wanted.head_offset
        AND greatest(standing.dispatched_offset, standing.committed_offset, standing.lost_through)
            >= wanted.earliest_offset - 1

@@ -4,8 +4,9 @@
 -- Params   group_id
 --          delivery_ids, tokens: one element for each
 -- Acts     ack
--- Returns  id, token, partition_id, first_offset, last_offset of each that was leased under that token, and is_held_back:
---          another unfinished delivery stands before it, so advance_offsets.sql must follow
+-- Returns  id, token, partition_id, first_offset, last_offset of each that was leased under that token; is_held_back:
+--          another unfinished delivery stands before it, so advance_offsets.sql must follow; and the key_hash: unless it is
+--          null, let_next_go.sql must follow
 -- Locks    the offset rows of their partitions, in order, then the deliveries
 -- Plan     consumers_delivery_pkey, groupoffset_unique_per_partition; for the new committed offset the first entry of
 --          delivery_of_an_event_unique_in_group that is not finished here
@@ -91,5 +92,5 @@ WITH asked AS MATERIALIZED (
        AND acked.event_count IS NOT NULL
 )
 SELECT finished.id, finished.lease_token, finished.partition_id, finished.first_offset, finished.last_offset,
-       reached.held_back_at IS NOT NULL
+       reached.held_back_at IS NOT NULL, finished.key_hash
   FROM finished LEFT JOIN reached ON reached.partition_id = finished.partition_id;

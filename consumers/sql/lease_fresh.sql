@@ -4,6 +4,7 @@
 --          in_order         only partitions in which everything handed out is finished
 --          partition_ids, earliest_offsets, head_offsets, rooms: one element for each partition; room = most events
 -- Acts     lease
+--          A partition in which the order of keys is kept is passed by (lease_sorted.sql).
 --          What retention took must be counted as lost (count_losses.sql): a partition where it is not is passed by.
 -- Returns  for each partition that had something: its id, the offset that was next, the delivery's id, first and
 --          last offset, round and expiry; no delivery (nulls) where retention had taken everything
@@ -25,6 +26,7 @@ WITH wanted AS (
       FROM consumers_groupoffset AS standing
       JOIN wanted ON wanted.partition_id = standing.partition_id
      WHERE standing.group_id = %(group_id)s
+       AND standing.key_order_after IS NULL
        AND greatest(standing.dispatched_offset, standing.committed_offset) < wanted.head_offset
        AND greatest(standing.dispatched_offset, standing.committed_offset, standing.lost_through)
            >= wanted.earliest_offset - 1

@@ -1,6 +1,7 @@
 -- Send open dead letters to their group again: one delivery for each, outside the group's order.
 --
 -- Params   dead_letter_ids     of one group
+--          key_hashes          one element for each of these: of its key, or null; kept where the order of keys is
 --          group_id, requested_by, note, bulk_action_id (or null)
 --          edited_event, difference     the same for all: null and '' but for a single one
 -- Acts     redrive
@@ -19,6 +20,13 @@ WITH opened AS (
  RETURNING id, partition_id, "offset"
 ), numbered AS (
     SELECT opened.id, opened.partition_id, opened."offset",
+           (SELECT named.key_hash
+              FROM unnest(%(dead_letter_ids)s::bigint[], %(key_hashes)s::bigint[]) AS named (id, key_hash)
+              JOIN consumers_groupoffset AS standing
+                ON standing.group_id = %(group_id)s
+               AND standing.partition_id = opened.partition_id
+               AND standing.key_order_after IS NOT NULL
+             WHERE named.id = opened.id) AS key_hash,
            greatest((SELECT max(dead.round) FROM consumers_deadletter AS dead
                       WHERE dead.partition_id = opened.partition_id
                         AND dead."offset" = opened."offset"
@@ -42,9 +50,9 @@ WITH opened AS (
 ), waiting AS (
     INSERT INTO consumers_delivery (
            group_id, partition_id, dead_letter_id, round, first_offset, last_offset, state, is_alone, delivery_count,
-           failure_count, available_at, leased_by, exhausted_reason, last_error, created_at)
+           failure_count, available_at, key_hash, leased_by, exhausted_reason, last_error, created_at)
     SELECT %(group_id)s, partition_id, id, round, "offset", "offset", 'waiting', false, 0,
-           0, statement_timestamp(), '', '', '', statement_timestamp()
+           0, statement_timestamp(), key_hash, '', '', '', statement_timestamp()
       FROM numbered
 )
 SELECT id, round FROM numbered;

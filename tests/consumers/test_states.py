@@ -22,6 +22,7 @@ from tests.consumers.leases import info, make_lease_group, produce
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
 TOKEN, OTHER_TOKEN = uuid4(), uuid4()
+KEY = -7
 NOW = datetime.now(UTC)
 IN_STATE: dict[DeliveryState, dict[str, Any]] = {
     DeliveryState.LEASED: {
@@ -31,6 +32,7 @@ IN_STATE: dict[DeliveryState, dict[str, Any]] = {
         "lease_expires_at": NOW + timedelta(hours=1),
     },
     DeliveryState.WAITING: {"available_at": NOW + timedelta(hours=1)},
+    DeliveryState.HELD_UP: {"key_hash": KEY, "last_offset": 1, "delivery_count": 0, "failure_count": 0},
     DeliveryState.EXHAUSTED: {"exhausted_reason": "terminal"},
 }
 
@@ -51,16 +53,9 @@ def set_scene(state: DeliveryState, *, token: Any = TOKEN) -> Scene:
     group = make_lease_group()
     produce(group, 10)
     GroupOffset.objects.filter(group=group).update(dispatched_offset=5)
+    fields = {"first_offset": 1, "last_offset": 5, "delivery_count": 2, "failure_count": 1} | IN_STATE[state]
     delivery = Delivery.objects.create(
-        group=group,
-        partition_id=info(group).partition(0).id,
-        first_offset=1,
-        last_offset=5,
-        delivery_count=2,
-        failure_count=1,
-        state=state.value,
-        created_at=NOW,
-        **IN_STATE[state],
+        group=group, partition_id=info(group).partition(0).id, state=state.value, created_at=NOW, **fields
     )
     return Scene(group, delivery, token)
 
@@ -138,6 +133,7 @@ def redrive_dead_letters(scene: Scene) -> None:
     run(
         "redrive_dead_letters",
         dead_letter_ids=[dead_letter.pk],
+        key_hashes=[None],
         group_id=scene.group.pk,
         requested_by="user:1",
         note="",
@@ -175,20 +171,59 @@ def lease_sorted(scene: Scene) -> None:
         reached=8,
         in_order=False,
         is_alone=False,
+        by_key=False,
         filtered=1,
         expired=0,
         first_offsets=[6, 8],
         last_offsets=[6, 8],
+        are_held_up=[False, False],
         available_ats=[None, NOW + timedelta(hours=1)],
         event_expires_ats=[None, None],
         key_hashes=[None, None],
     )
 
 
+def lease_sorted_by_key(scene: Scene) -> None:
+    GroupOffset.objects.filter(group=scene.group).update(key_order_after=0)
+    run(
+        "lease_sorted",
+        group_id=scene.group.pk,
+        partition_id=scene.partition_id,
+        token=uuid4(),
+        consumer="worker",
+        ack_wait=30.0,
+        after=5,
+        first_offset=6,
+        reached=7,
+        in_order=False,
+        by_key=True,
+        is_alone=False,
+        filtered=0,
+        expired=0,
+        first_offsets=[6, 7],
+        last_offsets=[6, 7],
+        are_held_up=[False, True],
+        available_ats=[None, None],
+        event_expires_ats=[None, None],
+        key_hashes=[KEY + 1, KEY + 1],
+    )
+
+
+def let_next_go(scene: Scene) -> None:
+    run("let_next_go", group_id=scene.group.pk, partition_ids=[scene.partition_id], key_hashes=[KEY])
+
+
+def lose_held_up(scene: Scene) -> None:
+    run("lose_held_up", group_id=scene.group.pk, partition_id=scene.partition_id, earliest_offset=6)
+
+
 PLAYS: dict[str, list[Callable[[Scene], Any]]] = {
     "lease_fresh": [lease_fresh],
     "deal_fresh": [deal_fresh],
-    "lease_sorted": [lease_sorted],
+    "lease_sorted": [lease_sorted, lease_sorted_by_key],
+    "let_next_go": [let_next_go],
+    "let_all_go": [lambda scene: run("let_all_go", group_id=scene.group.pk)],
+    "lose_held_up": [lose_held_up],
     "lease_waiting": [lease_waiting(5), lease_waiting(3)],
     "leave_rest_waiting": [
         lambda scene: run("leave_rest_waiting", delivery_ids=[scene.delivery.pk], first_offsets=[4], last_offsets=[5])

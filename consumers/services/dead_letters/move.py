@@ -17,6 +17,7 @@ from consumers.queries import partitions_of
 from consumers.services.bodies import Body, read_bodies
 from consumers.services.dead_letters.copies import DeadEvent, add_dead_letters
 from consumers.services.dead_letters.fate import end_redrives
+from consumers.services.key_order import EndedKey, let_next_go
 from consumers.services.losses import LostRange, add_losses
 from consumers.statements import run
 from consumers.states import ExhaustedReason, RedriveOutcome
@@ -68,6 +69,7 @@ def move_exhausted(*, group: ConsumerGroup, max_deliveries: int = RECONCILE_STEP
             [row.dead_letter_id for row in found if row.dead_letter_id and row.id in ours], RedriveOutcome.DEAD_AGAIN
         )
         run("advance_offsets", group_id=group.pk, partition_ids=partition_ids)
+        let_next_go(group.pk, [EndedKey(partition_id, key_hash) for _, partition_id, key_hash in taken])
     _count(group, dead)
     return len(dead)
 

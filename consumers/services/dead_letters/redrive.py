@@ -15,11 +15,12 @@ from consumers.payload_difference import payload_difference
 from consumers.services.dead_letters.audit import record_dead_letters
 from consumers.services.offsets import require_mode
 from consumers.services.wakeup import wake_consumers
+from consumers.sorting import key_hash_of
 from consumers.statements import run
 from streams.conf import MAX_EVENT_BYTES
 from streams.lookup import find_stream
 from streams.services.validation import check_payload
-from streams.stored_event import is_erased, replace_payload
+from streams.stored_event import is_erased, replace_payload, routing_of
 
 
 class EditedEvent(NamedTuple):
@@ -97,6 +98,7 @@ def redrive_dead_letters(
             "redrive_dead_letters",
             group_id=group.pk,
             dead_letter_ids=[each.pk for each in dead_letters],
+            key_hashes=[_key_hash_of(each) if group.keeps_key_order else None for each in dead_letters],
             requested_by=requested_by,
             note=note,
             edited_event=edited.event if edited else None,
@@ -110,6 +112,11 @@ def redrive_dead_letters(
             )
     metrics.count_dead_letter_act(group.stream.name, group.name, "redriven", len(rows))
     return dict(rows)
+
+
+def _key_hash_of(dead_letter: DeadLetter) -> int | None:
+    key = routing_of(bytes(dead_letter.event)).key if dead_letter.event is not None else None
+    return None if key is None else key_hash_of(key)
 
 
 def require_redrivable(group: ConsumerGroup) -> None:

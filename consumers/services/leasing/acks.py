@@ -1,6 +1,7 @@
 """Acks: what several calls say is done ends in one transaction; in one statement, if none names a failed event."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import NamedTuple
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from consumers import metrics
 from consumers.errors import OffsetNotInDelivery
 from consumers.isolation import after_named_failures
 from consumers.models import ConsumerGroup
+from consumers.services.key_order import EndedKey, let_next_go
 from consumers.services.leasing.references import Ack, DeliveryResult, LeaseResult, columns, hold, remember, tell
 from consumers.services.leasing.rows import HeldRow, Key
 from consumers.services.leasing.settle import Ending, limits_of, settle
@@ -28,6 +30,7 @@ class _Finished(NamedTuple):
     first_offset: int
     last_offset: int
     is_held_back: bool = False
+    key_hash: int | None = None
 
 
 def commit_acks(group: ConsumerGroup, calls: Sequence[Sequence[Ack]]) -> Callable[[], Answers]:
@@ -42,11 +45,17 @@ def commit_acks(group: ConsumerGroup, calls: Sequence[Sequence[Ack]]) -> Callabl
 
 
 def _finish(group: ConsumerGroup, acks: Sequence[Ack]) -> list[_Finished]:
-    """Finish whole deliveries, in one statement where nothing stands before them."""
+    """Finish whole deliveries, in one statement where nothing stands before them and no key waits for them."""
+    with transaction.atomic() if group.keeps_key_order else nullcontext():
+        return _finish_and_advance(group, acks)
+
+
+def _finish_and_advance(group: ConsumerGroup, acks: Sequence[Ack]) -> list[_Finished]:
     finished = [_Finished(*row) for row in run("finish_deliveries", group_id=group.pk, **columns(acks))]
     held_back = sorted({row.partition_id for row in finished if row.is_held_back})
     if held_back:
         run("advance_offsets", group_id=group.pk, partition_ids=held_back)
+    let_next_go(group.pk, [EndedKey(row.partition_id, row.key_hash) for row in finished])
     return finished
 
 

@@ -13,6 +13,7 @@ class Ahead:
     Attributes:
         after: how far the partition was handed out when they were read; moves on with each sorting.
         first_offset: of the first of them; what lies between is lost.
+        is_stuck: for now nothing more of them may be sorted, whoever tries.
         is_overtaken: somebody else has sorted them meanwhile.
     """
 
@@ -20,6 +21,7 @@ class Ahead:
     after: int
     first_offset: int
     events: Sequence[bytes]
+    is_stuck: bool = False
     is_overtaken: bool = False
 
     @property

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from consumers.conf import MAX_LEASE_DELIVERIES
+from consumers.services.leasing.due_by_key import pick_by_key
 from consumers.services.leasing.rows import DueRow, LeasedRow, Taken
 from consumers.services.leasing.sharing import TakenRow, fit, going_together
 from consumers.statements import run
@@ -47,6 +48,8 @@ def take_suspects(taken: Taken, *, room: int) -> bool:
 
 
 def _pick(statement: str, taken: Taken, **limit: int) -> list[DueRow]:
+    if taken.terms.group.keeps_key_order:
+        return pick_by_key(statement, taken, **limit)
     return [DueRow(*row) for row in run(statement, group_id=taken.terms.group.pk, **limit)]
 
 

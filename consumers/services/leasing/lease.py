@@ -25,6 +25,9 @@ from consumers.services.standing import Standing
 from consumers.services.waiting import Look, look_until_found
 from streams.lookup import StreamInfo
 
+# What others are sorting is soon done.
+_OTHERS_SECONDS = 0.005
+
 
 async def lease_deliveries_async(
     *,
@@ -110,7 +113,8 @@ def _look(stream: StreamInfo, leases: Sequence[Taken]) -> Callable[[], Sequence[
     supply = _take_what_there_is(stream, group, leases, pulse)
     if supply.sorted_ids and all(taken.is_nothing for taken in leases):
         # What was sorted may wait for a time of its own.
-        look_again_seconds = 0.0 if supply.has_more_to_sort else _quiet_seconds(group, read_pulse(group))
+        is_more = supply.has_more_to_sort
+        look_again_seconds = _seconds_until_more(supply) if is_more else _quiet_seconds(group, read_pulse(group))
     heads = {partition_id: ends.head_offset for partition_id, ends in supply.bounds.items()}
     return lambda: [
         answer if isinstance(answer, Exception) else Look(answer, not answer.is_nothing, heads, look_again_seconds)
@@ -132,6 +136,13 @@ def _take_what_there_is(stream: StreamInfo, group: ConsumerGroup, leases: Sequen
             break
         pulse = read_pulse(group)
     return supply
+
+
+def _seconds_until_more(supply: Supply) -> float:
+    """When to sort on: at once; but where it was somebody else's, or the group has changed, who waits hears of that."""
+    if any(each.is_stuck for each in supply.ahead):
+        return LEASE_RECHECK_SECONDS
+    return _OTHERS_SECONDS if any(each.is_overtaken for each in supply.ahead) else 0.0
 
 
 def _tidy(group: ConsumerGroup, pulse: Pulse) -> Pulse:

@@ -6,6 +6,7 @@ from django.db import transaction
 
 from consumers.models import ConsumerGroup
 from consumers.services.bodies import Body
+from consumers.services.key_order import EndedKey, let_next_go, lose_held_up
 from consumers.services.leasing.due import leave_rest_waiting
 from consumers.services.leasing.rows import LeasedRow, LeaseTerms, SkippedRange
 from consumers.services.losses import LostRange, add_losses
@@ -44,13 +45,30 @@ def mend(
         if undone:
             run("undo_leases", token=terms.token, delivery_ids=[row.id for row in undone])
         if gone:
-            run("lose_events", token=terms.token, delivery_ids=[row.id for row in gone])
+            lost += _lose(terms, gone, bodies)
         _shrink(terms, kept, shrunk)
         if lost:
             ranges = [LostRange(each.partition_id, each.first_offset, each.last_offset) for each in lost]
             add_losses(group_id=terms.group.pk, ranges=ranges)
             record_skipped(terms.group, lost)
     return shrunk, lost
+
+
+def _lose(terms: LeaseTerms, gone: Sequence[LeasedRow], bodies: Mapping[int, Body]) -> list[SkippedRange]:
+    """End what is gone; what was held up behind it and is gone, too, is returned."""
+    rows = run("lose_events", token=terms.token, delivery_ids=[row.id for row in gone])
+    ended = [EndedKey(*row) for row in rows]
+    held_up = [
+        each
+        for partition_id in sorted({each.partition_id for each in ended if each.key_hash is not None})
+        for each in lose_held_up(
+            terms.group.pk,
+            partition_id=partition_id,
+            earliest_offset=max(bodies[row.id].kept_from for row in gone if row.partition_id == partition_id),
+        )
+    ]
+    let_next_go(terms.group.pk, ended)
+    return [SkippedRange(lost.partition_id, round_, lost.first_offset, lost.last_offset) for round_, lost in held_up]
 
 
 def record_skipped(group: ConsumerGroup, skipped: Sequence[SkippedRange]) -> None:

@@ -15,6 +15,7 @@ from consumers.conf import MAX_LEASE_BYTES, MAX_LEASE_DELIVERIES, MAX_SORTED_AT_
 from consumers.filters import Filter
 from consumers.models import ConsumerGroup
 from consumers.services.leasing.ahead import Ahead
+from consumers.services.leasing.key_turns import hold_turns
 from consumers.services.leasing.rows import LeasedRow, SkippedRange, Taken
 from consumers.services.leasing.sharing import MAX_FRESH_PARTITIONS
 from consumers.services.leasing.supply import Supply
@@ -23,6 +24,9 @@ from consumers.sorting import Fate, Piece, Room, Rules, Sorted, sort
 from consumers.statements import run
 from streams.log import get_log
 from streams.lookup import StreamInfo
+
+# One look reads so many, also where a single event is asked for: its key may have many in a row.
+_FEWEST_BY_KEY = 200
 
 
 class _Made(NamedTuple):
@@ -36,7 +40,7 @@ class _Made(NamedTuple):
 
 
 def rules_of(group: ConsumerGroup) -> Rules:
-    return Rules(Filter.of(group.filter))
+    return Rules(Filter.of(group.filter), is_by_key=group.keeps_key_order)
 
 
 def look_ahead(stream: StreamInfo, group: ConsumerGroup, supply: Supply, *, room: int) -> Supply:
@@ -47,17 +51,30 @@ def look_ahead(stream: StreamInfo, group: ConsumerGroup, supply: Supply, *, room
     if not to_sort:
         return supply
     ahead: list[Ahead] = []
-    left = MAX_SORTED_AT_ONCE if rules.filter else min(room, MAX_SORTED_AT_ONCE)
+    left = min(MAX_SORTED_AT_ONCE, _read_ahead(rules, room))
     partitions = {partition.id: partition for partition in stream.partitions}
-    for partition_id in to_sort[:MAX_FRESH_PARTITIONS]:
+    chosen = to_sort[:MAX_FRESH_PARTITIONS]
+    # Of each some: where one is full of what is held up, another one may not be.
+    most = -(-left // len(chosen)) if rules.is_by_key else left
+    for partition_id in chosen:
         if left <= 0:
             break
         after = supply.reached[partition_id]
-        read = get_log().read(partitions[partition_id], after=after, max_events=left, max_bytes=MAX_LEASE_BYTES)
+        read = get_log().read(
+            partitions[partition_id], after=after, max_events=min(left, most), max_bytes=MAX_LEASE_BYTES
+        )
         first_offset = read.offsets[0] if read.offsets else after + 1
         ahead.append(Ahead(partition_id, after, first_offset, read.events))
         left -= len(read.events)
     return replace(supply, sorted_ids=frozenset(to_sort), ahead=tuple(ahead))
+
+
+def _read_ahead(rules: Rules, room: int) -> int:
+    """How many events to read so that so many are found to hand out, very likely."""
+    if rules.filter:
+        return MAX_SORTED_AT_ONCE
+    # Most keys have one of these, and what is read is read again until it is sorted.
+    return max(_FEWEST_BY_KEY, room * 2) if rules.is_by_key else room
 
 
 def take_sorted(taken: Taken, supply: Supply) -> None:
@@ -74,7 +91,12 @@ def lease_sorted(taken: Taken, ahead: Ahead, *, now: datetime, in_order: bool = 
         return
     group = taken.terms.group
     room = Room(taken.left, MAX_LEASE_DELIVERIES - len(taken.rows), is_in_order=in_order)
-    done = sort(ahead.decoded, rules_of(group), first_offset=ahead.first_offset, room=room, now=now)
+    rules = rules_of(group)
+    turns = hold_turns(taken, ahead) if rules.is_by_key else None
+    if rules.is_by_key and turns is None:
+        return
+    done = sort(ahead.decoded, rules, first_offset=ahead.first_offset, room=room, now=now, turns=turns)
+    ahead.is_stuck = done.is_stuck
     if done.reached < ahead.first_offset:
         return
     rows = [_Made(*row) for row in run("lease_sorted", **_terms(taken, ahead, done), in_order=in_order)]
@@ -104,6 +126,7 @@ def _terms(taken: Taken, ahead: Ahead, done: Sorted) -> dict[str, object]:
         "after": ahead.after,
         "first_offset": ahead.first_offset,
         "reached": done.reached,
+        "by_key": taken.terms.group.keeps_key_order,
         # Others may follow, if there is room for more.
         "is_alone": not taken.rows and taken.left == 1,
         "filtered": done.count(Fate.FILTERED),
@@ -116,6 +139,7 @@ def _columns(pieces: Sequence[Piece]) -> dict[str, list[object]]:
     return {
         "first_offsets": [piece.first_offset for piece in pieces],
         "last_offsets": [piece.last_offset for piece in pieces],
+        "are_held_up": [piece.fate is Fate.HELD_UP for piece in pieces],
         "available_ats": [piece.available_at for piece in pieces],
         "event_expires_ats": [piece.expires_at for piece in pieces],
         "key_hashes": [piece.key_hash for piece in pieces],

@@ -57,7 +57,8 @@ class Supply:
         """Whether there is something beyond what was sorted here, or somebody else sorted it."""
         left = self.sorted_ids - {each.partition_id for each in self.ahead}
         return bool(left) or any(
-            each.is_overtaken or each.after < self.bounds[each.partition_id].head_offset for each in self.ahead
+            each.is_overtaken or (each.after < self.bounds[each.partition_id].head_offset and not each.is_stuck)
+            for each in self.ahead
         )
 
     @property

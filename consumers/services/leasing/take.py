@@ -87,7 +87,7 @@ def _take_one_by_one(group: ConsumerGroup, leases: Sequence[Taken], supply: Supp
         taken.room = min(taken.room, left)
         if taken.room <= 0:
             return
-        if group.ordering == Ordering.NONE:
+        if group.ordering != Ordering.PARTITION:
             supply = _take_in_any_order(taken, supply)
         elif not take_in_order(taken, supply):
             return
