@@ -6,6 +6,7 @@ from consumers.api.deliveries import DeliveriesViewSet, ReleaseDeliveryView, Ret
 from consumers.api.erasure import EraseView
 from consumers.api.grants import GroupGrantViewSet
 from consumers.api.groups import AllGroupsViewSet, GroupViewSet
+from consumers.api.held_keys import HeldKeysView
 from consumers.api.lease import LeaseView
 from consumers.api.live import LiveEventsView
 from consumers.api.losses import AcknowledgeLossView
@@ -45,6 +46,7 @@ urlpatterns = [
     path(f"{GROUPS}/<str:group>/extend", ExtendView.as_view(), name="extend"),
     path(f"{GROUPS}/<str:group>/release", ReleaseView.as_view(), name="release"),
     path(f"{GROUPS}/<str:group>/deliveries", DeliveriesViewSet.as_view({"get": "list"}), name="deliveries"),
+    path(f"{GROUPS}/<str:group>/held-keys", HeldKeysView.as_view(), name="held-keys"),
     path(
         f"{GROUPS}/<str:group>/deliveries/<str:delivery_id>/retry-now",
         RetryNowView.as_view(),

@@ -30,6 +30,7 @@ class GroupStandingSerializer(serializers.Serializer):
     waiting = serializers.IntegerField(help_text="Events given back or expired, to be leased again.")
     isolating = serializers.BooleanField(help_text="Whether some of these are events that a consumer may have died of.")
     suspected = serializers.IntegerField(help_text="How many of them are.")
+    held_up = serializers.IntegerField(help_text="Events that another one of their key holds up.")
     dead_letters = serializers.IntegerField(help_text="Open ones.")
     missing = serializers.IntegerField(help_text="Events that retention took, and the group has not passed yet.")
     lost = serializers.IntegerField(
@@ -199,6 +200,7 @@ def _represent_group(numbers: GroupNumbers) -> dict[str, Any]:
         "waiting": standing.waiting,
         "isolating": standing.is_isolating,
         "suspected": standing.suspected,
+        "held_up": standing.held_up,
         "dead_letters": standing.dead_letters,
         "missing": standing.missing,
         "lost": standing.lost,

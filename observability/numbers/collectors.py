@@ -150,6 +150,7 @@ def group_families(groups: Sequence[GroupNumbers]) -> list[Family]:
         "gauge",
         "Events that a consumer may have died of, handed out in small pieces until they are acked.",
     )
+    held_up = Family("eventflow_group_held_up_events", "gauge", "Events that another one of their key holds up.")
     dead = Family("eventflow_group_dead_letters_open", "gauge", "Dead letters that nobody has dealt with.")
     missing = Family(
         "eventflow_group_missing_events",
@@ -201,6 +202,7 @@ def group_families(groups: Sequence[GroupNumbers]) -> list[Family]:
         in_flight.add(group.in_flight, labels)
         waiting.add(group.waiting, labels)
         suspected.add(group.suspected, labels)
+        held_up.add(group.held_up, labels)
         dead.add(group.dead_letters, labels)
         missing.add(group.missing, labels)
         lost.add(group.lost, labels)
@@ -223,6 +225,7 @@ def group_families(groups: Sequence[GroupNumbers]) -> list[Family]:
         in_flight,
         waiting,
         suspected,
+        held_up,
         dead,
         missing,
         lost,

@@ -79,6 +79,7 @@ nar pla roo
 404 403 409  POST /streams/{stream}/consumer-groups/{leasing}/extend
 404 403 409  POST /streams/{stream}/consumer-groups/{leasing}/release
 404 200 200  GET /streams/{stream}/consumer-groups/{leasing}/deliveries
+404 200 200  GET /streams/{stream}/consumer-groups/{leasing}/held-keys
 404 403 200  POST /streams/{stream}/consumer-groups/{leasing}/deliveries/{delivery}/retry-now
 404 403 409  POST /streams/{stream}/consumer-groups/{leasing}/deliveries/{delivery}/release
 404 200 200  GET /streams/{stream}/events/0/1/timeline

@@ -144,6 +144,7 @@ TABLE: list[tuple[str, Any, str]] = [
     (f"POST {LEASING}/nack", LEASES, "                    409 409 409 409 403 404 404 403 403 403 403 404 401"),
     (f"POST {LEASING}/extend", LEASES, "                  409 409 409 409 403 404 404 403 403 403 403 404 401"),
     (f"POST {LEASING}/release", LEASES, "                 409 409 409 409 403 404 404 403 403 403 403 404 401"),
+    (f"GET {LEASING}/held-keys", None, "                  200 200 200 200 200 404 404 403 403 200 403 404 401"),
     (f"GET {LEASING}/deliveries", None, "                 200 200 200 200 200 404 404 403 403 200 403 404 401"),
     # It waits: there is no lease to take from anybody.
     (f"POST {LEASING}/deliveries/{{delivery}}/retry-now", None, "200 200 200 200 403 404 404 403 403 403 403 404 401"),

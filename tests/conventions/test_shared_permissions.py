@@ -73,6 +73,7 @@ TABLE = {
     f"POST {LEASING}/nack": "                       409 409 403 403 409 403 403 404",
     f"POST {LEASING}/extend": "                     409 409 403 403 409 403 403 404",
     f"POST {LEASING}/release": "                    409 409 403 403 409 403 403 404",
+    f"GET {LEASING}/held-keys": "                   200 200 200 403 200 200 403 404",
     f"GET {LEASING}/deliveries": "                  200 200 200 403 200 200 403 404",
     f"POST {LEASING}/deliveries/{{delivery}}/retry-now": "200 200 403 403 403 200 403 404",
     f"POST {LEASING}/deliveries/{{delivery}}/release": "  409 409 403 403 403 409 403 404",

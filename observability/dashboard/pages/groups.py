@@ -20,6 +20,7 @@ from consumers.delivery_order import DeliverySort
 from consumers.models import ConsumerGroup, Mode, Ordering, Start
 from consumers.queries import get_group, require_group
 from consumers.services.groups import GroupSettings, change_group, create_group, delete_group
+from consumers.services.held_keys import list_held_keys
 from consumers.services.losses import acknowledge_loss
 from observability.dashboard.conflicts import expected_of, for_version, only_changed, outdated_form
 from observability.dashboard.forms import Form, number_or_text, refused_form
@@ -35,12 +36,14 @@ from observability.wording import number_of
 from streams.lookup import StreamInfo, require_stream
 
 SHOWN_DELIVERIES = 30
+SHOWN_HELD_KEYS = 10
 STARTS = [
     (Start.EARLIEST.value, "the oldest event that is kept"),
     (Start.LATEST.value, "what comes from now on"),
 ]
 ORDERINGS = [
     (Ordering.NONE.value, "in parallel"),
+    (Ordering.KEY.value, "one by one, per key"),
     (Ordering.PARTITION.value, "one by one, per partition"),
 ]
 CHOICES: dict[str, Any] = {"modes": Mode.choices, "starts": STARTS, "orderings": ORDERINGS}
@@ -154,11 +157,10 @@ class Group(Page):
     def get(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
         heading = describe_stream(self.caller, stream, Right.CONSUME)
         found = get_group(heading.info, group)
-        context: dict[str, Any] = {
-            "stream": heading,
-            "group": describe_group(self.caller, heading.info, found, now=timezone.now()),
-            "tab": "group",
-        }
+        page = describe_group(self.caller, heading.info, found, now=timezone.now())
+        context: dict[str, Any] = {"stream": heading, "group": page, "tab": "group"}
+        if page.standing.held_up:
+            context["held_keys"] = list_held_keys(stream=heading.info, group=found, limit=SHOWN_HELD_KEYS)
         if found.mode == Mode.LEASE:
             name, is_descending = request.GET.get("sort", ""), request.GET.get("order") == "desc"
             sort = DeliverySort(name) if name in set(DeliverySort) else DeliverySort.OFFSET

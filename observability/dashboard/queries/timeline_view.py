@@ -15,6 +15,7 @@ STATES = {
     "not_handed_out": ("not handed out yet", ""),
     "leased": ("being worked on", "warn"),
     "waiting": ("waiting for its next attempt", "warn"),
+    "held_up": ("waiting for the event of its key before it", "warn"),
     "exhausted": ("out of attempts", "bad"),
     "acked": ("acked", "good"),
     "dead_lettered": ("dead letter", "bad"),

@@ -8,7 +8,8 @@ from django.test import Client
 from accounts.models import AuditEntry
 from accounts.roles import Role
 from consumers.models import ConsumerGroup, Delivery
-from tests.consumers.leases import ack, lease_one, let_expire, nack, produce, states
+from consumers.services.groups import change_group
+from tests.consumers.leases import ack, lease, lease_one, let_expire, nack, produce, produce_kinds, states
 from tests.factories import make_group, make_owner, make_stream, make_user
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
@@ -162,3 +163,42 @@ def test_a_page_of_many_says_that_it_is_not_all(manager, group):
     page = page_of(manager)
     assert "the first 30 that are not finished" in page
     assert len(listed(page)) == 30
+
+
+def test_keys_that_are_held_up_are_shown_with_what_holds_them_up(manager, group):
+    change_group(group=group, changes={"ordering": "key"})
+    key = "<b>alice</b>"
+    produce_kinds(group, {"key": key}, {"key": key}, {"key": "bob"})
+    for _ in range(2):
+        for delivery in lease(group).deliveries:
+            if delivery.first_offset < 11:
+                ack(group, delivery)
+            elif delivery.first_offset == 11:
+                nack(group, delivery, error="no such customer")
+
+    page = page_of(manager)
+    card = page[page.index("held-keys-title") : page.index("deliveries-title")]
+    assert "&lt;b&gt;alice&lt;/b&gt;" in card
+    assert "bob" not in card
+    assert "waits for its next attempt" in card
+    assert "no such customer" in card
+    assert 'href="/streams/orders/events/0/11"' in card
+    assert "1 held up by their keys" in page
+    assert ">held up</span>" in page
+    assert "no more may be" not in page
+
+
+def test_that_no_more_may_be_held_up_is_said(manager, group, settings):
+    settings.MAX_HELD_UP = 1
+    change_group(group=group, changes={"ordering": "key"})
+    produce_kinds(group, *[{"key": "a"}] * 4)
+    ack(group, *lease(group).deliveries)
+    lease(group)
+
+    assert "1 events are held up" not in page_of(manager)
+    assert "no more may be" in page_of(manager)
+
+
+def test_a_group_that_holds_up_nothing_shows_no_keys(manager, group):
+    lease_one(group, 3)
+    assert "held-keys-title" not in page_of(manager)
