@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -58,6 +59,40 @@ def consume(group: Any, *, poison: list[int], max_events: int = 500, idle_second
             ack_deliveries(group=group, acks=[Ack(delivery.id, delivery.token)])
 
 
+def consume_in_turn(group: Any, *, idle_seconds: float) -> None:
+    """Lease and ack, and fail now and then; write from when to when each event was in these hands, and if it was acked.
+
+    The clock is the machine's, which all its processes share. What is written lies within the time between lease and ack.
+    """
+    import random
+
+    from consumers.services.leasing import Ack, Nack, ack_deliveries, lease_deliveries, nack_deliveries
+    from tests.consumers.leases import info, offsets
+
+    luck = random.Random(os.getpid())
+    while True:
+        leased = lease_deliveries(
+            stream=info(group),
+            group=group,
+            consumer=f"process-{os.getpid()}",
+            max_events=10,
+            ack_wait_seconds=2,
+            wait_seconds=idle_seconds,
+        )
+        taken_at = time.monotonic()
+        if not leased.deliveries:
+            return
+        for delivery in leased.deliveries:
+            time.sleep(luck.uniform(0, 0.002))
+            is_done, given_at = luck.random() < 0.9, time.monotonic()
+            if is_done:
+                (said,) = ack_deliveries(group=group, acks=[Ack(delivery.id, delivery.token)])
+            else:
+                (said,) = nack_deliveries(group=group, nacks=[Nack(delivery.id, delivery.token, delay_seconds=0.0)])
+            for offset in offsets([delivery]):
+                print("held", delivery.partition, offset, taken_at, given_at, said.result.value, flush=True)
+
+
 def move(group: Any) -> None:
     from consumers.services.reconcile import reconcile_deliveries
 
@@ -77,6 +112,8 @@ def main() -> None:
     group = ConsumerGroup.objects.select_related("stream").get(pk=int(group_id))
     if verb == "consume":
         consume(group, **json.loads(options))
+    elif verb == "consume_in_turn":
+        consume_in_turn(group, **json.loads(options))
     else:
         move(group)
     from streams.log import close_log

@@ -55,6 +55,7 @@ GROUPS = (
     GroupPlan("short-offset", "short", "offset"),
     GroupPlan("one-in-order", "one", "lease", ordering="partition"),
     GroupPlan("many-lease", "many", "lease"),
+    GroupPlan("many-by-key", "many", "lease", ordering="key"),
     GroupPlan("many-patient", "many", "lease", ack_wait=6, backoff=(0, 1), max_failures=3),
     GroupPlan("many-filtered", "many", "lease", types=("kind-1",)),
 )

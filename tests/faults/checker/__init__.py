@@ -1,6 +1,6 @@
 """The checker: pure functions over a history, one for each invariant, which return what breaks it."""
 
-from tests.faults.checker import dead_letters, leases, liveness, offsets, order, produce, reading
+from tests.faults.checker import dead_letters, keys, leases, liveness, offsets, order, produce, reading
 from tests.faults.checker.facts import Facts
 from tests.faults.checker.verdicts import INVARIANTS, Verdict, Violation, judge_all
 
@@ -11,6 +11,7 @@ __all__ = [
     "Violation",
     "dead_letters",
     "judge_all",
+    "keys",
     "leases",
     "liveness",
     "offsets",

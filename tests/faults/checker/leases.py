@@ -9,12 +9,12 @@ from tests.faults.checker.verdicts import Verdict, invariant
 from tests.faults.history import Request
 
 # Microseconds are rounded on their way through JSON.
-_ROUNDING_SECONDS = 0.002
+ROUNDING_SECONDS = 0.002
 # A client's clock and the database's are the same machine's, read at different moments.
 _CLOCKS_SECONDS = 0.25
 
 
-def _ends_before(lease: Lease, other: Lease) -> bool:
+def ends_before(lease: Lease, other: Lease) -> bool:
     """Whether something that its client sent may have ended a lease before another one was handed out."""
     return any(
         say.request.begun <= other.request.ended and any(say.may_have(verb) for verb in ENDING) for say in lease.says
@@ -26,7 +26,7 @@ def one_at_a_time(facts: Facts) -> Verdict:
     verdict = Verdict()
     for event, leases in leases_of(facts).of_event.items():
         for before, after in pairwise(leases):
-            is_over = before.until <= after.start + _ROUNDING_SECONDS or _ends_before(before, after)
+            is_over = before.until <= after.start + ROUNDING_SECONDS or ends_before(before, after)
             if not verdict.holds(is_over):
                 verdict.blame(
                     f"{event} was leased until {before.until:.3f} and again at {after.start:.3f}",
@@ -139,7 +139,7 @@ def not_too_early(facts: Facts) -> Verdict:
 def _earliest_again(facts: Facts, before: Lease, after: Lease, offset: int) -> float:
     """The soonest that an event may have been due again after a lease, by all that may have ended that lease."""
     backoff = before.plan.backoff_seconds(after.told["failures"])
-    candidates = [before.until + backoff - _ROUNDING_SECONDS]
+    candidates = [before.until + backoff - ROUNDING_SECONDS]
     for say in before.says:
         if say.request.begun > after.request.ended:
             continue
@@ -173,7 +173,7 @@ def lost_answers_come_again(facts: Facts) -> Verdict:
             continue
         for offset in range(row.first, row.last + 1):
             event = (row.group, row.partition, offset)
-            again = [each for each in found.of_event.get(event, ()) if each.start >= row.ended_at - _ROUNDING_SECONDS]
+            again = [each for each in found.of_event.get(event, ()) if each.start >= row.ended_at - ROUNDING_SECONDS]
             later = [each for each in ends[event] if each.ended_at > row.ended_at]
             if not verdict.holds(bool(again or later) or event in letters):
                 verdict.blame(f"{event}: the answer to a lease was lost, and it never came again")

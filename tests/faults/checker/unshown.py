@@ -8,7 +8,7 @@ UNSHOWN: Final[dict[str, str]] = {
     "R3": "that a wait holds no database connection: tests/consumers/test_poll.py",
     "R5": "the metric of gaps: tests/observability/test_metrics_page.py",
     "C2": "seeks: nobody seeks here (tests/consumers/test_seek.py)",
-    "Q7": "groups in strict order: an event there is not ready while one before it is tried again",
+    "Q7": "groups in an order: an event there is not ready while one before it is tried again",
     "D4": "rights: tests/conventions/test_permission_table.py",
     "D6": "a kill between two certain lines: here kills strike where they strike (tests/concurrency/test_killed_mover.py)",
     "L3": "hostile input: tests/site/test_hostile_json.py and its neighbours, and tests/fuzz/__main__.py",

@@ -5,6 +5,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tests.faults.events import key_of
 from tests.faults.history import LeaseRow
 from tests.faults.toy.flaws import Flaws
 from tests.faults.toy.log import ToyLog, ToyPartition
@@ -64,12 +65,15 @@ class ToyDeliveries:
         taken: list[ToyDelivery] = []
         for each in sorted(self.waiting, key=lambda each: (each.available, each.first)):
             size = each.last - each.first + 1
-            if each.available <= now and (size <= room or not taken) and self._is_in_order(each):
+            if each.available <= now and (size <= room or not taken) and self._is_in_order(each, taken):
                 self.waiting.remove(each)
                 taken.append(each)
                 room -= size
         for number, partition in self.log.of(self.plan.stream).items():
             self._pass_by(number, partition)
+            if self.plan.ordering == "key":
+                room -= self._take_by_key(number, partition.head, room, taken)
+                continue
             first, last = self.dispatched[number] + 1, min(partition.head, self.dispatched[number] + room)
             last = next((n - 1 for n in range(first, last + 1) if not self._is_given(partition.at(n))), last)
             if first <= last and (self.plan.ordering == "none" or not self._outstanding(number, taken)):
@@ -88,7 +92,28 @@ class ToyDeliveries:
     def _is_given(self, name: str) -> bool:
         return self.plan.is_given(name) or self.flaws.strikes("hands out what a filter passes by", chance=0.2)
 
-    def _is_in_order(self, wanted: ToyDelivery) -> bool:
+    def _take_by_key(self, number: int, head: int, room: int, taken: list[ToyDelivery]) -> int:
+        """Hand out single events until one has to wait for its key: what is behind it waits, too."""
+        count = 0
+        for offset in range(self.dispatched[number] + 1, min(head, self.dispatched[number] + room) + 1):
+            single = ToyDelivery(number, offset, offset)
+            outstanding = (each for each in (*self._all(), *taken) if self._is_of_same_key(each, single))
+            if any(outstanding) and not self.flaws.strikes("hands out keys side by side", chance=0.5):
+                break
+            taken.append(single)
+            self.dispatched[number] = offset
+            count += 1
+        return count
+
+    def _is_of_same_key(self, each: ToyDelivery, other: ToyDelivery) -> bool:
+        return each.partition == other.partition and self._key(each) is not None and self._key(each) == self._key(other)
+
+    def _key(self, each: ToyDelivery) -> str | None:
+        return key_of(self.log.partitions[self.plan.stream, each.partition].at(each.first))
+
+    def _is_in_order(self, wanted: ToyDelivery, taken: list[ToyDelivery]) -> bool:
+        if self.plan.ordering == "key":
+            return not any(self._is_of_same_key(each, wanted) for each in (*self.leased.values(), *taken))
         if self.plan.ordering == "none" or wanted.letter is not None:
             return True
         return all(each.partition != wanted.partition or each.first >= wanted.first for each in self._all())

@@ -43,6 +43,7 @@ FLAWS: Final[dict[str, tuple[str, ...]]] = {
     "forgets leases of the dead": ("Q6",),
     "starves": ("Q7",),
     "hands out what a filter passes by": ("Q8",),
+    "hands out keys side by side": ("Q11",),
     # --- dead letters ---
     "gives up without a letter": ("D1",),
     "acks and gives up": ("D1",),
