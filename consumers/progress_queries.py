@@ -164,4 +164,4 @@ def _place_of(offset: GroupOffset) -> Place:
 
 
 def _ends_of(partition: Partition) -> Bounds:
-    return Bounds(partition.earliest_offset, partition.head_offset, partition.last_recorded_at)
+    return Bounds(partition.earliest_offset, partition.head_offset, partition.last_recorded_at, partition.timed_through)

@@ -171,6 +171,9 @@ class Partition(models.Model):
     # Appends whose events were placed among fewer partitions than these are refused: their keys belong elsewhere by
     # now. 0 until partitions are added to the stream.
     least_placed_among = models.PositiveSmallIntegerField(default=0, db_default=0)
+    # The highest offset of an event that is for later or expires; 0: there was none. Whoever has passed it need not
+    # look at an event to hand it out.
+    timed_through = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         ordering = ("stream_id", "number")

@@ -140,7 +140,10 @@ def totals_of_row(stream: Stream) -> StreamTotals:
     """Return a stream's totals from partitions that were loaded with it: for lists of the admin, which load rows."""
     return add_up(
         stream.name,
-        (Bounds(each.earliest_offset, each.head_offset, each.last_recorded_at) for each in stream.partitions.all()),
+        (
+            Bounds(each.earliest_offset, each.head_offset, each.last_recorded_at, each.timed_through)
+            for each in stream.partitions.all()
+        ),
     )
 
 

@@ -141,6 +141,7 @@ class CommitSession:
         answers |= refused
         if lanes:
             self._append(lanes)
+            self._note_timed(list(lanes.values()))
             self._remember(list(lanes.values()))
         self._keep_receipts(receipts, answers)
         self.may_have_committed = True
@@ -282,6 +283,16 @@ class CommitSession:
         for partition_id, head_offset, recorded_at in rows:
             lanes[partition_id].head_offset = head_offset
             lanes[partition_id].recorded_at = recorded_at
+
+    def _note_timed(self, lanes: Sequence[Lane]) -> None:
+        """Note how far the stored lanes bring events that are for later or expire."""
+        timed = [lane for lane in lanes if lane.timed_count]
+        if timed:
+            self._run(
+                "note_timed",
+                partition_ids=Bigints(lane.partition_id for lane in timed),
+                offsets=Bigints(lane.offset_of(lane.timed_count - 1) for lane in timed),
+            )
 
     def _remember(self, lanes: Sequence[Lane]) -> None:
         """Remember the ids that the stored lanes bring."""

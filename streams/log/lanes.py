@@ -15,6 +15,7 @@ class Lane:
         digests: of the ids of its events, of those that are to be remembered.
         placed_among: among how many partitions its events were placed, at least.
         runs: where they belong: events that follow each other, as how many stand before the first, and their number.
+        timed_count: how many of its events there are up to the last one that is for later or expires; 0: there is none.
     """
 
     __slots__ = (
@@ -28,6 +29,7 @@ class Lane:
         "placed_among",
         "recorded_at",
         "runs",
+        "timed_count",
     )
 
     def __init__(self, partition: PartitionRef) -> None:
@@ -41,6 +43,7 @@ class Lane:
         self._loose: list[bytes] = []
         self.head_offset = 0
         self.recorded_at: datetime | None = None
+        self.timed_count = 0
 
     def place(self, records: Sequence[bytes], packed: list[PackedBatch] | None) -> int:
         """Add the events of one append and return how many stand before them."""
@@ -61,6 +64,11 @@ class Lane:
             self.runs[-1:] = [(start, count + len(digests))]
         else:
             self.runs.append((self.event_count, len(digests)))
+
+    def note_timed(self, count: int) -> None:
+        """Note that the last of so many events has times, of those that are about to be placed; 0: none has."""
+        if count:
+            self.timed_count = self.event_count + count
 
     def pack(self) -> None:
         """Put the records of small requests together into batches."""

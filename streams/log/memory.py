@@ -42,6 +42,7 @@ class _Partition:
     head_offset: int = 0
     last_recorded_at: datetime | None = None
     least_placed_among: int = 0
+    timed_through: int = 0
 
     @property
     def events(self) -> list[_StoredEvent]:
@@ -50,7 +51,7 @@ class _Partition:
     @property
     def bounds(self) -> Bounds:
         earliest = self.batches[0][0].offset if self.batches else self.head_offset + 1
-        return Bounds(earliest, self.head_offset, self.last_recorded_at)
+        return Bounds(earliest, self.head_offset, self.last_recorded_at, self.timed_through)
 
 
 class _Met(NamedTuple):
@@ -68,6 +69,7 @@ def _append(partition: _Partition, append: PartitionAppend, met: _Ids) -> Append
     recorded_at = max(filter(None, (datetime.now(UTC), partition.last_recorded_at)))
     repeats: dict[int, EarlierEvent] = {}
     stored: list[_StoredEvent] = []
+    timed_through = partition.timed_through
     for position, record in enumerate(append.records):
         offset = first_offset + len(stored)
         if append.deduplication is not None:
@@ -78,6 +80,8 @@ def _append(partition: _Partition, append: PartitionAppend, met: _Ids) -> Append
                 continue
             met[key] = _Met(append.partition.id, EarlierEvent(append.partition.number, offset, recorded_at))
         stored.append(_StoredEvent(offset, recorded_at, record))
+        if position in append.timed:
+            timed_through = offset
     if not stored:
         return AppendedRange(append.partition, 1, 0, next(iter(repeats.values())).recorded_at, repeats)
     if append.placed_among < partition.least_placed_among:
@@ -86,6 +90,7 @@ def _append(partition: _Partition, append: PartitionAppend, met: _Ids) -> Append
         raise HeadMoved(expected=append.expected_head or 0, head=partition.head_offset)
     partition.batches.append(stored)
     partition.head_offset += len(stored)
+    partition.timed_through = timed_through
     partition.last_recorded_at = recorded_at
     return AppendedRange(append.partition, first_offset, partition.head_offset, recorded_at, repeats)
 

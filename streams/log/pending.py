@@ -63,7 +63,9 @@ class PendingAppend:
         self.expects_head = any(append.expected_head is not None for append in appends)
         # More than to be stored: then one statement is not enough.
         self.wants_more = (
-            receipt is not None or self.expects_head or any(append.deduplication is not None for append in appends)
+            receipt is not None
+            or self.expects_head
+            or any(append.deduplication is not None or append.timed for append in appends)
         )
         self.placements: list[Placed] = []
         # Requests of the same commit with the same idempotency key: their answer is this one's.
@@ -180,7 +182,15 @@ def _place(
         lane.remember(sifted.fresh.keys())
     if repeats:
         records, packed = [record for index, record in enumerate(records) if index not in repeats], None
+    if append.timed:
+        lane.note_timed(_last_stored(append.timed, repeats))
     if records:
         lane.placed_among = min(lane.placed_among, append.placed_among)
     request.placements.append(Placed(lane, lane.place(records, packed), len(records), repeats))
     return None
+
+
+def _last_stored(timed: Sequence[int], repeats: Mapping[int, EarlierEvent | FirstHere]) -> int:
+    """Return how many events of an append are stored up to its last one that has times; 0: it is stored with none."""
+    last = next((position for position in reversed(timed) if position not in repeats), None)
+    return 0 if last is None else last + 1 - sum(1 for position in repeats if position < last)

@@ -43,6 +43,7 @@ class PartitionAppend(NamedTuple):
         deduplication: which of them may have been stored before; None: each is stored.
         expected_head: store them only if this is the partition's head; None: whatever it is. An append whose events
             are all repeated does not ask, as it changes nothing.
+        timed: the positions, ascending, of its events that are for later or expire.
         placed_among: how many partitions the stream had for whoever chose this one by the events' keys. Unless it is
             said, the choice did not depend on it.
     """
@@ -52,6 +53,7 @@ class PartitionAppend(NamedTuple):
     deduplication: Deduplication | None = None
     expected_head: int | None = None
     placed_among: int = MAX_PARTITIONS
+    timed: Sequence[int] = ()
 
 
 class EarlierEvent(NamedTuple):
@@ -123,7 +125,8 @@ class Gap(NamedTuple):
 class Bounds(NamedTuple):
     """The ends of a partition. `head_offset` is 0 while it is empty; nothing kept: earliest = head + 1.
 
-    `timed_through`: no event beyond is for later, or expires; 0: none is.
+    Attributes:
+        timed_through: the highest offset of an event that is for later or expires, kept or not; 0: there was none.
     """
 
     earliest_offset: int

@@ -120,8 +120,8 @@ class BatchReader:
         )
         if not rows:
             raise PartitionGone
-        bounds, mark = Bounds(*rows[0][:3]), rows[0][3]
-        batches = [row[4:] for row in rows if row[4] is not None]
+        bounds, mark = Bounds(*rows[0][:4]), rows[0][4]
+        batches = [row[5:] for row in rows if row[5] is not None]
         if batches:
             if len(self._events_per_batch) > _REMEMBERED_PARTITIONS:
                 self._events_per_batch.clear()

@@ -160,7 +160,7 @@ class Wakeups:
         watched = self._watches.partition_ids()
         if watched:
             rows = statements.on(connection).rows("bounds", partition_ids=watched)
-            self._watches.wake_behind({partition_id: head_offset for partition_id, _, head_offset, _ in rows})
+            self._watches.wake_behind({partition_id: head_offset for partition_id, _, head_offset, *_ in rows})
 
 
 def payloads(ids: Iterable[int]) -> Iterable[str]:

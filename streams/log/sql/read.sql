@@ -10,8 +10,8 @@
 --
 -- From the earliest offset on: what retention took before stands in the index until a vacuum, and would be passed over
 -- one by one.
-SELECT partition.earliest_offset, partition.head_offset, partition.last_recorded_at, partition.erasure_mark,
-       batch.last_offset, batch.event_count, batch.recorded_at, batch.codec, batch.records
+SELECT partition.earliest_offset, partition.head_offset, partition.last_recorded_at, partition.timed_through,
+       partition.erasure_mark, batch.last_offset, batch.event_count, batch.recorded_at, batch.codec, batch.records
   FROM streams_partition AS partition
   LEFT JOIN LATERAL (
        SELECT *
