@@ -14,6 +14,10 @@ MAX_TYPE_CHARACTERS: Final = 128
 MAX_HEADERS: Final = 32
 MAX_HEADER_BYTES: Final = 1024
 MAX_JSON_DEPTH: Final = 64
+# How far ahead an event may be for later, and how long it may take to expire; neither is shorter than the first.
+MIN_SPAN_SECONDS: Final = 0.001
+MAX_DELAY_SECONDS: Final = 30 * 86_400
+MAX_LIFETIME_SECONDS: Final = 365 * 86_400
 
 # --- stored batches: small enough that a small read does not pay for large neighbours ---
 MAX_BATCH_BYTES: Final = 256 * 1024

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
@@ -30,6 +30,7 @@ from streams.conf import (
 )
 from streams.errors import EventFault, InvalidEvents
 from streams.record_lines import RecordLines
+from streams.timing import TIME_RULES, Delay, Lifetime, complete_times, faults_of_times
 
 TYPE_PATTERN = rf"[A-Za-z0-9][A-Za-z0-9._:/+-]{{0,{MAX_TYPE_CHARACTERS - 1}}}"
 TYPE_RULE = f"1 to {MAX_TYPE_CHARACTERS} of A-Z a-z 0-9 . _ : / + -, beginning with a letter or digit."
@@ -54,9 +55,25 @@ class Envelope(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=Fals
     type: str = "event"
     key: Annotated[str, Meta(min_length=1, max_length=MAX_KEY_BYTES)] | None = None
     occurred_at: Annotated[datetime, Meta(tz=True)] | None = None
+    # Few events have these, and a record says nothing of what its event has not.
+    deliver_after: Delay | UnsetType | None = UNSET
+    expires_after: Lifetime | UnsetType | None = UNSET
     headers: dict[str, str] | None = None
     payload: Raw
     stream: str | UnsetType = UNSET
+
+
+class Made(NamedTuple):
+    """The records of a request's events.
+
+    Attributes:
+        ids: each event's, a new UUIDv7 where it brought none.
+        timed: the positions of those that are for later or expire.
+    """
+
+    records: Sequence[bytes]
+    ids: list[str]
+    timed: Sequence[int]
 
 
 _one = msgspec.json.Decoder(Envelope)
@@ -118,8 +135,8 @@ def decode_events(body: bytes, *, is_ndjson: bool) -> tuple[list[Envelope], bool
     return events, is_single
 
 
-def make_records(events: Sequence[Envelope], *, is_single: bool) -> tuple[Sequence[bytes], list[str]]:
-    """Turn events into their records; return these and their ids (a new UUIDv7 where it brought none).
+def make_records(events: Sequence[Envelope], *, is_single: bool) -> Made:
+    """Turn events into their records.
 
     Raises:
         TooDeep, PayloadTooLarge: a payload nests too deeply, an event is too large.
@@ -127,6 +144,7 @@ def make_records(events: Sequence[Envelope], *, is_single: bool) -> tuple[Sequen
     """
     ids = make_ids(len(events))
     faults: list[EventFault] = []
+    timed: list[int] = []
     # By the hundred: what the loop asks for is at hand.
     known_types, unset, no_headers = _known_types, UNSET, _NO_HEADERS
     for index, event in enumerate(events):
@@ -137,6 +155,8 @@ def make_records(events: Sequence[Envelope], *, is_single: bool) -> tuple[Sequen
             and event.id is unset
             and not event.headers
             and event.occurred_at is None
+            and event.deliver_after is unset
+            and event.expires_after is unset
         ):
             event.id = ids[index]
             event.headers = no_headers
@@ -145,11 +165,13 @@ def make_records(events: Sequence[Envelope], *, is_single: bool) -> tuple[Sequen
             if len(faults) >= MAX_FAULTS:
                 break
             _complete(event, ids, index)
+            if complete_times(event):
+                timed.append(index)
         if event.stream is not unset:
             event.stream = unset
     if faults:
         raise InvalidEvents(faults)
-    return _encode(events), ids
+    return Made(_encode(events), ids, timed)
 
 
 def is_type(text: str) -> bool:
@@ -294,7 +316,7 @@ def _fault_of(error: msgspec.ValidationError, pointer: str) -> EventFault:
     fault = fault_of(error)
     # A number that is out of range stands where none belongs.
     code = "invalid" if fault.code == "out_of_range" else fault.code
-    detail = _WORDS[code].format(name=fault.name) if code in _WORDS else fault.text
+    detail = _WORDS[code].format(name=fault.name) if code in _WORDS else TIME_RULES.get(fault.pointer, fault.text)
     return EventFault(f"{pointer}{fault.pointer}", code, detail)
 
 
@@ -314,6 +336,7 @@ def faults_of_event(event: Envelope, pointer: str) -> list[EventFault]:
             event.occurred_at = event.occurred_at.astimezone(UTC)
         except OverflowError:
             faults.append(EventFault(f"{pointer}/occurred_at", "out_of_range", "Must lie in the years 1 to 9999."))
+    faults += faults_of_times(event, pointer)
     if event.headers:
         if len(event.headers) > MAX_HEADERS:
             faults.append(EventFault(f"{pointer}/headers", "too_many", f"At most {MAX_HEADERS} headers."))

@@ -2,6 +2,7 @@
 
 The log gives out an event as its record, as the producer's envelope became it, with its place in front:
 `{"partition":…,"offset":…,"recorded_at":…,"id":…,"type":…,"key":…,"occurred_at":…,"headers":…,"payload":…}`.
+One that is for later or expires says so before its headers: `"deliver_after":30,"expires_after":60,`.
 Consumers get it as it is. One whose payload did not fit its schema says so behind it, `"schema":{"version":3,…}`; a
 redrive with another payload says `"edited":…`, at its end. One whose payload was erased has neither payload nor
 headers, and says so at its end: `…,"headers":{},"payload":null,"erased":{…}}`. Whoever goes through many events looks
@@ -18,6 +19,7 @@ import msgspec
 from msgspec import Raw
 
 from streams.times import format_time
+from streams.timing import due_at, expires_at
 
 _TIME_NAME: Final = b'"recorded_at":"'
 # 2026-11-22T10:00 of 2026-11-22T10:00:00.123456Z
@@ -77,6 +79,9 @@ class StoredEvent(msgspec.Struct, gc=False):
     occurred_at: datetime | None
     headers: dict[str, str]
     payload: Raw
+    # As they were given: a time, or seconds from `recorded_at`.
+    deliver_after: datetime | float | None = None
+    expires_after: float | None = None
     # There only if it does not fit.
     schema: SchemaMark | None = None
     # Of a redrive alone: the log has none.
@@ -86,6 +91,16 @@ class StoredEvent(msgspec.Struct, gc=False):
     @property
     def payload_text(self) -> str:
         return bytes(self.payload).decode()
+
+    @property
+    def due_at(self) -> datetime | None:
+        """From when on lease mode hands it out; None: at once."""
+        return due_at(self.recorded_at, self.deliver_after)
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """From when on lease mode hands it out no more; None: it always does."""
+        return expires_at(self.recorded_at, self.expires_after)
 
 
 class ExportedEvent(msgspec.Struct, gc=False):
@@ -98,6 +113,9 @@ class ExportedEvent(msgspec.Struct, gc=False):
     key: str | None = None
     occurred_at: datetime | None = None
     headers: dict[str, str] | None = None
+    recorded_at: datetime | None = None
+    deliver_after: datetime | float | None = None
+    expires_after: float | None = None
     schema: SchemaMark | None = None
     erased: Erasure | None = None
 

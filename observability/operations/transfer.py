@@ -1,13 +1,14 @@
 """Taking a stream's events out and in again, as NDJSON: one event a line, as consumers read it."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from accounts.audit_actions import AuditAction
 from accounts.http.strict_json import check_text
 from accounts.services.audit import record
 from observability.conf import TRANSFER_BYTES, TRANSFER_EVENTS
-from streams.envelope import Envelope, make_records
+from streams.envelope import Envelope, Made, make_records
 from streams.errors import PartitionGone
 from streams.log import get_log
 from streams.log.protocol import PartitionAppend
@@ -16,6 +17,7 @@ from streams.partitioning import partition_for_key
 from streams.queries import totals_of
 from streams.services.ingest import deduplication_of
 from streams.stored_event import ExportedEvent, NotAnEvent, decode_exported, erase_record, mark_invalid
+from streams.timing import keep_moments
 
 
 class NotAnExport(Exception):
@@ -117,40 +119,47 @@ def _append(stream: StreamInfo, lines: Sequence[bytes], first_line: int, partiti
         except NotAnEvent as error:
             raise NotAnExport(number, str(error)) from error
         by_partition.setdefault(_place(event, stream, partitions), []).append(event)
+    made = {number: _records_of(events) for number, events in sorted(by_partition.items())}
     appended = get_log().append(
         [
             PartitionAppend(
                 stream.partitions[number],
-                _records_of(events),
-                deduplication_of(stream, [event.id for event in events]),
+                records,
+                deduplication_of(stream, ids),
                 placed_among=len(stream.partitions),
+                timed=timed,
             )
-            for number, events in sorted(by_partition.items())
+            for number, (records, ids, timed) in made.items()
         ]
     )
     repeated = sum(len(each.repeats) for each in appended.ranges)
     return Imported(len(lines) - repeated, repeated)
 
 
-def _records_of(events: Sequence[ExportedEvent]) -> Sequence[bytes]:
+def _records_of(events: Sequence[ExportedEvent]) -> Made:
     """Return the events as records; those that did not fit their schema, or were erased, stay marked so."""
-    records, _ = make_records(
-        [
-            Envelope(
-                payload=event.payload,
-                type=event.type,
-                key=event.key,
-                id=event.id,
-                occurred_at=event.occurred_at,
-                headers=event.headers,
-            )
-            for event in events
-        ],
-        is_single=False,
+    made = make_records([_envelope_of(event) for event in events], is_single=False)
+    if any(event.erased or event.schema for event in events):
+        return made._replace(
+            records=[_marked(record, event) for event, record in zip(events, made.records, strict=True)]
+        )
+    return made
+
+
+def _envelope_of(event: ExportedEvent) -> Envelope:
+    envelope = Envelope(
+        payload=event.payload,
+        type=event.type,
+        key=event.key,
+        id=event.id,
+        occurred_at=event.occurred_at,
+        headers=event.headers,
+        deliver_after=event.deliver_after,
+        expires_after=event.expires_after,
     )
-    if not any(event.erased or event.schema for event in events):
-        return records
-    return [_marked(record, event) for event, record in zip(events, records, strict=True)]
+    if event.recorded_at is not None:
+        keep_moments(envelope, recorded_at=event.recorded_at, now=datetime.now(UTC))
+    return envelope
 
 
 def _marked(record: bytes, event: ExportedEvent) -> bytes:

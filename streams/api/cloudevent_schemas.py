@@ -12,11 +12,20 @@ from streams.cloudevents.attributes import (
     URI_PATTERN,
     URI_REFERENCE_PATTERN,
 )
-from streams.conf import MAX_HEADER_BYTES, MAX_HEADERS, MAX_ID_CHARACTERS, MAX_KEY_BYTES, MAX_REQUEST_EVENTS
+from streams.conf import (
+    MAX_DELAY_SECONDS,
+    MAX_HEADER_BYTES,
+    MAX_HEADERS,
+    MAX_ID_CHARACTERS,
+    MAX_KEY_BYTES,
+    MAX_LIFETIME_SECONDS,
+    MAX_REQUEST_EVENTS,
+)
 from streams.envelope import TYPE_PATTERN
 
 _TEXT: Final[dict[str, Any]] = {"type": "string", "minLength": 1, "maxLength": MAX_HEADER_BYTES}
 _TIME: Final[dict[str, Any]] = {"type": "string", "format": "date-time"}
+_SECONDS_PATTERN: Final = r"^[0-9]{1,10}(\.[0-9]{1,10})?$"
 _EXTENSION: Final[dict[str, Any]] = {
     "oneOf": [
         {"type": "string", "maxLength": MAX_HEADER_BYTES},
@@ -41,6 +50,23 @@ _ATTRIBUTES: Final[dict[str, Any]] = {
         "minLength": 1,
         "maxLength": MAX_KEY_BYTES,
         "description": f"The event's key: at most {MAX_KEY_BYTES} bytes in UTF-8.",
+    },
+    "deliverafter": {
+        "oneOf": [
+            {**_TIME},
+            {"type": "string", "pattern": _SECONDS_PATTERN},
+            {"type": "integer", "minimum": 1, "maximum": MAX_DELAY_SECONDS},
+        ],
+        "description": "The event's `deliver_after`: a time, or seconds, fractions of one as text.",
+        "nullable": True,
+    },
+    "expiresafter": {
+        "oneOf": [
+            {"type": "string", "pattern": _SECONDS_PATTERN},
+            {"type": "integer", "minimum": 1, "maximum": MAX_LIFETIME_SECONDS},
+        ],
+        "description": "The event's `expires_after`: seconds, fractions of one as text.",
+        "nullable": True,
     },
     "data": {"description": "Any JSON value; kept and returned exactly as sent."},
     "data_base64": {

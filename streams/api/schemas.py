@@ -4,7 +4,15 @@ from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_fiel
 from rest_framework import serializers
 
 from accounts.names import NAME_PATTERN
-from streams.conf import MAX_HEADER_BYTES, MAX_HEADERS, MAX_ID_CHARACTERS, MAX_KEY_BYTES
+from streams.conf import (
+    MAX_DELAY_SECONDS,
+    MAX_HEADER_BYTES,
+    MAX_HEADERS,
+    MAX_ID_CHARACTERS,
+    MAX_KEY_BYTES,
+    MAX_LIFETIME_SECONDS,
+    MIN_SPAN_SECONDS,
+)
 from streams.envelope import TYPE_PATTERN
 
 
@@ -19,6 +27,34 @@ from streams.envelope import TYPE_PATTERN
 )
 class HeadersField(serializers.DictField):
     """Text by name, as a producer sends it."""
+
+
+_SECONDS = {"type": "number", "minimum": MIN_SPAN_SECONDS}
+
+
+@extend_schema_field(
+    {
+        "oneOf": [{"type": "string", "format": "date-time"}, {**_SECONDS, "maximum": MAX_DELAY_SECONDS}],
+        "description": "Lease mode hands the event out from then on: a time with its zone, at most "
+        f"{MAX_DELAY_SECONDS // 86_400} days ahead, or seconds from when it is recorded.",
+        "nullable": True,
+    }
+)
+class DelayField(serializers.JSONField):
+    """A time, or seconds."""
+
+
+@extend_schema_field(
+    {
+        **_SECONDS,
+        "maximum": MAX_LIFETIME_SECONDS,
+        "description": "So many seconds after it is recorded, lease mode does not hand the event out any more. More "
+        "than the seconds of `deliver_after`.",
+        "nullable": True,
+    }
+)
+class LifetimeField(serializers.FloatField):
+    """Seconds."""
 
 
 class EventInStreamSerializer(serializers.Serializer):
@@ -37,6 +73,8 @@ class EventInStreamSerializer(serializers.Serializer):
         required=False, max_length=MAX_ID_CHARACTERS, help_text="Printable. Defaults to a new UUIDv7."
     )
     occurred_at = serializers.DateTimeField(required=False, allow_null=True)
+    deliver_after = DelayField(required=False, allow_null=True)
+    expires_after = LifetimeField(required=False, allow_null=True)
     headers = HeadersField(required=False)
 
 
@@ -172,6 +210,16 @@ class ErasureSerializer(serializers.Serializer):
     )
 
 
+@extend_schema_field(
+    {
+        "oneOf": [{"type": "string", "format": "date-time"}, {"type": "number"}],
+        "description": "When lease mode hands it out: a time, or seconds after `recorded_at`; absent: at once.",
+    }
+)
+class DelayReadField(serializers.JSONField):
+    """A time, or seconds, as they were given."""
+
+
 class EventSerializer(serializers.Serializer):
     """One event as every consumer reads it."""
 
@@ -182,6 +230,10 @@ class EventSerializer(serializers.Serializer):
     type = serializers.CharField()
     key = serializers.CharField(allow_null=True)
     occurred_at = serializers.DateTimeField(allow_null=True)
+    deliver_after = DelayReadField(required=False)
+    expires_after = serializers.FloatField(
+        required=False, help_text="So many seconds after `recorded_at` lease mode hands it out no more; absent: always."
+    )
     headers = serializers.DictField(child=serializers.CharField())
     payload = serializers.JSONField()
     schema = SchemaMarkSerializer(

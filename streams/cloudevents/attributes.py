@@ -19,7 +19,11 @@ BASE64: Final = "base64"
 REQUIRED: Final = ("specversion", "id", "source", "type")
 TRACE_ATTRIBUTES: Final = frozenset({"traceparent", "tracestate"})
 # An event has fields for these, or they say the same of all.
-IN_FIELDS: Final = frozenset({"specversion", "id", "type", "time", "partitionkey", "stream"})
+IN_FIELDS: Final = frozenset(
+    {"specversion", "id", "type", "time", "partitionkey", "stream", "deliverafter", "expiresafter"}
+)
+# Of these, which may be numbers: seconds. A fraction of one is text, as CloudEvents have no such numbers.
+TIMES: Final = {"deliverafter": "deliver_after", "expiresafter": "expires_after"}
 # Attributes that mean something of their own: a header of that name without the prefix is something else.
 CONTEXT: Final = frozenset({"source", "subject", "dataschema", "datacontenttype", "recordedtime"})
 # What only the log can say of an event.

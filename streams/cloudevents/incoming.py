@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Meta, Raw
@@ -17,6 +17,7 @@ from streams.cloudevents.attributes import (
     PREFIX,
     REQUIRED,
     SPEC_VERSION,
+    TIMES,
     TRACE_ATTRIBUTES,
     TYPED_HEADER,
     Value,
@@ -29,16 +30,25 @@ from streams.cloudevents.attributes import (
 from streams.conf import MAX_HEADER_BYTES, MAX_HEADERS, MAX_ID_CHARACTERS, MAX_KEY_BYTES, MAX_TYPE_CHARACTERS
 from streams.envelope import Envelope, are_surely_short, faults_of_event
 from streams.errors import EventFault, InvalidEvents
+from streams.timing import TIME_RULES, Delay, Lifetime
 
 # What must be a String; an extension may be a Boolean or an Integer too.
-_TEXTS: Final = frozenset({*REQUIRED, *IN_FIELDS, "subject", "dataschema", "datacontenttype"})
+_TEXTS: Final = frozenset({*REQUIRED, *IN_FIELDS, "subject", "dataschema", "datacontenttype"}) - TIMES.keys()
 # The fields of an event, as a CloudEvent calls them.
-_NAMES: Final = {"key": "partitionkey", "occurred_at": "time", "payload": "data", "headers": ""}
+_NAMES: Final = {
+    "key": "partitionkey",
+    "occurred_at": "time",
+    "payload": "data",
+    "headers": "",
+    **{field: attribute for attribute, field in TIMES.items()},
+}
 _FIRST_NAMES = re.compile(rf"\A((?:/\d+)?)/({'|'.join(_NAMES)})(?=/|\Z)")
 _LONGEST_NAME: Final = 60
 NO_DATA: Final = Raw(b"null")
 NOTHING: Final = Envelope(payload=NO_DATA)
-_SPECIAL: Final = _TEXTS | CONTEXT | TRACE_ATTRIBUTES
+_SPECIAL: Final = _TEXTS | CONTEXT | TRACE_ATTRIBUTES | TIMES.keys()
+_seconds = re.compile(r"[0-9]{1,10}(?:\.[0-9]{1,10})?", re.ASCII)
+_TIME_KINDS: Final[dict[str, Any]] = {"deliverafter": Delay, "expiresafter": Lifetime}
 _Time = Annotated[datetime, Meta(tz=True)]
 _TYPE_RULE: Final = (
     f"Here a type is 1 to {MAX_TYPE_CHARACTERS} of A-Z a-z 0-9 . _ : / + -, beginning with a letter or digit: "
@@ -80,7 +90,25 @@ def make_envelope(attributes: Mapping[str, Value], data: Data, pointer: str) -> 
             envelope.occurred_at = msgspec.convert(time, _Time)
         except msgspec.ValidationError as error:
             return NOTHING, [_fault_of_time(error, pointer)]
-    return envelope, []
+    if not TIMES.keys().isdisjoint(attributes):
+        faults = _set_times(envelope, attributes, pointer)
+    return NOTHING if faults else envelope, faults
+
+
+def _set_times(envelope: Envelope, attributes: Mapping[str, Value], pointer: str) -> list[EventFault]:
+    """Give an envelope its times, and return what is wrong with them."""
+    faults: list[EventFault] = []
+    for name, kind in _TIME_KINDS.items():
+        value = attributes.get(name)
+        if value is None:
+            continue
+        is_seconds = type(value) is int or (isinstance(value, str) and _seconds.fullmatch(value))
+        try:
+            setattr(envelope, TIMES[name], msgspec.convert(float(value) if is_seconds else value, kind))
+        except msgspec.ValidationError as error:
+            code = "timezone_required" if "timezone" in str(error) else "invalid"
+            faults.append(EventFault(f"{pointer}/{name}", code, TIME_RULES[f"/{TIMES[name]}"]))
+    return faults
 
 
 def _headers_of(attributes: Mapping[str, Value], pointer: str) -> tuple[dict[str, str], list[EventFault]]:
@@ -96,7 +124,7 @@ def _headers_of(attributes: Mapping[str, Value], pointer: str) -> tuple[dict[str
         value if value.__class__ is str else "true" if value is True else "false" if value is False else str(value)
         for value in map(attributes.__getitem__, extensions)
     ]
-    kinds = [name for name, value in attributes.items() if value.__class__ is not str]
+    kinds = [name for name, value in attributes.items() if value.__class__ is not str and name not in IN_FIELDS]
     are_well_formed = _are_well_formed(extensions, texts)
     headers: dict[str, str] = {}
     for name in [name for name in attributes if name in _SPECIAL] if are_well_formed else attributes:
@@ -177,7 +205,7 @@ def _faults_of_headers(headers: Mapping[str, str], pointer: str) -> list[EventFa
     """An event keeps attributes as headers, of which it has so many of such a size."""
     if len(headers) > MAX_HEADERS:
         detail = (
-            f"Attributes beside id, type, time, partitionkey and stream are kept as headers, of which an event has "
+            f"Attributes that an event has no field for are kept as headers, of which an event has "
             f"at most {MAX_HEADERS}; here they would be {len(headers)}."
         )
         return [EventFault(pointer, "too_many_attributes", detail)]

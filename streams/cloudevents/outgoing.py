@@ -7,6 +7,8 @@ name allows that. What would make the CloudEvent invalid is left out: the plain 
 import binascii
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
@@ -21,6 +23,7 @@ from streams.cloudevents.attributes import (
     OF_THE_LOG,
     PREFIX,
     SPEC_VERSION,
+    TIMES,
     TYPED_HEADER,
     is_name,
     is_text,
@@ -33,6 +36,7 @@ Render = Callable[[bytes], bytes]
 # How the log's own stream is called where an event does not say its source.
 _SOURCE: Final = "/api/v1/streams/"
 _TAKEN: Final = IN_FIELDS | OF_THE_LOG | {"data"}
+_MICROSECOND: Final = Decimal("0.000001")
 _encoder = msgspec.json.Encoder()
 _text = msgspec.json.Decoder(str)
 
@@ -55,6 +59,7 @@ def render_cloudevent(event: bytes, *, stream: str) -> bytes:
         attributes["time"] = stored.occurred_at
     if stored.key is not None and is_text(stored.key):
         attributes["partitionkey"] = stored.key
+    attributes |= {name: _time(value) for name, field in TIMES.items() if (value := getattr(stored, field)) is not None}
     attributes["recordedtime"] = stored.recorded_at
     attributes |= _from_headers(stored.headers)
     attributes |= {"stream": stream, "partition": stored.partition, "offset": str(stored.offset)}
@@ -75,6 +80,13 @@ def _from_headers(headers: Mapping[str, str]) -> dict[str, Any]:
             continue
         found[name] = typed(value) if name in kinds else value
     return found
+
+
+def _time(value: datetime | float) -> datetime | int | str:
+    """A time, or seconds; a fraction of one as text, since CloudEvents have no such numbers."""
+    if isinstance(value, datetime):
+        return value
+    return int(value) if value == int(value) else str(Decimal(repr(value)).quantize(_MICROSECOND).normalize())
 
 
 def _marks_of(stored: StoredEvent) -> dict[str, Any]:

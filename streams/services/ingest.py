@@ -18,7 +18,7 @@ from accounts.roles import Right
 from accounts.services.idempotency import find_answer
 from accounts.waits import run_blocking
 from streams.digests import digests_of
-from streams.envelope import Envelope, make_records
+from streams.envelope import Envelope, Made, make_records
 from streams.errors import (
     AppendNotStored,
     EventFault,
@@ -163,14 +163,14 @@ async def _append(
     # Nobody else asks.
     ids_are_new = any(stream.deduplicate_ids for stream in each) and all(event.id is UNSET for event in events)
 
-    def make_and_place() -> tuple[Placement, Sequence[bytes]]:
-        records, ids = make_records(events, is_single=is_single)
+    def make_and_place() -> tuple[Placement, Made]:
+        made = make_records(events, is_single=is_single)
         if validators:
-            records = validate(events, records, streams, validators, is_single=is_single)
-        placement = _place(events, streams, records, ids, are_new=ids_are_new)
-        return placement if expected_head is None else _expect(placement, streams, events, expected_head), records
+            made = made._replace(records=validate(events, made.records, streams, validators, is_single=is_single))
+        placement = _place(events, streams, made, are_new=ids_are_new)
+        return placement if expected_head is None else _expect(placement, streams, events, expected_head), made
 
-    placement, records = await off_the_loop_if_long(make_and_place, size=size)
+    placement, made = await off_the_loop_if_long(make_and_place, size=size)
     for _ in range(MAX_PLACEMENTS):
         try:
             return await _store(placement, caller, render, idempotency)
@@ -179,7 +179,7 @@ async def _append(
             # made anew there.
             forget_streams()
             streams = await _open_streams(caller, names)
-            placement = _place(events, streams, records, placement.ids, are_new=ids_are_new)
+            placement = _place(events, streams, made, are_new=ids_are_new)
             if expected_head is not None:
                 placement = _expect(placement, streams, events, expected_head)
     raise AppendNotStored("Partitions were added to the stream again and again meanwhile. Nothing was stored; retry.")
@@ -259,14 +259,15 @@ def _refuse_closed(stream: StreamInfo) -> None:
 def _place(
     events: Sequence[Envelope],
     streams: StreamInfo | list[StreamInfo],
-    records: Sequence[bytes],
-    ids: list[str],
+    made: Made,
     *,
     are_new: bool,
 ) -> Placement:
+    records, ids, timed = made
     if isinstance(streams, StreamInfo) and len(streams.partitions) == 1:
         deduplication = deduplication_of(streams, ids, are_new=are_new)
-        return Placement(ids, [PartitionAppend(streams.partitions[0], records, deduplication, placed_among=1)], None)
+        append = PartitionAppend(streams.partitions[0], records, deduplication, placed_among=1, timed=timed)
+        return Placement(ids, [append], None)
     # By the partition's id: hashing a number costs less than hashing a tuple.
     appends: dict[int, tuple[int, PartitionRef, StreamInfo, list[bytes], list[str]]] = {}
     keyless: dict[int, PartitionRef] = {}
@@ -286,6 +287,10 @@ def _place(
         batch.append(record)
         if stream.deduplicate_ids is not None:
             own_ids.append(ids[position])
+    # By append: the positions of its events that have times, of which there are few.
+    timed_in: dict[int, list[int]] = {}
+    for index, position in (places[number] for number in timed):
+        timed_in.setdefault(index, []).append(position)
     return Placement(
         ids,
         [
@@ -294,8 +299,9 @@ def _place(
                 batch,
                 deduplication_of(stream, own_ids, are_new=are_new),
                 placed_among=len(stream.partitions),
+                timed=timed_in.get(index, ()),
             )
-            for _, partition, stream, batch, own_ids in appends.values()
+            for index, partition, stream, batch, own_ids in appends.values()
         ],
         places,
     )

@@ -4,7 +4,7 @@ import gzip
 import io
 import json
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
@@ -264,6 +264,27 @@ def test_what_was_erased_is_exported_and_imported_as_erased(tmp_path):
     again = shop.post("/streams/copy/events/0/2/erase", {"reason": "asked for"})
     assert again.json() == copied[1]
     assert run("verify_log") == ""
+
+
+def test_what_is_for_later_or_expires_does_so_after_an_import_when_it_was_to(tmp_path):
+    owner = make_owner()
+    make_stream("orders", owner=owner)
+    make_stream("copy", owner=owner)
+    shop = ApiClient(key=make_key(owner))
+    time = "2026-11-01T10:00:00Z"
+    times = [{"deliver_after": 86_400}, {"deliver_after": time}, {"expires_after": 0.001}, {"expires_after": 3_600}]
+    first, *_ = shop.post("/streams/orders/events", [{"payload": 1, **each} for each in times]).json()["events"]
+
+    run("import_stream", "copy", stdin=run("export_stream", "orders").encode())
+
+    late, at_a_time, expired, expiring = shop.get("/streams/copy/events").json()
+    due_at = datetime.fromisoformat(first["recorded_at"]) + timedelta(days=1)
+    assert datetime.fromisoformat(late["deliver_after"]) == due_at
+    assert at_a_time["deliver_after"] == time
+    assert expired["expires_after"] == 0.001
+    assert 3_500 < expiring["expires_after"] < 3_600
+    (ends,) = get_log().bounds(load_stream("copy").partitions).values()
+    assert ends.timed_through == 4
 
 
 def test_an_import_into_another_number_of_partitions_goes_by_key(tmp_path):

@@ -22,7 +22,7 @@ def test_new_ids_are_uuids_of_version_7_that_ascend_within_and_across_requests()
 
 def test_an_id_that_an_event_brings_stays_beside_new_ones():
     events, _ = decode_events(b'[{"payload":1},{"payload":2,"id":"mine"},{"payload":3}]', is_ndjson=False)
-    records, ids = make_records(events, is_single=False)
+    records, ids, _ = make_records(events, is_single=False)
     assert ids[1] == "mine"
     assert [record.split(b'"')[3].decode() for record in records] == ids
     assert uuid.UUID(ids[0]) < uuid.UUID(ids[2])

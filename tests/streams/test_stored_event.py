@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from streams.envelope import Envelope, make_records
 from streams.stored_event import (
@@ -42,13 +43,17 @@ envelopes = st.builds(
     type=st.sampled_from(["t", "order.created", "a:b/c+d-e_f", "0" * 128]),
     key=st.none() | awkward,
     occurred_at=st.none() | times,
+    # A time that is no further ahead than it may be.
+    deliver_after=st.none() | st.floats(0.001, 100) | times.filter(lambda each: each < AT),
+    expires_after=st.none() | st.floats(101, 1_000_000) | st.just(3_600.0),
     headers=st.dictionaries(awkward, awkward, max_size=2),
     payload=(awkward | st.lists(awkward, max_size=2)).map(lambda each: msgspec.Raw(json.dumps(each).encode())),
 )
+PLACE = ("partition", "offset", "recorded_at")
 
 
 def stored(*envelopes, first_offset=1, recorded_at=AT):
-    records, _ = make_records(envelopes, is_single=False)
+    records = make_records(envelopes, is_single=False).records
     return place_records(
         [record[1:] for record in records], partition=3, first_offset=first_offset, recorded_at=recorded_at
     ), list(records)
@@ -61,6 +66,10 @@ def test_what_is_found_in_the_bytes_is_what_decoding_finds(envelope, recorded_at
     assert (decoded.partition, decoded.offset, decoded.recorded_at) == (3, first_offset, recorded_at)
     assert decoded.id == envelope.id
     assert decoded.payload_text.encode() == bytes(envelope.payload)
+    assert (decoded.deliver_after or UNSET, decoded.expires_after or UNSET) == (
+        envelope.deliver_after,
+        envelope.expires_after,
+    )
 
     assert place_of(event) == (3, first_offset)
     assert type_of(event) == decoded.type == envelope.type
@@ -127,7 +136,7 @@ def test_an_erased_event_has_its_envelope_and_size_and_nothing_else(envelope, pa
     assert is_erased(tail)
     assert is_erased(erased)
     was, now = decode_event(event), decode_event(erased)
-    for name in ("partition", "offset", "recorded_at", "id", "type", "key", "occurred_at"):
+    for name in (*PLACE, "id", "type", "key", "occurred_at", "deliver_after", "expires_after"):
         assert getattr(now, name) == getattr(was, name)
     assert (now.headers, now.payload_text) == ({}, "null")
     assert now.erased is not None

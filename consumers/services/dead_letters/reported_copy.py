@@ -32,9 +32,11 @@ def read_reported_copy(copy: bytes, *, partition: int, offset: int) -> bytes:
         id=event.id,
         occurred_at=event.occurred_at,
         headers=event.headers,
+        deliver_after=event.deliver_after,
+        expires_after=event.expires_after,
     )
     try:
-        (record,), _ = make_records([envelope], is_single=True)
+        (record,), *_ = make_records([envelope], is_single=True)
     except InvalidEvents as error:
         faults = [EventFault(f"/event{fault.pointer}", fault.code, fault.detail) for fault in error.faults]
         raise InvalidEvents(faults) from error

@@ -24,7 +24,10 @@ MOST_EVENTS = 10_000
 MOST_LOOKED_AT = 200_000
 MOST_BYTES = 64 * 1024 * 1024
 PIECE_EVENTS = 500
-COLUMNS = ("partition", "offset", "recorded_at", "id", "type", "key", "occurred_at", "headers", "payload", "erased_at")
+COLUMNS = (
+    *("partition", "offset", "recorded_at", "id", "type", "key", "occurred_at", "headers", "payload", "erased_at"),
+    *("due_at", "expires_at"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,8 @@ def _row(raw: bytes) -> tuple[object, ...]:
         orjson.dumps(event.headers).decode() if event.headers else "",
         "" if event.erased else event.payload_text,
         event.erased.at if event.erased else None,
+        event.due_at,
+        event.expires_at,
     )
 
 

@@ -1,5 +1,6 @@
 """Sending events by hand: checked while typing, stored once however often it is retried."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,17 +32,22 @@ from streams.queries import get_event
 from streams.services.ingest import Idempotency, Placement, append_events, stored_events
 
 EXAMPLE = '{\n  "order_id": 1042,\n  "customer": {"id": "c-7", "name": "Ada"},\n  "total": 199.90\n}'
-NAMES = ("stream", "type", "key", "id", "occurred_at", "headers", "payload")
+NAMES = ("stream", "type", "key", "id", "occurred_at", "deliver_after", "expires_after", "headers", "payload")
+TIMES = ("deliver_after", "expires_after")
 FIELDS = {
     "/type": "type",
     "/key": "key",
     "/id": "id",
     "/occurred_at": "occurred_at",
+    "/deliver_after": "deliver_after",
+    "/expires_after": "expires_after",
     "/headers": "headers",
     "/payload": "payload",
     "/stream": "stream",
     "": "payload",
 }
+
+_seconds = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +125,7 @@ class SendEvents(Page):
             lambda: require_stream(self.caller, values["stream"].strip(), Right.PRODUCE),
             lambda: make_records([_envelope({**values, "payload": "null", "headers": ""})], is_single=True),
             lambda: make_records(
-                [_envelope({**values, "payload": "null", "type": "", "key": "", "id": "", "occurred_at": ""})],
+                [_envelope({**dict.fromkeys(NAMES, ""), "payload": "null", "headers": values["headers"]})],
                 is_single=True,
             ),
             lambda: parse_payload(values["payload"]),
@@ -178,11 +184,16 @@ def _envelope(values: dict[str, str]) -> Envelope:
     payload = parse_payload(values["payload"])
     fields: dict[str, Any] = {"payload": None, "type": values["type"].strip() or "event", "key": values["key"] or None}
     fields |= {name: text for name in ("id", "occurred_at") if (text := values[name].strip())}
+    fields |= {name: _seconds_or_text(text) for name in TIMES if (text := values[name].strip())}
     if headers := _headers(values["headers"]):
         fields["headers"] = headers
     events, _ = decode_events(orjson.dumps(fields), is_ndjson=False)
     events[0].payload = msgspec.Raw(payload)
     return events[0]
+
+
+def _seconds_or_text(text: str) -> float | str:
+    return float(text) if _seconds.fullmatch(text) else text
 
 
 def _headers(text: str) -> dict[str, str]:

@@ -21,6 +21,9 @@ class EventView:
     type: str
     key: str | None
     occurred_at: datetime | None
+    # From when on, and until when, lease mode hands it out; None: at once, for ever.
+    due_at: datetime | None
+    expires_at: datetime | None
     headers: tuple[tuple[str, str], ...]
     payload: str
     raw: str
@@ -59,6 +62,8 @@ def view_event(raw: bytes) -> EventView:
         type=event.type,
         key=event.key,
         occurred_at=event.occurred_at,
+        due_at=event.due_at,
+        expires_at=event.expires_at,
         headers=tuple(event.headers.items()),
         payload=event.payload_text,
         raw=raw.decode(),
