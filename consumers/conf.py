@@ -35,9 +35,14 @@ MAX_OUTCOME_DELIVERIES: Final = 1_000
 # Events that one look of a lease sorts, at most, where they must be looked at before they are handed out; if it finds
 # none to hand out, it looks so many times before it answers or waits.
 MAX_SORTED_AT_ONCE: Final = 2_000
+# Where only those matter that are for later or expire, the first look reads what it has room for, but at least so many:
+# some of them may be for later.
+MIN_SORTED_AT_ONCE: Final = 200
 SORTING_LOOKS: Final = 5
 # Deliveries under suspicion that each lease counts; a group rarely has any.
 COUNTED_SUSPECTS: Final = 1_000
+# Deliveries that are for later, of which a group may have a million: so many are counted, for pages and metrics.
+MAX_COUNTED_SCHEDULED: Final = 10_000
 MAX_CONSUMER_CHARACTERS: Final = 128
 MAX_ERROR_CHARACTERS: Final = 2_000
 MAX_NOTE_CHARACTERS: Final = 1_000

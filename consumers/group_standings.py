@@ -28,9 +28,11 @@ class GroupStanding:
         missing: retention took them before the group finished them, and it has not passed them yet.
         lost: retention took them before the group had finished them, since somebody acknowledged it.
         lost_total: the same since the group began.
-        filtered_total, expired_total: finished without being handed out, since the group began: because its filter does
-            not let them through, and because they had expired.
-        in_flight, waiting, suspected, exhausted, held_up: as `InHand` says.
+        filtered_total, expired_total: finished without being handed out, or again, since the group began: because its
+            filter does not let them through, and because they had expired.
+        in_flight, waiting, suspected, exhausted, held_up, scheduled: as `InHand` says; all of them are part of the lag.
+        is_scheduled_at_least: more are scheduled than were counted.
+        next_scheduled_at: when the first of those is due.
         dead_letters: open ones.
         last_seen_at: of the member who was seen last.
     """
@@ -56,6 +58,9 @@ class GroupStanding:
     suspected: int
     exhausted: int
     held_up: int
+    scheduled: int
+    is_scheduled_at_least: bool
+    next_scheduled_at: datetime | None
     dead_letters: int
     member_count: int
     last_seen_at: datetime | None
@@ -89,7 +94,7 @@ def list_standings(
     # A page's groups by their ids; many of them by the query, which does not grow with their number.
     group_ids: GroupIds = [pk for pk, *_ in rows] if groups.query.is_sliced else groups.order_by().values("pk")
     progress = progress_of(group_ids, now=now, bounds=bounds)
-    in_hand = count_in_hand(group_ids)
+    in_hand = count_in_hand([pk for pk, *_ in rows])
     dead_letters = count_open_dead_letters(group_ids)
     members = _members_of(group_ids)
     standings = []
@@ -119,6 +124,9 @@ def list_standings(
                 suspected=hand.suspected,
                 exhausted=hand.exhausted,
                 held_up=hand.held_up,
+                scheduled=hand.scheduled,
+                is_scheduled_at_least=hand.is_at_least,
+                next_scheduled_at=hand.next_at,
                 dead_letters=dead_letters.get(pk, 0),
                 member_count=member_count,
                 last_seen_at=last_seen_at,

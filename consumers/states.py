@@ -10,8 +10,9 @@
                         lease, once available_at has come
 ```
 
-What is for later is WAITING from the beginning. Whoever manages the group may let what waits be handed out now, and
-release what a consumer holds. A seek ends deliveries in any state, and so does the deletion of their group.
+What is for later is WAITING from the beginning, and is called scheduled until its time. What waits lapses when its
+events expire: the row goes, and they count as finished. Whoever manages the group may let what waits be handed out now,
+and release what a consumer holds. A seek ends deliveries in any state, and so does the deletion of their group.
 
 In a group that keeps the order of each key, an event is HELD_UP from the beginning where something of its key is
 unfinished before it; it is let go, and WAITING, when that is finished.
@@ -36,6 +37,11 @@ class DeliveryState(StrEnum):
     EXHAUSTED = "exhausted"
 
 
+# What waits is called so that nobody has had yet, and whose time has not come.
+SCHEDULED: Final = "scheduled"
+PRESENT_STATES: Final = (*(state.value for state in DeliveryState), SCHEDULED)
+
+
 class Act(StrEnum):
     """What happens to a delivery."""
 
@@ -53,6 +59,8 @@ class Act(StrEnum):
     MOVE = "move"
     # What was before it of its key is finished, or its group does not keep the order of keys any more.
     LET_GO = "let_go"
+    # Its events expire before anybody is given them, or given them again.
+    LAPSE = "lapse"
     REDRIVE = "redrive"
     SEEK = "seek"
     DELETE = "delete"
@@ -77,6 +85,8 @@ class Outcome(StrEnum):
     # Retention took the events, or a seek passed them by.
     LOST = "lost"
     SKIPPED = "skipped"
+    # They expired.
+    LAPSED = "lapsed"
 
 
 # (before, act) -> what may follow; None is "no row". A range may come apart: then each part follows from the whole.
@@ -89,6 +99,7 @@ TRANSITIONS: Final[dict[tuple[DeliveryState | None, Act], frozenset[DeliveryStat
     (DeliveryState.HELD_UP, Act.SEEK): frozenset({None}),
     (DeliveryState.HELD_UP, Act.DELETE): frozenset({None}),
     (DeliveryState.WAITING, Act.LEASE): frozenset({DeliveryState.LEASED}),
+    (DeliveryState.WAITING, Act.LAPSE): frozenset({None}),
     (DeliveryState.WAITING, Act.RETRY): frozenset({DeliveryState.WAITING}),
     (DeliveryState.LEASED, Act.EXTEND): frozenset({DeliveryState.LEASED}),
     # An ack may name events that failed: each of them goes on by itself.

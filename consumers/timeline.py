@@ -37,6 +37,10 @@ class EventState(StrEnum):
     # Retention took it, or the group began or was sought beyond it.
     LOST = "lost"
     SKIPPED = "skipped"
+    # It expired before anybody had it, or had it again.
+    EXPIRED = "expired"
+    # It is for later, and waits for its time.
+    SCHEDULED = "scheduled"
     # In offset mode: finished by a commit, or not yet.
     COMMITTED = "committed"
     NOT_COMMITTED = "not_committed"
@@ -141,6 +145,13 @@ _STATE_OF_DEAD_LETTER = {
 }
 
 
+_PASSED_BY: dict[str, EventState] = {
+    Outcome.LOST: EventState.LOST,
+    Outcome.SKIPPED: EventState.SKIPPED,
+    Outcome.LAPSED: EventState.EXPIRED,
+}
+
+
 def _state(
     standing: GroupOffset,
     offset: int,
@@ -161,5 +172,5 @@ def _state(
         return _STATE_OF_DEAD_LETTER[DeadLetterStatus(latest.status)]
     if offset <= standing.start_offset:
         return EventState.SKIPPED
-    passed_by = [each.outcome for each in history if each.outcome in (Outcome.LOST, Outcome.SKIPPED)]
-    return EventState(passed_by[-1]) if passed_by and history[-1].outcome != Outcome.ACKED else EventState.ACKED
+    passed_by = [_PASSED_BY[each.outcome] for each in history if each.outcome in _PASSED_BY]
+    return passed_by[-1] if passed_by and history[-1].outcome != Outcome.ACKED else EventState.ACKED

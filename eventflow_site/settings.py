@@ -352,7 +352,7 @@ SPECTACULAR_SETTINGS = {
         "StreamRightEnum": ["produce", "consume", "manage"],
         "CommitStatusEnum": ["committed", "outdated"],
         "DeadLetterStatusEnum": ["open", "redriven", "resolved", "discarded"],
-        "LeaseOutcomeEnum": ["acked", "nacked", "expired", "released", "lost", "skipped"],
+        "LeaseOutcomeEnum": ["acked", "nacked", "expired", "released", "lost", "skipped", "lapsed"],
         "RedriveOutcomeEnum": ["pending", "acked", "dead_again", "superseded"],
     },
 }

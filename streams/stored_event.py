@@ -11,7 +11,7 @@ for single fields without decoding the others.
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -155,14 +155,12 @@ class Routing(msgspec.Struct, gc=False):
     @property
     def deliver_at(self) -> datetime | None:
         """When it is to be handed out; None: at once."""
-        if isinstance(self.deliver_after, float):
-            return self.recorded_at + timedelta(seconds=self.deliver_after)
-        return self.deliver_after
+        return due_at(self.recorded_at, self.deliver_after)
 
     @property
     def expires_at(self) -> datetime | None:
         """From when on it is not to be handed out any more; None: it does not expire."""
-        return None if self.expires_after is None else self.recorded_at + timedelta(seconds=self.expires_after)
+        return expires_at(self.recorded_at, self.expires_after)
 
 
 class _Traced(msgspec.Struct, gc=False):

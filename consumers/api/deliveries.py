@@ -18,7 +18,7 @@ from consumers.delivery_queries import list_deliveries
 from consumers.models import ConsumerGroup, Delivery
 from consumers.queries import get_group, require_group
 from consumers.services.leasing.by_hand import release_delivery, retry_delivery_now
-from consumers.states import DeliveryState
+from consumers.states import PRESENT_STATES
 from streams.lookup import require_stream
 
 
@@ -36,14 +36,14 @@ class DeliveriesViewSet(StrictViewSet):
             OpenApiParameter(
                 "state",
                 OpenApiTypes.STR,
-                enum=[state.value for state in DeliveryState],
+                enum=PRESENT_STATES,
                 description="Where it stands at this moment.",
             )
         ],
     )
     def list(self, request: Request, stream: str, group: str) -> Response:
         """List what is not finished: by whom, since when, with its last error."""
-        state = choice_parameter(self.query, "state", [state.value for state in DeliveryState])
+        state = choice_parameter(self.query, "state", PRESENT_STATES)
         found = get_group(require_stream(caller_of(request), stream, Right.CONSUME), group)
         page = self.paginate_queryset(list_deliveries(found, state))
         return self.get_paginated_response(DeliverySerializer(page, many=True).data)

@@ -4,7 +4,7 @@ import msgspec
 from drf_spectacular.utils import OpenApiParameter, inline_serializer
 from rest_framework import serializers
 
-from consumers.states import BulkStatus, DeadLetterStatus, DeliveryState, ExhaustedReason, Outcome, RedriveOutcome
+from consumers.states import PRESENT_STATES, BulkStatus, DeadLetterStatus, ExhaustedReason, Outcome, RedriveOutcome
 from streams.api.schemas import EventSerializer
 
 LOST = OpenApiParameter(
@@ -66,7 +66,7 @@ class DeliverySerializer(serializers.Serializer):
     partition = serializers.IntegerField(source="partition.number")
     first_offset = serializers.IntegerField()
     last_offset = serializers.IntegerField()
-    state = serializers.ChoiceField(choices=[state.value for state in DeliveryState], source="present_state")
+    state = serializers.ChoiceField(choices=PRESENT_STATES, source="present_state")
     delivery_count = serializers.IntegerField()
     failure_count = serializers.IntegerField()
     round = serializers.IntegerField()
@@ -74,7 +74,12 @@ class DeliverySerializer(serializers.Serializer):
     leased_by = serializers.CharField()
     leased_at = serializers.DateTimeField(allow_null=True)
     expires_at = serializers.DateTimeField(source="lease_expires_at", allow_null=True)
-    available_at = serializers.DateTimeField(allow_null=True)
+    available_at = serializers.DateTimeField(
+        allow_null=True, help_text="When it may be handed out; of what is `scheduled`, when its events are due."
+    )
+    event_expires_at = serializers.DateTimeField(
+        allow_null=True, help_text="From then on its events are not handed out any more; null: they always are."
+    )
     exhausted_reason = serializers.CharField()
     last_error = serializers.CharField()
     last_failed_at = serializers.DateTimeField(allow_null=True)

@@ -106,6 +106,11 @@ class Delivery(models.Model):
             models.CheckConstraint(
                 condition=Q(state__in=[state.value for state in DeliveryState]), name="delivery_state_is_known"
             ),
+            # Somebody wants it after all.
+            models.CheckConstraint(
+                condition=Q(dead_letter__isnull=True) | Q(event_expires_at__isnull=True),
+                name="delivery_of_a_redrive_never_expires",
+            ),
             models.CheckConstraint(
                 condition=Q(key_hash__isnull=True) | Q(first_offset=F("last_offset")),
                 name="delivery_of_a_key_is_one_event",
@@ -164,6 +169,18 @@ class Delivery(models.Model):
                 fields=["group", "partition", "first_offset"],
                 condition=Q(dead_letter__isnull=False),
                 name="delivery_redrives",
+            ),
+            # What is for later, which may be a million, and what expires: nothing else is in either.
+            models.Index(
+                fields=["group", "available_at"],
+                include=["first_offset", "last_offset"],
+                condition=Q(state="waiting", delivery_count=0),
+                name="delivery_scheduled",
+            ),
+            models.Index(
+                fields=["group", "event_expires_at"],
+                condition=Q(state="waiting", event_expires_at__isnull=False),
+                name="delivery_expiring",
             ),
             # What people hold from the dashboard is little, whatever programs hold; and what failed is not everything.
             models.Index(

@@ -1,7 +1,7 @@
-"""What has to happen without anybody asking: expired leases, exhausted deliveries, old memories.
+"""What has to happen without anybody asking: expired leases and events, exhausted deliveries, old memories.
 
 Every function is idempotent and works in steps of one transaction each: a tick that is lost, doubled or killed half-way
-does not matter, and the lease path does the first two itself where it meets them.
+does not matter, and the lease path does the first ones itself where it meets them.
 """
 
 import logging
@@ -15,6 +15,7 @@ from consumers.models import ConsumerGroup
 from consumers.services.dead_letters.move import move_exhausted
 from consumers.services.key_order import EndedKey, let_next_go
 from consumers.services.leasing.expiry import expire_leases
+from consumers.services.leasing.lapsing import end_lapsed
 from consumers.services.losses import count_all_losses
 from consumers.statements import run
 
@@ -22,7 +23,9 @@ logger = logging.getLogger("eventflow.consumers")
 
 
 def reconcile_deliveries(*, max_seconds: float = RECONCILE_MAX_SECONDS) -> int:
-    """Take back expired leases and move exhausted deliveries to the dead letters, of all groups; return how many.
+    """Take back expired leases, move exhausted deliveries to the dead letters and end what expired; return how many.
+
+    Of all groups.
 
     It ends after `max_seconds` at the latest: what is left is for the next tick. One group in trouble does not
     keep the others waiting.
@@ -34,7 +37,7 @@ def reconcile_deliveries(*, max_seconds: float = RECONCILE_MAX_SECONDS) -> int:
         remaining = []
         for group in ConsumerGroup.objects.select_related("stream").filter(pk__in=groups).order_by("pk"):
             try:
-                done = expire_leases(group=group) + move_exhausted(group=group)
+                done = expire_leases(group=group) + move_exhausted(group=group) + end_lapsed(group=group)
             except DatabaseError:
                 logger.exception("could not reconcile the group %s of %s", group.name, group.stream.name)
                 continue

@@ -16,6 +16,6 @@ SELECT dead.id, history.delivery_count, history.outcome, history.consumer, histo
    AND history.last_offset >= dead."offset"
    AND history.group_id = dead.group_id
    AND history.round = dead.round
-   AND history.outcome NOT IN ('lost', 'skipped', 'acked')
+   AND history.outcome NOT IN ('lost', 'skipped', 'lapsed', 'acked')
  WHERE dead.id = ANY (%(dead_letter_ids)s::bigint[])
  ORDER BY dead.id, history.id;

@@ -8,7 +8,7 @@
 -- IS NOT DISTINCT FROM is = for what is never null, but no index serves it: the key alone finds the rows, whatever
 -- the planner thinks of the group's size.
 SELECT id, partition_id, round, dead_letter_id, first_offset, last_offset, delivery_count, failure_count, is_alone,
-       suspect_limit, lease_token, leased_by, leased_at
+       suspect_limit, lease_token, leased_by, leased_at, coalesce(event_expires_at <= statement_timestamp(), false)
   FROM consumers_delivery
  WHERE id = %(delivery_id)s
    AND group_id IS NOT DISTINCT FROM %(group_id)s

@@ -12,6 +12,7 @@
 --          filtered, expired: how many of them nobody is given, and why
 --          first_offsets, last_offsets, are_held_up, available_ats (null: leased at once, unless it is held up),
 --          event_expires_ats, key_hashes: one element for each delivery
+--          lapsed_first_offsets, lapsed_last_offsets: those that have expired; none is longer than a delivery
 -- Acts     lease
 -- Returns  for each that was leased: its id, first and last offset, round and expiry; one row of nulls but for the round
 --          if none was; no row if nothing was done
@@ -46,6 +47,14 @@ WITH locked AS MATERIALIZED (
                                                       WHERE is_so)
       FROM locked
      WHERE standing.id = locked.id
+), recorded AS (
+    INSERT INTO consumers_deliveryhistory (
+           group_id, partition_id, round, first_offset, last_offset, outcome, delivery_count, failure_count, consumer,
+           leased_at, ended_at, error)
+    SELECT %(group_id)s, %(partition_id)s, locked.round, lapsed.first_offset, lapsed.last_offset, 'lapsed', 0, 0, '',
+           NULL, statement_timestamp(), ''
+      FROM locked, unnest(%(lapsed_first_offsets)s::bigint[], %(lapsed_last_offsets)s::bigint[])
+                   AS lapsed (first_offset, last_offset)
 ), made AS (
     INSERT INTO consumers_delivery (
            group_id, partition_id, round, first_offset, last_offset, state, is_alone, delivery_count, failure_count,

@@ -10,6 +10,7 @@ SELECT id, partition_id, round, dead_letter_id, first_offset, last_offset
    AND state = 'waiting'
    AND is_alone
    AND available_at <= statement_timestamp()
+   AND (event_expires_at IS NULL OR event_expires_at > statement_timestamp())
  ORDER BY available_at
  LIMIT 1
    FOR NO KEY UPDATE SKIP LOCKED;

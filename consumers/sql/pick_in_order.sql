@@ -28,7 +28,8 @@ SELECT next.id, next.partition_id, next.round, next.dead_letter_id, next.first_o
                                 ORDER BY first.first_offset
                                 LIMIT 1) AS head_of_line
                  WHERE state = 'waiting'
-                   AND available_at <= statement_timestamp())) AS candidate
+                   AND available_at <= statement_timestamp()
+                   AND (event_expires_at IS NULL OR event_expires_at > statement_timestamp()))) AS candidate
         ORDER BY candidate.dead_letter_id NULLS LAST
         LIMIT 1) AS next
  WHERE NOT EXISTS (SELECT FROM consumers_delivery AS held

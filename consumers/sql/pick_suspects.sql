@@ -11,6 +11,7 @@ SELECT id, partition_id, round, dead_letter_id, first_offset, last_offset, suspe
    AND NOT is_alone
    AND suspect_limit > 0
    AND available_at <= statement_timestamp()
+   AND (event_expires_at IS NULL OR event_expires_at > statement_timestamp())
  ORDER BY available_at
  LIMIT %(max_rows)s
    FOR NO KEY UPDATE SKIP LOCKED;

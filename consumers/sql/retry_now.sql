@@ -2,7 +2,7 @@
 --
 -- Params   group_id, delivery_id
 -- Acts     retry
--- Returns  partition_id, if it waits
+-- Returns  partition_id, if it waits and its events have not expired
 -- Locks    the offset row of its partition, then the delivery
 -- Plan     consumers_delivery_pkey, groupoffset_unique_per_partition
 --
@@ -25,4 +25,5 @@ UPDATE consumers_delivery AS delivery
   FROM asked JOIN locked ON locked.partition_id = asked.partition_id
  WHERE delivery.id = asked.id
    AND delivery.state = 'waiting'
+   AND (delivery.event_expires_at IS NULL OR delivery.event_expires_at > statement_timestamp())
 RETURNING delivery.partition_id;

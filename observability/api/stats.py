@@ -31,6 +31,10 @@ class GroupStandingSerializer(serializers.Serializer):
     isolating = serializers.BooleanField(help_text="Whether some of these are events that a consumer may have died of.")
     suspected = serializers.IntegerField(help_text="How many of them are.")
     held_up = serializers.IntegerField(help_text="Events that another one of their key holds up.")
+    scheduled = serializers.IntegerField(
+        help_text="Events that are for later, as far as the group has come; part of the lag. Of very many, the first."
+    )
+    next_scheduled_at = serializers.DateTimeField(allow_null=True, help_text="When the first of them is due.")
     dead_letters = serializers.IntegerField(help_text="Open ones.")
     missing = serializers.IntegerField(help_text="Events that retention took, and the group has not passed yet.")
     lost = serializers.IntegerField(
@@ -41,7 +45,7 @@ class GroupStandingSerializer(serializers.Serializer):
         help_text="Events that the group's filter did not let through: finished without being handed out."
     )
     expired_total = serializers.IntegerField(
-        help_text="Events that expired before they were handed out: finished without."
+        help_text="Events that expired before they were handed out, or again: finished without."
     )
     last_seen_at = serializers.DateTimeField(allow_null=True)
     retention_risk_seconds = serializers.FloatField(
@@ -201,6 +205,8 @@ def _represent_group(numbers: GroupNumbers) -> dict[str, Any]:
         "isolating": standing.is_isolating,
         "suspected": standing.suspected,
         "held_up": standing.held_up,
+        "scheduled": standing.scheduled,
+        "next_scheduled_at": standing.next_scheduled_at,
         "dead_letters": standing.dead_letters,
         "missing": standing.missing,
         "lost": standing.lost,

@@ -151,6 +151,9 @@ def group_families(groups: Sequence[GroupNumbers]) -> list[Family]:
         "Events that a consumer may have died of, handed out in small pieces until they are acked.",
     )
     held_up = Family("eventflow_group_held_up_events", "gauge", "Events that another one of their key holds up.")
+    scheduled = Family(
+        "eventflow_group_scheduled_events", "gauge", "Events that are for later; of very many, the first."
+    )
     dead = Family("eventflow_group_dead_letters_open", "gauge", "Dead letters that nobody has dealt with.")
     missing = Family(
         "eventflow_group_missing_events",
@@ -175,7 +178,7 @@ def group_families(groups: Sequence[GroupNumbers]) -> list[Family]:
     expired = Family(
         "eventflow_group_expired_events_total",
         "counter",
-        "Events that expired before they were handed out.",
+        "Events that expired before they were handed out, or again.",
     )
     risk = Family(
         "eventflow_group_retention_risk_seconds",
@@ -203,6 +206,7 @@ def group_families(groups: Sequence[GroupNumbers]) -> list[Family]:
         waiting.add(group.waiting, labels)
         suspected.add(group.suspected, labels)
         held_up.add(group.held_up, labels)
+        scheduled.add(group.scheduled, labels)
         dead.add(group.dead_letters, labels)
         missing.add(group.missing, labels)
         lost.add(group.lost, labels)
@@ -226,6 +230,7 @@ def group_families(groups: Sequence[GroupNumbers]) -> list[Family]:
         waiting,
         suspected,
         held_up,
+        scheduled,
         dead,
         missing,
         lost,

@@ -41,7 +41,8 @@ def produce_kinds(group: ConsumerGroup, *events: dict[str, Any], partition: int 
     """Append events that differ in their types, keys, headers or times."""
     plain: dict[str, Any] = {"id": "1", "type": "t", "key": None, "occurred_at": None, "headers": {}, "payload": None}
     records = [orjson.dumps(plain | {"id": str(n)} | event) for n, event in enumerate(events, 1)]
-    get_log().append([PartitionAppend(info(group).partition(partition), records)])
+    timed = [n for n, event in enumerate(events) if {"deliver_after", "expires_after"} & event.keys()]
+    get_log().append([PartitionAppend(info(group).partition(partition), records, timed=timed)])
 
 
 def produce(group: ConsumerGroup, count: int, *, partition: int = 0, size: int = 0) -> None:
@@ -110,6 +111,16 @@ def make_due(group: ConsumerGroup) -> None:
         cursor.execute(
             "UPDATE consumers_delivery SET available_at = statement_timestamp()"
             " WHERE group_id = %s AND state = 'waiting'",
+            [group.pk],
+        )
+
+
+def let_events_expire(group: ConsumerGroup) -> None:
+    """Make it later for the events of deliveries that expire some time."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE consumers_delivery SET event_expires_at = statement_timestamp() - interval '1 ms'"
+            " WHERE group_id = %s AND event_expires_at IS NOT NULL",
             [group.pk],
         )
 

@@ -180,6 +180,8 @@ def lease_sorted(scene: Scene) -> None:
         available_ats=[None, NOW + timedelta(hours=1)],
         event_expires_ats=[None, None],
         key_hashes=[None, None],
+        lapsed_first_offsets=[],
+        lapsed_last_offsets=[],
     )
 
 
@@ -217,6 +219,11 @@ def lose_held_up(scene: Scene) -> None:
     run("lose_held_up", group_id=scene.group.pk, partition_id=scene.partition_id, earliest_offset=6)
 
 
+def end_lapsed(scene: Scene) -> None:
+    Delivery.objects.filter(pk=scene.delivery.pk, state="waiting").update(event_expires_at=NOW)
+    run("end_lapsed", group_id=scene.group.pk, delivery_ids=[scene.delivery.pk])
+
+
 PLAYS: dict[str, list[Callable[[Scene], Any]]] = {
     "lease_fresh": [lease_fresh],
     "deal_fresh": [deal_fresh],
@@ -239,6 +246,7 @@ PLAYS: dict[str, list[Callable[[Scene], Any]]] = {
     "finish_deliveries": [lambda scene: run("finish_deliveries", **named(scene))],
     "extend_leases": [lambda scene: run("extend_leases", ack_waits=[36_000.0], **named(scene))],
     "retry_now": [lambda scene: run("retry_now", group_id=scene.group.pk, delivery_id=scene.delivery.pk)],
+    "end_lapsed": [end_lapsed],
     "undo_leases": [held("undo_leases")],
     "lose_events": [held("lose_events")],
     "shrink_leases": [held("shrink_leases", first_offsets=[2], last_offsets=[4])],

@@ -16,7 +16,19 @@ from consumers.services.seek import SeekTarget, SeekTo, seek_group
 from consumers.timeline import get_timeline
 from streams.errors import EventNotFound
 from streams.log import get_log
-from tests.consumers.leases import ack, info, lease, lease_one, let_expire, make_due, make_lease_group, nack, produce
+from tests.consumers.leases import (
+    ack,
+    info,
+    lease,
+    lease_one,
+    let_events_expire,
+    let_expire,
+    make_due,
+    make_lease_group,
+    nack,
+    produce,
+    produce_kinds,
+)
 from tests.factories import make_group
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
@@ -131,3 +143,29 @@ def test_queries_do_not_grow_with_the_groups():
         assert len(get_timeline(stream, 0, 1).groups) == 11
     # One more at most: redrives are asked for where there are dead letters.
     assert len(queries) <= counts[0] + 1
+
+
+def test_an_event_for_later_is_scheduled_until_it_is_due():
+    group = make_lease_group()
+    produce_kinds(group, {"deliver_after": 3_600})
+    assert state(group, 1) == "not_handed_out"
+    lease(group)
+    assert state(group, 1) == "scheduled"
+    make_due(group)
+    assert state(group, 1) == "waiting"
+    ack(group, lease_one(group))
+    assert state(group, 1) == "acked"
+
+
+def test_an_event_that_expired_is_told_to_have_done_so():
+    group = make_lease_group()
+    produce_kinds(
+        group, {"expires_after": 0.001}, {"expires_after": 3_600}, {"deliver_after": 60, "expires_after": 120}
+    )
+    nack(group, lease_one(group), delay_seconds=60)
+    assert [state(group, offset) for offset in (1, 2, 3)] == ["expired", "waiting", "scheduled"]
+    let_events_expire(group)
+    reconcile_deliveries()
+    assert [state(group, offset) for offset in (1, 2, 3)] == ["expired"] * 3
+    (told,) = get_timeline(info(group), 0, 2).groups
+    assert [row.outcome for row in told.history] == ["nacked", "lapsed"]

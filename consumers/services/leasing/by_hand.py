@@ -57,7 +57,8 @@ def release_delivery(
 
     Raises:
         WrongMode, DeliveryNotFound
-        DeliveryNotLeased: nobody holds it, or another lease than was meant; nothing was changed.
+        DeliveryNotLeased: nobody holds it, or another lease than was meant, or its events have expired; nothing was
+            changed.
     """
     with transaction.atomic():
         before = get_delivery(group, delivery_id)
@@ -68,6 +69,8 @@ def release_delivery(
             raise DeliveryNotLeased(
                 f"Delivery {before.pk} is not leased, or was leased again meanwhile. Nothing was changed."
             )
+        if held[0].has_lapsed:
+            raise DeliveryNotLeased(f"The events of delivery {before.pk} have expired: it ends with its lease.")
         limits = limits_of(group)
         endings = [Ending(row, after_release(row.as_range(), limits), is_failure=False) for row in held]
         settle(group, endings, Outcome.RELEASED)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from math import inf
 
 from uuid_utils.compat import uuid7
 
@@ -10,10 +11,11 @@ from accounts.database_threads import in_database_thread
 from accounts.waits import run_blocking
 from consumers.conf import LEASE_IDLE_RECHECK_SECONDS, LEASE_RECHECK_SECONDS, SORTING_LOOKS
 from consumers.errors import ConsumerGroupNotFound
-from consumers.models import ConsumerGroup, Mode
+from consumers.models import ConsumerGroup, Mode, Ordering
 from consumers.services.dead_letters.move import move_exhausted
 from consumers.services.leasing.answer import Leased, hand_out
 from consumers.services.leasing.expiry import expire_leases
+from consumers.services.leasing.lapsing import end_lapsed
 from consumers.services.leasing.rows import LeaseTerms, Pulse, Taken
 from consumers.services.leasing.sorting import look_ahead
 from consumers.services.leasing.supply import Supply, find_supply, read_pulse
@@ -129,7 +131,7 @@ def _take_what_there_is(stream: StreamInfo, group: ConsumerGroup, leases: Sequen
         supply = find_supply(stream, pulse, room=room)
         if supply.has_lost and supply.uncounted:
             count_losses(group_id=group.pk, bounds={each: supply.bounds[each] for each in supply.uncounted})
-        supply = look_ahead(stream, group, supply, room=room)
+        supply = look_ahead(stream, group, supply, room=room, is_first=looks_left == SORTING_LOOKS - 1)
         take(group, leases, supply)
         is_vain = supply.sorted_ids and all(taken.is_nothing for taken in leases)
         if not (is_vain and looks_left and supply.has_more_to_sort):
@@ -147,16 +149,20 @@ def _seconds_until_more(supply: Supply) -> float:
 
 def _tidy(group: ConsumerGroup, pulse: Pulse) -> Pulse:
     """Do one step of the reconciler's work where it is due: deliveries must not depend on Celery."""
-    if not pulse.has_expired and not pulse.has_exhausted:
+    if not pulse.has_expired and not pulse.has_exhausted and not pulse.has_lapsed:
         return pulse
     expire_leases(group=group)
     move_exhausted(group=group)
+    end_lapsed(group=group)
     return read_pulse(group)
 
 
 def _quiet_seconds(group: ConsumerGroup, pulse: Pulse) -> float:
     """How long nothing can happen that would not wake us: a timer, or another consumer's ack or nack."""
     timer = pulse.seconds_until_something
+    if group.ordering != Ordering.NONE and pulse.seconds_until_lapse is not None:
+        # It holds up what comes behind it until then.
+        timer = min(timer or inf, pulse.seconds_until_lapse)
     if timer is None:
         return LEASE_RECHECK_SECONDS if group.is_paused else LEASE_IDLE_RECHECK_SECONDS
     # What is overdue and was not handed out is held up by something without a timer: the group is paused or has

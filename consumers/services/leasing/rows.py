@@ -33,6 +33,7 @@ class Pulse(NamedTuple):
     seconds_until_due_alone: float | None
     seconds_until_due_suspect: float | None
     seconds_until_expiry: float | None
+    seconds_until_lapse: float | None
     suspected: int
     lost: int
     now: datetime
@@ -56,6 +57,10 @@ class Pulse(NamedTuple):
     @property
     def has_expired(self) -> bool:
         return self.seconds_until_expiry is not None and self.seconds_until_expiry <= 0
+
+    @property
+    def has_lapsed(self) -> bool:
+        return self.seconds_until_lapse is not None and self.seconds_until_lapse <= 0
 
     @property
     def seconds_until_something(self) -> float | None:
@@ -137,7 +142,7 @@ class Taken:
 
 
 class HeldRow(NamedTuple):
-    """A leased delivery whose lease is about to end."""
+    """A leased delivery whose lease is about to end. `has_lapsed`: its events have expired meanwhile."""
 
     id: int
     partition_id: int
@@ -152,6 +157,7 @@ class HeldRow(NamedTuple):
     lease_token: UUID
     leased_by: str
     leased_at: datetime
+    has_lapsed: bool
 
     @property
     def event_count(self) -> int:

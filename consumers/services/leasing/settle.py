@@ -2,15 +2,17 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from consumers.backoff import backoff_seconds
 from consumers.conf import MAX_ERROR_CHARACTERS
 from consumers.isolation import Limits, Piece
 from consumers.models import ConsumerGroup
+from consumers.services.leasing.lapsing import end_those_lapsed
 from consumers.services.leasing.rows import HeldRow
 from consumers.statements import run
-from consumers.states import Outcome
+from consumers.states import DeliveryState, Outcome
 
 _jitter = random.Random()  # noqa: S311 - it only spreads timers
 
@@ -44,12 +46,24 @@ def settle(group: ConsumerGroup, endings: Sequence[Ending], outcome: Outcome) ->
     """
     if not endings:
         return
+    added: Sequence[tuple[int]] = ()
+    lapsed = [ending.held.id for ending in endings if ending.held.has_lapsed]
+    if lapsed:
+        endings = [_to_lapse(ending) if ending.held.has_lapsed else ending for ending in endings]
     firsts = [(ending, ending.pieces[0]) for ending in endings]
     others = [(ending, piece) for ending in endings for piece in ending.pieces[1:]]
     if others:
-        run("add_pieces", **_columns(group, others))
+        added = run("add_pieces", **_columns(group, others))
     run("end_leases", **_columns(group, firsts), tokens=[ending.held.lease_token for ending in endings])
     _record(group, endings, outcome)
+    if lapsed:
+        end_those_lapsed(group, [*lapsed, *(row[0] for row in added)])
+
+
+def _to_lapse(ending: Ending) -> Ending:
+    """Let what has expired wait for nothing, and become no dead letter: it is about to end."""
+    pieces = [replace(piece, state=DeliveryState.WAITING, reason=None, delay=0.0) for piece in ending.pieces]
+    return ending._replace(pieces=pieces)
 
 
 def _columns(group: ConsumerGroup, pieces: Sequence[tuple[Ending, Piece]]) -> dict[str, list[object]]:

@@ -11,7 +11,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
-from consumers.conf import MAX_LEASE_BYTES, MAX_LEASE_DELIVERIES, MAX_SORTED_AT_ONCE
+from consumers.conf import (
+    MAX_LEASE_BYTES,
+    MAX_LEASE_DELIVERIES,
+    MAX_LEASE_EVENTS,
+    MAX_SORTED_AT_ONCE,
+    MIN_SORTED_AT_ONCE,
+)
 from consumers.filters import Filter
 from consumers.models import ConsumerGroup
 from consumers.services.leasing.ahead import Ahead
@@ -43,15 +49,21 @@ def rules_of(group: ConsumerGroup) -> Rules:
     return Rules(Filter.of(group.filter), is_by_key=group.keeps_key_order)
 
 
-def look_ahead(stream: StreamInfo, group: ConsumerGroup, supply: Supply, *, room: int) -> Supply:
-    """Read what must be sorted before so many events can be handed out; most groups have nothing like that."""
+def look_ahead(stream: StreamInfo, group: ConsumerGroup, supply: Supply, *, room: int, is_first: bool = True) -> Supply:
+    """Read what must be sorted before so many events can be handed out; most groups have nothing like that.
+
+    Args:
+        is_first: of the looks of one lease; the next ones come where that had nothing to hand out.
+    """
     rules = rules_of(group)
     fresh = supply.fresh_partition_ids
     to_sort = [each for each in fresh if not rules.are_none or supply.bounds[each].timed_through > supply.reached[each]]
     if not to_sort:
         return supply
     ahead: list[Ahead] = []
-    left = min(MAX_SORTED_AT_ONCE, _read_ahead(rules, room))
+    left = MAX_SORTED_AT_ONCE
+    if rules.filter is None and is_first:
+        left = min(MAX_SORTED_AT_ONCE, max(MIN_SORTED_AT_ONCE, _read_ahead(rules, room)))
     partitions = {partition.id: partition for partition in stream.partitions}
     chosen = to_sort[:MAX_FRESH_PARTITIONS]
     # Of each some: where one is full of what is held up, another one may not be.
@@ -117,6 +129,12 @@ def lease_sorted(taken: Taken, ahead: Ahead, *, now: datetime, in_order: bool = 
 
 def _terms(taken: Taken, ahead: Ahead, done: Sorted) -> dict[str, object]:
     delivered = [piece for piece in done.pieces if piece.is_delivered]
+    lapsed = [
+        (first, min(first + MAX_LEASE_EVENTS - 1, piece.last_offset))
+        for piece in done.pieces
+        if piece.fate is Fate.EXPIRED
+        for first in range(piece.first_offset, piece.last_offset + 1, MAX_LEASE_EVENTS)
+    ]
     return {
         "group_id": taken.terms.group.pk,
         "partition_id": ahead.partition_id,
@@ -132,6 +150,8 @@ def _terms(taken: Taken, ahead: Ahead, done: Sorted) -> dict[str, object]:
         "filtered": done.count(Fate.FILTERED),
         "expired": done.count(Fate.EXPIRED),
         **_columns(delivered),
+        "lapsed_first_offsets": [first for first, _ in lapsed],
+        "lapsed_last_offsets": [last for _, last in lapsed],
     }
 
 

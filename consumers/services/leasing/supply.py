@@ -120,7 +120,7 @@ def read_pulse(group: ConsumerGroup) -> Pulse:
         max_in_flight=group.max_in_flight,
         max_suspects=COUNTED_SUSPECTS,
     )[0]
-    return Pulse(*row[:9], *(list(values or ()) for values in row[9:]))
+    return Pulse(*row[:10], *(list(values or ()) for values in row[10:]))
 
 
 def find_supply(stream: StreamInfo, pulse: Pulse, *, room: int) -> Supply:

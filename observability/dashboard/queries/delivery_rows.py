@@ -38,6 +38,7 @@ class DeliveryRow:
     leased_by: str
     lease_expires_at: datetime | None
     available_at: datetime | None
+    event_expires_at: datetime | None
     last_error: str
     is_redrive: bool
 
@@ -88,6 +89,7 @@ def view_delivery(delivery: PresentDelivery) -> DeliveryRow:
         leased_by=delivery.leased_by,
         lease_expires_at=delivery.lease_expires_at,
         available_at=delivery.available_at,
+        event_expires_at=delivery.event_expires_at,
         last_error=delivery.last_error,
         is_redrive=delivery.dead_letter_id is not None,
     )

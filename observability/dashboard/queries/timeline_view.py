@@ -24,9 +24,13 @@ STATES = {
     "discarded": ("discarded", ""),
     "lost": ("taken by retention before it was read", "bad"),
     "skipped": ("passed by", ""),
+    "expired": ("expired before it was handed out", ""),
+    "scheduled": ("for later", ""),
     "committed": ("committed", "good"),
     "not_committed": ("not committed yet", ""),
 }
+# What a lease that ended so is not called.
+TITLES: dict[str, str] = {Outcome.LAPSED: "the event had expired"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,10 @@ def list_group_stories(stream: StreamInfo, partition: int, offset: int) -> list[
 
 def _story(told: GroupTimeline) -> GroupStory:
     state, level = STATES.get(told.state, (told.state.replace("_", " "), ""))
-    steps = [Step(each.outcome, _level(each), each.ended_at, each.consumer, each.error[:300]) for each in told.history]
+    steps = [
+        Step(TITLES.get(each.outcome, each.outcome), _level(each), each.ended_at, each.consumer, each.error[:300])
+        for each in told.history
+    ]
     for letter in told.dead_letters:
         steps.append(Step("became a dead letter", "bad", letter.created_at, "", letter.last_error[:300], letter.pk))
         steps += [
@@ -83,7 +90,7 @@ def _level(told: DeliveryHistory) -> str:
     if told.outcome == Outcome.ACKED:
         return "good"
     is_look = told.outcome == Outcome.EXPIRED and is_browser(told.consumer)
-    return "warn" if is_look or told.outcome == Outcome.RELEASED else "bad"
+    return "warn" if is_look or told.outcome in (Outcome.RELEASED, Outcome.LAPSED) else "bad"
 
 
 def _standing(delivery: DeliveryStanding) -> Step:
@@ -93,6 +100,8 @@ def _standing(delivery: DeliveryStanding) -> Step:
     if delivery.lease_expires_at is not None:
         title = f"the lease of attempt {delivery.delivery_count} expired"
         return Step(title, "warn", delivery.lease_expires_at, delivery.leased_by)
+    if delivery.state == "scheduled":
+        return Step("handed out from", "", delivery.available_at)
     if delivery.state == "waiting":
         title = f"attempt {delivery.delivery_count + 1} not before"
         return Step(title, "warn", delivery.available_at, "", delivery.last_error[:300])

@@ -33,7 +33,17 @@ class Command(OperatorCommand):
 def make_table(groups: list[GroupNumbers]) -> Table:
     """Return the groups as a table; the furthest behind first."""
     table = Table("stream", "group", "mode")
-    for heading in ("lag", "lost", "oldest", "in flight", "waiting", "dead letters", "lost in", "caught up in"):
+    for heading in (
+        "lag",
+        "lost",
+        "oldest",
+        "in flight",
+        "waiting",
+        "scheduled",
+        "dead letters",
+        "lost in",
+        "caught up in",
+    ):
         table.add_column(heading, justify="right")
     for group, outlook in sorted(groups, key=_by_age):
         table.add_row(
@@ -45,6 +55,7 @@ def make_table(groups: list[GroupNumbers]) -> Table:
             show_seconds(group.lag_seconds),
             f"{group.in_flight:,}",
             f"{group.waiting:,}",
+            f"{group.scheduled:,}",
             f"{group.dead_letters:,}",
             show_seconds(outlook.retention_risk_seconds),
             show_seconds(outlook.catch_up_seconds if group.lag else None),
