@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -200,3 +200,29 @@ def test_events_are_recorded_by_the_databases_clock_in_the_order_of_their_offset
         for skew in ("ahead", "behind", "ahead", "behind")
     ]
     assert before <= recorded[0] <= recorded[1] <= recorded[2] <= recorded[3] <= now()
+
+
+def append_to(server: GroupAt, group: ConsumerGroup, **event: Any) -> dict[str, Any]:
+    return server.server.ok("POST", "/events", {"stream": group.stream.name, "payload": 1, **event})
+
+
+@pytest.mark.parametrize(("takes", "asks"), PAIRS)
+def test_an_event_for_later_comes_so_many_seconds_after_it_was_recorded(servers, group, takes, asks):
+    place = append_to(servers[takes], group, deliver_after=3)
+    due_at = datetime.fromisoformat(place["recorded_at"]) + timedelta(seconds=3)
+    assert_comes_at(due_at, servers, asks, first_offset=1, delivery_count=1)
+
+
+@pytest.mark.parametrize(("takes", "asks"), PAIRS)
+def test_an_event_for_a_time_comes_at_that_time(servers, group, takes, asks):
+    due_at = now() + timedelta(seconds=3)
+    append_to(servers[takes], group, deliver_after=due_at.isoformat())
+    assert_comes_at(due_at, servers, asks, first_offset=1, delivery_count=1)
+
+
+@pytest.mark.parametrize(("takes", "asks"), PAIRS)
+def test_an_event_expires_so_many_seconds_after_it_was_recorded(servers, group, takes, asks):
+    append_to(servers[takes], group, expires_after=HOURS * 1_800)
+    append_to(servers[asks], group, expires_after=0.001)
+    (delivery,) = servers[asks].lease()
+    assert (delivery["first_offset"], delivery["last_offset"]) == (1, 1)

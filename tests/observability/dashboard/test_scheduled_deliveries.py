@@ -96,7 +96,10 @@ def test_whoever_manages_it_hands_one_out_now(group, browser):
     produce_kinds(group, LATER)
     lease(group)
     delivery = Delivery.objects.get()
-    assert browser.post(f"/streams/orders/consumer-groups/{group.name}/deliveries/{delivery.pk}/retry-now").status_code == 302
+    assert (
+        browser.post(f"/streams/orders/consumer-groups/{group.name}/deliveries/{delivery.pk}/retry-now").status_code
+        == 302
+    )
     assert len(lease(group).deliveries) == 1
 
 
