@@ -1,83 +1,134 @@
-"""What a million events for later cost those that are for now: `python -m benchmarks.scheduled` (EVENTS=… for fewer).
+"""What a million events for later cost those that are for now: `python -m benchmarks.scheduled`, with its own PostgreSQL.
 
-Groups on streams of their own lease and ack plain events by turns: one has nothing else, one has been given a
-million events that are for later, each at another time, before them; a third has ten of these, as with any event that
-waits the committed offset stays before it. Beside it, what it costs to look at them.
+Three groups lease and ack plain events by turns: one has nothing else, one has ten events that are for later, one EVENTS
+of them (a million), each at a time of its own. Their rows are put there as sorting leaves them; how fast it does, 20,000
+that are sorted tell.
 """
 
 import os
 import time
+from collections.abc import Callable
 from statistics import median
+from typing import Any
 
-import orjson
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.api import Api, sign_in
-from benchmarks.events import make_body, make_event
-from benchmarks.instance import Instance
-from benchmarks.leases import Consumer, make_group, waiting_ratio
+from benchmarks.own_database import own_database
 
 EVENTS = int(os.environ.get("EVENTS", "1_000_000"))
+SORTED = 20_000
+ROUNDS = 100
+LEASED = 100
 DAY = 86_400
-ROUNDS = 200
-PLAIN_EVENTS = 40_000
-console = Console()
-
-
-def append_for_later(admin: Api, stream: str, count: int) -> None:
-    """Append events of which no two are due together, and behind them one for now."""
-    events = [make_event(number) for number in range(min(count, 1000))]
-    for first in range(0, count, 1000):
-        for number, event in enumerate(events, first):
-            event["deliver_after"] = DAY + number * 0.01
-        admin.call("POST", f"/streams/{stream}/events", orjson.dumps(events))
-    admin.call("POST", f"/streams/{stream}/events", orjson.dumps(make_event(count)))
-
-
-def sort_all(consumer: Consumer) -> float:
-    """Lease until the one for now is handed out, behind all others; return how many seconds that took."""
-    started = time.perf_counter()
-    while not consumer.lease_and_ack(1):
-        pass
-    return time.perf_counter() - started
-
-
-def asked(admin: Api, path: str) -> float:
-    """Return the median milliseconds of asking for something."""
-    took = []
-    for _ in range(21):
-        started = time.perf_counter()
-        admin.call("GET", path)
-        took.append(time.perf_counter() - started)
-    return 1000 * median(took)
+console = Console(width=120)
 
 
 def main() -> None:
-    counts = {"without": 0, "few": 10, "many": EVENTS}
-    table = Table("for later", "lease + ack of 100, ms", "stats, ms", "deliveries, ms", "sorted, events/s")
-    with Instance() as instance:
-        admin = sign_in(instance.port, instance.password)
-        key = admin.call("POST", "/api-keys", {"name": "bench", "scopes": ["produce", "consume"]})["secret"]
-        paths, rates = {}, {}
-        for name, count in counts.items():
-            admin.call("POST", "/streams", {"name": name})
-            paths[name] = make_group(admin, name)
-            append_for_later(admin, name, count)
-            console.print(f"  sorting {count:,} …")
-            rates[name] = count / sort_all(Consumer(instance.port, key, paths[name]))
-            for number in range(PLAIN_EVENTS // 1000):
-                admin.call("POST", f"/streams/{name}/events", make_body(1000, 1000 * number))
-        medians = waiting_ratio(instance.port, key, *paths.values(), rounds=ROUNDS)
-        for (name, count), seconds in zip(counts.items(), medians, strict=True):
-            table.add_row(
-                f"{count:,}",
-                f"{1000 * seconds:.1f} ({seconds / medians[0]:.2f})",
-                f"{asked(admin, f'/streams/{name}/stats'):.1f}",
-                f"{asked(admin, f'{paths[name]}/deliveries?state=scheduled&limit=50'):.1f}",
-                f"{rates[name]:,.0f}",
+    with own_database():
+        _measure()
+
+
+def _measure() -> None:
+    import orjson
+    from django.db import connection
+    from django.utils import timezone
+
+    from accounts.models import User
+    from accounts.principals import Principal
+    from benchmarks.events import make_event
+    from consumers.group_standings import list_standings
+    from consumers.models import ConsumerGroup, Delivery, GroupOffset
+    from consumers.services.groups import GroupSettings, create_group
+    from consumers.services.leasing import Ack, ack_deliveries, lease_deliveries
+    from consumers.services.leasing.supply import read_pulse
+    from streams.log import close_log, get_log
+    from streams.log.protocol import PartitionAppend
+    from streams.lookup import StreamInfo, load_stream
+    from streams.models import Partition, Stream
+
+    user = User.objects.create(email="bench@localhost.invalid")
+
+    def make_record(number: int, **fields: object) -> bytes:
+        event = {"id": str(number), "occurred_at": None, "headers": {}, **fields, **make_event(number)}
+        return orjson.dumps(event)
+
+    def make_group(name: str) -> tuple[StreamInfo, ConsumerGroup]:
+        stream = Stream.objects.create(name=name, owner=user)
+        Partition.objects.create(stream=stream, number=0)
+        found = load_stream(name)
+        if found is None:
+            raise AssertionError(name)
+        owner = Principal(user_id=user.pk)
+        group, _ = create_group(stream=found, name="readers", settings=GroupSettings(mode="lease"), owner=owner)
+        return found, ConsumerGroup.objects.select_related("stream").get(pk=group.pk)
+
+    def schedule(stream: StreamInfo, group: ConsumerGroup, count: int) -> None:
+        """Let a group have come to events that were the first of its stream, as if they were still kept."""
+        partition = stream.partitions[0]
+        Partition.objects.filter(pk=partition.id).update(head_offset=count, earliest_offset=count + 1)
+        GroupOffset.objects.filter(group=group).update(dispatched_offset=count)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                INSERT INTO consumers_delivery (group_id, partition_id, round, first_offset, last_offset, state, is_alone,
+                       delivery_count, failure_count, available_at, leased_by, exhausted_reason, last_error, created_at)
+                SELECT %s, %s, 0, n, n, 'waiting', false,
+                       0, 0, now() + interval '1 day' + n * interval '10 ms', '', '', '', now()
+                  FROM generate_series(1, %s) AS n
+                """,
+                [group.pk, partition.id, count],
             )
-    Console(width=120).print(table)
+
+    def lease_and_ack(stream: StreamInfo, group: ConsumerGroup) -> None:
+        leased = lease_deliveries(stream=stream, group=group, consumer="bench", max_events=LEASED)
+        if sum(len(each.events) for each in leased.deliveries) != LEASED:
+            raise AssertionError(leased)
+        ack_deliveries(group=group, acks=[Ack(each.id, each.token) for each in leased.deliveries])
+
+    groups = {}
+    for count in (0, 10, EVENTS):
+        console.print(f"  {count:,} for later …")
+        stream, group = groups[count] = make_group(f"for-later-{count}")
+        schedule(stream, group, count)
+        records = [make_record(number) for number in range(ROUNDS * LEASED)]
+        for first in range(0, len(records), 1000):
+            get_log().append([PartitionAppend(stream.partitions[0], records[first : first + 1000])])
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE consumers_delivery")
+    acts: dict[str, Callable[[Any, Any], object]] = {
+        f"lease + ack of {LEASED}": lease_and_ack,
+        "the look before a lease": lambda _, group: read_pulse(group),
+        "how the group stands": lambda _, group: list_standings(
+            ConsumerGroup.objects.filter(pk=group.pk), now=timezone.now()
+        ),
+    }
+    console.print(_by_turns(acts, groups))
+
+    stream, group = make_group("to-sort")
+    for first in range(0, SORTED, 1000):
+        records = [make_record(n, deliver_after=DAY + n * 0.01) for n in range(first, first + 1000)]
+        get_log().append([PartitionAppend(stream.partitions[0], records, timed=range(1000))])
+    started = time.perf_counter()
+    while Delivery.objects.filter(group=group).count() < SORTED:
+        lease_deliveries(stream=stream, group=group, consumer="bench", max_events=1)
+    console.print(f"  {SORTED / (time.perf_counter() - started):,.0f} events for later sorted in a second")
+    close_log()
+
+
+def _by_turns(acts: dict[str, Callable[[Any, Any], object]], groups: dict[int, tuple[Any, Any]]) -> Table:
+    """Return the median milliseconds of each act in each group."""
+    table = Table("milliseconds", *(f"{count:,} for later" for count in groups), "ratio")
+    for what, act in acts.items():
+        took: dict[int, list[float]] = {count: [] for count in groups}
+        for _ in range(ROUNDS):
+            for count, (stream, group) in groups.items():
+                started = time.perf_counter()
+                act(stream, group)
+                took[count].append(1000 * (time.perf_counter() - started))
+        medians = [median(each) for each in took.values()]
+        table.add_row(what, *(f"{each:.2f}" for each in medians), f"{medians[-1] / medians[0]:.2f}")
+    return table
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 --
 -- Params   group_id, delivery_ids
 -- Acts     lapse
--- Returns  partition_id, first_offset, last_offset of each
+-- Returns  partition_id, first_offset, last_offset, key_hash of each
 -- Locks    the rows; the caller holds the offset rows of their partitions, and runs advance_offsets.sql afterwards
 -- Plan     consumers_delivery_pkey, groupoffset_unique_per_partition
 --

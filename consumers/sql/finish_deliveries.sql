@@ -5,8 +5,8 @@
 --          delivery_ids, tokens: one element for each
 -- Acts     ack
 -- Returns  id, token, partition_id, first_offset, last_offset of each that was leased under that token; is_held_back:
---          another unfinished delivery stands before it, so advance_offsets.sql must follow; and the key_hash: unless it is
---          null, let_next_go.sql must follow
+--          another unfinished delivery stands before it that may be finished by now, so advance_offsets.sql must follow;
+--          and the key_hash: unless it is null, let_next_go.sql must follow
 -- Locks    the offset rows of their partitions, in order, then the deliveries
 -- Plan     consumers_delivery_pkey, groupoffset_unique_per_partition; for the new committed offset the first entry of
 --          delivery_of_an_event_unique_in_group that is not finished here
@@ -14,7 +14,9 @@
 -- All of this sees one snapshot, taken before the offset rows were locked. What it computes from that is never too
 -- high: the dispatched offset and the deliveries are read as of the same moment (`before`), and a seek since then shows
 -- in the round. It may be too low, if somebody finished a delivery meanwhile that still looks unfinished here; then
--- is_held_back is true.
+-- is_held_back is true. What waits for longer than a statement may for a lock is not finished meanwhile: events for later
+-- do not make every ack behind them look twice. (If somebody has it handed out by hand in between, the next ack moves the
+-- offset, or find_held_back_offsets.sql.)
 -- IS NOT DISTINCT FROM is = for what is never null, but no index serves it: the key alone finds the rows, whatever
 -- the planner thinks of the group's size.
 -- What did not go smoothly leaves its end in the history too; a plain first ack leaves none.
@@ -92,5 +94,14 @@ WITH asked AS MATERIALIZED (
        AND acked.event_count IS NOT NULL
 )
 SELECT finished.id, finished.lease_token, finished.partition_id, finished.first_offset, finished.last_offset,
-       reached.held_back_at IS NOT NULL, finished.key_hash
+       CASE WHEN reached.held_back_at IS NULL THEN false
+            ELSE NOT EXISTS (SELECT FROM consumers_delivery AS later
+                              WHERE later.group_id = %(group_id)s
+                                AND later.partition_id = finished.partition_id
+                                AND later.first_offset = reached.held_back_at
+                                AND later.dead_letter_id IS NULL
+                                AND later.state = 'waiting'
+                                AND later.available_at > statement_timestamp() + interval '10 s'
+                                AND coalesce(later.event_expires_at > statement_timestamp() + interval '10 s', true)) END,
+       finished.key_hash
   FROM finished LEFT JOIN reached ON reached.partition_id = finished.partition_id;

@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from consumers.conf import MAX_SORTED_AT_ONCE, SORTING_LOOKS
 from consumers.models import Delivery
@@ -187,3 +189,20 @@ def test_the_room_in_flight_is_for_what_is_handed_out():
     group = make_lease_group(max_in_flight=2)
     produce_kinds(group, *[{"deliver_after": 3_600}] * 5, PLAIN, PLAIN, PLAIN)
     assert leased(group) == [6, 7]
+
+
+def test_an_ack_behind_what_is_for_later_asks_no_more_of_the_database_than_any_other():
+    behind, plain = make_lease_group(), make_lease_group()
+    produce_kinds(behind, {"deliver_after": 3_600}, PLAIN)
+    produce_kinds(plain, PLAIN)
+    counts = []
+    for group in (behind, plain):
+        delivery = lease_one(group)
+        with CaptureQueriesContext(connection) as asked:
+            assert ack(group, delivery) == ["acked"]
+        counts.append(len(asked))
+    assert counts[0] == counts[1]
+    # As soon as that is done, all is.
+    make_due(behind)
+    ack(behind, lease_one(behind))
+    assert committed(behind) == 2

@@ -64,6 +64,12 @@ def test_the_page_about_consuming(demo, tmp_path):
         run_commands(commands_of("docs/consuming.md"), cwd=tmp_path, API=api, KEY=demo)
 
 
+def test_the_page_about_events_for_later(demo, tmp_path):
+    with serving() as api:
+        printed = run_commands(commands_of("docs/events-for-later.md"), cwd=tmp_path, API=api, KEY=demo)
+    assert '"deliver_after":2,"expires_after":3600' in printed
+
+
 def test_the_page_about_cloudevents(demo, tmp_path):
     with serving() as api:
         printed = run_commands(commands_of("docs/cloudevents.md"), cwd=tmp_path, API=api, KEY=demo)

@@ -14,7 +14,7 @@ DOCUMENTS = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md")])
 DECISIONS = sorted((PROJECT / "docs" / "adr").glob("[0-9]*.md"))
 APPS = ("accounts", "streams", "consumers", "observability", "eventflow_site", "tests", "benchmarks")
 # Appending, idempotency, order, reading, offset mode, leases, dead letters, retention, erasure.
-PROMISES = {"P": 7, "I": 7, "O": 6, "R": 5, "C": 4, "Q": 11, "D": 6, "T": 6, "E": 6, "M": 4}
+PROMISES = {"P": 7, "I": 7, "O": 6, "R": 5, "C": 4, "Q": 12, "D": 6, "T": 6, "E": 6, "M": 4}
 PARTS = ["Context", "Decision", "Consequences", "What would change our mind"]
 
 _FENCE = re.compile(r"^ *```.*?^ *```", re.DOTALL | re.MULTILINE)
