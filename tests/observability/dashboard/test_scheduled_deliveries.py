@@ -16,7 +16,8 @@ from tests.consumers.leases import lease, let_events_expire, make_due, make_leas
 from tests.factories import make_key, make_owner, make_stream
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
-LATER, PLAIN = {"deliver_after": 3_600}, {}
+LATER: dict[str, int] = {"deliver_after": 3_600}
+PLAIN: dict[str, int] = {}
 
 
 @pytest.fixture
