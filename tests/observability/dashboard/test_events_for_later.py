@@ -80,6 +80,14 @@ def test_an_events_page_says_when(browser, stream):
     assert "For later" not in text_of(browser.get("/streams/orders/events/0/2"))
 
 
+@pytest.mark.parametrize("page", ["/streams/orders/events", "/streams/orders/tail"])
+def test_lists_of_events_say_when_too(browser, stream, page):
+    append(stream, {"payload": 1, "deliver_after": "2026-01-01T10:00:00Z", "expires_after": 60}, {"payload": 2})
+    shown = browser.get(page).content.decode()
+    assert shown.count('datetime="2026-01-01T10:00:00') == 1
+    assert (shown.count(">for <time"), shown.count(">until <time")) == (1, 1)
+
+
 def test_a_spreadsheet_has_both_times(browser, stream):
     append(stream, {"payload": 1, "deliver_after": "2026-01-01T10:00:00Z", "expires_after": 60}, {"payload": 2})
     answer = browser.get("/streams/orders/events/file", {"as": "csv", "from": "oldest"})
