@@ -44,7 +44,9 @@ def faults(answer):
 
 
 def timed_through(stream="orders"):
-    return [ends.timed_through for ends in get_log().bounds(find_stream(stream).partitions).values()]
+    partitions = find_stream(stream).partitions
+    ends = get_log().bounds(partitions)
+    return [ends[partition.id].timed_through for partition in partitions]
 
 
 # --- what is kept ------------------------------------------------------------------------------------
