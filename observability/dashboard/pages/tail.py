@@ -40,6 +40,8 @@ _EXAMPLE: Final = EventView(
     type="type",
     key="key",
     occurred_at=None,
+    due_at=datetime(2026, 1, 1, tzinfo=UTC),
+    expires_at=datetime(2026, 1, 1, tzinfo=UTC),
     headers=((SIMULATION_HEADER, ""),),
     payload="payload",
     raw="",

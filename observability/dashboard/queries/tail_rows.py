@@ -1,7 +1,7 @@
 """What the live tail shows: its rows, and what it passed by because nobody could have read it, or retention took it."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
@@ -27,6 +27,8 @@ class TailRow(msgspec.Struct, gc=False):
     preview: str
     is_simulated: bool
     is_erased: bool
+    due_at: str | None = None
+    expires_at: str | None = None
 
 
 class Skipped(NamedTuple):
@@ -59,13 +61,19 @@ def _view_row(raw: bytes) -> TailRow:
     return TailRow(
         partition=event.partition,
         offset=event.offset,
-        recorded_at=event.recorded_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        recorded_at=_written(event.recorded_at),
         type=event.type,
         key=event.key,
         preview=payload if len(payload) <= PREVIEW_CHARACTERS else f"{payload[:PREVIEW_CHARACTERS]}…",
         is_simulated=is_simulated(event.headers),
         is_erased=event.erased is not None,
+        due_at=event.due_at and _written(event.due_at),
+        expires_at=event.expires_at and _written(event.expires_at),
     )
+
+
+def _written(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def keep_up(

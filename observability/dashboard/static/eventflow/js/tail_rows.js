@@ -11,7 +11,16 @@ function fill(row, slot, text) {
   if (place) place.replaceChildren(...marked(String(text)));
 }
 
-/** An event: `{partition, offset, recorded_at, type, key, preview, is_simulated, is_erased}`. */
+/** Write a time of an event that most have not, or take its place out. */
+function fillTime(row, slot, text) {
+  const place = row.querySelector(`[data-slot="${slot}"]`);
+  if (!text) return place.remove();
+  const time = place.querySelector("time");
+  time.dateTime = text;
+  writeTime(time);
+}
+
+/** An event: `{partition, offset, recorded_at, type, key, preview, is_simulated, is_erased, due_at, expires_at}`. */
 export function drawRow(event) {
   const row = copyOf("tail-row");
   const { partition, offset } = event;
@@ -31,6 +40,8 @@ export function drawRow(event) {
   writeTime(time);
   fill(row, "type", event.type);
   if (!event.is_simulated) row.querySelector('[data-slot="simulated"]').remove();
+  fillTime(row, "due", event.due_at);
+  fillTime(row, "expires", event.expires_at);
   const key = event.key ?? "–";
   fill(row, "key", key.length > KEY_CHARACTERS ? `${key.slice(0, KEY_CHARACTERS - 1)}…` : key);
   const preview = row.querySelector(".event-preview");

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ('consumers', '0018_suspects_go_beside_others'),
+        ('consumers', '0019_events_of_a_key_wait_for_each_other'),
         ('streams', '0010_events_for_later'),
     ]
 
