@@ -102,7 +102,9 @@ def test_while_one_is_being_leased_another_gets_the_next(held, max_failures):
         ours = offsets(lease(group, 100).deliveries)
         at_once(lambda: others.append(offsets(lease(group, 100).deliveries)))
 
-    assert len(others[0]) == len(ours) == -(-held // 10)
+    most = -(-held // 10)
+    # The last piece is smaller than the others, and may come to either of them.
+    assert {len(ours), len(others[0])} <= {most, held % most or most}
     assert not set(others[0]) & set(ours)
 
 

@@ -208,6 +208,8 @@ def lease_sorted_by_key(scene: Scene) -> None:
         available_ats=[None, None],
         event_expires_ats=[None, None],
         key_hashes=[KEY + 1, KEY + 1],
+        lapsed_first_offsets=[],
+        lapsed_last_offsets=[],
     )
 
 
