@@ -67,8 +67,8 @@ def _view_row(raw: bytes) -> TailRow:
         preview=payload if len(payload) <= PREVIEW_CHARACTERS else f"{payload[:PREVIEW_CHARACTERS]}…",
         is_simulated=is_simulated(event.headers),
         is_erased=event.erased is not None,
-        due_at=event.due_at and _written(event.due_at),
-        expires_at=event.expires_at and _written(event.expires_at),
+        due_at=_written(event.due_at) if event.due_at else None,
+        expires_at=_written(event.expires_at) if event.expires_at else None,
     )
 
 
