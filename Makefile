@@ -124,6 +124,7 @@ lock: setup-dev ## Renew the lock files from pyproject.toml
 	$(COMPILE) $(LOCK_ARGS) pyproject.toml --extra fuzz -c requirements.txt -o requirements-fuzz.txt
 	$(COMPILE) $(LOCK_ARGS) --group audit -o requirements-audit.txt
 	$(COMPILE) $(LOCK_ARGS) --group docs -o requirements-docs.txt
+	$(COMPILE) $(LOCK_ARGS) --group build -c requirements-dev.txt -o requirements-build.txt
 
 clean: ## Remove the virtual environment and all caches, but no data (that is in var/)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist var/test

@@ -71,7 +71,8 @@ def test_the_subcommands_are_those_that_other_scripts_find():
 
 def test_what_builds_is_what_is_locked():
     [pinned] = PYPROJECT["build-system"]["requires"]
-    assert re.search(rf"^{re.escape(pinned)} \\$", (PROJECT / "requirements-dev.txt").read_text(), re.MULTILINE)
+    for lock in ("requirements-dev.txt", "requirements-build.txt"):
+        assert re.search(rf"^{re.escape(pinned)} \\$", (PROJECT / lock).read_text(), re.MULTILINE), lock
 
 
 def test_the_readme_names_the_wheel_of_this_version():
