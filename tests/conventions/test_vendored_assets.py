@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-VENDORED = [ROOT / "observability/dashboard/static/eventflow/vendor", ROOT / "tests/browser/vendor"]
+VENDORED = [
+    ROOT / place
+    for place in ("observability/dashboard/static/eventflow/vendor", "tests/browser/vendor", "tests/containers/vendor")
+]
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 SCRIPTS = sorted((ROOT / "observability/dashboard/static/eventflow/js").glob("*.js"))
 STYLES = sorted((ROOT / "observability/dashboard/static/eventflow/css").glob("*.css"))

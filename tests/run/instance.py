@@ -149,7 +149,7 @@ def family_of(pid: int) -> list[int]:
     return children + [deeper for child in children for deeper in family_of(child)]
 
 
-def is_listening(port: int) -> bool:
+def is_listening(port: int, host: str = "127.0.0.1") -> bool:
     with socket.socket() as client:
         client.settimeout(2)
-        return client.connect_ex(("127.0.0.1", port)) == 0
+        return client.connect_ex((host, port)) == 0

@@ -16,11 +16,11 @@ class FaultyNetwork:
         port: where to connect.
     """
 
-    def __init__(self, *, host: str, port: int) -> None:
+    def __init__(self, *, host: str, port: int, listen: str = "127.0.0.1") -> None:
         # As for libpq: a host that begins with a slash is a directory with the server's socket.
         self._is_unix = host.startswith("/")
         self._target: Any = f"{host}/.s.PGSQL.{port}" if self._is_unix else (host, port)
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((listen, 0))
         self.port = self._listener.getsockname()[1]
         self._pairs: dict[socket.socket, socket.socket] = {}
         self._lock = threading.Lock()
