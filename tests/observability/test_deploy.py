@@ -221,6 +221,12 @@ def comparable(words: list[str]) -> list[str]:
 
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
+KUBERNETES = list(yaml.safe_load_all((DEPLOY / "kubernetes" / "eventflow.yaml").read_text()))
+
+
+def containers_in_kubernetes() -> dict[str, dict[str, Any]]:
+    pods = [part["spec"]["template"]["spec"] for part in KUBERNETES if part["kind"] in ("Job", "Deployment")]
+    return {container["name"]: container for pod in pods for container in pod["containers"]}
 
 
 def commands_in_deploy(program: str) -> list[list[str]]:
@@ -231,7 +237,7 @@ def commands_in_deploy(program: str) -> list[list[str]]:
             re.search(r"^CMD (\[.+?\])$", DOCKERFILE.replace("\\\n", ""), re.MULTILINE | re.DOTALL)[1]
         )
         return [systemd, container[2:]]
-    return [systemd, COMPOSE["services"][program]["command"]]
+    return [systemd, COMPOSE["services"][program]["command"], containers_in_kubernetes()[program]["command"]]
 
 
 @pytest.mark.parametrize("program", ["web", "worker", "beat"])
@@ -244,7 +250,9 @@ def variables_in_deploy() -> set[str]:
     systemd = (DEPLOY / "systemd/eventflow.env.example").read_text()
     composed = COMPOSE["x-eventflow"]["environment"].keys() | COMPOSE["services"]["worker"]["environment"].keys()
     image = re.findall(r"^(?:ENV| {4})\s*([A-Z_]+)=", DOCKERFILE, re.MULTILINE)
-    return {*re.findall(r"^([A-Z_]+)=", systemd, re.MULTILINE), *composed, *image}
+    [settings] = [part["data"] for part in KUBERNETES if part["kind"] == "ConfigMap"]
+    own = {said["name"] for container in containers_in_kubernetes().values() for said in container.get("env", ())}
+    return {*re.findall(r"^([A-Z_]+)=", systemd, re.MULTILINE), *composed, *image, *settings, *own}
 
 
 def test_every_variable_that_is_set_is_documented():
