@@ -51,6 +51,8 @@ class FollowTail(LeanView):
 
     permission_classes = (MayConsume,)
     query_parameters = {"get": ("at", USER, *FILTERS)}
+    # Of the dashboard, not of the API: its document does not have it.
+    schema = None
 
     async def find_caller(self, request: HttpRequest) -> Caller | None:
         """Return who is signed in.

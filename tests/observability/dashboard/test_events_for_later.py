@@ -83,7 +83,8 @@ def test_an_events_page_says_when(browser, stream):
 @pytest.mark.parametrize("page", ["/streams/orders/events", "/streams/orders/tail"])
 def test_lists_of_events_say_when_too(browser, stream, page):
     append(stream, {"payload": 1, "deliver_after": "2026-01-01T10:00:00Z", "expires_after": 60}, {"payload": 2})
-    shown = browser.get(page).content.decode()
+    # Without the pattern that a script draws rows from.
+    shown = re.sub(r"<template.*?</template>", "", browser.get(page).content.decode(), flags=re.DOTALL)
     assert shown.count('datetime="2026-01-01T10:00:00') == 1
     assert (shown.count(">for <time"), shown.count(">until <time")) == (1, 1)
 

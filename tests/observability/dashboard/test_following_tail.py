@@ -90,7 +90,18 @@ def test_the_first_word_comes_at_once_and_then_events_as_rows(server, owner, ord
             "preview": '{"n":2.5}',
             "is_simulated": False,
             "is_erased": False,
+            "due_at": None,
+            "expires_at": None,
         }
+
+
+def test_an_event_for_later_says_when_it_is_due_and_until_when(server, owner, orders):
+    with follow(server, orders, Cookie=cookie_of(owner)) as live:
+        live.next_event()
+        append(orders, {"payload": 1, "deliver_after": "2026-01-01T10:00:00Z", "expires_after": 60})
+        [row] = told(live.next_event())["rows"]
+        assert row["due_at"] == "2026-01-01T10:00:00.000Z"
+        assert row["expires_at"] > row["recorded_at"]
 
 
 def test_it_goes_on_after_the_place_that_came_last(server, owner, orders):
