@@ -64,7 +64,9 @@ def send(web: WebServer, address: str, content_type: str, body: bytes, *lines: s
 def test_a_form_in_pieces_is_refused_by_every_page(web, address, ends):
     """The server would take half of it for the whole; so far nobody has looked who asks."""
     answers = {name: send(web, address, kind, text.encode(), ends=ends) for name, (kind, text) in FORMS.items()}
-    assert {name: answer.status_code for name, answer in answers.items()} == dict.fromkeys(FORMS, 411)
+    # What a page follows is answered before Django, as the API is: it takes no form at all.
+    refusal = 405 if address.endswith("/tail/live") else 411
+    assert {name: answer.status_code for name, answer in answers.items()} == dict.fromkeys(FORMS, refusal)
 
 
 @pytest.mark.parametrize("lines", [(), PAST_CSRF], ids=["without a token", "with a token"])
