@@ -15,7 +15,7 @@ _memory: ShortMemory[str, Caller] = ShortMemory(seconds=KEY_CACHE_SECONDS, size=
 
 
 async def authenticate_browser_async(session_key: str) -> Caller:
-    """Return the caller that is signed in with this session; one that has ended is refused within a second everywhere.
+    """Return the caller that is signed in with a session; one that has ended is refused within a second everywhere.
 
     Raises:
         InvalidCredentials: there is no such session, its time is up, or its user was disabled or has another password:

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.conf import settings
 
 import accounts.conf
 import consumers.conf
@@ -18,6 +19,8 @@ LIMITS = {
     "request": f"{streams.conf.MAX_REQUEST_EVENTS:,} events, {streams.conf.MAX_REQUEST_BYTES // MIB} MiB",
     "`key`": f"{streams.conf.MAX_KEY_BYTES} bytes",
     "`id`, `type`": f"{streams.conf.MAX_ID_CHARACTERS} characters",
+    "`deliver_after`, `expires_after`": f"{streams.conf.MAX_DELAY_SECONDS // 86_400} days, "
+    f"{streams.conf.MAX_LIFETIME_SECONDS // 86_400} days",
     "`headers`": f"{streams.conf.MAX_HEADERS}, each at most {streams.conf.MAX_HEADER_BYTES:,} bytes",
     "nesting": f"{streams.conf.MAX_JSON_DEPTH} levels",
     "partitions of a stream": f"{streams.conf.MAX_PARTITIONS}",
@@ -27,6 +30,7 @@ LIMITS = {
     f"{consumers.conf.MAX_LEASE_DELIVERIES} deliveries, {streams.conf.MAX_WAIT_SECONDS} s",
     "`ack_wait` of a group": f"{consumers.conf.MAX_ACK_WAIT_SECONDS // 3600} hours",
     "`filter` of a group": f"{consumers.conf.MAX_FILTER_TYPES} types",
+    "events [held up by others of their key](consuming.md#the-order-of-keys) in one group": f"{settings.MAX_HELD_UP:,}",
     "requests that wait, and live streams, in one web worker": f"{consumers.conf.MAX_WAITING_REQUESTS:,}",
     "`deduplicate_ids` of a stream": f"{streams.conf.MAX_DEDUPLICATION_SECONDS // 86_400} days",
     "schemas of a stream": f"{streams.conf.MAX_SCHEMAS:,}, each {streams.conf.MAX_SCHEMA_BYTES // 1024} KiB",

@@ -121,7 +121,7 @@ class SignOut(View):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         logout(request)
-        # What follows a stream with this session ends.
+        # What follows a stream with the session ends.
         forget_browsers()
         return HttpResponseRedirect(reverse("sign-in"))
 

@@ -1,10 +1,9 @@
 """What the live tail shows: its rows, and what it passed by because nobody could have read it, or retention took it."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
-
-import msgspec
 
 from observability.conf import TAIL_MAX_BEHIND_EVENTS, TAIL_MAX_BEHIND_SEARCHED_EVENTS, TAIL_ROWS
 from observability.dashboard.queries.event_filter import EventFilter
@@ -16,7 +15,8 @@ from streams.stored_event import decode_event
 _PREVIEW_BYTES = 4 * PREVIEW_CHARACTERS
 
 
-class TailRow(msgspec.Struct, gc=False):
+@dataclass(slots=True)
+class TailRow:
     """One event as a script draws it; `preview` is the beginning of its payload, as it was sent."""
 
     partition: int
