@@ -7,7 +7,7 @@ from typing import NamedTuple
 from consumers.models import ConsumerGroup, GroupOffset, Mode
 from consumers.services.bodies import read_bodies
 from consumers.services.offsets import require_mode
-from consumers.statements import run
+from consumers.statements import run_by_key
 from streams.lookup import StreamInfo, renewed
 from streams.stored_event import routing_of
 
@@ -73,7 +73,7 @@ def list_held_keys(*, stream: StreamInfo, group: ConsumerGroup, limit: int = MAX
         WrongMode: the group commits offsets.
     """
     require_mode(group, Mode.LEASE)
-    rows = [_HeldKeyRow(*row) for row in run("held_keys", group_id=group.pk, max_keys=limit)]
+    rows = [_HeldKeyRow(*row) for row in run_by_key("held_keys", group_id=group.pk, max_keys=limit)]
     partitions = {partition.id: partition for partition in stream.partitions}
     if any(row.partition_id not in partitions for row in rows):
         partitions = {partition.id: partition for partition in renewed(stream).partitions}

@@ -14,7 +14,7 @@ from django.db.models.functions import Greatest
 from consumers.models import ConsumerGroup, GroupOffset
 from consumers.services.losses import LostRange
 from consumers.services.wakeup import wake_consumers
-from consumers.statements import run
+from consumers.statements import run, run_by_key
 
 
 class EndedKey(NamedTuple):
@@ -39,7 +39,7 @@ def let_next_go(group_id: int, ended: Iterable[EndedKey]) -> None:
     partition_ids = sorted({partition_id for partition_id, _ in keys})
     with transaction.atomic():
         run("lock_offsets", group_id=group_id, partition_ids=partition_ids)
-        let_go = run(
+        let_go = run_by_key(
             "let_next_go",
             group_id=group_id,
             partition_ids=[partition_id for partition_id, _ in keys],

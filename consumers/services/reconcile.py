@@ -17,7 +17,7 @@ from consumers.services.key_order import EndedKey, let_next_go
 from consumers.services.leasing.expiry import expire_leases
 from consumers.services.leasing.lapsing import end_lapsed
 from consumers.services.losses import count_all_losses
-from consumers.statements import run
+from consumers.statements import run, run_by_key
 
 logger = logging.getLogger("eventflow.consumers")
 
@@ -66,7 +66,7 @@ def repair_keys() -> int:
     Who ends a delivery lets the next of its key go in the same transaction, but for a process that had not heard yet
     that its group keeps the order of keys: it takes two.
     """
-    found = run("find_forgotten_keys")
+    found = run_by_key("find_forgotten_keys")
     for group_id, rows in groupby(found, key=lambda row: row[0]):
         let_next_go(group_id, [EndedKey(partition_id, key_hash) for _, partition_id, key_hash in rows])
     return len(found)

@@ -8,7 +8,8 @@
 -- Plan     delivery_of_a_key_in_order: the first entry of each key
 --
 -- A key is looked up as the first one from itself to itself: only its index has that order. With = the planner believes, of
--- one that has most of what is held up, that any row will do, and reads them all.
+-- one that has most of what is held up, that any row will do, and reads them all. It runs with run_by_key of statements.py.
+-- IS NOT DISTINCT FROM is = for what is never null, but no index of what is held up serves it: the row's id does.
 WITH ended AS (
     SELECT DISTINCT partition_id, key_hash
       FROM unnest(%(partition_ids)s::bigint[], %(key_hashes)s::bigint[]) AS ended (partition_id, key_hash)
@@ -32,7 +33,7 @@ WITH ended AS (
            available_at = greatest(delivery.available_at, statement_timestamp())
       FROM next
      WHERE delivery.id = next.id
-       AND delivery.state = 'held_up'
+       AND delivery.state IS NOT DISTINCT FROM 'held_up'
  RETURNING delivery.partition_id
 ), counted AS (
     UPDATE consumers_groupoffset AS standing

@@ -5,7 +5,7 @@ offset rows, one after the other.
 """
 
 from consumers.services.leasing.rows import DueRow, Taken
-from consumers.statements import run
+from consumers.statements import run, run_by_key
 
 # How what would be picked by a statement is found here, before it is locked.
 _FINDERS = {
@@ -18,7 +18,7 @@ _FINDERS = {
 def pick_by_key(statement: str, taken: Taken, *, max_rows: int = 1) -> list[DueRow]:
     """Pick what a statement would pick where no such order is kept, of partitions that nobody else is busy with."""
     group_id = taken.terms.group.pk
-    found = run(_FINDERS[statement], group_id=group_id, max_rows=max_rows)
+    found = run_by_key(_FINDERS[statement], group_id=group_id, max_rows=max_rows)
     if not found:
         return []
     partition_ids = sorted({partition_id for _, partition_id in found})
@@ -27,4 +27,6 @@ def pick_by_key(statement: str, taken: Taken, *, max_rows: int = 1) -> list[DueR
     if not ours:
         return []
     ids = [delivery_id for delivery_id, _ in found]
-    return [DueRow(*row) for row in run("pick_due_by_key", group_id=group_id, delivery_ids=ids, partition_ids=ours)]
+    return [
+        DueRow(*row) for row in run_by_key("pick_due_by_key", group_id=group_id, delivery_ids=ids, partition_ids=ours)
+    ]

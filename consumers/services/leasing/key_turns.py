@@ -6,7 +6,7 @@ from consumers.key_turns import KeyTurns
 from consumers.services.leasing.ahead import Ahead
 from consumers.services.leasing.rows import Taken
 from consumers.sorting import key_hash_of
-from consumers.statements import run
+from consumers.statements import run, run_by_key
 
 
 def hold_turns(taken: Taken, ahead: Ahead) -> KeyTurns | None:
@@ -27,5 +27,5 @@ def hold_turns(taken: Taken, ahead: Ahead) -> KeyTurns | None:
     if not is_begun:
         return None
     hashes = [key_hash_of(key) for key in keys]
-    rows = run("find_key_turns", group_id=group_id, partition_id=ahead.partition_id, key_hashes=hashes)
+    rows = run_by_key("find_key_turns", group_id=group_id, partition_id=ahead.partition_id, key_hashes=hashes)
     return KeyTurns.of(rows, room=settings.MAX_HELD_UP - held_up)
