@@ -88,7 +88,7 @@ def test_the_page_says_what_it_is_given_and_how_much_it_was_not(browser, stream)
 
     shown = text_of(browser.get(PAGE))
 
-    assert "Filtered out 3 events given only order.created with region: eu" in shown
+    assert "Filtered out 3 by its filter: it is given only order.created with region: eu" in shown
     assert (
         'eventflow_group_filtered_events_total{stream="orders",group="billing"} 3'
         in Client().get("/metrics").content.decode()

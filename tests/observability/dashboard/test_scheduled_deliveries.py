@@ -86,7 +86,7 @@ def test_the_page_says_so_and_lists_it(group, browser):
     produce_kinds(group, LATER, {"expires_after": 0.001}, {"deliver_after": 60, "expires_after": 7_200})
     lease(group)
     text = page(browser, group)
-    assert "Scheduled 2 the next" in text
+    assert "Scheduled 2, the next" in text
     assert "with what is for later" in text
     assert "Expired 1 before they were handed out" in text
     assert text.count("scheduled") == 2
