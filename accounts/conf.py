@@ -38,6 +38,8 @@ MAX_FAULTS: Final = 100
 # Bounds on bodies before they are decoded: no endpoint has nearly so many fields, nor values in one of them.
 MAX_BODY_FIELDS: Final = 100
 MAX_FIELD_VALUES: Final = 20_000
+# Files that one process makes while it sends them.
+MAX_DOWNLOADS: Final = 100
 
 # Every process remembers a stream together with its grants, and asks them for each request.
 MAX_GRANTS = 100

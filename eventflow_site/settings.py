@@ -399,6 +399,9 @@ RATE_LIMITS = {
         "bytes": whole_number("EVENTFLOW_LIMIT_OWNER_KIB", default=0) * 1024,
     },
 }
+# For each 256 KiB of a live stream or a download, until the client has taken it: who is slower is hung up on. 0: nobody
+# is, but who takes nothing at all.
+READER_SECONDS = seconds("EVENTFLOW_READER_SECONDS", default=60.0)
 RATE_LIMIT_BURST_SECONDS = whole_number("EVENTFLOW_LIMIT_BURST_SECONDS", default=10)
 # The retention by age of a stream that is made without any; 0: none.
 DEFAULT_RETENTION_DAYS = whole_number("EVENTFLOW_DEFAULT_RETENTION_DAYS", default=0)

@@ -48,7 +48,7 @@ _live_streams = Gauge(
     "eventflow_live_streams", "Live streams that are open at this moment.", multiprocess_mode="livesum"
 )
 _dropped_readers = Counter(
-    "eventflow_live_streams_dropped", "Live streams that were ended since their reader took nothing for too long."
+    "eventflow_live_streams_dropped", "Live streams and downloads that were cut since their reader took too little."
 )
 
 # Finding a label's child anew costs as much as counting.
@@ -109,7 +109,7 @@ def count_live(change: int) -> None:
 
 
 def count_dropped_reader() -> None:
-    """Count a live stream whose reader took nothing for too long."""
+    """Count a live stream or a download whose reader took too little for too long."""
     _dropped_readers.inc()
 
 

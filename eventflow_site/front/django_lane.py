@@ -48,7 +48,7 @@ class DjangoLane:
             response.close()
             return Answer(status, headers, path)
         give_connection_back()
-        return Answer(status, headers, self._pieces(response))
+        return Answer(status, headers, self._pieces(response), getattr(response, "give_place_back", lambda: None))
 
     async def _pieces(self, response: Any) -> AsyncGenerator[bytes, None]:
         pieces = iter(response)

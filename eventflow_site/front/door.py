@@ -1,6 +1,8 @@
 """The door: which way a request goes, and what must be true before it goes there."""
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
+from math import inf
 
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
@@ -70,7 +72,7 @@ class Door:
             # Before anybody has looked closer: so that they wait for a thread in turn.
             current_names.set(names)
             body = await self._collect(request, Sender(names[-1], is_proven=found is not None))
-            return await self._django_lane.answer(wsgi_environ_of(request.environ, body))
+            return self._paced(await self._django_lane.answer(wsgi_environ_of(request.environ, body)), request.exchange)
         except Exception as error:  # noqa: BLE001 - every error becomes a problem, as in a view
             request.refusal = error
         try:
@@ -78,6 +80,13 @@ class Door:
         finally:
             # It knows this frame, and the frame the request: a circle, in which the connection would stay open.
             request.refusal = None
+
+    def _paced(self, answer: Answer, exchange: Exchange) -> Answer:
+        if not isinstance(answer.content, AsyncGenerator):
+            return answer
+        # Nobody can ask for the rest of a file: where nobody can tell the pace, it comes at once.
+        pieces = at_readers_pace(answer.content, peer=exchange.client, sockets=self._peers, most_unseen=inf)
+        return replace(answer, content=pieces)
 
     async def _collect(self, request: FrontRequest, sender: Sender) -> bytes:
         """Return the whole body, or nothing of one that Django refuses by its length alone.

@@ -20,7 +20,7 @@ MAX_UNPROVEN_SLOW_BODIES: Final = 1_000
 MAX_UNPROVEN_BODY_BYTES_EACH: Final = 8 * 1024 * 1024
 MAX_UNPROVEN_BODY_BYTES_ALL: Final = 32 * 1024 * 1024
 
-# --- readers of live streams ---
+# --- readers of live streams and downloads ---
 # After so much was handed over it is looked at what the client has taken, and waited until no more is left than this.
 HANDED_OVER_BYTES: Final = 256 * 1024
 NOT_TAKEN_BYTES: Final = 128 * 1024

@@ -1,4 +1,4 @@
-"""The pace of who reads a live stream: no more is made for them than they take.
+"""The pace of who reads a live stream or a download: no more is made for them than they take.
 
 The web server takes whatever it is given at once and keeps it until the client takes it, without a bound. What lies in
 front of the client is known to the kernel alone, so that is asked: how much of what was sent is not acknowledged yet.
@@ -6,14 +6,18 @@ front of the client is known to the kernel alone, so that is asked: how much of 
 
 import asyncio
 import fcntl
+import os
 import socket
 import struct
 import termios
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
+from math import inf
 from pathlib import Path
 from typing import Final
+
+from django.conf import settings
 
 from eventflow_site.front import limits
 from streams.metrics import count_dropped_reader
@@ -23,34 +27,39 @@ _OWN_DESCRIPTORS: Final = Path("/proc/self/fd")
 
 
 async def at_readers_pace(
-    pieces: AsyncGenerator[bytes, None], *, peer: str, sockets: "PeerSockets"
+    pieces: AsyncGenerator[bytes, None], *, peer: str, sockets: "PeerSockets", most_unseen: float = limits.UNSEEN_BYTES
 ) -> AsyncGenerator[bytes, None]:
-    """Yield the pieces as fast as the client takes them; end with whoever takes nothing for too long.
+    """Yield the pieces as fast as the client takes them; hang up on whoever takes nothing, or too little, for too long.
 
     Args:
         peer: who is at the other end of the connection, `address:port`.
+        most_unseen: where nobody can tell what the client has taken, it ends after so many bytes.
     """
     handed_over = unseen = 0
     async with aclosing(pieces):
         async for piece in pieces:
-            yield piece
-            # Here again as soon as it was handed over.
-            handed_over += len(piece)
-            if handed_over < limits.HANDED_OVER_BYTES:
-                continue
-            handed_over, unseen = 0, unseen + handed_over
-            found = await sockets.find(peer)
-            if found is None:
-                if unseen >= limits.UNSEEN_BYTES:
+            for begin in range(0, len(piece), limits.HANDED_OVER_BYTES):
+                part = piece[begin : begin + limits.HANDED_OVER_BYTES]
+                yield part
+                # Here again as soon as it was handed over.
+                handed_over += len(part)
+                if handed_over < limits.HANDED_OVER_BYTES:
+                    continue
+                found = await sockets.find(peer)
+                if found is None:
+                    unseen += handed_over
+                    if unseen >= most_unseen:
+                        return
+                elif not await _is_taken(found, peer):
                     return
-            elif not await _is_taken(found, peer):
-                return
+                handed_over = 0
 
 
 async def _is_taken(number: int, peer: str) -> bool:
     """Wait until most of it was; return whether there is anybody to go on for."""
     pause, longest = limits.LOOK_SECONDS
     before, since = -1, time.monotonic()
+    deadline = since + (settings.READER_SECONDS or inf)
     while not is_stopping():
         # The server writes it meanwhile.
         await asyncio.sleep(pause)
@@ -62,8 +71,9 @@ async def _is_taken(number: int, peer: str) -> bool:
         now = time.monotonic()
         if left != before:
             before, since = left, now
-        elif now - since > limits.TAKES_NOTHING_SECONDS:
+        if now > min(since + limits.TAKES_NOTHING_SECONDS, deadline):
             count_dropped_reader()
+            hang_up(number, peer)
             return False
         pause = min(2 * pause, longest)
     return False
@@ -119,6 +129,14 @@ def peer_of(number: int) -> str:
         if isinstance(address, tuple):
             return f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"
     return ""
+
+
+def hang_up(number: int, peer: str) -> None:
+    """Close the connection at once: an answer that merely ended would look whole, and what is left would be kept."""
+    with suppress(OSError), socket.socket(fileno=os.dup(number)) as ours:
+        # Of our own: the web server may close its number meanwhile, and open it again for somebody else.
+        if peer_of(ours.fileno()) == peer:
+            ours.shutdown(socket.SHUT_RDWR)
 
 
 def not_taken(number: int) -> int | None:

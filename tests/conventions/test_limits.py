@@ -32,6 +32,7 @@ LIMITS = {
     "`filter` of a group": f"{consumers.conf.MAX_FILTER_TYPES} types",
     "events [held up by others of their key](consuming.md#the-order-of-keys) in one group": f"{settings.MAX_HELD_UP:,}",
     "requests that wait, and live streams, in one web worker": f"{consumers.conf.MAX_WAITING_REQUESTS:,}",
+    "files under way (a search, the audit trail) in one web worker": f"{accounts.conf.MAX_DOWNLOADS}",
     "`deduplicate_ids` of a stream": f"{streams.conf.MAX_DEDUPLICATION_SECONDS // 86_400} days",
     "schemas of a stream": f"{streams.conf.MAX_SCHEMAS:,}, each {streams.conf.MAX_SCHEMA_BYTES // 1024} KiB",
     "`Idempotency-Key`": f"{accounts.conf.MAX_IDEMPOTENCY_KEY_LENGTH} characters",

@@ -62,6 +62,21 @@ def prepare(session: Session, stream: str) -> None:
         call(f"{groups}/workers/nack", {"deliveries": [{**item, "terminal": True}]}, **headers)
     for offset in (1, 2, 3):
         call(f"{groups}/readers/dead-letters", {"offset": offset, "error": "fuzz"}, **headers)
+    prepare_what_is_sorted(f"{here}/events", groups, headers)
+
+
+def prepare_what_is_sorted(events: str, groups: str, headers: dict[str, str]) -> None:
+    """Let groups have what is held up by its key, for later, expired before anybody saw it, and passed by."""
+    call(groups, {"name": "keyed", "mode": "lease", "ordering": "key"}, **headers)
+    call(groups, {"name": "in-order", "mode": "lease", "ordering": "partition", "max_failures": 1}, **headers)
+    call(groups, {"name": "picky", "mode": "lease", "filter": {"types": ["a"], "headers": {"region": "eu"}}}, **headers)
+    call(groups, {"name": "picky-readers", "filter": {"types": ["a"]}}, **headers)
+    cloud_event = {"specversion": "1.0", "id": "ce", "source": "/fuzz", "type": "a", "region": "eu", "data": {"a": 1}}
+    call(events, cloud_event, **headers, **{"Content-Type": "application/cloudevents+json"})
+    timed = [{"deliver_after": 86400}, {"deliver_after": 1}, {"expires_after": 0.001}, {"expires_after": 86400}]
+    call(events, [{"payload": number, "key": "k", **times} for number, times in enumerate(timed)], **headers)
+    for name in ("keyed", "in-order", "picky"):
+        call(f"{groups}/{name}/lease", {"max_events": 4, "consumer": "fuzz"}, **headers)
 
 
 def fuzz(who: str, tool: Path, directory: Path, api: str, **credential: str) -> int:

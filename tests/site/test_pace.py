@@ -1,14 +1,16 @@
 """A live stream goes at the pace of its reader: what the web server keeps for one is bounded."""
 
 import asyncio
+import math
 import socket
 import sys
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import suppress
 
 import pytest
 
 from eventflow_site.front import limits, pace
-from eventflow_site.front.pace import PeerSockets, at_readers_pace, not_taken, peer_of
+from eventflow_site.front.pace import PeerSockets, at_readers_pace, hang_up, not_taken, peer_of
 
 PIECE = b"x" * 64 * 1024
 # More than any kernel keeps for a connection of its own accord.
@@ -83,6 +85,49 @@ def test_who_takes_nothing_is_let_go_with_little_kept_for_them(connection, monke
 
 
 @linux_only
+@pytest.mark.parametrize(("reader_seconds", "is_hung_up_on"), [(1, True), (0, False)])
+def test_who_takes_less_than_they_must_is_hung_up_on(connection, monkeypatch, settings, reader_seconds, is_hung_up_on):
+    settings.READER_SECONDS = reader_seconds
+    dropped = []
+    monkeypatch.setattr(pace, "count_dropped_reader", lambda: dropped.append(1))
+    server, client = connection
+    client.setblocking(False)
+    endless = Endless()
+
+    async def main() -> bytes:
+        loop = asyncio.get_running_loop()
+        handing_over = asyncio.create_task(hand_over(endless, server, peer_name(client)))
+        # Always something, so that it is not nothing.
+        for _ in range(80):
+            received = await asyncio.wait_for(loop.sock_recv(client, 8 * 1024), 10)
+            await asyncio.sleep(0.05)
+            if handing_over.done():
+                break
+        is_over = handing_over.done()
+        handing_over.cancel()
+        with suppress(asyncio.CancelledError):
+            await handing_over
+        assert is_over == is_hung_up_on
+        while is_over and received:
+            received = await asyncio.wait_for(loop.sock_recv(client, 1024 * 1024), 10)
+        return received
+
+    # What was left is not waited for: the connection is closed.
+    assert (asyncio.run(asyncio.wait_for(main(), 30)) == b"") == is_hung_up_on
+    assert dropped == [1] * is_hung_up_on
+    assert endless.is_closed
+    assert endless.made < PIECES
+
+
+@linux_only
+def test_nobody_else_is_hung_up_on_whose_connection_has_the_same_number(connection):
+    server, client = connection
+    hang_up(server.fileno(), "192.0.2.1:4711")
+    server.send(b"still here")
+    assert client.recv(10) == b"still here"
+
+
+@linux_only
 def test_who_takes_slowly_gets_everything(connection, monkeypatch):
     monkeypatch.setattr(limits, "TAKES_NOTHING_SECONDS", 5)
     server, client = connection
@@ -132,6 +177,16 @@ def test_where_nobody_can_tell_it_ends_soon_and_the_client_comes_again():
 
     assert asyncio.run(main()) == limits.UNSEEN_BYTES
     assert endless.is_closed
+
+
+def test_a_file_of_which_nobody_can_tell_the_pace_comes_as_a_whole():
+    endless = Endless()
+
+    async def main() -> int:
+        pieces = at_readers_pace(endless.pieces(), peer="192.0.2.1:4711", sockets=PeerSockets(), most_unseen=math.inf)
+        return sum([len(piece) async for piece in pieces])
+
+    assert asyncio.run(main()) == PIECES * len(PIECE)
 
 
 @linux_only

@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import get_current_timezone, is_naive
 
 from accounts.audit_actions import AuditAction
+from accounts.http.downloads import Download
 from accounts.models import AuditEntry
 from accounts.row_ids import row_id_in
 from observability.dashboard.listing import PAGE_ROWS, Listing, cursor_of, listing_of, text_filter
@@ -55,9 +56,7 @@ class AuditFile(Page):
 
     def get(self, request: HttpRequest) -> Any:
         entries = list_audit_entries(self.caller, wanted_of(request))[:MAX_EXPORTED]
-        response = StreamingHttpResponse(_lines(entries), content_type="text/csv; charset=utf-8")
-        response["Content-Disposition"] = 'attachment; filename="audit-trail.csv"'
-        return response
+        return Download(_lines(entries), caller=self.caller, name="audit-trail.csv", content_type="text/csv")
 
 
 def list_page(request: HttpRequest, entries: QuerySet[AuditEntry], *, filters: Sequence[str] = ()) -> Listing[AuditRow]:

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import orjson
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from accounts.database_threads import give_connection_back
 from accounts.errors import InvalidParameter
+from accounts.http.downloads import Download
 from accounts.permissions import MayConsume
 from accounts.roles import Right
 from observability.dashboard.page import Page
@@ -23,7 +24,10 @@ from streams.stored_event import decode_event
 MOST_EVENTS = 10_000
 MOST_LOOKED_AT = 200_000
 MOST_BYTES = 64 * 1024 * 1024
+# A piece lies in memory until it was taken. How large events are, the first one tells.
+FIRST_EVENTS = 20
 PIECE_EVENTS = 500
+PIECE_BYTES = 2 * 1024 * 1024
 COLUMNS = (
     *("partition", "offset", "recorded_at", "id", "type", "key", "occurred_at", "headers", "payload", "erased_at"),
     *("due_at", "expires_at"),
@@ -56,12 +60,13 @@ class EventsFile(Page):
         partitions = partitions_of(heading.info, search)
         at = request.GET.get("at", "")
         # Here, so that what is wrong with the search is a page and not half a file.
-        first = scan_of(search, partitions, at, limit=PIECE_EVENTS)
-        response = StreamingHttpResponse(
-            write(_pieces(search, partitions, first)), content_type=f"{content_type}; charset=utf-8"
+        first = scan_of(search, partitions, at, limit=min(FIRST_EVENTS, PIECE_EVENTS))
+        return Download(
+            write(_pieces(search, partitions, first)),
+            caller=self.caller,
+            name=f"{heading.name}-events.{kind}",
+            content_type=content_type,
         )
-        response["Content-Disposition"] = f'attachment; filename="{heading.name}-events.{kind}"'
-        return response
 
 
 def _pieces(search: Search, partitions: Iterable[PartitionRef], first: Scan) -> Iterator[list[bytes] | Cut]:
@@ -83,7 +88,8 @@ def _pieces(search: Search, partitions: Iterable[PartitionRef], first: Scan) -> 
         if events >= MOST_EVENTS or looked_at >= MOST_LOOKED_AT or size >= MOST_BYTES:
             yield Cut(events, looked_at, scan.left, write_positions(scan.positions))
             return
-        limit = min(PIECE_EVENTS, MOST_EVENTS - events)
+        fitting = PIECE_BYTES * events // size if size else PIECE_EVENTS
+        limit = min(max(1, fitting), PIECE_EVENTS, MOST_EVENTS - events)
         scan = scan_of(search, places, write_positions(scan.positions), limit=limit)
 
 
