@@ -24,7 +24,8 @@ class GroupStanding:
     Attributes:
         head_offset, committed_offset: the partitions' summed up.
         lag: events that are still there and not finished.
-        lag_seconds: age of the first unfinished event that is kept; None when there is none.
+        lag_seconds: since when the first unfinished event that is kept was recorded, or was due if it was for later;
+            None when there is none, or all of them are still for later.
         missing: retention took them before the group finished them, and it has not passed them yet.
         lost: retention took them before the group had finished them, since somebody acknowledged it.
         lost_total: the same since the group began.
@@ -82,7 +83,7 @@ class GroupStanding:
 def list_standings(
     groups: QuerySet[ConsumerGroup], *, now: datetime, bounds: Mapping[int, Bounds] | None = None
 ) -> list[GroupStanding]:
-    """Return how these groups stand, in their order, in at most seven queries.
+    """Return how these groups stand, in their order, in at most eight queries.
 
     Args:
         bounds: the ends of their partitions by id, if they are known; partitions without are left out.

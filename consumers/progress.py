@@ -58,13 +58,16 @@ class PartitionProgress:
     """How far a group has come in one partition.
 
     Attributes:
-        lag_seconds: age of the first unfinished event that is kept; None when there is none.
+        lag_seconds: since when the first unfinished event that is kept could have been finished: since it was recorded,
+            or was due, if it was for later; None when there is none, or all of them are still for later.
+        unfinished_seconds: age of the first unfinished event that is kept, also of one that is for later.
     """
 
     partition: PartitionRef
     place: Place
     bounds: Bounds
     lag_seconds: float | None
+    unfinished_seconds: float | None
 
     @property
     def committed_offset(self) -> int:

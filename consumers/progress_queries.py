@@ -1,6 +1,6 @@
 """Questions about how far groups have come, and what they have lost."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from django.db.models.functions import Greatest
 from consumers.models import ConsumerGroup, GroupOffset
 from consumers.progress import PartitionProgress, Place, count_lag
 from consumers.queries import GroupIds
+from consumers.statements import run
 from streams.log import get_log
 from streams.log.protocol import Bounds, PartitionRef
 from streams.models import Partition
@@ -78,14 +79,14 @@ def that_lost_uncounted() -> QuerySet[GroupOffset]:
 
 
 def list_progress(group: ConsumerGroup, *, now: datetime) -> list[PartitionProgress]:
-    """Return how far a group has come, partition by partition, in three queries."""
+    """Return how far a group has come, partition by partition, in at most four queries."""
     return progress_of([group.pk], now=now).get(group.pk, [])
 
 
 def progress_of(
     group_ids: GroupIds, *, now: datetime, bounds: Mapping[int, Bounds] | None = None
 ) -> dict[int, list[PartitionProgress]]:
-    """Return how far each group has come, by its id, partition by partition, in at most three queries.
+    """Return how far each group has come, by its id, partition by partition, in at most four queries.
 
     Args:
         bounds: the ends of their partitions by id, if they are known; partitions without are left out.
@@ -99,15 +100,58 @@ def progress_of(
     if bounds is None:
         bounds = log.bounds(list({partition for _, partition, _ in found}))
     known = [each for each in found if each[1].id in bounds]
-    moments = log.recorded_after([(partition, place.committed_offset) for _, partition, place in known])
+    late = _find_late(known, bounds)
+    unfinished = [(partition, place.committed_offset) for _, partition, place in known]
+    plain = [
+        (partition, late[group_id, partition.id].offset - 1)
+        for group_id, partition, _ in known
+        if (group_id, partition.id) in late
+    ]
+    moments = log.recorded_after([*unfinished, *plain])
+    plain_moments = iter(moments[len(unfinished) :])
     progress: dict[int, list[PartitionProgress]] = {}
-    for (group_id, partition, place), moment in zip(known, moments, strict=True):
+    for (group_id, partition, place), moment in zip(known, moments, strict=False):
         ends = bounds[partition.id]
         # What was appended after the ends were read lies beyond them.
-        since = moment if place.committed_offset < ends.head_offset else None
-        age = max(0.0, (now - since).total_seconds()) if since else None
-        progress.setdefault(group_id, []).append(PartitionProgress(partition, place, ends, lag_seconds=age))
+        first = moment if place.committed_offset < ends.head_offset else None
+        since = first
+        if (own := late.get((group_id, partition.id))) is not None:
+            recorded_at = next(plain_moments)
+            since = min(
+                [at for at in (recorded_at if own.offset <= ends.head_offset else None, own.due_at) if at is not None],
+                default=None,
+            )
+        progress.setdefault(group_id, []).append(
+            PartitionProgress(partition, place, ends, lag_seconds=_age(since, now), unfinished_seconds=_age(first, now))
+        )
     return progress
+
+
+class _Late(NamedTuple):
+    """What is unfinished and for now, beside what is for later: the first offset, and since when the rest is due."""
+
+    offset: int
+    due_at: datetime | None
+
+
+def _find_late(
+    places: Sequence[tuple[int, PartitionRef, Place]], bounds: Mapping[int, Bounds]
+) -> dict[tuple[int, int], _Late]:
+    """Return it by group and partition, where something is for later; of most nothing is, and nobody asks."""
+    timed = [
+        (group_id, partition.id)
+        for group_id, partition, place in places
+        if bounds[partition.id].timed_through > place.committed_offset
+    ]
+    if not timed:
+        return {}
+    group_ids, partition_ids = ({each[index] for each in timed} for index in (0, 1))
+    found = run("find_late", group_ids=list(group_ids), partition_ids=list(partition_ids))
+    return {(group_id, partition_id): _Late(*late) for group_id, partition_id, *late in found}
+
+
+def _age(moment: datetime | None, now: datetime) -> float | None:
+    return None if moment is None else max(0.0, (now - moment).total_seconds())
 
 
 def places_of(group: ConsumerGroup) -> dict[int, Place]:

@@ -45,6 +45,7 @@ class Piece(NamedTuple):
     Attributes:
         key_hash: of the one event, where the order of its key is kept.
         available_at: when it may be handed out; None: now.
+        due_at: the same, if its event says so.
         expires_at: from when on it may not be any more; None: always.
     """
 
@@ -54,6 +55,7 @@ class Piece(NamedTuple):
     key_hash: int | None = None
     available_at: datetime | None = None
     expires_at: datetime | None = None
+    due_at: datetime | None = None
 
     @property
     def event_count(self) -> int:
@@ -170,7 +172,7 @@ def _piece_of(offset: int, event: Routing, rules: Rules, now: datetime) -> Piece
         return Piece(offset, offset, Fate.EXPIRED)
     key_hash = key_hash_of(event.key) if rules.is_by_key and event.key is not None else None
     if deliver_at is not None and deliver_at > now:
-        return Piece(offset, offset, Fate.LATER, key_hash, deliver_at, expires_at)
+        return Piece(offset, offset, Fate.LATER, key_hash, deliver_at, expires_at, deliver_at)
     return Piece(offset, offset, Fate.HAND_OUT, key_hash, expires_at=expires_at)
 
 

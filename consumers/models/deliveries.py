@@ -52,6 +52,8 @@ class Delivery(models.Model):
     created_at = models.DateTimeField()
     # Of one event in a group that keeps the order of each key: which key it has (consumers/sorting.py).
     key_hash = models.BigIntegerField(null=True)
+    # When its events that were for later were to be handed out; it stays when they were.
+    due_at = models.DateTimeField(null=True)
     # From when on its events are not handed out any more.
     event_expires_at = models.DateTimeField(null=True)
 
@@ -176,6 +178,12 @@ class Delivery(models.Model):
                 include=["first_offset", "last_offset"],
                 condition=Q(state="waiting", delivery_count=0),
                 name="delivery_scheduled",
+            ),
+            # Without those that are for later, what waits for longest is found elsewhere.
+            models.Index(
+                fields=["group", "partition", "due_at"],
+                condition=Q(due_at__isnull=False),
+                name="delivery_for_later",
             ),
             models.Index(
                 fields=["group", "event_expires_at"],

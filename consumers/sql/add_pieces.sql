@@ -9,13 +9,13 @@
 INSERT INTO consumers_delivery (
        group_id, partition_id, round, first_offset, last_offset, state, is_alone, delivery_count, failure_count,
        available_at, leased_by, leased_at, exhausted_reason, last_error, last_failed_at, created_at,
-       event_expires_at, suspect_limit)
+       due_at, event_expires_at, suspect_limit)
 SELECT held.group_id, held.partition_id, held.round, piece.first_offset, piece.last_offset, piece.state, piece.is_alone,
        held.delivery_count, piece.failure_count,
        CASE WHEN piece.state = 'waiting' THEN statement_timestamp() + make_interval(secs => piece.delay) END,
        held.leased_by, held.leased_at, piece.reason, coalesce(nullif(piece.error, ''), held.last_error),
        CASE WHEN piece.failure_count > held.failure_count THEN statement_timestamp() ELSE held.last_failed_at END,
-       held.created_at, held.event_expires_at, piece.suspect_limit
+       held.created_at, held.due_at, held.event_expires_at, piece.suspect_limit
   FROM unnest(%(delivery_ids)s::bigint[], %(first_offsets)s::bigint[], %(last_offsets)s::bigint[], %(states)s::text[],
               %(are_alone)s::boolean[], %(suspect_limits)s::smallint[], %(failure_counts)s::bigint[], %(delays)s::float8[],
               %(reasons)s::text[], %(errors)s::text[])

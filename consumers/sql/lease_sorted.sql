@@ -11,7 +11,7 @@
 --          is_alone         what is leased is all that its answer carries
 --          filtered, expired: how many of them nobody is given, and why
 --          first_offsets, last_offsets, are_held_up, available_ats (null: leased at once, unless it is held up),
---          event_expires_ats, key_hashes: one element for each delivery
+--          due_ats (of what is for later), event_expires_ats, key_hashes: one element for each delivery
 --          lapsed_first_offsets, lapsed_last_offsets: those that have expired; none is longer than a delivery
 -- Acts     lease
 -- Returns  for each that was leased: its id, first and last offset, round and expiry; one row of nulls but for the round
@@ -58,7 +58,7 @@ WITH locked AS MATERIALIZED (
 ), made AS (
     INSERT INTO consumers_delivery (
            group_id, partition_id, round, first_offset, last_offset, state, is_alone, delivery_count, failure_count,
-           lease_token, leased_by, leased_at, lease_expires_at, available_at, event_expires_at, key_hash,
+           lease_token, leased_by, leased_at, lease_expires_at, available_at, due_at, event_expires_at, key_hash,
            exhausted_reason, last_error, created_at)
     SELECT %(group_id)s, %(partition_id)s, locked.round, piece.first_offset, piece.last_offset,
            CASE WHEN piece.is_leased THEN 'leased' WHEN piece.is_held_up THEN 'held_up' ELSE 'waiting' END,
@@ -66,13 +66,14 @@ WITH locked AS MATERIALIZED (
            CASE WHEN piece.is_leased THEN %(token)s::uuid END, CASE WHEN piece.is_leased THEN %(consumer)s ELSE '' END,
            CASE WHEN piece.is_leased THEN now.at END,
            CASE WHEN piece.is_leased THEN now.at + make_interval(secs => %(ack_wait)s::float8) END,
-           piece.available_at, piece.event_expires_at, piece.key_hash, '', '', now.at
+           piece.available_at, piece.due_at, piece.event_expires_at, piece.key_hash, '', '', now.at
       FROM locked, (SELECT clock_timestamp() AS at) AS now,
            (SELECT *, available_at IS NULL AND NOT is_held_up AS is_leased
               FROM unnest(%(first_offsets)s::bigint[], %(last_offsets)s::bigint[], %(are_held_up)s::boolean[],
-                          %(available_ats)s::timestamptz[], %(event_expires_ats)s::timestamptz[], %(key_hashes)s::bigint[])
+                          %(available_ats)s::timestamptz[], %(due_ats)s::timestamptz[],
+                          %(event_expires_ats)s::timestamptz[], %(key_hashes)s::bigint[])
                    WITH ORDINALITY
-                   AS piece (first_offset, last_offset, is_held_up, available_at, event_expires_at, key_hash, turn)
+                   AS piece (first_offset, last_offset, is_held_up, available_at, due_at, event_expires_at, key_hash, turn)
            ) AS piece
      ORDER BY piece.turn
  RETURNING id, first_offset, last_offset, lease_expires_at

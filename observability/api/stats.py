@@ -25,7 +25,9 @@ class GroupStandingSerializer(serializers.Serializer):
     id = serializers.CharField(source="name")
     mode = serializers.CharField()
     lag = serializers.IntegerField(help_text="Events that are still there and not finished.")
-    lag_seconds = serializers.FloatField(allow_null=True, help_text="Age of the first unfinished event.")
+    lag_seconds = serializers.FloatField(
+        allow_null=True, help_text="Age of the first unfinished event; what is for later counts from when it was due."
+    )
     in_flight = serializers.IntegerField(help_text="Events that a member holds a lease on.")
     waiting = serializers.IntegerField(help_text="Events given back or expired, to be leased again.")
     isolating = serializers.BooleanField(help_text="Whether some of these are events that a consumer may have died of.")

@@ -142,7 +142,11 @@ def group_families(groups: Sequence[GroupNumbers]) -> list[Family]:
     """How each group stands on its stream."""
     committed = Family("eventflow_group_committed_offset", "gauge", "Committed offset; of several partitions the sum.")
     lag = Family("eventflow_group_lag_events", "gauge", "Events that are still there and not finished.")
-    age = Family("eventflow_group_lag_seconds", "gauge", "Age of the first unfinished event; 0 when there is none.")
+    age = Family(
+        "eventflow_group_lag_seconds",
+        "gauge",
+        "Age of the first unfinished event, from its time if it was for later; 0 when there is none.",
+    )
     in_flight = Family("eventflow_group_in_flight_events", "gauge", "Events that members hold leases on.")
     waiting = Family("eventflow_group_waiting_events", "gauge", "Events given back or expired, to be leased again.")
     suspected = Family(

@@ -46,7 +46,7 @@ class GroupNumbers(NamedTuple):
 def list_group_numbers(
     groups: QuerySet[ConsumerGroup], holdings: Mapping[int, Holding], *, now: datetime
 ) -> list[GroupNumbers]:
-    """Return how these groups stand and where they are going, in their order, in seven queries.
+    """Return how these groups stand and where they are going, in their order, in at most eight queries.
 
     Args:
         groups: not a slice.
@@ -100,14 +100,15 @@ def _retention_risk(standing: GroupStanding, holding: Holding) -> float | None:
     """The nearest risk of those partitions that have something unfinished."""
     risks = []
     for each in standing.partitions:
-        if each.lag_seconds is None:
+        # Retention waits for nothing that is for later.
+        if each.unfinished_seconds is None:
             continue
         lane = holding.lanes[each.partition.id]
         risk = seconds_until_taken(
             each.bounds,
             lane.limits,
             committed_offset=each.committed_offset,
-            age_seconds=each.lag_seconds,
+            age_seconds=each.unfinished_seconds,
             stored_bytes=lane.stored_bytes,
             rate_per_second=holding.lane_rate_per_second,
         )

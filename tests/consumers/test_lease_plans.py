@@ -177,6 +177,7 @@ def test_events_that_were_sorted_are_handed_out_without_one_either(crowded):
         last_offsets=[HANDED_OUT + 2],
         are_held_up=[False],
         available_ats=[None],
+        due_ats=[None],
         event_expires_ats=[None],
         key_hashes=[None],
         lapsed_first_offsets=[],

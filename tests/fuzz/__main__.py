@@ -72,9 +72,15 @@ def prepare_what_is_sorted(events: str, groups: str, headers: dict[str, str]) ->
     call(groups, {"name": "picky", "mode": "lease", "filter": {"types": ["a"], "headers": {"region": "eu"}}}, **headers)
     call(groups, {"name": "picky-readers", "filter": {"types": ["a"]}}, **headers)
     cloud_event = {"specversion": "1.0", "id": "ce", "source": "/fuzz", "type": "a", "region": "eu", "data": {"a": 1}}
-    call(events, cloud_event, **headers, **{"Content-Type": "application/cloudevents+json"})
-    timed = [{"deliver_after": 86400}, {"deliver_after": 1}, {"expires_after": 0.001}, {"expires_after": 86400}]
-    call(events, [{"payload": number, "key": "k", **times} for number, times in enumerate(timed)], **headers)
+    as_cloud_event = {**headers, "Content-Type": "application/cloudevents+json"}
+    call(events, cloud_event, **as_cloud_event)
+    timed: list[dict[str, float]] = [
+        {"deliver_after": 86400},
+        {"deliver_after": 1},
+        {"expires_after": 0.001},
+        {"expires_after": 86400},
+    ]
+    call(events, [{"payload": 1, "key": "k", **times} for times in timed], **headers)
     for name in ("keyed", "in-order", "picky"):
         call(f"{groups}/{name}/lease", {"max_events": 4, "consumer": "fuzz"}, **headers)
 

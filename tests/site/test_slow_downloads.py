@@ -4,6 +4,7 @@ import asyncio
 import socket
 import sys
 import urllib.request
+from typing import Any, cast
 
 import pytest
 from django.test import Client, RequestFactory
@@ -88,7 +89,7 @@ def test_a_file_that_nobody_began_to_read_gives_its_place_back(owner, monkeypatc
 
     async def ask() -> None:
         # The client hangs up before the first piece was asked for.
-        answer = await DjangoLane(handler, threads=1).answer(RequestFactory().get(FILE).environ)
+        answer = await DjangoLane(cast("Any", handler), threads=1).answer(RequestFactory().get(FILE).environ)
         answer.close()
 
     asyncio.run(ask())

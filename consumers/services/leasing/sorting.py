@@ -161,6 +161,8 @@ def _columns(pieces: Sequence[Piece]) -> dict[str, list[object]]:
         "last_offsets": [piece.last_offset for piece in pieces],
         "are_held_up": [piece.fate is Fate.HELD_UP for piece in pieces],
         "available_ats": [piece.available_at for piece in pieces],
+        # What waits for a redrive of its key is for now.
+        "due_ats": [piece.due_at for piece in pieces],
         "event_expires_ats": [piece.expires_at for piece in pieces],
         "key_hashes": [piece.key_hash for piece in pieces],
     }

@@ -1060,9 +1060,9 @@ class RateLimited(Problem):
     The key, or its owner with all keys together, asks for more than this installation lets one caller have. Nothing
     was done.
 
-    `bucket` names of what: `requests`, `events` or `bytes` in the long run; `waiting` requests and `reads` at a
-    time. Wait as long as `Retry-After` says, then go on more slowly: a batch is one request, and a lease or a poll
-    can take many events. The operator sets the rates (`EVENTFLOW_LIMIT_…`).
+    `bucket` names of what: `requests`, `events` or `bytes` in the long run; `waiting` requests, `reads` and
+    `downloads` at a time. Wait as long as `Retry-After` says, then go on more slowly: a batch is one request, and a
+    lease or a poll can take many events. The operator sets the rates (`EVENTFLOW_LIMIT_…`).
     """
 
     code = "rate_limited"
