@@ -25,7 +25,7 @@ class Filled:
 PARTITIONS = 2
 COMMITTED = 20
 # What a client could send that a change of format might spoil: sizes, signs that are rare, numbers that are large.
-AWKWARD = [None, "ä\u2028\u0000", 2**64, -0.0, [[]], {"z": 1, "a": {"": "x" * 20_000}}]
+AWKWARD: list[object] = [None, "ä\u2028\u0000", 2**64, -0.0, [[]], {"z": 1, "a": {"": "x" * 20_000}}]
 
 
 def fill(admin: Person) -> Filled:

@@ -40,7 +40,7 @@ def serve_side_by_side(old: Instance, before: Filled) -> SideBySide:
         timeout=120,
     )
     assert migrated.returncode == 0, migrated.stderr
-    with WebServer(**settings) as web:
+    with WebServer(workers=1, **settings) as web:
         at_old, at_new = Person(old.url, key=before.key), Person(web.url, key=before.key)
         from_old: list[int] = []
         from_new: list[int] = []
