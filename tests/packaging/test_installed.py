@@ -3,62 +3,19 @@
 import json
 import subprocess
 import urllib.request
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.conventions.commands import commands_of, run_commands
-from tests.packaging.building import VERSION, Built, install
-from tests.packaging.conftest import new_place
-from tests.run.instance import PROJECT, Instance, Program, clean_environment
+from tests.packaging.building import VERSION
+from tests.packaging.installation import Installation
+from tests.run.instance import PROJECT, clean_environment
 
 pytestmark = [
     pytest.mark.processes,
     pytest.mark.slow("builds the package, installs it with all libraries, and starts it with nothing prepared"),
 ]
-
-
-@dataclass(frozen=True)
-class Installation:
-    """An environment that has the package, and a user with nothing in their home directory."""
-
-    environment: Path
-    user: Path
-
-    @property
-    def command(self) -> str:
-        return str(self.environment / "bin" / "eventflow")
-
-    @property
-    def home(self) -> Path:
-        return self.user / ".local" / "share" / "eventflow"
-
-    def variables(self) -> dict[str, str]:
-        return {"HOME": str(self.user), "XDG_DATA_HOME": "", "EVENTFLOW_HOME": "", "PYTHONPATH": ""}
-
-    def run(self, *words: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [self.command, *words],
-            cwd=cwd,
-            env=clean_environment(**{**self.variables(), **variables}),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-
-    def start(self, cwd: Path) -> Instance:
-        self.home.parent.mkdir(parents=True, exist_ok=True)
-        return Instance(self.home, Program((self.command, "up"), cwd), **self.variables()).wait_until_greeted()
-
-
-@pytest.fixture(scope="module")
-def installed(built: Built) -> Installation:
-    place = new_place()
-    (place / "user").mkdir()
-    install(built.wheel, place / "environment")
-    return Installation(place / "environment", place / "user")
 
 
 @pytest.fixture
