@@ -47,7 +47,7 @@ def bill_of_materials(built: Built, everything: Sequence[Built], scratch: Path, 
 def with_licences_in_words(bill: dict[str, Any], libraries: Path) -> dict[str, Any]:
     """Add what a library says of its licence in words of its own, where it uses no list's: the tool passes over that."""
     said = {
-        (each.name, each.version): each.metadata["License"] if "License" in each.metadata else ""
+        (each.name, each.version): (each.metadata.get_all("License") or [""])[0]
         for each in importlib.metadata.distributions(path=[str(libraries)])
     }
     for component in bill.get("components", []):
