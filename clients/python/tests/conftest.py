@@ -5,9 +5,12 @@ from collections.abc import Iterator
 import pytest
 from eventflow_client import EventFlow, Retries
 from lossy import LossyNetwork
+from shell import bare, shell
 
 from tests.factories import make_key, make_owner, make_stream
 from tests.web_server import WebServer
+
+__all__ = ["bare", "shell"]
 
 # Quick enough for tests that are refused on purpose, long enough for a busy machine.
 QUICK = Retries(attempt_seconds=10.0, total_seconds=20.0, first_pause_seconds=0.01, longest_pause_seconds=0.2)

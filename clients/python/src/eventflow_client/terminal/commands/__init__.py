@@ -1,0 +1,1 @@
+"""The subcommands, a module each: its parser, and what it does."""

@@ -1,0 +1,82 @@
+"""A subcommand from its words to its exit code: every error becomes a line and a number."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from ..errors import EventFlowError, NoAnswer, NotInTime, Problem
+from . import exit_codes
+from .output import safe
+from .parsing import Options, Parser
+from .wrong_use import NoCredential, WrongUse
+
+# Each has options of its own beside those that all have.
+Act = Callable[[Any], int]
+
+
+def run(words: Sequence[str], parser: Parser, act: Act) -> int:
+    """Parse the words and act by them; returns the exit code."""
+    options = parser.parse_args(words, Options())
+    try:
+        code = act(options)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return exit_codes.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read has enough; what is buffered must not be tried again when the program ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exit_codes.PIPE_CLOSED
+    except (EventFlowError, WrongUse, OSError) as error:
+        _tell(error, options, parser.prog)
+        return code_of(error)
+
+
+def code_of(error: Exception) -> int:
+    """Return the exit code that says what an error means for whoever would try again."""
+    if isinstance(error, NoCredential):
+        return exit_codes.NOT_ALLOWED
+    if isinstance(error, WrongUse):
+        return exit_codes.WRONG_USE
+    if isinstance(error, EventFlowError) and error.may_be_stored:
+        return exit_codes.UNKNOWN
+    if isinstance(error, Problem):
+        if error.status in (401, 403):
+            return exit_codes.NOT_ALLOWED
+        if error.status in (404, 410):
+            return exit_codes.NOT_THERE
+        return exit_codes.NO_ANSWER if error.is_retryable else exit_codes.FAILED
+    return exit_codes.NO_ANSWER if isinstance(error, NoAnswer | NotInTime) else exit_codes.FAILED
+
+
+def _tell(error: Exception, options: Options, program: str) -> None:
+    if options.json:
+        sys.stderr.write(msgspec.json.encode(_as_json(error)).decode() + "\n")
+        return
+    if isinstance(error, Problem) and error.code == "unexpected_answer":
+        text = (
+            f"An answer that is not EventFlow's ({error.status}): {error.detail!r}. Is the address right, and what is "
+            "in front of it? `eventflow doctor` looks."
+        )
+    else:
+        text = str(error)
+    lines = [safe(line) for line in text.split("\n")]
+    if isinstance(error, EventFlowError) and error.may_be_stored:
+        lines.append("Nobody knows whether it was done: look before you do it again.")
+    sys.stderr.write(f"{program}: " + "\n".join(lines) + "\n")
+
+
+def _as_json(error: Exception) -> dict[str, object]:
+    told: dict[str, object] = {"error": type(error).__name__, "detail": str(error)}
+    if isinstance(error, Problem):
+        told = {
+            "error": error.code,
+            "detail": error.detail,
+            "status": error.status,
+            "request_id": error.request_id,
+            "errors": [each._asdict() for each in error.errors],
+        }
+    return told | {"may_be_done": getattr(error, "may_be_stored", False)}
