@@ -13,7 +13,21 @@ Run = Callable[[Sequence[str]], int]
 
 OWN: dict[str, Run] = {"up": own.up, "manage": own.manage}
 # What packages of ours bring, for whoever types it without having them.
-BROUGHT_BY = {"eventflow-client": ("login", "logout", "profiles", "produce", "tail", "lag")}
+BROUGHT_BY = {
+    "eventflow-client": (
+        "login",
+        "logout",
+        "profiles",
+        "produce",
+        "tail",
+        "lag",
+        "groups",
+        "seek",
+        "dead-letters",
+        "streams",
+        "keys",
+    )
+}
 
 
 class NoSuchCommand(Exception):

@@ -4,8 +4,8 @@ import argparse
 import math
 import re
 import sys
-from collections.abc import Sequence
-from typing import Final, NoReturn
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NoReturn
 
 from . import exit_codes
 
@@ -43,6 +43,23 @@ def make_parser(name: str, description: str) -> Parser:
     parser = Parser(prog=f"eventflow {name}", description=description, epilog=EXIT_CODES, allow_abbrev=False)
     add_common(parser)
     return parser
+
+
+class Verbs:
+    """A subcommand that has verbs: each takes what all subcommands take, after the verb."""
+
+    def __init__(self, name: str, description: str) -> None:
+        self.parser = Parser(prog=f"eventflow {name}", description=description, epilog=EXIT_CODES, allow_abbrev=False)
+        self._verbs = self.parser.add_subparsers(metavar="VERB", required=True)
+
+    def add(self, verb: str, does: str, act: Callable[[Any], int], *words: str) -> Parser:
+        """Add a verb that takes these words in their order; returns its parser."""
+        added = self._verbs.add_parser(verb, help=does, description=does, epilog=EXIT_CODES, allow_abbrev=False)
+        add_common(added)
+        for word in words:
+            added.add_argument(word, metavar=word.upper())
+        added.set_defaults(act=act)
+        return added
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:

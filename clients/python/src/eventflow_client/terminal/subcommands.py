@@ -21,6 +21,11 @@ OWN: Final = {
     "produce": f"{_COMMANDS}.produce:produce",
     "tail": f"{_COMMANDS}.tail:tail",
     "lag": f"{_COMMANDS}.lag:lag",
+    "groups": f"{_COMMANDS}.groups:groups",
+    "seek": f"{_COMMANDS}.seek:seek",
+    "dead-letters": f"{_COMMANDS}.dead_letters:dead_letters",
+    "streams": f"{_COMMANDS}.streams:streams",
+    "keys": f"{_COMMANDS}.keys:keys",
 }
 
 
