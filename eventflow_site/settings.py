@@ -24,6 +24,7 @@ from eventflow_site.environment import (
     whole_number,
     yes_or_no,
 )
+from eventflow_site.version import version
 
 
 def required(name: str, purpose: str) -> str:
@@ -330,6 +331,8 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
     "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%fZ",
 }
+# Of the package; that of the API, below, is in its addresses.
+EVENTFLOW_VERSION = version()
 SPECTACULAR_SETTINGS = {
     "TITLE": "EventFlow",
     "DESCRIPTION": "Durable, ordered, replayable event streams over plain HTTP.",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -54,6 +55,7 @@ WhoAmISerializer = inline_serializer(
             },
             allow_null=True,
         ),
+        "server_version": serializers.CharField(),
     },
 )
 
@@ -107,7 +109,10 @@ class MeView(StrictView):
 
     @extend_schema(operation_id="me", tags=["Authentication"], responses={200: WhoAmISerializer})
     def get(self, request: Request) -> Response:
-        """Who am I: the user with their roles, and the key with its scopes and streams if one was used."""
+        """Who am I: the user with their roles, and the key with its scopes and streams if one was used.
+
+        `server_version` is told here and nowhere else: only to who has a credential.
+        """
         caller = caller_of(request)
         user = get_user_of(caller)
         key = caller.key_id and {
@@ -116,4 +121,4 @@ class MeView(StrictView):
             "streams": None if caller.stream_names is None else sorted(caller.stream_names),
         }
         profile = {"id": user.pk, "email": user.email, "name": user.name, "roles": sorted(user.roles)}
-        return Response({"user": profile, "api_key": key})
+        return Response({"user": profile, "api_key": key, "server_version": settings.EVENTFLOW_VERSION})
