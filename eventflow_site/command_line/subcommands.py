@@ -26,6 +26,9 @@ BROUGHT_BY = {
         "dead-letters",
         "streams",
         "keys",
+        "doctor",
+        "bench",
+        "completion",
     )
 }
 

@@ -1,9 +1,12 @@
 """What stands between client and server, byte for byte: it can cut connections, hold answers back, or lose patience."""
 
 import socket
+import ssl
 import threading
 from contextlib import suppress
 from typing import Self
+
+_LATE = b"HTTP/1.1 504 Gateway Timeout\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\nlate"
 
 
 class Between:
@@ -12,17 +15,29 @@ class Between:
     Attributes:
         holds_back: answers wait until the server has ended the connection, as a proxy does that gathers them first.
         patience_seconds: a connection on which the server says nothing for so long is answered with 504 and cut.
+        is_mute: it is cut without an answer.
+        encryption: TLS to the client, which the server knows nothing of.
         accepted: how many connections there were.
     """
 
-    def __init__(self, port: int, *, holds_back: bool = False, patience_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        port: int,
+        *,
+        holds_back: bool = False,
+        patience_seconds: float | None = None,
+        is_mute: bool = False,
+        encryption: ssl.SSLContext | None = None,
+    ) -> None:
         self._target = port
         self.holds_back = holds_back
         self.patience_seconds = patience_seconds
+        self.is_mute = is_mute
+        self.encryption = encryption
         self.accepted = 0
         self._open: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = f"http{'s' if encryption else ''}://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
@@ -45,6 +60,11 @@ class Between:
             except OSError:
                 return
             self.accepted += 1
+            if self.encryption:
+                try:
+                    near = self.encryption.wrap_socket(near, server_side=True)
+                except OSError:
+                    continue
             far = socket.create_connection(("127.0.0.1", self._target))
             self._open += [near, far]
             threading.Thread(target=self._up, args=(near, far), daemon=True).start()
@@ -69,9 +89,8 @@ class Between:
                     else:
                         near.sendall(content)
             except TimeoutError:
-                near.sendall(
-                    b"HTTP/1.1 504 Gateway Timeout\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\nlate"
-                )
+                if not self.is_mute:
+                    near.sendall(_LATE)
             near.sendall(held)
         with suppress(OSError):
             near.shutdown(socket.SHUT_RDWR)

@@ -34,11 +34,17 @@ class Fate:
 
 
 class LossyNetwork:
-    """An HTTP proxy in front of one port. `requests` has everything that a client has sent, attempts one by one."""
+    """An HTTP proxy in front of one port.
+
+    Attributes:
+        requests: everything that a client has sent, attempts one by one.
+        withheld: headers of requests that are not passed on, in lower case.
+    """
 
     def __init__(self, port: int) -> None:
         self.target = f"http://127.0.0.1:{port}"
         self.requests: list[Seen] = []
+        self.withheld = {"host", "connection"}
         self._fates: list[Fate] = []
         self._lock = threading.Lock()
         self._client = httpx.Client(limits=httpx.Limits(max_connections=None), timeout=60)
@@ -93,7 +99,7 @@ class LossyNetwork:
             return self._cut(handler)
         if fate == BAD_GATEWAY:
             return self._answer(handler, 502, [("Content-Type", "text/html")], b"<html>nobody there</html>")
-        kept = {name: value for name, value in headers.items() if name not in ("host", "connection")}
+        kept = {name: value for name, value in headers.items() if name not in self.withheld}
         try:
             answer = self._client.request(handler.command, self.target + handler.path, headers=kept, content=body)
         except httpx.HTTPError:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
+NOT_INSTALLED: Final = "0"
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
 
 
@@ -27,11 +28,12 @@ def find_access(url: str | None, key: str | None, token: str | None) -> Access:
     if not key and not token:
         raise ValueError("No credential: give `key` (evf_…) or `token`, or set EVENTFLOW_KEY.")
     credential = {"X-API-Key": key} if key else {"Authorization": f"Bearer {token}"}
-    return Access(url, {**credential, "User-Agent": f"eventflow-client/{_version()} python"})
+    return Access(url, {**credential, "User-Agent": f"eventflow-client/{own_version()} python"})
 
 
-def _version() -> str:
+def own_version() -> str:
+    """Return this package's version; NOT_INSTALLED where it is only on the path."""
     try:
         return version("eventflow-client")
     except PackageNotFoundError:
-        return "0"
+        return NOT_INSTALLED

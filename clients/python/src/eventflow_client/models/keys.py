@@ -44,10 +44,15 @@ class CallerKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose credential it is, and what the key may be used for, if it is one."""
+    """Whose credential it is, and what the key may be used for, if it is one.
+
+    Attributes:
+        server_version: of the installation; None from one that does not tell it.
+    """
 
     user: User
     api_key: CallerKey | None = None
+    server_version: str | None = None
 
 
 class ProducerKey(msgspec.Struct, frozen=True, kw_only=True):

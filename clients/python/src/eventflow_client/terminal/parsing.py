@@ -62,6 +62,29 @@ class Verbs:
         return added
 
 
+def verbs_of(parser: Parser) -> dict[str, Parser]:
+    """Return the parsers of a subcommand's verbs by their names; none if it has no verbs."""
+    for action in parser._actions:  # noqa: SLF001 - argparse tells it no other way
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - the same
+            return dict(action.choices)
+    return {}
+
+
+def options_of(parser: Parser) -> list[str]:
+    """Return what may be typed beside words: `--json`, `--type` …"""
+    return [text for action in parser._actions for text in action.option_strings if text.startswith("--")]  # noqa: SLF001 - the same
+
+
+def choices_of(parser: Parser) -> dict[str, list[str]]:
+    """Return by option what may follow it, where that is one of a few words."""
+    return {
+        text: [str(choice) for choice in action.choices]
+        for action in parser._actions  # noqa: SLF001 - the same
+        if action.choices is not None
+        for text in action.option_strings
+    }
+
+
 def add_common(parser: argparse.ArgumentParser) -> None:
     common = parser.add_argument_group("installation and output")
     common.add_argument(

@@ -26,6 +26,9 @@ OWN: Final = {
     "dead-letters": f"{_COMMANDS}.dead_letters:dead_letters",
     "streams": f"{_COMMANDS}.streams:streams",
     "keys": f"{_COMMANDS}.keys:keys",
+    "doctor": f"{_COMMANDS}.doctor:doctor",
+    "bench": f"{_COMMANDS}.bench:bench",
+    "completion": f"{_COMMANDS}.completion:completion",
 }
 
 

@@ -20,10 +20,10 @@ _PAUSE_SECONDS: Final = 0.5
 
 def dead_letters(words: Sequence[str]) -> int:
     """List and show dead letters, send them again, or give up on them."""
-    return run(words, _parser(), lambda options: options.act(options))
+    return run(words, build_parser(), lambda options: options.act(options))
 
 
-def _parser() -> Parser:
+def build_parser() -> Parser:
     verbs = Verbs("dead-letters", "Events that groups gave up on.")
     listed = verbs.add("list", "list them, the newest first", _list)
     _add_filters(listed)

@@ -12,10 +12,10 @@ from ..server import connect
 
 def groups(words: Sequence[str]) -> int:
     """List, make, pause, resume and delete consumer groups."""
-    return run(words, _parser(), lambda options: options.act(options))
+    return run(words, build_parser(), lambda options: options.act(options))
 
 
-def _parser() -> Parser:
+def build_parser() -> Parser:
     verbs = Verbs("groups", "Consumer groups of a stream.")
     verbs.add("list", "list a stream's groups", _list, "stream")
     verbs.add("show", "show a group's settings", _show, "stream", "group")

@@ -18,10 +18,10 @@ from ..wrong_use import WrongUse
 
 def keys(words: Sequence[str]) -> int:
     """List, make, rotate and revoke API keys; making one needs `eventflow login --email`."""
-    return run(words, _parser(), lambda options: options.act(options))
+    return run(words, build_parser(), lambda options: options.act(options))
 
 
-def _parser() -> Parser:
+def build_parser() -> Parser:
     verbs = Verbs("keys", "Your API keys; a key sees itself alone, and makes none.")
     verbs.add("list", "list keys", _list)
     create = verbs.add("create", "make a key, and put it where you say: it is told this once", _create, "name")

@@ -14,10 +14,10 @@ from ..wrong_use import WrongUse
 
 def lag(words: Sequence[str]) -> int:
     """See how far groups are behind: all of them, a stream's, or one partition by partition."""
-    return run(words, _parser(), _act)
+    return run(words, build_parser(), _act)
 
 
-def _parser() -> Parser:
+def build_parser() -> Parser:
     parser = make_parser(
         "lag", "Show how many events groups have still to finish. With --over, say so by the exit code."
     )

@@ -21,10 +21,10 @@ DEFAULT_PROFILE = "default"
 
 def login(words: Sequence[str]) -> int:
     """Check a key, or an e-mail address with its password, and save it as a profile."""
-    return run(words, _parser(), _act)
+    return run(words, build_parser(), _act)
 
 
-def _parser() -> Parser:
+def build_parser() -> Parser:
     parser = make_parser(
         "login",
         "Save a key, or begin a person's session with --email. Key and password are asked for, or taken from "

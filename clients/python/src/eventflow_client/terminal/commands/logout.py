@@ -13,10 +13,10 @@ from ..wrong_use import NoCredential
 
 def logout(words: Sequence[str]) -> int:
     """Forget a profile, and end the session if it is a person's."""
-    return run(words, _parser(), _act)
+    return run(words, build_parser(), _act)
 
 
-def _parser() -> Parser:
+def build_parser() -> Parser:
     return make_parser(
         "logout",
         "Forget the current profile, or the one that --profile names. A key goes on: `eventflow keys revoke` ends one.",

@@ -25,10 +25,10 @@ _MANY: Final = 20
 
 def produce(words: Sequence[str]) -> int:
     """Append one event, or one for each line of standard input."""
-    return run(words, _parser(), _act)
+    return run(words, build_parser(), _act)
 
 
-def _parser() -> Parser:
+def build_parser() -> Parser:
     parser = make_parser(
         "produce",
         "Append PAYLOAD as one event, or without one each line of standard input. Each is stored once, whatever is "

@@ -11,10 +11,10 @@ from ..running import run
 
 def profiles(words: Sequence[str]) -> int:
     """Show the saved profiles, or choose the current one."""
-    return run(words, _parser(), _act)
+    return run(words, build_parser(), _act)
 
 
-def _parser() -> Parser:
+def build_parser() -> Parser:
     parser = make_parser(
         "profiles", f"Show what is saved, or choose one. They are in {saved_profiles.profiles_file()}."
     )

@@ -20,10 +20,10 @@ _UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 def seek(words: Sequence[str]) -> int:
     """Move a group back or on, or see what that would do."""
-    return run(words, _parser(), _act)
+    return run(words, build_parser(), _act)
 
 
-def _parser() -> Parser:
+def build_parser() -> Parser:
     parser = make_parser(
         "seek", "Show what a move would do, ask, and do it. Moved back, a group is given those events again."
     )

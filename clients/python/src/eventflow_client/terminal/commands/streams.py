@@ -12,10 +12,10 @@ from ..server import connect
 
 def streams(words: Sequence[str]) -> int:
     """List, make, pause, resume and delete streams, and see one in numbers."""
-    return run(words, _parser(), lambda options: options.act(options))
+    return run(words, build_parser(), lambda options: options.act(options))
 
 
-def _parser() -> Parser:
+def build_parser() -> Parser:
     verbs = Verbs("streams", "Streams that you may see.")
     verbs.add("list", "list streams", _list)
     verbs.add("show", "show a stream's settings", _show, "stream")

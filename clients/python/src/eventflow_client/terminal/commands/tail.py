@@ -26,10 +26,10 @@ _page = msgspec.json.Decoder(list[msgspec.Raw])
 
 def tail(words: Sequence[str]) -> int:
     """See a stream's events as they come, with those before them if you like."""
-    return run(words, _parser(), _act)
+    return run(words, build_parser(), _act)
 
 
-def _parser() -> Parser:
+def build_parser() -> Parser:
     parser = make_parser(
         "tail",
         "Show events as they are stored: time, partition/offset, type, key, payload. No group is needed, and none "

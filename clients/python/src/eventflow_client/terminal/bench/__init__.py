@@ -1,0 +1,1 @@
+"""What an installation does in a second, as one client sees it: `eventflow bench`."""
