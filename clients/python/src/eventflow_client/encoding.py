@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
@@ -25,6 +25,9 @@ class NewEvent(NamedTuple):
         id: 1 to 128 characters; the server makes a UUIDv7 if there is none.
         occurred_at: when it happened, with a zone.
         headers: at most 32, of text.
+        deliver_after: lease mode hands it out then: a time with a zone, or how long after it was recorded, at most 30
+            days; a number is seconds.
+        expires_after: so long after it was recorded lease mode does not hand it out any more, at most a year.
     """
 
     stream: str
@@ -34,6 +37,8 @@ class NewEvent(NamedTuple):
     id: str | None = None
     occurred_at: datetime | None = None
     headers: Mapping[str, str] | None = None
+    deliver_after: datetime | timedelta | float | None = None
+    expires_after: timedelta | float | None = None
 
 
 def encode_event(
@@ -45,6 +50,8 @@ def encode_event(
     id: str | None = None,
     occurred_at: datetime | None = None,
     headers: Mapping[str, str] | None = None,
+    deliver_after: datetime | timedelta | float | None = None,
+    expires_after: timedelta | float | None = None,
 ) -> bytes:
     """Return one event as JSON; within a handler it gets the `traceparent` of what is handled, unless it has its own.
 
@@ -61,15 +68,29 @@ def encode_event(
     if id is not None:
         event["id"] = id
     if occurred_at is not None:
-        if occurred_at.tzinfo is None:
-            raise NotJson(f"`occurred_at` needs a time zone: {occurred_at.isoformat()}.")
-        event["occurred_at"] = occurred_at
+        event["occurred_at"] = _with_zone("occurred_at", occurred_at)
+    if deliver_after is not None:
+        event["deliver_after"] = _time_or_seconds("deliver_after", deliver_after)
+    if expires_after is not None:
+        event["expires_after"] = _time_or_seconds("expires_after", expires_after)
     if headers:
         event["headers"] = headers
     if (traceparent := current_traceparent()) and not (headers and "traceparent" in headers):
         event["headers"] = {**(headers or {}), "traceparent": traceparent}
     event["payload"] = payload
     return encode(event)
+
+
+def _with_zone(name: str, moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise NotJson(f"`{name}` needs a time zone: {moment.isoformat()}.")
+    return moment
+
+
+def _time_or_seconds(name: str, value: datetime | timedelta | float) -> datetime | float:
+    if isinstance(value, datetime):
+        return _with_zone(name, value)
+    return value.total_seconds() if isinstance(value, timedelta) else value
 
 
 def encode(value: Any) -> bytes:

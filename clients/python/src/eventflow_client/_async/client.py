@@ -1,7 +1,7 @@
 """The way in: one object for one installation and one caller."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 import httpx
@@ -21,6 +21,7 @@ from .dead_letters import AsyncDeadLetters
 from .groups import AsyncGroups
 from .keys import AsyncKeys
 from .producer import AsyncProducer
+from .schemas import AsyncSchemas
 from .streams import AsyncStreams
 from .transport import AsyncTransport
 
@@ -37,7 +38,7 @@ class AsyncEventFlow:
         transport: another way to send than httpx's own.
 
     Attributes:
-        streams, groups, dead_letters, keys: the rest of the API.
+        streams, groups, dead_letters, schemas, keys: the rest of the API.
 
     Raises:
         ValueError: no credential, or two.
@@ -60,6 +61,7 @@ class AsyncEventFlow:
         self.streams = AsyncStreams(self._transport)
         self.groups = AsyncGroups(self._transport)
         self.dead_letters = AsyncDeadLetters(self._transport)
+        self.schemas = AsyncSchemas(self._transport)
         self.keys = AsyncKeys(self._transport)
 
     async def send(
@@ -72,12 +74,15 @@ class AsyncEventFlow:
         id: str | None = None,
         occurred_at: datetime | None = None,
         headers: Mapping[str, str] | None = None,
+        deliver_after: datetime | timedelta | float | None = None,
+        expires_after: timedelta | float | None = None,
         if_head: int | None = None,
         idempotency_key: str | None = None,
     ) -> Appended:
         """Append one event, and return where it is once it is on the server's disk.
 
         Args:
+            deliver_after, expires_after: as of `NewEvent`: when lease mode hands it out, and until when.
             if_head: only if this is the head offset of the event's partition.
             idempotency_key: for a retry that survives a restart of your program; otherwise a new one for this call.
 
@@ -86,7 +91,16 @@ class AsyncEventFlow:
             HeadMoved: the partition has another head than `if_head`.
             Problem, NoAnswer: it was not stored; or nobody knows, if the error's `may_be_stored` says so.
         """
-        body = encode_event(payload, type=type, key=key, id=id, occurred_at=occurred_at, headers=headers)
+        body = encode_event(
+            payload,
+            type=type,
+            key=key,
+            id=id,
+            occurred_at=occurred_at,
+            headers=headers,
+            deliver_after=deliver_after,
+            expires_after=expires_after,
+        )
         extra = {} if if_head is None else {"If-Head": str(if_head)}
         request = append_to(stream, [body], idempotency_key=idempotency_key, headers=extra)
         return read_appended((await self._transport.send(request)).body)[0]
@@ -101,18 +115,7 @@ class AsyncEventFlow:
             InvalidEvents, InvalidPayloads: `errors` names each bad one: `/3/key` is the field `key` of the fourth.
             Problem, NoAnswer: none was stored; or nobody knows, if the error's `may_be_stored` says so.
         """
-        bodies = [
-            encode_event(
-                each.payload,
-                stream=each.stream,
-                type=each.type,
-                key=each.key,
-                id=each.id,
-                occurred_at=each.occurred_at,
-                headers=each.headers,
-            )
-            for each in events
-        ]
+        bodies = [encode_event(**each._asdict()) for each in events]
         if not bodies:
             return []
         extra = {} if if_head is None else {"If-Head": str(if_head)}

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from ..async_kit import Crew, Gate, Outcome, Pending, at_exit
@@ -51,6 +51,8 @@ class AsyncProducer:
         id: str | None = None,
         occurred_at: datetime | None = None,
         headers: Mapping[str, str] | None = None,
+        deliver_after: datetime | timedelta | float | None = None,
+        expires_after: timedelta | float | None = None,
     ) -> Pending:
         """Take an event to be sent soon. Waits only where the buffer is full.
 
@@ -59,7 +61,16 @@ class AsyncProducer:
             NotInTime: there was no room for `room_seconds`; the event is not taken.
             Closed
         """
-        body = encode_event(payload, type=type, key=key, id=id, occurred_at=occurred_at, headers=headers)
+        body = encode_event(
+            payload,
+            type=type,
+            key=key,
+            id=id,
+            occurred_at=occurred_at,
+            headers=headers,
+            deliver_after=deliver_after,
+            expires_after=expires_after,
+        )
         if self._is_closed:
             raise Closed("The producer is closed.")
         added = self._outbox.add(stream, key, body, time.monotonic())

@@ -11,6 +11,7 @@ from ..models import Event, Retention, RetentionForecast, Stream, StreamStats
 from ..paths import of_stream
 from ..positions import read_positions
 from ..requests import Request, get, post
+from .grants import AsyncGrants
 from .pages import iterate
 from .transport import AsyncTransport
 
@@ -99,6 +100,10 @@ class AsyncStreams:
         """Return a stream in numbers; `window` is `1m` to `30d`."""
         request = get(f"{of_stream(stream)}/stats", window=window)
         return msgspec.json.decode((await self._transport.send(request)).body, type=StreamStats)
+
+    def grants(self, stream: str) -> AsyncGrants:
+        """Return who else may `produce` to, `consume` or `manage` a stream, to look and to change."""
+        return AsyncGrants(self._transport, of_stream(stream))
 
     async def event(self, stream: str, partition: int, offset: int) -> Event:
         """Return one event by its address.

@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 
 from ..encoding import encode
-from ..models import Committed, DeadLetter, Group, GroupProgress, OpenDelivery, PartitionProgress, Seek
+from ..models import Committed, DeadLetter, Group, GroupProgress, HeldKeys, OpenDelivery, PartitionProgress, Seek
 from ..paths import of_group, of_stream
 from ..requests import Request, get, post
+from .grants import Grants
 from .pages import iterate
 from .transport import Transport
 
@@ -66,7 +67,8 @@ class Groups:
         Args:
             mode: `offset` or `lease`, for good.
             start: `earliest`, or `latest` for what comes from now on.
-            ordering: of a lease-mode group: `none`, or `partition` for one delivery at a time in each partition.
+            ordering: of a lease-mode group: `none`; `key` for one unfinished event of each key at a time, in order; or
+                `partition` for one delivery at a time in each partition.
             filter: only events of these `types`, with all of these `headers`.
 
         Raises:
@@ -147,7 +149,16 @@ class Groups:
         answer = self._transport.send(post(f"{of_group(stream, group)}/dead-letters", body))
         return msgspec.json.decode(answer.body, type=DeadLetter)
 
+    def held_keys(self, stream: str, group: str) -> HeldKeys:
+        """Return which keys of a group with `ordering: key` hold up events, since when, and by what."""
+        answer = self._transport.send(get(f"{of_group(stream, group)}/held-keys"))
+        return msgspec.json.decode(answer.body, type=HeldKeys)
+
+    def grants(self, stream: str, group: str) -> Grants:
+        """Return who else may `use` or `manage` a group, to look and to change."""
+        return Grants(self._transport, of_group(stream, group))
+
     def deliveries(self, stream: str, group: str, *, state: str | None = None) -> Iterator[OpenDelivery]:
-        """Iterate over what is `leased`, `waiting` or `exhausted`."""
+        """Iterate over what is `leased`, `waiting`, `scheduled` for its time, or `exhausted`."""
         request = get(f"{of_group(stream, group)}/deliveries", state=state, limit=250)
         return iterate(self._transport, request, OpenDelivery)

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from ..sync_kit import Crew, Gate, Outcome, Pending, at_exit
@@ -52,6 +52,8 @@ class Producer:
         id: str | None = None,
         occurred_at: datetime | None = None,
         headers: Mapping[str, str] | None = None,
+        deliver_after: datetime | timedelta | float | None = None,
+        expires_after: timedelta | float | None = None,
     ) -> Pending:
         """Take an event to be sent soon. Waits only where the buffer is full.
 
@@ -60,7 +62,16 @@ class Producer:
             NotInTime: there was no room for `room_seconds`; the event is not taken.
             Closed
         """
-        body = encode_event(payload, type=type, key=key, id=id, occurred_at=occurred_at, headers=headers)
+        body = encode_event(
+            payload,
+            type=type,
+            key=key,
+            id=id,
+            occurred_at=occurred_at,
+            headers=headers,
+            deliver_after=deliver_after,
+            expires_after=expires_after,
+        )
         if self._is_closed:
             raise Closed("The producer is closed.")
         added = self._outbox.add(stream, key, body, time.monotonic())

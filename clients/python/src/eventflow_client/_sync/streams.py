@@ -12,6 +12,7 @@ from ..models import Event, Retention, RetentionForecast, Stream, StreamStats
 from ..paths import of_stream
 from ..positions import read_positions
 from ..requests import Request, get, post
+from .grants import Grants
 from .pages import iterate
 from .transport import Transport
 
@@ -100,6 +101,10 @@ class Streams:
         """Return a stream in numbers; `window` is `1m` to `30d`."""
         request = get(f"{of_stream(stream)}/stats", window=window)
         return msgspec.json.decode((self._transport.send(request)).body, type=StreamStats)
+
+    def grants(self, stream: str) -> Grants:
+        """Return who else may `produce` to, `consume` or `manage` a stream, to look and to change."""
+        return Grants(self._transport, of_stream(stream))
 
     def event(self, stream: str, partition: int, offset: int) -> Event:
         """Return one event by its address.

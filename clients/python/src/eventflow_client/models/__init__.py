@@ -2,8 +2,11 @@
 
 from .dead_letters import Attempt, BulkAction, BulkPreview, DeadLetter, Redrive
 from .events import Appended, Delivery, Event, Gap, OpenDelivery
+from .grants import Grant
 from .groups import Committed, Group, GroupProgress, PartitionProgress, Seek, SeekOfPartition
+from .held_keys import HeldKey, HeldKeys
 from .keys import ApiKey, Caller, CallerKey, NewApiKey, Producer, ProducerKey, ProducerStream, User
+from .schemas import Fault, Misfit, Schema, SchemaCheck, SchemaProposal
 from .stats import GroupStanding, MinuteOfStream, StreamStats, TypeCount
 from .streams import Retention, RetentionForecast, Stream
 
@@ -19,11 +22,16 @@ __all__ = [
     "DeadLetter",
     "Delivery",
     "Event",
+    "Fault",
     "Gap",
+    "Grant",
     "Group",
     "GroupProgress",
     "GroupStanding",
+    "HeldKey",
+    "HeldKeys",
     "MinuteOfStream",
+    "Misfit",
     "NewApiKey",
     "OpenDelivery",
     "PartitionProgress",
@@ -33,6 +41,9 @@ __all__ = [
     "Redrive",
     "Retention",
     "RetentionForecast",
+    "Schema",
+    "SchemaCheck",
+    "SchemaProposal",
     "Seek",
     "SeekOfPartition",
     "Stream",

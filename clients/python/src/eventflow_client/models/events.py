@@ -2,7 +2,7 @@
 
 import builtins
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,6 +18,8 @@ class Event(msgspec.Struct, frozen=True, dict=True, kw_only=True):
     Attributes:
         partition, offset: where it is; offsets start at 1.
         recorded_at: when the server stored it.
+        deliver_after, expires_after: as they were given: a time, or seconds after `recorded_at`; `due_at` and
+            `expires_at` are what that comes to.
         raw_payload: its JSON, byte for byte as it was sent.
         edited: of a redriven event whose payload somebody changed: by whom, when, and the original's SHA-256.
         erased: of an event whose payload was erased: when, and how much it was.
@@ -30,6 +32,8 @@ class Event(msgspec.Struct, frozen=True, dict=True, kw_only=True):
     type: str
     key: str | None = None
     occurred_at: datetime | None = None
+    deliver_after: datetime | float | None = None
+    expires_after: float | None = None
     headers: dict[str, str] = {}
     raw_payload: msgspec.Raw = msgspec.field(name="payload", default=msgspec.Raw(b"null"))
     edited: dict[str, Any] | None = None
@@ -52,6 +56,20 @@ class Event(msgspec.Struct, frozen=True, dict=True, kw_only=True):
             msgspec.ValidationError: it does not fit.
         """
         return msgspec.json.decode(self.raw_payload, type=kind)
+
+    @property
+    def due_at(self) -> datetime:
+        """From when on lease mode hands it out."""
+        if self.deliver_after is None:
+            return self.recorded_at
+        if isinstance(self.deliver_after, datetime):
+            return max(self.deliver_after, self.recorded_at)
+        return self.recorded_at + timedelta(seconds=self.deliver_after)
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """From when on lease mode does not hand it out any more; None: it always does."""
+        return None if self.expires_after is None else self.recorded_at + timedelta(seconds=self.expires_after)
 
     @property
     def traceparent(self) -> str | None:
@@ -98,7 +116,12 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenDelivery(msgspec.Struct, frozen=True, kw_only=True):
-    """A delivery as those see it who look on: who has it, since when, with its last error."""
+    """A delivery as those see it who look on: who has it, since when, with its last error.
+
+    Attributes:
+        available_at: when it may be handed out; of what is `scheduled`, when its events are due.
+        event_expires_at: from then on its events are not handed out any more; None: they always are.
+    """
 
     delivery_id: int
     partition: int
@@ -112,5 +135,6 @@ class OpenDelivery(msgspec.Struct, frozen=True, kw_only=True):
     leased_at: datetime | None = None
     expires_at: datetime | None = None
     available_at: datetime | None = None
+    event_expires_at: datetime | None = None
     last_error: str = ""
     last_failed_at: datetime | None = None

@@ -20,6 +20,8 @@ class _Event(msgspec.Struct, forbid_unknown_fields=True):
     id: str | None = None
     occurred_at: datetime | None = None
     headers: dict[str, str] | None = None
+    deliver_after: datetime | float | None = None
+    expires_after: float | None = None
     # What `tail --json` writes beside, so that its output can be appended elsewhere.
     partition: msgspec.Raw = msgspec.Raw()
     offset: msgspec.Raw = msgspec.Raw()
@@ -36,6 +38,7 @@ class Common:
 
     Attributes:
         key_field: of a payload that is an object: where each event's key is.
+        deliver_after, expires_after: a time or seconds, and seconds.
     """
 
     form: Form = "json"
@@ -43,6 +46,11 @@ class Common:
     key: str | None = None
     key_field: str | None = None
     headers: Mapping[str, str] | None = None
+    deliver_after: datetime | float | None = None
+    expires_after: float | None = None
+
+    def times(self) -> dict[str, datetime | float | None]:
+        return {"deliver_after": self.deliver_after, "expires_after": self.expires_after}
 
 
 class BadLine(Exception):
@@ -65,6 +73,7 @@ def read_event(line: bytes, common: Common) -> dict[str, Any]:
     if common.form == "events":
         return _whole_event(line, common)
     fields: dict[str, Any] = {"type": common.type, "key": common.key, "headers": common.headers}
+    fields |= common.times()
     try:
         text = line.decode()
     except UnicodeDecodeError as error:
@@ -92,6 +101,8 @@ def _whole_event(line: bytes, common: Common) -> dict[str, Any]:
         "id": event.id,
         "occurred_at": event.occurred_at,
         "headers": {**(common.headers or {}), **(event.headers or {})} or None,
+        "deliver_after": common.deliver_after if event.deliver_after is None else event.deliver_after,
+        "expires_after": common.expires_after if event.expires_after is None else event.expires_after,
     }
 
 

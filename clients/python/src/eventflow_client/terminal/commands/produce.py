@@ -3,6 +3,7 @@
 import sys
 from collections import Counter, deque
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 from ..._sync.producer import Producer
@@ -12,6 +13,7 @@ from ...errors import NotInTime, NotJson
 from ...producing import ProducerSettings, append_to
 from ...sync_kit import Pending
 from .. import exit_codes
+from ..moments import delay, span
 from ..new_events import BadLine, Common, Form, check, numbered_lines, read_event
 from ..output import Output, remark
 from ..parsing import Options, Parser, make_parser, pair
@@ -52,6 +54,15 @@ def build_parser() -> Parser:
         "--header", type=pair, action="append", default=[], metavar="NAME=VALUE", help="may be repeated"
     )
     parser.add_argument(
+        "--deliver-after",
+        type=delay,
+        metavar="WHEN",
+        help="lease mode hands them out then: seconds, 90s, 30m, 2h, 7d, or a time with its zone",
+    )
+    parser.add_argument(
+        "--expires-after", type=span, metavar="HOW LONG", help="lease mode hands them out no more after so long: 2h"
+    )
+    parser.add_argument(
         "--idempotency-key", metavar="TEXT", help="the same one again stores nothing again, for a day; for one PAYLOAD"
     )
     parser.set_defaults(form="json")
@@ -66,11 +77,21 @@ class _Options(Options):
     key: str | None
     key_field: str | None
     header: list[tuple[str, str]]
+    deliver_after: datetime | float | None
+    expires_after: float | None
     idempotency_key: str | None
 
 
 def _act(options: _Options) -> int:
-    common = Common(options.form, options.type, options.key, options.key_field, dict(options.header) or None)
+    common = Common(
+        options.form,
+        options.type,
+        options.key,
+        options.key_field,
+        dict(options.header) or None,
+        options.deliver_after,
+        options.expires_after,
+    )
     check(common)
     if options.payload is None and options.idempotency_key:
         raise WrongUse("--idempotency-key is for one PAYLOAD; lines have keys of their own.")

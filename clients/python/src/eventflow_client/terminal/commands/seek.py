@@ -1,6 +1,5 @@
 """`eventflow seek`: move a group on purpose."""
 
-import argparse
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -9,13 +8,13 @@ from typing import Final
 from ...models import Seek
 from .. import exit_codes
 from ..confirming import confirm
+from ..moments import moment, span
 from ..output import Output, remark
 from ..parsing import Options, Parser, make_parser, whole_number
 from ..running import run
 from ..server import connect
 
-_AGO: Final = re.compile(r"(\d{1,9})([smhd])", re.ASCII)
-_UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_AGO: Final = re.compile(r"\d{1,9}[smhd]", re.ASCII)
 
 
 def seek(words: Sequence[str]) -> int:
@@ -79,12 +78,6 @@ def _place(text: str) -> str | int | datetime:
         return text
     if re.fullmatch(r"\d{1,19}", text, re.ASCII):
         return int(text)
-    if ago := _AGO.fullmatch(text):
-        return datetime.now(UTC) - timedelta(seconds=int(ago[1]) * _UNIT_SECONDS[ago[2]])
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no place: an offset, a time, 2h, earliest or latest") from None
-    if moment.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text!r} needs its zone: {text}Z, or {text}+01:00")
-    return moment
+    if _AGO.fullmatch(text):
+        return datetime.now(UTC) - timedelta(seconds=span(text))
+    return moment(text)
