@@ -25,6 +25,9 @@ _NAMES = {
     "__aexit__": "__exit__",
     "aclose": "close",
     "aiter_raw": "iter_raw",
+    "aread": "read",
+    "asynccontextmanager": "contextmanager",
+    "aclosing": "closing",
     "StopAsyncIteration": "StopIteration",
 }
 # Public names of the asynchronous half begin with `Async`, those of the other half have no prefix.

@@ -115,6 +115,16 @@ def test_read(client, web):
         assert ended(program, signal.SIGTERM) == "1\n3\n5\n"
 
 
+def test_follow(client, web):
+    client.send("demo", "there", type="order.created")
+    client.send("demo", "something else")
+    with running("follow", client, web) as program:
+        assert program.stdout
+        assert program.stdout.readline() == "1 there\n"
+        client.send("demo", "enough", type="order.created")
+        assert ended(program) == "3 enough\n"
+
+
 def lag_of_reports(client: EventFlow) -> int | None:
     return next((group.lag for group in client.groups.list("demo") if group.name == "reports"), None)
 

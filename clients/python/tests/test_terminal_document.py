@@ -93,10 +93,10 @@ def test_all_of_it(web, person, tmp_path):
 
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
         assert [each["payload"] for each in stored(client, "demo")] == [
-            *("one that fails", {"order_id": 42}, "just words"),
+            *("one that fails", {"order_id": 42}, "just words", {"appointment": 7}),
             *({"order_id": number} for number in (43, 44, 45, 46, 47)),
         ]
-        assert len(stored(client, "copies")) == 6
+        assert len(stored(client, "copies")) == 7
         assert [each.status for each in client.dead_letters.list(stream="demo")] == ["redriven"]
         assert {stream.name for stream in client.streams.list(owner=person.email)} == {"demo", "copies"}
     assert key not in done.stdout + done.stderr

@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import signal
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from typing import Any, TypeVar
 
 from .batch_outcome import BatchOutcome
@@ -17,6 +17,8 @@ T = TypeVar("T")
 Handler = Callable[[T], Awaitable[None] | None]
 # What is done for whoever goes on beside.
 Work = Callable[[T], Awaitable[None]]
+# What is iterated over without an end, and can be closed.
+Following = AsyncGenerator[T, None]
 
 
 async def sleep(seconds: float) -> None:

@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
 from .batch_outcome import BatchOutcome
@@ -18,6 +18,8 @@ T = TypeVar("T")
 Handler = Callable[[T], None]
 # What is done for whoever goes on beside.
 Work = Callable[[T], None]
+# What is iterated over without an end, and can be closed.
+Following = Generator[T, None, None]
 
 
 def sleep(seconds: float) -> None:

@@ -1,7 +1,8 @@
 """Sends requests, and tries them again as the server's outcome contract allows."""
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
 
@@ -96,6 +97,36 @@ class AsyncTransport:
             Problem, NoAnswer, Closed
         """
         return await self.send(request, retries=replace(_ONCE, attempt_seconds=self.retries.attempt_seconds))
+
+    @asynccontextmanager
+    async def open(self, request: Request, *, silence_seconds: float) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Give the pieces of a live stream as they come, from one attempt; leaving the block hangs up.
+
+        Raises:
+            Problem: refused.
+            NoAnswer: none came, it broke, or nothing was said for so long.
+            Closed
+        """
+        if self._is_closed:
+            raise Closed("The client is closed.")
+        try:
+            async with self._client.stream(
+                request.method,
+                self._base + request.path,
+                params=request.parameters or None,
+                headers=dict(request.headers),
+                timeout=httpx.Timeout(silence_seconds, connect=5.0),
+            ) as response:
+                if response.status_code != 200:
+                    _answer(response, await response.aread())
+                if not response.headers.get("content-type", "").startswith("text/event-stream"):
+                    raise NoAnswer(f"{request.method} {request.path}: what answers is no live stream.")
+                yield response.aiter_raw()
+        except _UNUSABLE as error:
+            raise EventFlowError(f"This cannot be sent: {error}") from error
+        except httpx.HTTPError as error:
+            what = f"{type(error).__name__}: {error}".removesuffix(": ")
+            raise NoAnswer(f"{request.method} {request.path}: cut off ({what}).") from error
 
     async def aclose(self) -> None:
         self._is_closed = True

@@ -1,21 +1,26 @@
 # Made from ../_async by generate.py: change that, not this.
 """Streams: made, changed, looked at and read."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Iterator, Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 
+from ..sync_kit import Following
 from ..encoding import encode
-from ..models import Event, Retention, RetentionForecast, Stream, StreamStats
+from ..models import Event, Gap, Retention, RetentionForecast, Stream, StreamStats
 from ..paths import of_stream
 from ..positions import read_positions
 from ..requests import Request, get, post
 from .grants import Grants
+from .live import LiveStream
 from .pages import iterate
 from .transport import Transport
 
+_log = logging.getLogger("eventflow_client")
 _events = msgspec.json.Decoder(list[Event])
 
 
@@ -115,6 +120,40 @@ class Streams:
         answer = self._transport.send(get(f"{of_stream(stream)}/events/{partition}/{offset}"))
         return msgspec.json.decode(answer.body, type=Event)
 
+    def follow(
+        self,
+        stream: str,
+        *,
+        last_offset: int | str = "latest",
+        partition: int | None = None,
+        types: Sequence[str] = (),
+        on_gap: Callable[[Gap], Any] | None = None,
+    ) -> Following[Event]:
+        """Iterate over a stream's events as they come, without a group and without end.
+
+        A connection that breaks is made anew and goes on where it ended: nothing is skipped, and nothing comes twice.
+        It takes a connection of the client's until the iteration is closed.
+
+        Args:
+            last_offset: the last one that was seen, as `read` takes it.
+            on_gap: told which events retention took before they could be read; otherwise they are a warning in the log.
+
+        Raises:
+            Problem: refused, or the right to it has ended.
+            NoAnswer: there was none at the beginning. Later it is tried again for ever.
+        """
+        live = LiveStream(
+            self._transport, stream, place=str(last_offset), partition=partition, types=types, on_cut=_tell_of_cut
+        )
+        with closing(live.__iter__()) as messages:
+            for each in messages:
+                if not isinstance(each, Gap):
+                    yield msgspec.json.decode(each, type=Event)
+                elif on_gap is not None:
+                    on_gap(each)
+                else:
+                    _log.warning("retention took offsets %d to %d of %s", each.first_offset, each.last_offset, stream)
+
     def read(
         self,
         stream: str,
@@ -151,3 +190,7 @@ class Streams:
             if not events and not has_moved:
                 return
             place = following
+
+
+def _tell_of_cut(why: str) -> None:
+    _log.info("a live stream was cut off, and is tried again: %s", why)

@@ -2,7 +2,8 @@
 """Sends requests, and tries them again as the server's outcome contract allows."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Iterator, Callable
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final
 
@@ -97,6 +98,36 @@ class Transport:
             Problem, NoAnswer, Closed
         """
         return self.send(request, retries=replace(_ONCE, attempt_seconds=self.retries.attempt_seconds))
+
+    @contextmanager
+    def open(self, request: Request, *, silence_seconds: float) -> Iterator[Iterator[bytes]]:
+        """Give the pieces of a live stream as they come, from one attempt; leaving the block hangs up.
+
+        Raises:
+            Problem: refused.
+            NoAnswer: none came, it broke, or nothing was said for so long.
+            Closed
+        """
+        if self._is_closed:
+            raise Closed("The client is closed.")
+        try:
+            with self._client.stream(
+                request.method,
+                self._base + request.path,
+                params=request.parameters or None,
+                headers=dict(request.headers),
+                timeout=httpx.Timeout(silence_seconds, connect=5.0),
+            ) as response:
+                if response.status_code != 200:
+                    _answer(response, response.read())
+                if not response.headers.get("content-type", "").startswith("text/event-stream"):
+                    raise NoAnswer(f"{request.method} {request.path}: what answers is no live stream.")
+                yield response.iter_raw()
+        except _UNUSABLE as error:
+            raise EventFlowError(f"This cannot be sent: {error}") from error
+        except httpx.HTTPError as error:
+            what = f"{type(error).__name__}: {error}".removesuffix(": ")
+            raise NoAnswer(f"{request.method} {request.path}: cut off ({what}).") from error
 
     def close(self) -> None:
         self._is_closed = True

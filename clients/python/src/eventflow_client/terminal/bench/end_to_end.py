@@ -11,7 +11,7 @@ from ...encoding import encode_event
 from ...errors import EventFlowError
 from ...models import Event, Gap
 from ...producing import append_to
-from ..live import LiveEvents
+from ..live import live_events
 from ..places import head_of
 from ..server import Server
 from .measured import Measured, sum_up
@@ -61,7 +61,7 @@ class _Reader:
     """Follows the stream in a thread that ends with the program."""
 
     def __init__(self, server: Server, stream: str) -> None:
-        self._live = LiveEvents(server, stream, place=head_of(server, stream, None), types=_TYPE)
+        self._live = live_events(server, stream, place=head_of(server, stream, None), types=[_TYPE])
         self._changed = threading.Condition()
         self.seen: dict[int, float] = {}
         self.failures: list[EventFlowError] = []

@@ -11,7 +11,7 @@ from ...paths import of_stream
 from ...positions import read_positions
 from ...requests import get
 from .. import exit_codes
-from ..live import LiveEvents
+from ..live import live_events
 from ..output import Output, cell, json_for_terminal, one_line, remark, write
 from ..parsing import Options, Parser, make_parser, split_words, whole_number
 from ..places import before_the_last
@@ -76,7 +76,7 @@ def _act(options: _Options) -> int:
     with connect(options) as server:
         last = options.last if options.last is not None else _LAST_OF_WHAT_IS_THERE * options.no_follow
         place = options.after or before_the_last(server, options.stream, last, options.partition)
-        types = ",".join(split_words(options.type)) or None
+        types = split_words(options.type)
         for each in (_kept if options.no_follow else _live)(server, options, place, types):
             if isinstance(each, Gap):
                 remark(f"{each.partition}/{each.first_offset} to {each.last_offset} are gone: retention took them.")
@@ -87,16 +87,16 @@ def _act(options: _Options) -> int:
     return exit_codes.DONE
 
 
-def _live(server: Server, options: _Options, place: str, types: str | None) -> Iterator[bytes | Gap]:
-    return iter(LiveEvents(server, options.stream, place=place, partition=options.partition, types=types))
+def _live(server: Server, options: _Options, place: str, types: Sequence[str]) -> Iterator[bytes | Gap]:
+    return iter(live_events(server, options.stream, place=place, partition=options.partition, types=types))
 
 
-def _kept(server: Server, options: _Options, place: str, types: str | None) -> Iterator[bytes | Gap]:
+def _kept(server: Server, options: _Options, place: str, types: Sequence[str]) -> Iterator[bytes | Gap]:
     """Yield what is there, page by page, to the first page that has nothing and leads no further."""
     path = f"{of_stream(options.stream)}/events"
     while True:
         answer = server.transport.send(
-            get(path, last_offset=place, partition=options.partition, limit=1000, type=types)
+            get(path, last_offset=place, partition=options.partition, limit=1000, type=",".join(types) or None)
         )
         events = _page.decode(answer.body)
         yield from map(bytes, events)
