@@ -1,0 +1,20 @@
+"""EventFlow in a Django application: `publish` within a transaction, `@consumer` for what comes."""
+
+from eventflow_client import Event, GiveUp, NewEvent, SomeFailed, TryLater
+
+from .once import process_once
+from .publishing import NotInTransaction, publish, publish_many
+from .registry import consumer
+
+__all__ = [
+    "Event",
+    "GiveUp",
+    "NewEvent",
+    "NotInTransaction",
+    "SomeFailed",
+    "TryLater",
+    "consumer",
+    "process_once",
+    "publish",
+    "publish_many",
+]
