@@ -35,9 +35,11 @@ def key(owner) -> str:
 @pytest.fixture(scope="module")
 def shop(web, key) -> Iterator[Shop]:
     shop = Shop(f"shop_{os.getpid()}", url=web.url, key=key)
-    shop.make()
-    yield shop
-    shop.drop()
+    try:
+        shop.make()
+        yield shop
+    finally:
+        shop.drop()
 
 
 @pytest.fixture

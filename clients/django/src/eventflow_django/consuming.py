@@ -16,22 +16,31 @@ _log = logging.getLogger("eventflow_django")
 
 
 def handler_of(consumer: RegisteredConsumer) -> Callable[[Any], None]:
-    """Return what the client calls: the application's function, with what Django does around a request."""
+    """Return the application's function with what it asked for around it."""
 
     def handle(given: Any) -> None:
+        with working_for(consumer):
+            if not consumer.once:
+                consumer.handler(given)
+                return
+            with process_once(given) as is_new:
+                if is_new:
+                    consumer.handler(given)
+
+    return handle
+
+
+def with_fresh_connections(handle: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Do around each call what Django does around a request: a broken connection costs one event an attempt at most."""
+
+    def handle_freshly(given: Any) -> None:
         close_old_connections()
         try:
-            with working_for(consumer):
-                if not consumer.once:
-                    consumer.handler(given)
-                    return
-                with process_once(given) as is_new:
-                    if is_new:
-                        consumer.handler(given)
+            handle(given)
         finally:
             close_old_connections()
 
-    return handle
+    return handle_freshly
 
 
 def make_group(client: EventFlow, consumer: RegisteredConsumer) -> None:
@@ -82,7 +91,7 @@ def run_consumers(consumers: Sequence[RegisteredConsumer], client: EventFlow, st
 
 
 def _made(client: EventFlow, consumer: RegisteredConsumer) -> Consumer:
-    handler = handler_of(consumer)
+    handler = with_fresh_connections(handler_of(consumer))
     if consumer.is_batched:
         return client.consumer(consumer.stream, consumer.group, batch_handler=handler, settings=consumer.settings)
     return client.consumer(consumer.stream, consumer.group, handler, settings=consumer.settings)
