@@ -63,8 +63,8 @@ class Shop:
         yield from self._started(str(SHOP / "manage.py"), *arguments, **environment)
 
     @contextmanager
-    def started_program(self, program: str, *arguments: Any) -> Iterator[subprocess.Popen]:
-        yield from self._started(str(PROGRAMS), program, *map(str, arguments))
+    def started_program(self, program: str, *arguments: Any, stderr: int | None = None) -> Iterator[subprocess.Popen]:
+        yield from self._started(str(PROGRAMS), program, *map(str, arguments), stderr=stderr)
 
     def ask(self, query: str) -> list[tuple]:
         with psycopg.connect(self.database_url) as connection:
@@ -90,9 +90,13 @@ class Shop:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def _started(self, *command: str, **environment: str) -> Iterator[subprocess.Popen]:
+    def _started(self, *command: str, stderr: int | None = None, **environment: str) -> Iterator[subprocess.Popen]:
         process = subprocess.Popen(
-            [sys.executable, "-u", *command], env=self.environment | environment, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-u", *command],
+            env=self.environment | environment,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
         )
         try:
             yield process

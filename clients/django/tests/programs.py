@@ -8,8 +8,11 @@ import django
 
 django.setup()
 
+from django.core.management import call_command  # noqa: E402
 from django.db import transaction  # noqa: E402 - not before Django is set up
-from eventflow_django import NewEvent, publish  # noqa: E402
+from eventflow_client import ConsumerSettings  # noqa: E402
+from eventflow_django import Event, NewEvent, consumer, publish  # noqa: E402
+from orders.services import place_order  # noqa: E402
 
 
 def publish_events(stream: str, count: str, pause: str = "0") -> None:
@@ -24,6 +27,23 @@ def publish_events(stream: str, count: str, pause: str = "0") -> None:
             publish(NewEvent(stream, "never happened", key="k0"))
             transaction.set_rollback(True)
         time.sleep(float(pause))
+
+
+def place_orders(count: str) -> None:
+    for number in range(int(count)):
+        place_order(customer=f"c{number % 7}", cents=number + 1)
+
+
+def consume_slowly(stream: str) -> None:
+    """Consume with a handler that takes a second, and says when it begins and ends."""
+
+    @consumer("slow", stream=stream, settings=ConsumerSettings(wait_seconds=1))
+    def handle(event: Event) -> None:
+        print("begun", event.payload, flush=True)
+        time.sleep(1)
+        print("ended", event.payload, flush=True)
+
+    call_command("consume", f"{stream}/slow")
 
 
 if __name__ == "__main__":
