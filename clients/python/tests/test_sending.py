@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from eventflow_client import EventFlow, NewEvent, NoAnswer, NotJson, Retries, problems, traced
+from eventflow_client import EventFlow, NewEvent, NoAnswer, NotJson, Retries, blame, encode_event, problems, traced
 from lossy import BAD_GATEWAY, CUT_ANSWER, LOSE_ANSWER, LOSE_REQUEST
 
 pytestmark = pytest.mark.processes
@@ -55,6 +55,25 @@ def test_of_many_all_are_stored_or_none(client, orders):
     assert stored(client, orders) == []
     where = client.send_many([NewEvent(orders, 1), NewEvent(orders, 2)])
     assert [each.offset for each in where] == [1, 2]
+
+
+def test_what_was_encoded_earlier_is_stored_once_by_any_number_of_attempts(client, network, orders):
+    bodies = [encode_event({"n": n}, stream=orders, key="k") for n in range(3)]
+    network.happen(LOSE_ANSWER)
+    for _ in range(2):
+        client.send_encoded(bodies, idempotency_key="written-down")
+    assert len({(each.headers["idempotency-key"], each.body) for each in network.seen("POST .*/events")}) == 1
+    assert [(event["payload"]["n"], event["key"]) for event in stored(client, orders)] == [(0, "k"), (1, "k"), (2, "k")]
+
+
+def test_of_what_was_encoded_earlier_one_may_be_to_blame(client, orders):
+    bodies = [encode_event(n, stream=orders, key="k" * 600 if n == 1 else None) for n in range(3)]
+    with pytest.raises(problems.InvalidEvents) as refused:
+        client.send_encoded(bodies, idempotency_key="refused")
+    after = blame(refused.value, [0, 1, 2])
+    assert (list(after.failed), after.again) == ([1], [[0, 2]])
+    assert [each.pointer for each in after.failed[1].errors] == ["/key"]
+    assert stored(client, orders) == []
 
 
 def test_it_gives_up_in_time_and_says_that_nobody_knows(network, key, orders):

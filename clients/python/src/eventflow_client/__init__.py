@@ -11,16 +11,18 @@ from ._sync.client import EventFlow
 from ._sync.consumer import Consumer
 from ._sync.producer import Producer
 from .consuming import ConsumerSettings
-from .encoding import NewEvent
+from .encoding import NewEvent, encode_event
 from .errors import Closed, EventFlowError, FieldError, NoAnswer, NotInTime, NotJson, Problem
 from .failures import GiveUp, HandlerFailed, SomeFailed, TryLater
 from .models import Appended, Event
 from .outcomes import Retries
 from .producing import ProducerSettings
+from .refused_batches import AfterRefusal, blame
 from .sync_kit import Pending
 from .tracing import current_traceparent, traced
 
 __all__ = [
+    "AfterRefusal",
     "Appended",
     "AsyncConsumer",
     "AsyncEventFlow",
@@ -45,7 +47,9 @@ __all__ = [
     "Retries",
     "SomeFailed",
     "TryLater",
+    "blame",
     "current_traceparent",
+    "encode_event",
     "models",
     "problems",
     "traced",

@@ -25,6 +25,8 @@ def blame(problem: Problem, sent: list[int]) -> AfterRefusal:
 
     Args:
         sent: the events of the request, in its order, by their place in the batch.
+
+    Where the problem names none, all of them have failed, with the very problem that was given.
     """
     if not problem.may_be_stored:
         named = _named(problem, len(sent))

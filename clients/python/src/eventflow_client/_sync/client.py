@@ -123,6 +123,19 @@ class EventFlow:
         request = append_to(None, bodies, idempotency_key=idempotency_key, headers=extra)
         return read_appended((self._transport.send(request)).body)
 
+    def send_encoded(self, events: Sequence[bytes], *, idempotency_key: str) -> None:
+        """Append up to 1,000 events that `encode_event` made earlier, all or none of them.
+
+        For programs that write down what they send: every attempt sends the same bytes. What was stored before under
+        the same key is not stored again.
+
+        Raises:
+            InvalidEvents, InvalidPayloads: `blame` says which of the events are at fault.
+            Problem, NoAnswer: none was stored; or nobody knows, if the error's `may_be_stored` says so.
+        """
+        extra = {"Prefer": "return=minimal"}
+        self._transport.send(append_to(None, events, idempotency_key=idempotency_key, headers=extra))
+
     def producer(self, settings: ProducerSettings | None = None) -> Producer:
         """Return a producer that gathers events into batches and sends them in the background."""
         return Producer(self._transport, settings or ProducerSettings())
