@@ -49,9 +49,9 @@ class Shop:
         """Run a command to its end, which has to be a good one; return what it printed."""
         return self._run(str(SHOP / "manage.py"), *arguments, **environment)
 
-    def python(self, *arguments: str) -> str:
+    def python(self, *arguments: str, **environment: str) -> str:
         """Run a Python of the application's to its end, which has to be a good one; return what it printed."""
-        return self._run(*arguments)
+        return self._run(*arguments, **environment)
 
     def run(self, program: str, *arguments: Any) -> str:
         """Run a function of `programs.py` to its end."""
@@ -66,9 +66,17 @@ class Shop:
     def started_program(self, program: str, *arguments: Any, stderr: int | None = None) -> Iterator[subprocess.Popen]:
         yield from self._started(str(PROGRAMS), program, *map(str, arguments), stderr=stderr)
 
+    @contextmanager
+    def started_module(self, *arguments: str, **environment: str) -> Iterator[subprocess.Popen]:
+        yield from self._started("-m", *arguments, **environment)
+
     def ask(self, query: str) -> list[tuple]:
         with psycopg.connect(self.database_url) as connection:
             return connection.execute(query).fetchall()
+
+    def ask_to(self, statement: str) -> None:
+        with psycopg.connect(self.database_url) as connection:
+            connection.execute(statement)
 
     @property
     def waiting(self) -> int:

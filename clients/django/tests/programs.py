@@ -12,6 +12,7 @@ from django.core.management import call_command  # noqa: E402
 from django.db import transaction  # noqa: E402 - not before Django is set up
 from eventflow_client import ConsumerSettings  # noqa: E402
 from eventflow_django import Event, NewEvent, consumer, publish  # noqa: E402
+from orders.models import Order  # noqa: E402
 from orders.services import place_order  # noqa: E402
 
 
@@ -44,6 +45,28 @@ def consume_slowly(stream: str) -> None:
         print("ended", event.payload, flush=True)
 
     call_command("consume", f"{stream}/slow")
+
+
+def consume_in_order(stream: str, on_failure: str) -> None:
+    """Consume in offset mode; `bad` cannot be handled."""
+
+    @consumer("reader", stream=stream, mode="offset", once=True, settings=_offset_settings(on_failure))
+    def handle(event: Event) -> None:
+        Order.objects.create(customer=f"{stream} {event.payload}", cents=event.offset)
+        if event.payload == "bad":
+            raise ValueError("nobody can handle this")
+
+    call_command("consume", f"{stream}/reader")
+
+
+def _offset_settings(on_failure: str) -> ConsumerSettings:
+    return ConsumerSettings(wait_seconds=1, max_events=10, on_failure="stop" if on_failure == "stop" else "park")
+
+
+def consume_with_a_slip(stream: str) -> None:
+    """Consume as a group that is to be made with a setting that no group has."""
+    consumer("slip", stream=stream, ack_weight=10)(print)
+    call_command("consume", f"{stream}/slip")
 
 
 if __name__ == "__main__":

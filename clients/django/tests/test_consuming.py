@@ -4,6 +4,7 @@ import signal
 import subprocess
 
 import pytest
+from eventflow_client import NewEvent
 from running import lag, wait_for
 
 from tests.factories import make_stream
@@ -63,3 +64,42 @@ def test_one_that_cannot_go_on_says_why_and_ends_badly(shop, client):
         _, complaint = consumer.communicate(timeout=30)
         assert consumer.returncode != 0
         assert "stream_not_found" in complaint
+
+
+def test_a_mistake_in_a_groups_settings_ends_it_badly_too(shop, stream):
+    with shop.started_program("consume_with_a_slip", stream, stderr=subprocess.PIPE) as consumer:
+        _, complaint = consumer.communicate(timeout=30)
+        assert consumer.returncode != 0
+        assert "ack_weight" in complaint
+
+
+def handled(shop, stream: str) -> list[str]:
+    rows = shop.ask(f"SELECT customer FROM orders_order WHERE customer LIKE '{stream} %' ORDER BY cents")
+    return [customer.partition(" ")[2] for (customer,) in rows]
+
+
+def test_in_offset_mode_what_fails_is_parked_and_the_rest_goes_on_from_where_a_killed_reader_was(shop, stream, client):
+    client.send_many([NewEvent(stream, n if n != 20 else "bad") for n in range(60)])
+    expected = [str(n) for n in range(60) if n != 20]
+    with shop.started_program("consume_in_order", stream, "park") as reader:
+        wait_for("some work", lambda: len(handled(shop, stream)) > 30)
+        reader.kill()
+    with shop.started_program("consume_in_order", stream, "park") as reader:
+        wait_for("the rest", lambda: handled(shop, stream) == expected and lag(client, stream, "reader") == 0)
+        reader.send_signal(signal.SIGTERM)
+        assert reader.wait(30) == 0
+    assert client.groups.get(stream, "reader").mode == "offset"
+    assert [dead.offset for dead in client.dead_letters.list(stream=stream)] == [21]
+    # Each change was made once, by whichever of the two.
+    assert handled(shop, stream) == expected
+
+
+def test_in_offset_mode_a_reader_may_stop_in_front_of_what_fails(shop, stream, client):
+    client.send_many([NewEvent(stream, payload) for payload in ("first", "bad", "after")])
+    for _ in range(2):
+        with shop.started_program("consume_in_order", stream, "stop", stderr=subprocess.PIPE) as reader:
+            _, complaint = reader.communicate(timeout=30)
+            assert reader.returncode != 0
+            assert "offset 2" in complaint
+    assert handled(shop, stream) == ["first"]
+    assert lag(client, stream, "reader") == 2

@@ -5,15 +5,18 @@ from eventflow_client import Event, GiveUp, NewEvent, SomeFailed, TryLater
 from .once import process_once
 from .publishing import NotInTransaction, publish, publish_many
 from .registry import consumer
+from .standing import OutboxStanding, outbox_standing
 
 __all__ = [
     "Event",
     "GiveUp",
     "NewEvent",
     "NotInTransaction",
+    "OutboxStanding",
     "SomeFailed",
     "TryLater",
     "consumer",
+    "outbox_standing",
     "process_once",
     "publish",
     "publish_many",

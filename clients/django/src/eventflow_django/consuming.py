@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.db import close_old_connections
-from eventflow_client import Consumer, EventFlow, EventFlowError
+from eventflow_client import Consumer, EventFlow
 from eventflow_client.problems import ConsumerGroupNotFound
 
 from .once import process_once, working_for
@@ -67,7 +67,7 @@ def run_consumers(consumers: Sequence[RegisteredConsumer], client: EventFlow, st
         try:
             make_group(client, registered)
             found.run()
-        except EventFlowError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, a program that ends well would not be looked at
             _log.exception("%s cannot go on", registered.name)
             errors.append(error)
         finally:

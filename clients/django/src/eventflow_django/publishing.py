@@ -7,8 +7,7 @@ from typing import Final
 
 from django.db import transaction
 from django.db.transaction import TransactionManagementError
-from eventflow_client import NewEvent
-from eventflow_client.encoding import encode_event
+from eventflow_client import NewEvent, encode_event
 
 from .conf import configuration
 

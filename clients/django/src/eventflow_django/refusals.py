@@ -1,12 +1,10 @@
 """What a failed attempt to send a batch means: pure rules, by the server's outcome contract."""
 
-import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from eventflow_client import EventFlowError, Problem
+from eventflow_client import EventFlowError, Problem, blame
 
-_ITEM: Final = re.compile(r"/(\d+)(/.*)?")
 # The request itself is at fault, and not who asks, the stream or the time.
 _ABOUT_EVENTS: Final = frozenset({400, 413, 422})
 
@@ -41,20 +39,20 @@ def meaning_of(error: EventFlowError, count: int) -> Again | Refused | TooMuch:
         return Again(error.may_be_stored)
     if error.may_be_stored or error.is_retryable or error.status not in _ABOUT_EVENTS or not error.code:
         return Again(error.may_be_stored, error.retry_after)
-    if named := _named(error, count):
-        return Refused(named)
+    failed = blame(error, list(range(count))).failed
+    is_named = any(each is not error for each in failed.values())
     # It was stored with other bytes: nobody may send these under another name.
-    if count == 1 or error.code == "idempotency_key_reused":
-        return Refused(dict.fromkeys(range(count), str(error)))
+    if is_named or count == 1 or error.code == "idempotency_key_reused":
+        return Refused({place: _words(failed[place]) for place in failed})
     return TooMuch()
 
 
-def _named(problem: Problem, count: int) -> dict[int, str]:
-    reasons: dict[int, str] = {}
-    for each in problem.errors:
-        match = _ITEM.fullmatch(each.pointer)
-        if match and int(match[1]) < count:
-            place = int(match[1])
-            said = f"{problem.code}: {match[2] or 'event'}: {each.detail}"
-            reasons[place] = f"{reasons[place]}\n{said}" if place in reasons else said
-    return reasons
+def _words(problem: Problem) -> str:
+    """What stands beside an event that failed: where in it, and what is wrong there."""
+    parts = [f"{problem.code}: {_within(each.pointer) or 'event'}: {each.detail}" for each in problem.errors]
+    return "\n".join(parts) or f"{problem.code}: {problem.detail}"
+
+
+def _within(pointer: str) -> str:
+    # An event that was sent alone was the first of its request.
+    return pointer.removeprefix("/0")

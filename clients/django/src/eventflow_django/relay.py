@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
-import msgspec
 from django.db import transaction
 from django.db.models import Q
 from eventflow_client import EventFlow, EventFlowError
@@ -60,12 +59,7 @@ def _send(pk: UUID, client: EventFlow, conf: Configuration) -> int:
             _part(batch, events, dict.fromkeys(range(len(events)), reason), conf)
             return 0
         try:
-            client.request(
-                "POST",
-                "/events",
-                [msgspec.Raw(event.body.encode()) for event in events],
-                headers={"Idempotency-Key": str(batch.pk), "Prefer": "return=minimal"},
-            )
+            client.send_encoded([event.body.encode() for event in events], idempotency_key=str(batch.pk))
         except EventFlowError as error:
             _log.warning("sending %d events to %s failed: %s", len(events), batch.stream, error)
             _follow(batch, events, error, attempt, conf)

@@ -7,7 +7,6 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from eventflow_client import EventFlow
 
 from .conf import configuration
-from .models import OutboxEvent
 from .relay import relay_once
 
 _log = logging.getLogger("eventflow_django")
@@ -39,8 +38,3 @@ def relay_what_waits(client: EventFlow) -> int:
     while sent := relay_once(client):
         total += sent
     return total
-
-
-def waiting_count() -> int:
-    """Return how many events are not known to be stored, failed ones among them."""
-    return OutboxEvent.objects.using(configuration().database).count()

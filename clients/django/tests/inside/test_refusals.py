@@ -103,3 +103,31 @@ def test_what_nobody_can_tell_any_more_is_not_sent_again_unasked(client, stream)
     assert payloads(client, stream) == []
     assert waiting(stream) == [("1", True), ("2", True)]
     assert OutboxEvent.objects.first().error.startswith("Nobody knows whether it is stored")
+
+
+def test_a_request_that_is_too_large_goes_in_halves(client, stream, settings):
+    settings.EVENTFLOW = {"BATCH_BYTES": 20_000_000}
+    publish_all(*(NewEvent(stream, f"{n} " + "x" * 900_000, key="k") for n in range(11)))
+    sizes = []
+    while waiting(stream):
+        sizes.append(relay_once(client))
+    # The server refuses the eleven of them; the second request has five of them, the third those that are left.
+    assert sizes == [0, 5, 6]
+    assert [each.split()[0] for each in payloads(client, stream)] == [*map(str, range(11))]
+
+
+def test_what_was_stored_under_the_same_name_with_other_bytes_is_left_to_people(client, stream):
+    publish_all(NewEvent(stream, 1), NewEvent(stream, 2))
+    batch = OutboxBatch.objects.create(stream=stream)
+    OutboxEvent.objects.filter(stream=stream).update(batch=batch)
+    client.send(stream, "somebody else's", idempotency_key=str(batch.pk))
+    assert relay_once(client) == 0
+    assert waiting(stream) == [("1", True), ("2", True)]
+    assert OutboxEvent.objects.first().error.startswith("idempotency_key_reused")
+    assert payloads(client, stream) == ["somebody else's"]
+
+
+def test_one_that_is_refused_alone_says_where_in_it(client, stream):
+    publish_all(NewEvent(stream, 1, headers={"k": "v" * 2000}))
+    assert relay_once(client) == 0
+    assert OutboxEvent.objects.get().error.startswith("invalid_events: /headers")

@@ -64,4 +64,13 @@ else:
     DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "shop.sqlite3"}}
 
 # The address and the key come from the environment.
-EVENTFLOW = {"PAUSE_SECONDS": 0.2}
+EVENTFLOW = {"PAUSE_SECONDS": 0.2, "ATTEMPT_SECONDS": float(os.environ.get("SHOP_ATTEMPT_SECONDS", "10"))}
+
+# For those who have Celery: the relay as a periodic task, with `celery -A shop worker` and `celery -A shop beat`.
+# A tick that has waited for long has others behind it.
+CELERY_BROKER_URL = os.environ.get("SHOP_BROKER_URL", "redis://127.0.0.1:6379/0")
+CELERY_TASK_DEFAULT_QUEUE = os.environ.get("SHOP_QUEUE", "shop")
+CELERY_BEAT_SCHEDULE = {
+    "relay": {"task": "eventflow_django.relay_outbox", "schedule": 1.0, "options": {"expires": 10}},
+    "forget": {"task": "eventflow_django.forget_processed", "schedule": 86_400.0},
+}

@@ -24,7 +24,7 @@ class Command(BaseCommand):
             self.stdout.flush()
             errors = run_consumers(consumers, client, stop)
         if errors:
-            raise CommandError("\n".join(str(error) for error in errors))
+            raise CommandError("\n".join(str(error) or type(error).__name__ for error in errors))
 
 
 def _chosen(names: list[str]) -> list[RegisteredConsumer]:

@@ -5,7 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from eventflow_django.connecting import sending_client
-from eventflow_django.relaying import relay_until, relay_what_waits, waiting_count
+from eventflow_django.relaying import relay_until, relay_what_waits
+from eventflow_django.standing import outbox_standing
 from eventflow_django.stopping import stop_on_signals
 
 
@@ -19,7 +20,7 @@ class Command(BaseCommand):
         with sending_client() as client:
             if options["once"]:
                 sent = relay_what_waits(client)
-                self.stdout.write(f"{sent} events stored, {waiting_count()} left")
+                self.stdout.write(f"{sent} events stored, {outbox_standing().unsent} left")
                 return
             with stop_on_signals() as stop:
                 relay_until(stop, client)
