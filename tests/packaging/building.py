@@ -53,7 +53,12 @@ def install(wheel: Path, environment: Path, *beside: Path) -> None:
         done = _run(uv, "pip", "install", "--python", python, "--constraint", constraint, *wanted)
         if done.returncode == 0:
             return
-    done = _run(sys.executable, "-m", "pip", "--python", python, "install", "--no-input", *wanted)
+    run_or_skip(sys.executable, "-m", "pip", "--python", python, "install", "--no-input", *wanted)
+
+
+def run_or_skip(*command: str | Path) -> None:
+    """Run what asks a package registry, which need not answer."""
+    done = _run(*command)
     if done.returncode != 0 and _NO_NETWORK.search(done.stdout + done.stderr):
         pytest.skip("needs a package registry, which does not answer")
     assert done.returncode == 0, done.stdout + done.stderr
