@@ -1,6 +1,6 @@
 """Which events go together: made and written down before anything is sent, so that every attempt is the same."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, QuerySet
@@ -18,11 +18,21 @@ def sendable(database: str) -> QuerySet[OutboxEvent]:
     return events.filter(~Exists(failed_before), batch=None, failed_at=None)
 
 
+def waiting_streams(database: str) -> Iterator[str]:
+    """Yield each stream that has something to send: one step along the index for each, however much waits."""
+    waiting = sendable(database).order_by("stream").values_list("stream", flat=True)
+    stream = waiting.first()
+    while stream is not None:
+        yield stream
+        stream = waiting.filter(stream__gt=stream).first()
+
+
 def form_batches(conf: Configuration) -> None:
     """Give each stream that has something to send, and no request under way, a request."""
-    busy = OutboxBatch.objects.using(conf.database).values("stream")
-    streams = sendable(conf.database).exclude(stream__in=busy).values_list("stream", flat=True).distinct()
-    for stream in list(streams):
+    busy = set(OutboxBatch.objects.using(conf.database).values_list("stream", flat=True))
+    for stream in waiting_streams(conf.database):
+        if stream in busy:
+            continue
         try:
             with transaction.atomic(using=conf.database):
                 batch = OutboxBatch.objects.using(conf.database).create(stream=stream)
