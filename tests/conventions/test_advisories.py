@@ -77,7 +77,7 @@ def test_a_tool_that_does_not_work_is_not_taken_for_an_answer(output):
 
 
 def test_every_lock_file_that_is_installed_where_events_are_is_looked_at():
-    tools = {f"requirements-{tool}.txt" for tool in ("dev", "fuzz", "audit", "docs", "build")}
+    tools = {f"requirements-{tool}.txt" for tool in ("dev", "fuzz", "audit", "docs", "build", "release")}
     assert {path.name for path in PROJECT.glob("requirements*.txt")} - tools == set(LOCK_FILES)
 
 

@@ -14,32 +14,37 @@ import psycopg
 DJANGO = Path(__file__).resolve().parents[1]
 SHOP = DJANGO / "examples" / "shop"
 PROGRAMS = Path(__file__).resolve().parent / "programs.py"
-SOURCES = [DJANGO / "src", DJANGO.parent / "python" / "src", DJANGO.parent / "python" / "tests", SHOP]
+SOURCES = [DJANGO / "src", DJANGO.parent / "python" / "src", DJANGO.parent / "python" / "tests"]
 
 
 class Shop:
     """
     Args:
         database: a name that no database has yet.
+        folder: where its `manage.py` is.
     """
 
-    def __init__(self, database: str, *, url: str, key: str) -> None:
+    def __init__(self, database: str, *, url: str, key: str, folder: Path = SHOP) -> None:
         self.database = database
+        self.folder = folder
         self.server = os.environ["DATABASE_URL"]
         self.database_url = urlsplit(self.server)._replace(path=f"/{database}").geturl()
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("DJANGO_")},
             "DJANGO_SETTINGS_MODULE": "shop.settings",
-            "PYTHONPATH": os.pathsep.join(map(str, SOURCES)),
+            "PYTHONPATH": os.pathsep.join(map(str, [*SOURCES, folder])),
             "SHOP_DATABASE_URL": self.database_url,
             "EVENTFLOW_API": url,
             "EVENTFLOW_KEY": key,
         }
 
     def make(self) -> None:
+        self.create_database()
+        self.manage("migrate", "--verbosity", "0")
+
+    def create_database(self) -> None:
         with psycopg.connect(self._maintenance, autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {self.database}")
-        self.manage("migrate", "--verbosity", "0")
 
     def drop(self) -> None:
         with psycopg.connect(self._maintenance, autocommit=True) as connection:
@@ -47,7 +52,7 @@ class Shop:
 
     def manage(self, *arguments: str, **environment: str) -> str:
         """Run a command to its end, which has to be a good one; return what it printed."""
-        return self._run(str(SHOP / "manage.py"), *arguments, **environment)
+        return self._run(str(self.folder / "manage.py"), *arguments, **environment)
 
     def python(self, *arguments: str, **environment: str) -> str:
         """Run a Python of the application's to its end, which has to be a good one; return what it printed."""
@@ -60,7 +65,7 @@ class Shop:
     @contextmanager
     def started(self, *arguments: str, **environment: str) -> Iterator[subprocess.Popen]:
         """A command that runs beside the test; killed in the end."""
-        yield from self._started(str(SHOP / "manage.py"), *arguments, **environment)
+        yield from self._started(str(self.folder / "manage.py"), *arguments, **environment)
 
     @contextmanager
     def started_program(self, program: str, *arguments: Any, stderr: int | None = None) -> Iterator[subprocess.Popen]:

@@ -1,6 +1,6 @@
 """EventFlow in a Django application: `publish` within a transaction, `@consumer` for what comes."""
 
-from eventflow_client import Event, GiveUp, NewEvent, SomeFailed, TryLater
+from eventflow_client import ConsumerSettings, Event, GiveUp, NewEvent, SomeFailed, TryLater
 
 from .once import process_once
 from .publishing import NotInTransaction, publish, publish_many
@@ -8,6 +8,7 @@ from .registry import consumer
 from .standing import OutboxStanding, outbox_standing
 
 __all__ = [
+    "ConsumerSettings",
     "Event",
     "GiveUp",
     "NewEvent",
