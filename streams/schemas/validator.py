@@ -82,9 +82,9 @@ class Validator:
 
         False says nothing of any of them.
         """
-        if sum(map(len, payloads)) > self._quick_bytes:
-            return False
         joined = b"[%b]" % b",".join(payloads)
+        if len(joined) > self._quick_bytes:
+            return False
         if _decodes(self._quick_for_lists, joined):
             return True
         try:

@@ -1,5 +1,6 @@
 """Holding the payloads of an append to the schemas of their types: refused, or stored with a mark."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
@@ -69,22 +70,34 @@ def _find_misfits(
     validators: Mapping[int, Validators],
 ) -> Iterator[tuple[int, Validator]]:
     """The events whose payload is not as it should be, by their place in the request, and what they were held to."""
-    held_to: dict[Validator, list[int]] = {}
-    of_one = validators.get(streams.id, {}) if isinstance(streams, StreamInfo) else {}
-    for index, event in enumerate(events):
-        of_stream = of_one if isinstance(streams, StreamInfo) else validators.get(streams[index].id, {})
-        validator = of_stream.get(event.type)
-        if validator is not None:
-            held_to.setdefault(validator, []).append(index)
-    for validator, indexes in held_to.items():
+    for validator, indexes in _held_to(events, streams, validators):
         for start in range(0, len(indexes), _AT_ONCE):
             some = indexes[start : start + _AT_ONCE]
-            payloads = [bytes(events[index].payload) for index in some]
-            if len(some) > 1 and validator.surely_accepts_all(payloads):
+            if len(some) > 1 and validator.surely_accepts_all([events[index].payload for index in some]):
                 continue
-            for index, payload in zip(some, payloads, strict=True):
-                if not validator.accepts(payload):
+            for index in some:
+                if not validator.accepts(bytes(events[index].payload)):
                     yield index, validator
+
+
+def _held_to(
+    events: Sequence[Envelope],
+    streams: StreamInfo | Sequence[StreamInfo],
+    validators: Mapping[int, Validators],
+) -> Iterator[tuple[Validator, Sequence[int]]]:
+    """Each schema that payloads of the request are held to, and which: their places."""
+    if isinstance(streams, StreamInfo):
+        of_type: dict[str, list[int]] = defaultdict(list)
+        for index, event in enumerate(events):
+            of_type[event.type].append(index)
+        of_stream = validators.get(streams.id, {})
+        return ((of_stream[type_], indexes) for type_, indexes in of_type.items() if type_ in of_stream)
+    held_to: dict[Validator, list[int]] = defaultdict(list)
+    for index, (event, stream) in enumerate(zip(events, streams, strict=True)):
+        validator = validators.get(stream.id, {}).get(event.type)
+        if validator is not None:
+            held_to[validator].append(index)
+    return iter(held_to.items())
 
 
 def check_payload(stream: StreamInfo, type_: str, payload: bytes) -> int | None:
