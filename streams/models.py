@@ -240,3 +240,28 @@ class RememberedId(models.Model):
 
     def __str__(self) -> str:
         return f"{self.partition_id}@{self.event_offset}"
+
+
+class RememberedFamily(models.Model):
+    """The ids that the server made for events of one append to a stream that deduplicates, and where the events are.
+
+    They share all but their last four bytes: `family` is what they share, `members` the rest of each, in the order of
+    the events, whose first has `first_offset`. As above, their streams and partitions may be gone.
+    """
+
+    pk = models.CompositePrimaryKey("partition_id", "first_offset")
+    partition_id = models.BigIntegerField()
+    first_offset = models.BigIntegerField()
+    event_count = models.PositiveIntegerField()
+    stream_id = models.BigIntegerField()
+    family = models.UUIDField()
+    members = models.BinaryField()
+    recorded_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "family of remembered ids"
+        verbose_name_plural = "families of remembered ids"
+        indexes = (models.Index(fields=["stream_id", "family"], name="remembered_family"),)
+
+    def __str__(self) -> str:
+        return f"{self.partition_id}@{self.first_offset}"

@@ -1,9 +1,7 @@
 """One commit: the statements that store what several requests want stored."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from functools import partial
-from itertools import chain
 from typing import Any, Final
 
 import psycopg
@@ -14,12 +12,14 @@ from accounts.idempotency import pack_body, unpack_body
 from streams.conf import MAX_PARTITIONS
 from streams.connections import Scissors, connect, has_own_number, shares_sessions
 from streams.errors import AppendNotStored, HeadMoved, StreamRecreated
-from streams.log.arrays import Bigints, Digests, adapters
+from streams.log.arrays import Bigints, adapters
 from streams.log.lanes import Lane
 from streams.log.pending import PendingAppend, lanes_for
-from streams.log.protocol import Appended, EarlierEvent, LogHealth
+from streams.log.protocol import Appended, LogHealth
 from streams.log.refusals import POOLED, health_of
+from streams.log.remembering import ID_CONSTRAINT, find_earlier, remember, streams_with_ids
 from streams.log.statements import statements
+from streams.log.trust import Trust
 
 # How long a commit waits for a row that another transaction holds, ...
 LOCK_TIMEOUT: Final = "1s"
@@ -28,9 +28,8 @@ ALONE_LOCK_TIMEOUT: Final = "200ms"
 # Below the time that requests wait: the server gives up first, and then the outcome is known.
 STATEMENT_TIMEOUT: Final = "8s"
 KEY_REUSED: Final = "Use a new key for a new request; nothing was stored."
-# Another process stored one of the ids between our look and our append: then we look again.
-_ID_CONSTRAINT: Final = "streams_rememberedid_pkey"
-_LOOKS: Final = 4
+# Some id was stored before, and we had not looked, or another process was quicker: then we look, and try again.
+_TRIES: Final = 5
 
 
 class PartitionsMissing(Exception):
@@ -68,6 +67,7 @@ class CommitSession:
         )
         self._scissors = Scissors(self.connection)
         self._run = statements.on(self.connection).rows
+        self._trust = Trust()
         self.may_have_committed = False
         # Before anything is prepared.
         if not has_own_number(self.connection) and shares_sessions(partial(connect, "probe")):
@@ -106,14 +106,15 @@ class CommitSession:
             psycopg.Error: nothing was stored, unless `may_have_committed`.
         """
         self.may_have_committed = False
-        for _ in range(_LOOKS):
+        for _ in range(_TRIES):
             try:
                 lanes, answers = self._store(requests)
             except psycopg.errors.UniqueViolation as error:
-                if error.diag.constraint_name != _ID_CONSTRAINT:
+                if error.diag.constraint_name != ID_CONSTRAINT:
                     raise
                 self.may_have_committed = False
                 self.roll_back()
+                self._trust.distrust(streams_with_ids(requests))
             else:
                 self.may_have_committed = False
                 return {lane.partition_id: lane.head_offset for lane in lanes.values()}, answers
@@ -137,12 +138,12 @@ class CommitSession:
         answers = self._claim(receipts) if receipts else {}
         placed = [request for request in requests if request not in answers]
         heads = self._hold_heads(placed)
-        lanes, refused = lanes_for(placed, earlier=self._find_earlier(placed), heads=heads)
+        lanes, refused = lanes_for(placed, earlier=find_earlier(self._run, placed, self._trust), heads=heads)
         answers |= refused
         if lanes:
             self._append(lanes)
             self._note_timed(list(lanes.values()))
-            self._remember(list(lanes.values()))
+            remember(self._run, list(lanes.values()))
         self._keep_receipts(receipts, answers)
         self.may_have_committed = True
         self._run("commit")
@@ -164,43 +165,6 @@ class CommitSession:
         if missing:
             raise PartitionsMissing(missing)
         return {partition_id: head_offset for partition_id, head_offset, _ in held}
-
-    def _find_earlier(self, requests: Sequence[PendingAppend]) -> dict[int, dict[bytes, EarlierEvent]]:
-        """Return what was stored before under the ids that these requests bring, by stream and digest.
-
-        Those whose window has passed are forgotten: their ids may be stored anew.
-        """
-        windows: dict[int, int] = {}
-        digests: dict[int, dict[bytes, None]] = {}
-        for request in requests:
-            for append in request.appends:
-                ids = append.deduplication
-                if ids is not None and not ids.are_new:
-                    windows[ids.stream_id] = ids.window_seconds
-                    digests.setdefault(ids.stream_id, {}).update(dict.fromkeys(ids.digests))
-        if not digests:
-            return {}
-        rows = self._run(
-            "find_ids",
-            stream_ids=Bigints(digests),
-            counts=Bigints(map(len, digests.values())),
-            digests=Digests(chain.from_iterable(digests.values())),
-        )
-        earlier: dict[int, dict[bytes, EarlierEvent]] = {}
-        passed = []
-        for stream_id, digest, number, offset, recorded_at, now in rows:
-            if recorded_at > now - timedelta(seconds=windows[stream_id]):
-                earlier.setdefault(stream_id, {})[digest.bytes] = EarlierEvent(number, offset, recorded_at)
-            else:
-                passed.append((stream_id, digest.bytes, recorded_at))
-        if passed:
-            self._run(
-                "forget_ids",
-                stream_ids=Bigints(stream_id for stream_id, _, _ in passed),
-                digests=Digests(digest for _, digest, _ in passed),
-                recorded_ats=[recorded_at for _, _, recorded_at in passed],
-            )
-        return earlier
 
     def _keep_receipts(self, receipts: Sequence[PendingAppend], answers: dict[PendingAppend, Any]) -> None:
         """Keep what is answered to those that were stored now, and add it to the answers; free other keys."""
@@ -292,17 +256,4 @@ class CommitSession:
                 "note_timed",
                 partition_ids=Bigints(lane.partition_id for lane in timed),
                 offsets=Bigints(lane.offset_of(lane.timed_count - 1) for lane in timed),
-            )
-
-    def _remember(self, lanes: Sequence[Lane]) -> None:
-        """Remember the ids that the stored lanes bring."""
-        runs = [(lane, start, count) for lane in lanes for start, count in lane.runs]
-        if runs:
-            self._run(
-                "remember_ids",
-                partition_ids=Bigints(lane.partition_id for lane, _, _ in runs),
-                first_offsets=Bigints(lane.offset_of(start) for lane, start, _ in runs),
-                counts=Bigints(count for _, _, count in runs),
-                recorded_ats=[lane.stored_at() for lane, _, _ in runs],
-                digests=Digests(chain.from_iterable(lane.digests for lane in lanes)),
             )

@@ -15,6 +15,8 @@ class Lane:
         digests: of the ids of its events, of those that are to be remembered.
         placed_among: among how many partitions its events were placed, at least.
         runs: where they belong: events that follow each other, as how many stand before the first, and their number.
+        families: ids that are remembered together: how many events stand before the first, what they share, and all
+            of them.
         timed_count: how many of its events there are up to the last one that is for later or expires; 0: there is none.
     """
 
@@ -23,6 +25,7 @@ class Lane:
         "batches",
         "digests",
         "event_count",
+        "families",
         "head_offset",
         "number",
         "partition_id",
@@ -40,6 +43,7 @@ class Lane:
         self.batches: list[PackedBatch] = []
         self.digests: list[bytes] = []
         self.runs: list[tuple[int, int]] = []
+        self.families: list[tuple[int, bytes, Sequence[bytes]]] = []
         self._loose: list[bytes] = []
         self.head_offset = 0
         self.recorded_at: datetime | None = None
@@ -64,6 +68,10 @@ class Lane:
             self.runs[-1:] = [(start, count + len(digests))]
         else:
             self.runs.append((self.event_count, len(digests)))
+
+    def remember_family(self, family: bytes, digests: Sequence[bytes]) -> None:
+        """Have ids remembered together that were made for events that are about to be placed, in this order."""
+        self.families.append((self.event_count, family, digests))
 
     def note_timed(self, count: int) -> None:
         """Note that the last of so many events has times, of those that are about to be placed; 0: none has."""

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from accounts.latches import Latch, ThreadLatch
 from streams.errors import HeadMoved
 from streams.log.batches import PackedBatch, pack
+from streams.log.families import common_family
 from streams.log.lanes import Lane
 from streams.log.protocol import (
     NO_REPEATS,
@@ -179,7 +180,11 @@ def _place(
             return HeadMoved(expected=append.expected_head, head=head)
     if ids is not None and sifted is not None:
         met.note(ids.stream_id, lane, sifted.fresh)
-        lane.remember(sifted.fresh.keys())
+        family = common_family(ids.digests) if ids.are_new and not repeats else None
+        if family is None:
+            lane.remember(sifted.fresh.keys())
+        else:
+            lane.remember_family(family, ids.digests)
     if repeats:
         records, packed = [record for index, record in enumerate(records) if index not in repeats], None
     if append.timed:

@@ -37,6 +37,8 @@ from streams.models import Partition
 
 REFUSAL_MEMORY_SECONDS: Final = 1.0
 _DROP_STEP_BATCHES: Final = 5_000
+# Of ids that are remembered together, in one step.
+_MAX_FAMILIES: Final = 500
 
 
 class PostgresLog:
@@ -159,7 +161,14 @@ class PostgresLog:
             up_to=up_to,
             max_ids=max_ids,
         )
-        return int(count)
+        ((count_of_families,),) = run(
+            "forget_oldest_families",
+            partition_id=partition_id,
+            recorded_before=recorded_before,
+            up_to=up_to,
+            max_families=_MAX_FAMILIES,
+        )
+        return int(count) + int(count_of_families)
 
     def erase(self, partition: PartitionRef, offset: int, *, at: datetime) -> ErasedEvent | None:
         with transaction.atomic():

@@ -1,13 +1,18 @@
 """Whoever sends the same ids at the same time, from wherever, and is killed: each is stored once, and all hear where."""
 
 import json
+import random
 import threading
 from collections import defaultdict
 
 import pytest
 
+from streams.digests import digests_of
+from streams.envelope import make_ids
 from streams.errors import HeadMoved
-from streams.log.protocol import PartitionAppend
+from streams.log.protocol import Deduplication, PartitionAppend
+from streams.models import Partition
+from tests.concurrency.repeating import DAY, once
 from tests.forked import Forked
 from tests.streams.log.appending import event, read_all
 from tests.threads import in_threads
@@ -74,6 +79,31 @@ def test_processes_that_are_killed_in_between_leave_nothing_doubled_and_nothing_
     assert {name: set(places) for name, places in stored.items()} == dict(told)
     assert max(map(len, stored.values())) == 1
     assert sorted(stored) == sorted(NAMES)
+
+
+def test_ids_that_were_made_on_one_worker_are_known_to_the_others_from_the_answer_on(make_partitions, make_log):
+    partitions = make_partitions(3)
+    stream_id = Partition.objects.get(pk=partitions[0].id).stream_id
+    logs = [make_log() for _ in range(3)]
+
+    def make_and_send_again(number):
+        """Store batches with ids of the server's own by one worker, and send each again, shuffled, by another."""
+        dice = random.Random(number)
+        unknown = []
+        for _ in range(15):
+            names = make_ids(dice.randint(1, 40))
+            made = Deduplication(stream_id, DAY, digests_of(names), are_new=True)
+            records = [event(name) for name in names]
+            logs[number].append([PartitionAppend(dice.choice(partitions), records, made)])
+            dice.shuffle(names)
+            again = once(dice.choice(partitions), stream_id, names)
+            (range_,) = logs[(number + 1) % 3].append([again]).ranges
+            unknown += [name for position, name in enumerate(names) if position not in range_.repeats]
+        return unknown
+
+    assert in_threads([lambda n=n: make_and_send_again(n) for n in range(3)]) == [[], [], []]
+    stored = places_stored(logs[0], partitions)
+    assert max(map(len, stored.values())) == 1
 
 
 def test_of_many_who_expect_the_same_head_one_wins_each_time(make_partitions, make_log, postgres_log):

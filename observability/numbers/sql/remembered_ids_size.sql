@@ -4,4 +4,4 @@
 -- Returns  one row: bytes
 -- Locks    none
 -- Plan     none
-SELECT pg_total_relation_size('streams_rememberedid');
+SELECT pg_total_relation_size('streams_rememberedid') + pg_total_relation_size('streams_rememberedfamily');

@@ -3,23 +3,25 @@
 -- Params   after: where to go on, as of the last one returned; limit
 -- Returns  partition_id of each, in order
 -- Locks    none
--- Plan     remembered_id_by_offset: from one partition's first id to the next one's
+-- Plan     remembered_id_by_offset, streams_rememberedfamily_pkey: from one partition's first id to the next one's
 WITH RECURSIVE found AS (
-    (SELECT partition_id
-       FROM streams_rememberedid
-      WHERE partition_id > %(after)s::bigint
-      ORDER BY partition_id
-      LIMIT 1)
+    SELECT %(after)s::bigint AS partition_id
     UNION ALL
-    SELECT (SELECT partition_id
+    SELECT least(
+           (SELECT partition_id
               FROM streams_rememberedid
              WHERE partition_id > found.partition_id
              ORDER BY partition_id
-             LIMIT 1)
+             LIMIT 1),
+           (SELECT partition_id
+              FROM streams_rememberedfamily
+             WHERE partition_id > found.partition_id
+             ORDER BY partition_id
+             LIMIT 1))
       FROM found
      WHERE found.partition_id IS NOT NULL
 )
 SELECT partition_id
   FROM found
- WHERE partition_id IS NOT NULL
+ WHERE partition_id > %(after)s::bigint
  LIMIT %(limit)s::bigint;
