@@ -10,9 +10,10 @@
                         lease, once available_at has come
 ```
 
-What is for later is WAITING from the beginning, and is called scheduled until its time. What waits lapses when its
-events expire: the row goes, and they count as finished. Whoever manages the group may let what waits be handed out now,
-and release what a consumer holds. A seek ends deliveries in any state, and so does the deletion of their group.
+What is for later is WAITING from the beginning, and is called scheduled until its time. What waits or is held up
+lapses when its events expire: the row goes, and they count as finished. Whoever manages the group may let what waits be
+handed out now, and release what a consumer holds. A seek ends deliveries in any state, and so does the deletion of their
+group.
 
 In a group that keeps the order of each key, an event is HELD_UP from the beginning where something of its key is
 unfinished before it; it is let go, and WAITING, when that is finished.
@@ -95,6 +96,7 @@ TRANSITIONS: Final[dict[tuple[DeliveryState | None, Act], frozenset[DeliveryStat
     (None, Act.LEASE): frozenset({DeliveryState.LEASED, DeliveryState.WAITING, DeliveryState.HELD_UP}),
     (None, Act.REDRIVE): frozenset({DeliveryState.WAITING}),
     (DeliveryState.HELD_UP, Act.LET_GO): frozenset({DeliveryState.WAITING}),
+    (DeliveryState.HELD_UP, Act.LAPSE): frozenset({None}),
     (DeliveryState.HELD_UP, Act.LOSE): frozenset({None}),
     (DeliveryState.HELD_UP, Act.SEEK): frozenset({None}),
     (DeliveryState.HELD_UP, Act.DELETE): frozenset({None}),

@@ -187,8 +187,8 @@ class Delivery(models.Model):
             ),
             models.Index(
                 fields=["group", "event_expires_at"],
-                condition=Q(state="waiting", event_expires_at__isnull=False),
-                name="delivery_expiring",
+                condition=Q(state__in=["waiting", "held_up"], event_expires_at__isnull=False),
+                name="delivery_to_lapse",
             ),
             # What people hold from the dashboard is little, whatever programs hold; and what failed is not everything.
             models.Index(

@@ -14,6 +14,7 @@ SELECT id, partition_id
    AND NOT is_alone
    AND suspect_limit = 0
    AND available_at <= statement_timestamp()
+   AND (event_expires_at IS NULL OR event_expires_at > statement_timestamp())
    AND (due.key_hash IS NULL
         OR due.key_hash IS DISTINCT FROM (SELECT held.key_hash
                                             FROM consumers_delivery AS held

@@ -3,11 +3,11 @@
 -- Params   group_id, max_in_flight, max_suspects
 -- Returns  one row: in_flight (leased events; counted until max_in_flight is certain), has_exhausted,
 --          seconds until the next waiting delivery, the next that goes alone, the next under suspicion that does not, the
---          next expiry of a lease, and that of events that wait (negative: overdue; null: none), how many events are under
+--          next expiry of a lease, and that of events that wait or are held up (negative: overdue; null: none), how many events are under
 --          suspicion (of the first max_suspects deliveries), how many lost events nobody has acknowledged, the time, and of
 --          each partition, in arrays: id, committed and dispatched offset, and up to where losses are counted
 -- Locks    none
--- Plan     delivery_leased_by_expiry, delivery_waiting_by_due, delivery_exhausted, delivery_expiring,
+-- Plan     delivery_leased_by_expiry, delivery_waiting_by_due, delivery_exhausted, delivery_to_lapse,
 --          delivery_suspected: the first entry of each; groupoffset_unique_per_partition
 SELECT (SELECT coalesce(sum(event_count), 0)::bigint
           FROM (SELECT last_offset - first_offset + 1 AS event_count
@@ -33,7 +33,7 @@ SELECT (SELECT coalesce(sum(event_count), 0)::bigint
          ORDER BY lease_expires_at LIMIT 1),
        (SELECT extract(epoch FROM event_expires_at - statement_timestamp())::float8
           FROM consumers_delivery
-         WHERE group_id = %(group_id)s AND state = 'waiting' AND event_expires_at IS NOT NULL
+         WHERE group_id = %(group_id)s AND state IN ('waiting', 'held_up') AND event_expires_at IS NOT NULL
          ORDER BY event_expires_at LIMIT 1),
        (SELECT coalesce(sum(event_count), 0)::bigint
           FROM (SELECT last_offset - first_offset + 1 AS event_count

@@ -23,6 +23,7 @@ SELECT due.id, due.partition_id, due.round, due.dead_letter_id, due.first_offset
  WHERE found.turn = 1
    AND due.state IS NOT DISTINCT FROM 'waiting'
    AND due.available_at <= statement_timestamp()
+   AND (due.event_expires_at IS NULL OR due.event_expires_at > statement_timestamp())
    AND (due.key_hash IS NULL
         OR due.key_hash IS DISTINCT FROM (SELECT held.key_hash
                                             FROM consumers_delivery AS held

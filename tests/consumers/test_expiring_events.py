@@ -2,7 +2,7 @@
 
 import pytest
 
-from consumers.conf import MAX_LEASE_EVENTS
+from consumers.conf import MAX_LEASE_EVENTS, RECONCILE_STEP_DELIVERIES
 from consumers.errors import DeliveryNotLeased, DeliveryNotWaiting
 from consumers.models import DeadLetter, Delivery, DeliveryHistory, GroupOffset
 from consumers.services.dead_letters.redrive import redrive_dead_letter
@@ -112,6 +112,23 @@ def test_it_ends_in_bounded_steps():
     let_events_expire(group)
     assert [end_lapsed(group=group, max_deliveries=3) for _ in range(4)] == [3, 3, 1, 0]
     assert counts(group) == (7, 7, 0)
+
+
+@pytest.mark.parametrize("ordering", ["none", "key"])
+@pytest.mark.parametrize(
+    "changes", [{"is_alone": False}, {"is_alone": True}, {"suspect_limit": 1}], ids=["plain", "alone", "suspected"]
+)
+def test_what_has_expired_and_is_not_ended_yet_is_not_handed_out(ordering, changes):
+    group = make_lease_group(ordering=ordering)
+    # A lease ends one step of them: one is left.
+    count = RECONCILE_STEP_DELIVERIES + 1
+    produce_kinds(group, *[{"key": str(n), "deliver_after": 60 + n, "expires_after": 900} for n in range(count)])
+    assert leased(group) == []
+    let_events_expire(group)
+    make_due(group)
+    assert Delivery.objects.update(**changes) == count
+    assert leased(group) == []
+    assert Delivery.objects.count() == 1
 
 
 def test_in_the_order_of_its_partition_it_makes_way():

@@ -13,6 +13,7 @@ from consumers.models import ConsumerGroup, DeadLetter, Delivery, GroupOffset
 from consumers.services.dead_letters.redrive import redrive_dead_letter
 from consumers.services.groups import change_group, delete_group
 from consumers.services.leasing import LeasedDelivery, expire_leases, lease_deliveries, release_deliveries
+from consumers.services.leasing.lapsing import end_lapsed
 from consumers.services.reconcile import reconcile_deliveries, tidy_up
 from consumers.services.seek import SeekTarget, SeekTo, seek_group
 from consumers.statements import run
@@ -24,6 +25,7 @@ from tests.consumers.leases import (
     dead,
     info,
     lease,
+    let_events_expire,
     let_expire,
     make_due,
     make_lease_group,
@@ -168,6 +170,33 @@ def test_an_event_that_has_expired_holds_up_nothing():
     produce_kinds(group, {"key": "a", "expires_after": -1.0}, {"key": "a"})
 
     assert offsets(lease(group).deliveries) == [2]
+
+
+def test_what_expires_while_it_is_held_up_ends_at_once_however_many_of_its_key_there_are():
+    group = make_key_group()
+    produce_kinds(group, {"key": "a"}, *[{"key": "a", "expires_after": 3_600}] * 5, {"key": "a"})
+    (first,) = lease(group).deliveries
+    let_events_expire(group)
+
+    assert end_lapsed(group=group) == 5
+
+    assert states(group) == [(1, 1, "leased"), (7, 7, "held_up")]
+    assert held_up(group) == 1
+    ack(group, first)
+    (last,) = lease(group).deliveries
+    assert offsets([last]) == [7]
+    ack(group, last)
+    assert committed(group) == 7
+
+
+def test_the_next_of_a_key_goes_when_the_one_before_it_expires():
+    group = make_key_group()
+    produce_kinds(group, {"key": "a", "deliver_after": 60, "expires_after": 120}, {"key": "a"})
+    assert lease(group).deliveries == []
+    let_events_expire(group)
+
+    assert offsets(lease(group).deliveries) == [2]
+    assert held_up(group) == 0
 
 
 # --- redrives: outside of the order, but never beside another event of their key ---

@@ -92,7 +92,7 @@ def test_looking_at_a_group_reads_the_first_entries_only(crowded):
     assert len(re.findall(r"Index (?:Only )?Scan using delivery_suspected", plan)) == 2, plan
     assert plan.count("Index Only Scan using delivery_leased_by_expiry") >= 1, plan
     assert "delivery_exhausted" in plan, plan
-    assert "Index Scan using delivery_expiring" in plan or "Index Only Scan using delivery_expiring" in plan, plan
+    assert "Index Scan using delivery_to_lapse" in plan or "Index Only Scan using delivery_to_lapse" in plan, plan
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_what_a_person_holds_is_found_beside_all_that_programs_hold(crowded):
     [
         ("find_expired", "delivery_leased_by_expiry"),
         ("find_exhausted", "delivery_exhausted"),
-        ("find_lapsed", "delivery_expiring"),
+        ("find_lapsed", "delivery_to_lapse"),
     ],
 )
 def test_the_reconciler_finds_its_work_by_an_index(crowded, name, index):

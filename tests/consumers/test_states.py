@@ -224,7 +224,7 @@ def lose_held_up(scene: Scene) -> None:
 
 
 def end_lapsed(scene: Scene) -> None:
-    Delivery.objects.filter(pk=scene.delivery.pk, state="waiting").update(event_expires_at=NOW)
+    Delivery.objects.filter(pk=scene.delivery.pk, state__in=["waiting", "held_up"]).update(event_expires_at=NOW)
     run("end_lapsed", group_id=scene.group.pk, delivery_ids=[scene.delivery.pk])
 
 

@@ -1,4 +1,4 @@
-"""Ending what waits, for its time or for its next attempt, when its events expire."""
+"""Ending what waits, for its time, its next attempt or its key, when its events expire."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from consumers.statements import run
 
 
 def end_lapsed(*, group: ConsumerGroup, max_deliveries: int = RECONCILE_STEP_DELIVERIES) -> int:
-    """End waiting deliveries of the group whose events have expired, in one transaction; return how many.
+    """End deliveries of the group whose events have expired in nobody's hands, in one transaction; return how many.
 
     Any number of callers may do this at once: each is ended once. A lease goes on: what its consumer acks is acked.
     """
@@ -26,7 +26,7 @@ def end_lapsed(*, group: ConsumerGroup, max_deliveries: int = RECONCILE_STEP_DEL
 
 
 def end_those_lapsed(group: ConsumerGroup, delivery_ids: Sequence[int]) -> int:
-    """End those of some deliveries that wait and have expired; return how many.
+    """End those of some deliveries that wait or are held up and have expired; return how many.
 
     The caller is in a transaction and holds the offset rows of their partitions.
     """
