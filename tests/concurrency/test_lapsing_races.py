@@ -4,8 +4,10 @@ import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import orjson
@@ -16,15 +18,16 @@ from consumers.models import ConsumerGroup, DeadLetter, Delivery, DeliveryHistor
 from consumers.services.dead_letters.redrive import redrive_dead_letter
 from consumers.services.leasing import LeasedDelivery, release_deliveries
 from consumers.services.reconcile import reconcile_deliveries
+from consumers.services.seek import SeekTarget, SeekTo, seek_group
 from tests.concurrency.test_key_order_races import expire
-from tests.consumers.leases import ack, lease, make_lease_group, nack, produce_kinds, refs, states
+from tests.consumers.leases import ack, info, lease, make_lease_group, nack, produce_kinds, refs, states
 from tests.threads import at_once
 
 pytestmark = [
     pytest.mark.slow("races until every event is acked, dead or expired"),
     pytest.mark.usefixtures("db_with_commits"),
 ]
-PARTITIONS, EVENTS = 2, 150
+PARTITIONS, EVENTS = 2, 60
 ACK_WAIT_SECONDS = 30.0
 LONGEST_SECONDS = 4.0
 # A lease looks at the time when it begins, and writes it down when it has the rows.
@@ -49,10 +52,7 @@ class Ledger:
         for raw in delivery.events:
             event = orjson.loads(raw)
             place = event["partition"], event["offset"]
-            with self.lock:
-                assert (place, delivery.round) not in self.held, f"{place} is in two hands"
-                self.held.add((place, delivery.round))
-                assert delivery.dead_letter_id or delivery.round or place not in self.acked, f"{place} was acked"
+            self.claim(place, delivery)
             if delivery.dead_letter_id is None:
                 recorded_at = datetime.fromisoformat(event["recorded_at"])
                 if (later := event.get("deliver_after")) is not None:
@@ -60,6 +60,12 @@ class Ledger:
                     assert leased_at >= recorded_at + timedelta(seconds=later), f"{place} came before its time"
                 if (lifetime := event.get("expires_after")) is not None:
                     assert leased_at <= recorded_at + timedelta(seconds=lifetime) + GRACE, f"{place} had expired"
+
+    def claim(self, place: Place, delivery: LeasedDelivery) -> None:
+        with self.lock:
+            assert (place, delivery.round) not in self.held, f"{place} is in two hands"
+            self.held.add((place, delivery.round))
+            assert delivery.dead_letter_id or delivery.round or place not in self.acked, f"{place} was acked"
 
     def give(self, delivery: LeasedDelivery) -> None:
         places = [(delivery.partition, offset) for offset in range(delivery.first_offset, delivery.last_offset + 1)]
@@ -72,6 +78,13 @@ class Ledger:
             if delivery.dead_letter_id is None:
                 offsets = range(delivery.first_offset, delivery.last_offset + 1)
                 self.acked.update((delivery.partition, offset) for offset in offsets)
+
+
+class SoughtLedger(Ledger):
+    """What is sought back is handed out again, whoever held it: only the times of the events are held to."""
+
+    def claim(self, place: Place, delivery: LeasedDelivery) -> None:
+        """Nobody asks who else has it."""
 
 
 def fill(group: ConsumerGroup) -> None:
@@ -96,16 +109,32 @@ class Race:
     def __init__(self, group: ConsumerGroup, ledger: Ledger) -> None:
         self.group, self.ledger = group, ledger
         self.deadline = time.monotonic() + 50
+        # One that has seen something wrong ends the race for all: what it saw is told, and not that others go on.
+        self.is_called_off = False
         # Long enough that the last event has expired, or was due.
         self.ends_at = time.monotonic() + LONGEST_SECONDS + 1
         self.results: Counter[str] = Counter()
 
     @property
     def is_over(self) -> bool:
+        if self.is_called_off:
+            return True
         if time.monotonic() < self.ends_at:
             return False
         heads = GroupOffset.objects.filter(group=self.group).values_list("committed_offset", flat=True)
         return not Delivery.objects.filter(group=self.group).exists() and set(heads) == {EVENTS}
+
+    def run(self, *others: Callable[[], None]) -> None:
+        """Let everybody race, and raise the first error."""
+        calls = [partial(self.consume, seed) for seed in range(3)]
+        at_once(*(partial(self._take_part, call) for call in (*calls, self.reconcile, self.pause, *others)))
+
+    def _take_part(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except BaseException:
+            self.is_called_off = True
+            raise
 
     def consume(self, seed: int) -> None:
         luck = random.Random(seed)
@@ -149,7 +178,7 @@ class Race:
             time.sleep(0.05)
 
     def pause(self) -> None:
-        while time.monotonic() < self.ends_at:
+        while time.monotonic() < self.ends_at and not self.is_called_off:
             for is_paused in (True, False):
                 ConsumerGroup.objects.filter(pk=self.group.pk).update(is_paused=is_paused)
                 time.sleep(0.1)
@@ -169,13 +198,14 @@ def finished_of(group: ConsumerGroup) -> int:
     return sum(GroupOffset.objects.filter(group=group).values_list("finished_count", flat=True))
 
 
-def test_each_event_is_acked_or_dead_or_has_expired_and_only_one_of_these():
-    group = make_lease_group(partitions=PARTITIONS, max_failures=3, max_deliveries=1_000)
+@pytest.mark.parametrize("ordering", ["none", "partition", "key"])
+def test_each_event_is_acked_or_dead_or_has_expired_and_only_one_of_these(ordering):
+    group = make_lease_group(partitions=PARTITIONS, ordering=ordering, max_failures=3, max_deliveries=1_000)
     ledger = Ledger()
     fill(group)
     race = Race(group, ledger)
 
-    at_once(*(lambda seed=seed: race.consume(seed) for seed in range(3)), race.reconcile, race.pause)
+    race.run()
 
     lapsed = lapsed_of(group)
     letters = DeadLetter.objects.filter(group=group).values_list("partition__number", "offset")
@@ -190,3 +220,25 @@ def test_each_event_is_acked_or_dead_or_has_expired_and_only_one_of_these():
     assert min(lapsed.total(), dead.total(), len(ledger.acked), ledger.redriven) > 0
     assert race.results["lease_lost"] == 0
     assert finished_of(group) == len(ledger.acked) + ledger.redriven + lapsed.total()
+
+
+@pytest.mark.parametrize("ordering", ["none", "partition", "key"])
+def test_a_group_that_is_sought_back_and_forth_meanwhile_finishes_all_the_same(ordering):
+    group = make_lease_group(partitions=PARTITIONS, ordering=ordering, max_failures=3, max_deliveries=1_000)
+    fill(group)
+    race = Race(group, SoughtLedger())
+
+    def seek() -> None:
+        luck = random.Random(7)
+        while time.monotonic() < race.ends_at - 1 and not race.is_called_off:
+            time.sleep(luck.uniform(0.2, 0.6))
+            target = SeekTarget(SeekTo.OFFSET, luck.randint(0, EVENTS))
+            seek_group(stream=info(group), group=group, target=target, partition=luck.randrange(PARTITIONS))
+
+    race.run(seek)
+
+    assert race.ledger.was_later
+    assert lapsed_of(group)
+    assert race.results["lease_lost"]
+    held_up = GroupOffset.objects.filter(group=group).values_list("held_up_count", flat=True)
+    assert set(held_up) == {0}
