@@ -1,6 +1,7 @@
 """What can go wrong with streams and events."""
 
 from dataclasses import dataclass
+from math import ceil
 
 from accounts.conf import MAX_FAULTS
 from accounts.errors import DomainError
@@ -317,3 +318,57 @@ class AppendOutcomeUnknown(DomainError):
         self, detail: str = "Nobody knows whether the events were stored. Retry with the same Idempotency-Key."
     ) -> None:
         super().__init__(detail)
+
+
+# --- the engines behind the log ---
+
+
+class LogUnavailable(DomainError):
+    """The engine that has the stream's events cannot be reached for now. Nothing was stored or changed.
+
+    Send the request again after `Retry-After`. Streams in other engines go on; `/readyz` names the one that is away.
+    """
+
+    code = "engine_unavailable"
+    title = "Engine unavailable"
+
+    def __init__(self, alias: str, reason: str, retry_after: float = 1.0) -> None:
+        super().__init__(f"The engine {alias} cannot be reached now: {reason}. Nothing was stored; retry.")
+        self.alias = alias
+        self.reason = reason
+        self.retry_after_seconds = max(1, ceil(retry_after))
+
+
+class NotOffered(DomainError):
+    """The engine that has the stream's events cannot do this. Nothing was stored or changed.
+
+    `detail` says what, and `GET /streams/{stream}` what the engine can: `capabilities`. Leave it out of the request, or
+    use a stream in another engine.
+    """
+
+    code = "not_offered"
+    title = "Not offered by the engine"
+
+    def __init__(self, alias: str, what: str) -> None:
+        super().__init__(f"The engine {alias} does not offer this: {what}. Nothing was stored or changed.")
+
+
+class UnknownEngine(DomainError):
+    """A stream was to be made in an engine that the installation has not.
+
+    `GET /engines` lists those that it has. Leave `engine` out for the one that the installation runs on.
+    """
+
+    code = "unknown_engine"
+    title = "No such engine"
+
+
+class EngineRefuses(DomainError):
+    """The engine would not keep the stream's events as it has to, or may not make a place for them. Nothing was made.
+
+    `detail` says what it found and what it wants. Let whoever runs the engine change it there; where events may be
+    lost with one broker, `allow_weak` takes that into the bargain.
+    """
+
+    code = "engine_refuses"
+    title = "Engine refuses"

@@ -32,12 +32,12 @@ from observability.numbers.rejections import note_rejected_append
 from streams.api.append import AppendView
 from streams.errors import (
     AppendNotStored,
-    AppendOutcomeUnknown,
     HeadMoved,
     IncompatibleSchema,
     InvalidEvents,
     InvalidPayloads,
     InvalidSchema,
+    LogUnavailable,
 )
 from streams.metrics import count_rejection
 
@@ -155,7 +155,7 @@ def _headers_of(error: DomainError, status: int) -> dict[str, str]:
     headers: dict[str, str] = {}
     if status in (429, 503):
         headers["Retry-After"] = RETRY_AFTER_SECONDS
-    if isinstance(error, AppendNotStored) and not isinstance(error, AppendOutcomeUnknown):
+    if isinstance(error, AppendNotStored | LogUnavailable):
         headers |= NOT_STORED
     if isinstance(error, BodyTooSlow):
         # What is left of the body would be taken for the next request.
@@ -164,7 +164,7 @@ def _headers_of(error: DomainError, status: int) -> dict[str, str]:
         headers["ETag"] = f'"{error.version}"'
     if isinstance(error, HeadMoved):
         headers["EventFlow-Head-Offset"] = str(error.head)
-    if isinstance(error, LoginThrottled | RateLimited):
+    if isinstance(error, LoginThrottled | LogUnavailable | RateLimited):
         headers["Retry-After"] = str(error.retry_after_seconds)
     return headers
 

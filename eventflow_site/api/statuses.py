@@ -81,6 +81,11 @@ STATUS_OF: dict[type[DomainError], int] = {
     streams.PartitionGone: 404,
     streams.AppendNotStored: 503,
     streams.AppendOutcomeUnknown: 503,
+    streams.LogUnavailable: 503,
+    streams.NotOffered: 422,
+    # Named in a body.
+    streams.UnknownEngine: 422,
+    streams.EngineRefuses: 409,
     # consumer groups
     consumers.ConsumerGroupNotFound: 404,
     consumers.ConsumerGroupExists: 409,

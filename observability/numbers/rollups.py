@@ -32,7 +32,7 @@ from observability.numbers.counting import Tally
 from observability.numbers.statements import run
 from streams.errors import PartitionGone
 from streams.log import get_log
-from streams.log.protocol import CorruptBatch, PartitionRef
+from streams.log.protocol import LogDamaged, PartitionRef
 from streams.models import Partition
 from streams.stored_event import recorded_at_of
 
@@ -134,7 +134,7 @@ def _count(lane: _Lane, *, after: int, max_events: int) -> _Counted | None:
                 break
     except PartitionGone:
         return None
-    except CorruptBatch:
+    except LogDamaged:
         logger.exception("cannot be rolled up: %s/%s after offset %s", lane.ref.stream, lane.ref.number, position)
     if position == after:
         return None

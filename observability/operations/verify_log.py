@@ -8,7 +8,7 @@ from consumers.models import ConsumerGroup
 from observability.conf import TRANSFER_BYTES, TRANSFER_EVENTS
 from streams.conf import MAX_BATCH_EVENTS
 from streams.log import get_log
-from streams.log.protocol import CorruptBatch, PartitionRef, ReadResult
+from streams.log.protocol import LogDamaged, PartitionRef, ReadResult
 from streams.models import Partition
 from streams.stored_event import NotAnEvent, decode_event, record_size
 
@@ -39,7 +39,7 @@ def verify_partition(partition: PartitionRef, *, advance: Callable[[int], object
     while position < head:
         try:
             found = get_log().read(partition, after=position, max_events=TRANSFER_EVENTS, max_bytes=TRANSFER_BYTES)
-        except CorruptBatch as error:
+        except LogDamaged as error:
             yield Finding(partition, position + 1, f"unreadable: {error}")
             beyond = _next_readable(partition, position, head)
             advance(beyond - position)
@@ -95,7 +95,7 @@ def _next_readable(partition: PartitionRef, position: int, head: int) -> int:
     for after in range(position + 1, min(position + MAX_BATCH_EVENTS, head) + 1):
         try:
             get_log().read(partition, after=after, max_events=1, max_bytes=1)
-        except CorruptBatch:
+        except LogDamaged:
             continue
         return after
     return head

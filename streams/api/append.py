@@ -144,14 +144,15 @@ def render_full(placement: Placement, ranges: Sequence[AppendedRange], *, is_sin
     """The result of each event, in request order."""
     ids = encode_texts(placement.ids)
     repeated = sum(len(each.repeats) for each in ranges)
-    results = _render_each(placement, ranges, ids) if repeated else _render_fresh(placement, ranges, ids)
+    is_plain = not repeated and all(len(each.runs) == 1 for each in ranges)
+    results = _render_fresh(placement, ranges, ids) if is_plain else _render_each(placement, ranges, ids)
     if is_single:
         return results[0].encode()
     return f'{{"accepted":{len(results)},{_duplicates(repeated)}"events":[{",".join(results)}]}}'.encode()
 
 
 def _render_fresh(placement: Placement, ranges: Sequence[AppendedRange], ids: Sequence[str]) -> list[str]:
-    """All were stored now: what those of a range have in common is made once."""
+    """All were stored now, side by side: what those of a range have in common is made once."""
     # A stream's name has nothing that JSON escapes.
     frames = [
         (
@@ -184,9 +185,9 @@ def render_minimal(placement: Placement, ranges: Sequence[AppendedRange]) -> byt
     repeated = sum(len(each.repeats) for each in ranges)
     items = ",".join(
         f'{{"stream":"{each.partition.stream}","partition":{each.partition.number}'
-        f',"first_offset":{each.first_offset},"last_offset":{each.last_offset}}}'
+        f',"first_offset":{run.first_offset},"last_offset":{run.last_offset}}}'
         for each in ranges
-        if each.first_offset <= each.last_offset
+        for run in each.runs
     )
     return f'{{"accepted":{len(placement.ids)},{_duplicates(repeated)}"ranges":[{items}]}}'.encode()
 

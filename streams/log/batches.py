@@ -13,7 +13,7 @@ import zstandard
 
 from streams.conf import MAX_BATCH_BYTES, MAX_BATCH_EVENTS
 from streams.log.codecs import compress, decompress, size_told
-from streams.log.protocol import CorruptBatch
+from streams.log.protocol import LogDamaged
 from streams.log.recorded_times import RecordedTimes, cut_head, unpack_times
 from streams.record_lines import RecordLines, count_lines, size_of
 
@@ -67,7 +67,7 @@ def head_of(codec: int, stored: bytes) -> bytes:
     """Return the times in front of a merged batch, packed; nothing of another one.
 
     Raises:
-        CorruptBatch
+        LogDamaged
     """
     return cut_head(stored)[0] if codec in _UNTIMED else b""
 
@@ -76,7 +76,7 @@ def times_of(codec: int, stored: bytes, *, event_count: int, recorded_at: dateti
     """Return when the events of a merged batch were recorded; None: all when its row says.
 
     Raises:
-        CorruptBatch
+        LogDamaged
     """
     if codec not in _UNTIMED:
         return None
@@ -91,7 +91,7 @@ def unpacked_size(codec: int, beginning: bytes, *, stored_bytes: int) -> int:
         stored_bytes: the size of all of it.
 
     Raises:
-        CorruptBatch: it is not what `pack` makes.
+        LogDamaged: it is not what `pack` makes.
     """
     if codec in _UNTIMED:
         head, rest = cut_head(beginning)
@@ -99,11 +99,11 @@ def unpacked_size(codec: int, beginning: bytes, *, stored_bytes: int) -> int:
     if codec == CODEC_PLAIN:
         return stored_bytes
     if codec != CODEC_ZSTD:
-        raise CorruptBatch(f"unknown codec {codec}")
+        raise LogDamaged(f"unknown codec {codec}")
     try:
         return size_told(beginning, max_bytes=MAX_UNPACKED_BYTES)
     except zstandard.ZstdError as error:
-        raise CorruptBatch(str(error)) from error
+        raise LogDamaged(str(error)) from error
 
 
 def _cut(records: Iterable[bytes]) -> Iterable[list[bytes]]:
@@ -139,15 +139,15 @@ def unpack(codec: int, stored: bytes) -> bytes:
     """Return the newline-delimited records of a stored batch.
 
     Raises:
-        CorruptBatch: it is not what `pack` makes; nothing larger than MAX_UNPACKED_BYTES is ever allocated.
+        LogDamaged: it is not what `pack` makes; nothing larger than MAX_UNPACKED_BYTES is ever allocated.
     """
     if codec in _UNTIMED:
         return unpack(_UNTIMED[codec], bytes(cut_head(stored)[1]))
     if codec == CODEC_PLAIN:
         return stored
     if codec != CODEC_ZSTD:
-        raise CorruptBatch(f"unknown codec {codec}")
+        raise LogDamaged(f"unknown codec {codec}")
     try:
         return decompress(stored, max_bytes=MAX_UNPACKED_BYTES)
     except zstandard.ZstdError as error:
-        raise CorruptBatch(str(error)) from error
+        raise LogDamaged(str(error)) from error

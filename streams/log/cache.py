@@ -14,7 +14,7 @@ from datetime import datetime
 from itertools import accumulate
 from typing import Final
 
-from streams.log.protocol import CorruptBatch
+from streams.log.protocol import LogDamaged
 from streams.log.recorded_times import RecordedTimes
 from streams.stored_event import place_records, place_records_in_time
 from streams.times import format_counted
@@ -71,12 +71,12 @@ def splice(
         times: when each was recorded, of as many events; None: all at `recorded_at`.
 
     Raises:
-        CorruptBatch: there are not `event_count` records.
+        LogDamaged: there are not `event_count` records.
     """
     # A record has no raw newline, so this cuts between records only, and takes their first brace away.
     pieces = records[1:].split(b"\n{") if event_count > 1 else [records[1:]]
     if len(pieces) != event_count or not records.startswith(b"{"):
-        raise CorruptBatch(f"{len(pieces)} records instead of {event_count}")
+        raise LogDamaged(f"{len(pieces)} records instead of {event_count}")
     first_offset = last_offset - event_count + 1
     if times is None:
         events = place_records(pieces, partition=number, first_offset=first_offset, recorded_at=recorded_at)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from streams.errors import PartitionGone
 from streams.log.batches import head_of, pack_again, times_of, unpack
-from streams.log.protocol import CorruptBatch, ErasedEvent, PartitionRef
+from streams.log.protocol import ErasedEvent, LogDamaged, PartitionRef
 from streams.log.statements import run
 from streams.stored_event import erase_record, is_erased, place_records
 
@@ -20,7 +20,7 @@ def erase_in_batch(partition: PartitionRef, offset: int, *, at: datetime) -> Era
     the cache: what this transaction sees, nobody else may.
 
     Raises:
-        PartitionGone, CorruptBatch
+        PartitionGone, LogDamaged
     """
     if not run("lock_for_erasure", partition_id=partition.id):
         raise PartitionGone
@@ -35,7 +35,7 @@ def erase_in_batch(partition: PartitionRef, offset: int, *, at: datetime) -> Era
     records = unpack(codec, stored).split(b"\n")
     times = times_of(codec, stored, event_count=event_count, recorded_at=recorded_at)
     if len(records) != event_count:
-        raise CorruptBatch(f"{len(records)} records instead of {event_count}")
+        raise LogDamaged(f"{len(records)} records instead of {event_count}")
     is_new = not is_erased(records[index])
     if is_new:
         records[index] = erase_record(records[index], at=at, size=len(records[index]))

@@ -6,15 +6,19 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
-from typing import NamedTuple, TypeAlias
+from typing import ClassVar, NamedTuple, TypeAlias
 
 from accounts.errors import IdempotencyKeyReused
 from streams.errors import HeadMoved, PartitionGone, StreamRecreated
 from streams.log.protocol import (
+    EVERY_CAPABILITY,
+    PLAIN_TOPIC,
     Appended,
     AppendedRange,
     Bounds,
+    Capability,
     EarlierEvent,
+    Epoch,
     ErasedEvent,
     Front,
     Gap,
@@ -26,6 +30,8 @@ from streams.log.protocol import (
     PartitionRef,
     ReadResult,
     Receipt,
+    Run,
+    TopicSpec,
 )
 from streams.stored_event import erase_record, is_erased, place_records
 
@@ -64,6 +70,19 @@ class _Met(NamedTuple):
 _Ids: TypeAlias = dict[tuple[int, bytes], _Met]
 
 
+def check_records(appends: Sequence[PartitionAppend]) -> None:
+    """Refuse what is no append.
+
+    Raises:
+        ValueError: as `Log.append` says.
+    """
+    if not appends or not all(append.records for append in appends):
+        raise ValueError("an append holds at least one event for each of its partitions")
+    for record in (record for append in appends for record in append.records):
+        if not record.startswith(b"{") or b"\n" in record:
+            raise ValueError("a record is a JSON object on one line")
+
+
 def _append(partition: _Partition, append: PartitionAppend, met: _Ids) -> AppendedRange:
     first_offset = partition.head_offset + 1
     recorded_at = max(filter(None, (datetime.now(UTC), partition.last_recorded_at)))
@@ -83,7 +102,7 @@ def _append(partition: _Partition, append: PartitionAppend, met: _Ids) -> Append
         if position in append.timed:
             timed_through = offset
     if not stored:
-        return AppendedRange(append.partition, 1, 0, next(iter(repeats.values())).recorded_at, repeats)
+        return AppendedRange(append.partition, (), repeats)
     if append.placed_among < partition.least_placed_among:
         raise PartitionGone
     if append.expected_head not in (None, partition.head_offset):
@@ -92,7 +111,7 @@ def _append(partition: _Partition, append: PartitionAppend, met: _Ids) -> Append
     partition.head_offset += len(stored)
     partition.timed_through = timed_through
     partition.last_recorded_at = recorded_at
-    return AppendedRange(append.partition, first_offset, partition.head_offset, recorded_at, repeats)
+    return AppendedRange(append.partition, (Run(first_offset, partition.head_offset, recorded_at),), repeats)
 
 
 def _may_be_one(events: list[_StoredEvent], limits: MergeLimits) -> bool:
@@ -116,6 +135,8 @@ def _placed(partition: PartitionRef, event: _StoredEvent) -> bytes:
 class MemoryLog:
     """`Log` for tests. It forgets everything with the process, and says so."""
 
+    capabilities: ClassVar[frozenset[Capability]] = EVERY_CAPABILITY
+
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._partitions: dict[int, _Partition] = {}
@@ -123,11 +144,7 @@ class MemoryLog:
         self._answers: dict[tuple[str, str], tuple[bytes, bytes, set[int]]] = {}
 
     def append(self, appends: Sequence[PartitionAppend], *, receipt: Receipt | None = None) -> Appended:
-        if not appends or not all(append.records for append in appends):
-            raise ValueError("an append holds at least one event for each of its partitions")
-        for record in (record for append in appends for record in append.records):
-            if not record.startswith(b"{") or b"\n" in record:
-                raise ValueError("a record is a JSON object on one line")
+        check_records(appends)
         with self._lock:
             if receipt is not None and (receipt.caller, receipt.key) in self._answers:
                 request_hash, answer, went_to = self._answers[receipt.caller, receipt.key]
@@ -200,10 +217,11 @@ class MemoryLog:
                 for partition, after in positions
             ]
 
-    def ensure(self, partitions: Sequence[PartitionRef]) -> None:
+    def ensure(self, partitions: Sequence[PartitionRef], spec: TopicSpec = PLAIN_TOPIC) -> Mapping[int, Epoch]:
         with self._lock:
             for partition in partitions:
                 self._partitions.setdefault(partition.id, _Partition())
+        return {}
 
     def place_among(self, partitions: Sequence[PartitionRef], count: int) -> None:
         with self._lock:
@@ -259,8 +277,8 @@ class MemoryLog:
     ) -> Front:
         stored = self._partitions[partition.id]
         # Tried on a copy, and all of it is weighed.
-        tried = MemoryLog()
-        tried._partitions[partition.id] = deepcopy(stored)
+        tried = type(self)()
+        tried._partitions[partition.id] = deepcopy(stored)  # noqa: SLF001 - of its own kind
         while tried.trim(partition, recorded_before=recorded_before, keep_bytes=keep_bytes, keep_events=keep_events):
             pass
         first_kept = tried.bounds([partition])[partition.id].earliest_offset

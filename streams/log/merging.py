@@ -14,7 +14,7 @@ from typing import Any
 from streams.conf import MERGE_OPEN_BATCHES, MERGE_STEP_BATCHES, MERGE_STEP_MERGED
 from streams.log.batches import pack_again, times_of, unpack, unpacked_size
 from streams.log.merge_plan import BatchOutline, Group, group_batches
-from streams.log.protocol import CorruptBatch, Merged, MergeLimits, PartitionRef
+from streams.log.protocol import LogDamaged, Merged, MergeLimits, PartitionRef
 from streams.log.recorded_times import RecordedTimes
 from streams.log.statements import run
 from streams.record_lines import RecordLines, count_lines
@@ -54,7 +54,7 @@ def _outline(row: Sequence[Any]) -> BatchOutline:
     try:
         times = times_of(codec, beginning, event_count=event_count, recorded_at=recorded_at)
         size = unpacked_size(codec, beginning, stored_bytes=stored_bytes) + 1
-    except CorruptBatch:
+    except LogDamaged:
         return BatchOutline(last_offset, event_count, recorded_at, recorded_at, None)
     return BatchOutline(last_offset, event_count, times.at(0) if times else recorded_at, recorded_at, size)
 
@@ -170,7 +170,7 @@ def _read(
     try:
         records = unpack(codec, stored)
         times = times_of(codec, stored, event_count=event_count, recorded_at=recorded_at)
-    except CorruptBatch:
+    except LogDamaged:
         return None
     # What a reader would refuse must not hide among others.
     is_whole = records.startswith(b"{") and records.endswith(b"}") and records.count(b"\n{") == event_count - 1

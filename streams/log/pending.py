@@ -17,6 +17,7 @@ from streams.log.protocol import (
     PartitionAppend,
     PartitionRef,
     Receipt,
+    Run,
 )
 from streams.log.repeats import FirstHere, MetIds
 from streams.record_lines import size_of
@@ -120,9 +121,9 @@ class Placed(NamedTuple):
             {position: _earlier(first) for position, first in self.repeats.items()} if self.repeats else NO_REPEATS
         )
         if not self.event_count:
-            return AppendedRange(partition, 1, 0, next(iter(repeats.values())).recorded_at, repeats)
+            return AppendedRange(partition, (), repeats)
         first = self.lane.offset_of(self.start)
-        return AppendedRange(partition, first, first + self.event_count - 1, self.lane.stored_at(), repeats)
+        return AppendedRange(partition, (Run(first, first + self.event_count - 1, self.lane.stored_at()),), repeats)
 
 
 def _earlier(first: EarlierEvent | FirstHere) -> EarlierEvent:

@@ -15,8 +15,11 @@ from streams.log.erasing import erase_in_batch
 from streams.log.group_commit import GroupCommitter
 from streams.log.merging import merge_batches
 from streams.log.protocol import (
+    EVERY_CAPABILITY,
+    PLAIN_TOPIC,
     Appended,
     Bounds,
+    Epoch,
     ErasedEvent,
     Front,
     LogHealth,
@@ -27,6 +30,7 @@ from streams.log.protocol import (
     PartitionRef,
     ReadResult,
     Receipt,
+    TopicSpec,
 )
 from streams.log.reading import BatchReader
 from streams.log.recorded_times import BatchTimes
@@ -43,6 +47,8 @@ _MAX_FAMILIES: Final = 500
 
 class PostgresLog:
     """`Log` on PostgreSQL. Appends go through the group committer, all else through Django's connection."""
+
+    capabilities = EVERY_CAPABILITY
 
     def __init__(self, *, wakeups: Wakeups, cache_bytes: int = BATCH_CACHE_BYTES) -> None:
         self._reader = BatchReader(cache_bytes)
@@ -100,8 +106,9 @@ class PostgresLog:
             for row, after in zip(rows, afters, strict=True)
         ]
 
-    def ensure(self, partitions: Sequence[PartitionRef]) -> None:
+    def ensure(self, partitions: Sequence[PartitionRef], spec: TopicSpec = PLAIN_TOPIC) -> Mapping[int, Epoch]:
         """Nothing to do: the partition's row, with which the reference was made, is all there is."""
+        return {}
 
     def place_among(self, partitions: Sequence[PartitionRef], count: int) -> None:
         run("place_among", partition_ids=[partition.id for partition in partitions], count=count)

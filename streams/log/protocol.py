@@ -7,18 +7,100 @@ groups, retention rules nor HTTP; a caller of an engine knows neither batches no
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from streams.conf import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_PARTITIONS, MERGE_MAX_SPAN_SECONDS
 
+# What the engine on the installation's own PostgreSQL is called.
+POSTGRES: Final = "postgres"
+
+
+class Capability(StrEnum):
+    """What an engine can promise beyond what every engine does. What it lacks is refused, never weakened silently."""
+
+    # The receipt of an append is stored if and only if its events are.
+    RECEIPT_IN_SAME_TRANSACTION = "receipt_in_same_transaction"
+    # An append to several partitions is stored wholly or not at all.
+    ATOMIC_APPEND = "atomic_append"
+    # The events of an append lie side by side: one run for each PartitionAppend.
+    CONTIGUOUS_APPEND = "contiguous_append"
+    # Retention takes whole batches, at most so many at once; else it takes exactly what may go, all at once.
+    TRIM_IN_STEPS = "trim_in_steps"
+    # Retention keeps to a number of bytes; else the engine does by itself what it can.
+    TRIM_BY_BYTES = "trim_by_bytes"
+    # Events whose ids the stream has had are not stored again.
+    DEDUPLICATION = "deduplication"
+    # Events are stored only if the partition ends where they expect it.
+    EXPECTED_HEAD = "expected_head"
+    # Small batches are put together.
+    MERGE = "merge"
+    # One event can be erased, and its erasure held off for a moment.
+    ERASE = "erase"
+    # `Bounds.timed_through` tells of events for later, and of those that expire.
+    TIMED = "timed"
+    # Appends can be refused that were placed among fewer partitions: so partitions can be added.
+    PLACE_AMONG = "place_among"
+
+
+EVERY_CAPABILITY: Final = frozenset(Capability)
+
+
+class Epoch(NamedTuple):
+    """A stretch of a partition's offsets whose events lie in one engine, beside the installation's own or in it.
+
+    Attributes:
+        number: from 1 on, in the order of the offsets.
+        engine: its alias in the settings.
+        topic, topic_id: what the engine calls the place of all the stream's partitions, and that place alone.
+        first_offset: of the stretch.
+        last_offset: of the stretch; None: it goes on, and here the partition is appended to.
+        base: what is added to the engine's own offset to get ours.
+    """
+
+    number: int
+    engine: str
+    topic: str = ""
+    topic_id: str = ""
+    first_offset: int = 1
+    last_offset: int | None = None
+    base: int = 0
+
 
 class PartitionRef(NamedTuple):
-    """Which partition: its database id, and what its events call it."""
+    """Which partition: its database id, what its events call it, and where they lie.
+
+    Attributes:
+        epochs: in the order of the offsets, the last one open; none: all of them are in PostgreSQL. An engine that is
+            asked gets its own one alone.
+    """
 
     id: int
     stream: str
     number: int
+    epochs: tuple[Epoch, ...] = ()
+
+    @property
+    def engine(self) -> str:
+        """The alias of the engine that it is appended to."""
+        return self.epochs[-1].engine if self.epochs else POSTGRES
+
+
+class TopicSpec(NamedTuple):
+    """What a stream wants of the place that an engine makes for its partitions.
+
+    Attributes:
+        first_offset: with which its events begin there.
+        epoch_number: of the stretches that begin there.
+        max_bytes: retention by bytes, of all partitions together; None: without.
+        allow_weak: also where the engine could lose what it has stored; else it refuses.
+    """
+
+    first_offset: int = 1
+    epoch_number: int = 1
+    max_bytes: int | None = None
+    allow_weak: bool = False
 
 
 class Deduplication(NamedTuple):
@@ -46,6 +128,7 @@ class PartitionAppend(NamedTuple):
         timed: the positions, ascending, of its events that are for later or expire.
         placed_among: how many partitions the stream had for whoever chose this one by the events' keys. Unless it is
             said, the choice did not depend on it.
+        keys: of the events, in their order, for an engine whose own clients look at them; or none.
     """
 
     partition: PartitionRef
@@ -54,6 +137,7 @@ class PartitionAppend(NamedTuple):
     expected_head: int | None = None
     placed_among: int = MAX_PARTITIONS
     timed: Sequence[int] = ()
+    keys: Sequence[bytes | None] = ()
 
 
 class EarlierEvent(NamedTuple):
@@ -67,20 +151,42 @@ class EarlierEvent(NamedTuple):
 NO_REPEATS: Mapping[int, EarlierEvent] = MappingProxyType({})
 
 
-class AppendedRange(NamedTuple):
-    """Where an append went: offsets `first_offset` to `last_offset`, both included.
+class Run(NamedTuple):
+    """Offsets of neighbouring events that were recorded at one moment, both included."""
 
-    Attributes:
-        repeats: the events that were not stored, by their position in the append, with those that had their ids
-            first. The others have the offsets, in order. If none is left, `last_offset` is one less than
-            `first_offset`, and `recorded_at` that of a repeated one.
-    """
-
-    partition: PartitionRef
     first_offset: int
     last_offset: int
     recorded_at: datetime
+
+
+class AppendedRange(NamedTuple):
+    """Where an append went.
+
+    Attributes:
+        runs: the offsets of its events, in their order: ascending, with what others have appended in between, which
+            an engine with CONTIGUOUS_APPEND has not: there it is one run. None: all of its events are repeated.
+        repeats: the events that were not stored, by their position in the append, with those that had their ids
+            first. The others have the offsets, in order.
+    """
+
+    partition: PartitionRef
+    runs: Sequence[Run]
     repeats: Mapping[int, EarlierEvent] = NO_REPEATS
+
+    @property
+    def first_offset(self) -> int:
+        """The offset of the first event that was stored; 1 if none was."""
+        return self.runs[0].first_offset if self.runs else 1
+
+    @property
+    def last_offset(self) -> int:
+        """The offset of the last event that was stored; 0 if none was."""
+        return self.runs[-1].last_offset if self.runs else 0
+
+    @property
+    def recorded_at(self) -> datetime:
+        """When the last event was recorded that was stored; if none was, when a repeated one was."""
+        return self.runs[-1].recorded_at if self.runs else next(iter(self.repeats.values())).recorded_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +309,8 @@ class Merged(NamedTuple):
     is_done: bool = True
 
 
-class CorruptBatch(Exception):
-    """A stored batch does not unpack to what its row says."""
+class LogDamaged(Exception):
+    """What is stored is missing where it has to be, or is not what was stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,13 +341,27 @@ class LogHealth:
     reason: str = ""
 
 
+PLAIN_TOPIC: Final = TopicSpec()
+
+
 class Log(Protocol):
-    """An engine. Every method may be called from any thread."""
+    """An engine. Every method may be called from any thread.
+
+    Whatever asks an engine that cannot be reached raises LogUnavailable; of an append nothing is stored then.
+
+    Attributes:
+        capabilities: what it can promise beyond the least. Whoever wants more of it gets NotOffered.
+    """
+
+    @property
+    def capabilities(self) -> frozenset[Capability]: ...
 
     def append(self, appends: Sequence[PartitionAppend], *, receipt: Receipt | None = None) -> Appended:
-        """Store all or nothing, durably, and return where; of what is repeated, where it was stored first.
+        """Store all events durably, and return where; of what is repeated, where it was stored first.
 
-        Events of one PartitionAppend get contiguous offsets in their order. Each holds at least one event.
+        All or nothing, with ATOMIC_APPEND; without, what was stored of an append with several partitions or batches
+        may be a part when its outcome is unknown. Events of one PartitionAppend get ascending offsets in their order.
+        Each holds at least one event. A receipt is taken by an engine with RECEIPT_IN_SAME_TRANSACTION only.
 
         Raises:
             HeadMoved: a partition's head is not the expected one; nothing was stored.
@@ -268,7 +388,7 @@ class Log(Protocol):
 
         Raises:
             PartitionGone: there is no such partition (any more).
-            CorruptBatch: what is stored there is missing or damaged.
+            LogDamaged: what is stored there is missing or damaged.
         """
         ...
 
@@ -291,8 +411,16 @@ class Log(Protocol):
         """
         ...
 
-    def ensure(self, partitions: Sequence[PartitionRef]) -> None:
-        """Make the partitions ready for appends; harmless when they are."""
+    def ensure(self, partitions: Sequence[PartitionRef], spec: TopicSpec = PLAIN_TOPIC) -> Mapping[int, Epoch]:
+        """Make a stream's partitions ready for appends; return where they are from now on, by id.
+
+        Nothing is returned of partitions that lie where those without epochs do. Their rows need not be there yet: it
+        is called before the transaction that shows them, never within one. Harmless when repeated: what exists is
+        compared, and never altered.
+
+        Raises:
+            EngineRefuses: what exists there is not as it has to be, or the engine would be too weak, or may not.
+        """
         ...
 
     def place_among(self, partitions: Sequence[PartitionRef], count: int) -> None:
@@ -366,7 +494,7 @@ class Log(Protocol):
 
         Raises:
             PartitionGone: there is no such partition (any more).
-            CorruptBatch: what is stored there is damaged.
+            LogDamaged: what is stored there is damaged.
         """
         ...
 
@@ -379,11 +507,43 @@ class Log(Protocol):
         ...
 
     def drop(self, partitions: Sequence[PartitionRef]) -> None:
-        """Delete the partitions with all their events, for good: appends and reads raise PartitionGone."""
+        """Delete all events of partitions, for good: appends and reads raise PartitionGone. Harmless when repeated.
+
+        Of partitions without epochs the rows go as well, in the caller's transaction. All others are dropped by
+        whoever has deleted their rows, after the commit: outside of transactions, again and again until it succeeds.
+        """
         ...
 
     def health(self) -> LogHealth: ...
 
     def close(self) -> None:
         """Finish the appends that were accepted; later ones are refused."""
+        ...
+
+
+class TaggedLog(Log, Protocol):
+    """An engine without RECEIPT_IN_SAME_TRANSACTION: the receipt is kept elsewhere, and events carry whose they are."""
+
+    def append_tagged(
+        self, appends: Sequence[PartitionAppend], *, tag: bytes, since: Mapping[int, int] | None = None
+    ) -> Appended:
+        """Do what `append` does for a request that may be tried again with the same tag.
+
+        Args:
+            tag: 16 bytes that no other request has.
+            since: of a later try: an offset for each partition id, none of them above the partition's head when the
+                first try began. What that has stored is looked for behind them, and only the rest is sent. No try may
+                be under way any more.
+
+        Raises:
+            AppendNotStored: nothing of the request is there, neither of this try nor of an earlier one.
+            AppendOutcomeUnknown: part of it may be there; try again with the same tag.
+            LogUnavailable: nobody could look, or send; this try stored nothing.
+        """
+        ...
+
+    async def append_tagged_async(
+        self, appends: Sequence[PartitionAppend], *, tag: bytes, since: Mapping[int, int] | None = None
+    ) -> Appended:
+        """Do what `append_tagged` does, and let the event loop go on meanwhile; without a loop, block like it."""
         ...

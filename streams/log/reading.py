@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 from streams.errors import PartitionGone
 from streams.log.batches import times_of, unpack
 from streams.log.cache import BatchCache, CachedBatch, splice
-from streams.log.protocol import Bounds, CorruptBatch, Gap, PartitionRef, ReadResult
+from streams.log.protocol import Bounds, Gap, LogDamaged, PartitionRef, ReadResult
 from streams.log.statements import run
 
 # How many batches the first read of a partition looks at, before it knows how full they are.
@@ -74,7 +74,7 @@ class BatchReader:
 
         Raises:
             PartitionGone: there is no such partition (any more).
-            CorruptBatch: a stored batch is missing or damaged.
+            LogDamaged: a stored batch is missing or damaged.
         """
         after = max(0, after)
         selection = _Selection(after=after, max_events=max_events, max_bytes=max_bytes)
@@ -145,7 +145,7 @@ class BatchReader:
             if not selection.continues_with(batch):
                 if selection.events:
                     break
-                raise CorruptBatch(f"partition {partition.id}: no batch holds offset {selection.next_offset + 1}")
+                raise LogDamaged(f"partition {partition.id}: no batch holds offset {selection.next_offset + 1}")
             selection.take(batch)
             fresh.append(batch)
         self.cache.add(partition.id, fresh)

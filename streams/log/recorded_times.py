@@ -17,7 +17,7 @@ import zstandard
 
 from streams.conf import MAX_BATCH_EVENTS
 from streams.log.codecs import compress, decompress
-from streams.log.protocol import CorruptBatch
+from streams.log.protocol import LogDamaged
 from streams.times import count_microseconds, moment_of
 
 # In front of the head: how long it is.
@@ -84,13 +84,13 @@ def cut_head(stored: bytes) -> tuple[bytes, memoryview]:
     """Return the head of a merged batch and the records behind it.
 
     Raises:
-        CorruptBatch: it ends within its head.
+        LogDamaged: it ends within its head.
     """
     if len(stored) < _LENGTH.size:
-        raise CorruptBatch("it ends within its head")
+        raise LogDamaged("it ends within its head")
     end = _LENGTH.size + _LENGTH.unpack_from(stored)[0]
     if len(stored) <= end:
-        raise CorruptBatch("it ends within its head")
+        raise LogDamaged("it ends within its head")
     return stored[:end], memoryview(stored)[end:]
 
 
@@ -102,25 +102,25 @@ def unpack_times(stored: bytes, *, event_count: int, recorded_at: datetime) -> R
         event_count, recorded_at: what its row says; the second is the time of the newest event.
 
     Raises:
-        CorruptBatch: they are not what `pack` makes, or say something else than the row.
+        LogDamaged: they are not what `pack` makes, or say something else than the row.
     """
     if len(stored) < _LENGTH.size:
-        raise CorruptBatch("it ends within its head")
+        raise LogDamaged("it ends within its head")
     packed = stored[_LENGTH.size : _LENGTH.size + _LENGTH.unpack_from(stored)[0]]
     try:
         plain = decompress(packed, max_bytes=_MAX_BYTES)
     except zstandard.ZstdError as error:
-        raise CorruptBatch(f"its times: {error}") from error
+        raise LogDamaged(f"its times: {error}") from error
     count, rest = divmod(len(plain), _RUN_BYTES)
     if rest or not count:
-        raise CorruptBatch("its times end within a run")
+        raise LogDamaged("its times end within a run")
     steps = bytearray(count * _STEP_BYTES)
     for place in range(_STEP_BYTES):
         steps[place::_STEP_BYTES] = plain[place * count : (place + 1) * count]
     moments = list(accumulate(struct.unpack(f"<{count}Q", steps)))
     times = RecordedTimes(struct.unpack(f"<{count}H", plain[count * _STEP_BYTES :]), moments)
     if times.event_count != event_count or moments[-1] != count_microseconds(recorded_at):
-        raise CorruptBatch("its times are not those of its row")
+        raise LogDamaged("its times are not those of its row")
     return times
 
 
@@ -153,6 +153,6 @@ class BatchTimes(NamedTuple):
             return None
         try:
             return unpack_times(self.head, event_count=self.event_count, recorded_at=self.recorded_at)
-        except CorruptBatch:
+        except LogDamaged:
             # Who reads the batch is told. Here one damaged batch must not stand in the way of all groups' numbers.
             return None

@@ -358,11 +358,16 @@ def stored_events(placement: Placement, ranges: Sequence[AppendedRange]) -> list
 
 
 def _stored(range_: AppendedRange, count: int) -> Iterator[Stored]:
-    partition, next_offset, _, recorded_at, repeats = range_
+    partition, _, repeats = range_
+    places = places_in(range_)
     for position in range(count):
-        first = repeats.get(position) or EarlierEvent(partition.number, next_offset, recorded_at)
+        first = repeats.get(position) or EarlierEvent(partition.number, *next(places))
         yield Stored(partition.stream, *first, is_repeated=position in repeats)
-        next_offset += position not in repeats
+
+
+def places_in(range_: AppendedRange) -> Iterator[tuple[int, datetime]]:
+    """Yield where the events of an append are that were stored now, and when each was recorded, in their order."""
+    return ((offset, run.recorded_at) for run in range_.runs for offset in range(run.first_offset, run.last_offset + 1))
 
 
 def encode_texts(texts: Sequence[str]) -> list[str]:

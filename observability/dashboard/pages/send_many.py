@@ -137,4 +137,6 @@ def _tell(stream: str, stored: int, sent: int) -> str:
 
 
 def _render(_placement: Placement, ranges: Sequence[AppendedRange]) -> bytes:
-    return orjson.dumps([[each.partition.number, each.first_offset, each.last_offset] for each in ranges])
+    return orjson.dumps(
+        [[each.partition.number, run.first_offset, run.last_offset] for each in ranges for run in each.runs]
+    )

@@ -22,11 +22,16 @@ from urllib.parse import urlsplit
 
 from accounts.errors import DomainError
 from streams.errors import AppendNotStored, AppendOutcomeUnknown
-from streams.log.protocol import Log, PartitionAppend, PartitionRef, ReadResult
+from streams.log.protocol import AppendedRange, Log, PartitionAppend, PartitionRef, ReadResult
 from tests.forked import Forked
 from tests.threads import Work
 
 STORED, REFUSED, UNKNOWN = "stored", "refused", "unknown"
+
+
+def span(range_: AppendedRange) -> tuple[int, int]:
+    """Return the first and the last offset of what was appended."""
+    return range_.first_offset, range_.last_offset
 
 
 def event(name: str, size: int = 0) -> bytes:

@@ -12,6 +12,7 @@ from streams.log.postgres import PostgresLog
 from streams.log.protocol import Log, PartitionRef
 from streams.log.wakeup import Wakeups
 from streams.lookup import info_of
+from tests.distant_log import DistantLog
 from tests.factories import make_stream
 from tests.streams.log.faulty_network import FaultyNetwork
 
@@ -65,14 +66,26 @@ def network(db_with_commits: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     network.close()
 
 
-@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.database)])
-def any_log(request: pytest.FixtureRequest) -> Iterator[Log]:
-    """Each engine in turn: what holds for one must hold for all."""
+def skip_without_capability(request: pytest.FixtureRequest, log: Log) -> None:
+    """Skip a test that is marked with what this engine does not promise."""
+    for mark in request.node.iter_markers("needs"):
+        if missing := set(mark.args) - log.capabilities:
+            pytest.skip(f"this engine has no {', '.join(sorted(missing))}")
+
+
+@pytest.fixture(params=["memory", "distant", pytest.param("postgres", marks=pytest.mark.database)])
+def any_log(request: pytest.FixtureRequest) -> Log:
+    """Each engine in turn: what holds for one must hold for all, unless it is marked with what it `needs`."""
+    log: Log
     if request.param == "memory":
-        yield MemoryLog()
+        log = MemoryLog()
+    elif request.param == "distant":
+        log = DistantLog()
     else:
         request.getfixturevalue("db_with_commits")
-        yield get_log()
+        log = get_log()
+    skip_without_capability(request, log)
+    return log
 
 
 @pytest.fixture
@@ -83,8 +96,8 @@ def any_partitions(request: pytest.FixtureRequest, any_log: Log) -> MakePartitio
         if isinstance(any_log, MemoryLog):
             name = f"stream-{next(_ids)}"
             partitions = [PartitionRef(next(_ids), name, number) for number in range(count)]
-            any_log.ensure(partitions)
-            return partitions
+            epochs = any_log.ensure(partitions)
+            return [each._replace(epochs=(epochs[each.id],)) if epochs else each for each in partitions]
         return list(info_of(make_stream(partitions=count)).partitions)
 
     return make

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from streams.conf import MAX_BATCH_BYTES, MAX_BATCH_EVENTS
 from streams.log.batches import CODEC_PLAIN, CODEC_ZSTD, MAX_UNPACKED_BYTES, pack, unpack
-from streams.log.protocol import CorruptBatch
+from streams.log.protocol import LogDamaged
 from tests.streams.log.appending import event
 
 _lines = st.lists(
@@ -64,5 +64,5 @@ def test_what_compression_does_not_help_is_stored_plain():
     ],
 )
 def test_what_was_not_packed_by_us_is_refused(codec, stored):
-    with pytest.raises(CorruptBatch):
+    with pytest.raises(LogDamaged):
         unpack(codec, stored)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from django.db import transaction
 
-from streams.log.protocol import CorruptBatch, PartitionAppend
+from streams.log.protocol import LogDamaged, PartitionAppend
 from streams.models import EventBatch, Partition
 from tests.concurrency.test_log_retention import check_counters
 from tests.streams.log.appending import event
@@ -102,6 +102,6 @@ def test_a_damaged_batch_is_not_rewritten(partition, make_log):
     log = make_log()
     append(log, partition, "a", "b")
     EventBatch.objects.filter(partition_id=partition.id).update(event_count=1)
-    with pytest.raises(CorruptBatch):
+    with pytest.raises(LogDamaged):
         log.erase(partition, 2, at=AT)
     assert Partition.objects.get(pk=partition.id).erasure_mark == 0

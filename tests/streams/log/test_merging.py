@@ -7,7 +7,7 @@ from django.db import connection, transaction
 
 from streams.conf import MERGE_OPEN_BATCHES, MERGE_STEP_BATCHES, MERGE_STEP_MERGED
 from streams.log.batches import CODEC_TIMED_PLAIN, CODEC_TIMED_ZSTD, CODEC_ZSTD
-from streams.log.protocol import CorruptBatch, MergeLimits, PartitionAppend
+from streams.log.protocol import LogDamaged, MergeLimits, PartitionAppend
 from streams.models import EventBatch, Partition
 from streams.stored_event import recorded_at_of
 from tests.concurrency.test_log_retention import check_counters
@@ -314,7 +314,7 @@ def test_what_cannot_be_read_is_left_as_it_is_told_once_and_the_rest_goes_on(
         assert list(damaged)[: len(before)][0] == before[0]
         assert postgres_log.merge(partition, EVERYTHING).unreadable == 0
     assert [json_id(text) for text in read(postgres_log, partition, max_events=39).events] == list(range(39))
-    with pytest.raises(CorruptBatch):
+    with pytest.raises(LogDamaged):
         read(postgres_log, partition, after=39)
     append_singles(postgres_log, partition, 100)
     merge(postgres_log, partition)
@@ -341,9 +341,9 @@ def test_damaged_times_are_refused_by_readers_and_not_by_who_only_asks_when(part
     merge(log, partition)
     with connection.cursor() as cursor:
         cursor.execute(f"UPDATE streams_eventbatch SET records = {damage}")
-    with pytest.raises(CorruptBatch):
+    with pytest.raises(LogDamaged):
         read(make_log(), partition)
-    with pytest.raises(CorruptBatch):
+    with pytest.raises(LogDamaged):
         log.erase(partition, 3, at=AT)
     assert log.recorded_after([(partition, 3)]) == [newest]
 

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from streams.log.cache import BatchCache, CachedBatch, splice
-from streams.log.protocol import CorruptBatch, PartitionAppend
+from streams.log.protocol import LogDamaged, PartitionAppend
 from streams.log.statements import statements
 from streams.models import Partition
 from tests.streams.log.appending import event, read_all
@@ -199,7 +199,7 @@ def test_a_damaged_batch_is_reported_and_never_skipped(partition, make_log, dama
     append(log, partition, "c", "d")
     with connection.cursor() as cursor:
         cursor.execute(damage, [partition.id])
-    with pytest.raises(CorruptBatch):
+    with pytest.raises(LogDamaged):
         read_all(log, partition)
 
 
@@ -211,5 +211,5 @@ def test_splicing_checks_the_number_of_records():
         b'{"partition":3,"offset":9,"recorded_at":"2026-11-22T10:00:00.123456Z","b":"\\n{"}',
     )
     for records in (b'{"a":1}', b'{"a":1}\n{"b":1}\n{"c":1}', b""):
-        with pytest.raises(CorruptBatch):
+        with pytest.raises(LogDamaged):
             splice(number=3, last_offset=9, event_count=2, recorded_at=at, records=records)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.conf import MAX_BATCH_EVENTS
-from streams.log.protocol import CorruptBatch
+from streams.log.protocol import LogDamaged
 from streams.log.recorded_times import BatchTimes, RecordedTimes, cut_head, unpack_times
 from streams.times import count_microseconds, format_counted, format_time, moment_of
 
@@ -68,7 +68,7 @@ def test_the_worst_times_there_are_leave_room_for_a_frames_header_in_what_sql_fe
 def test_the_head_is_cut_from_what_follows():
     head = RecordedTimes([1, 1], [1, 2]).pack()
     assert cut_head(head + b"{}") == (head, b"{}")
-    with pytest.raises(CorruptBatch):
+    with pytest.raises(LogDamaged):
         cut_head(head)
 
 
@@ -92,7 +92,7 @@ def head(plain: bytes) -> bytes:
     ],
 )
 def test_what_does_not_fit_its_row_is_refused(damaged):
-    with pytest.raises(CorruptBatch):
+    with pytest.raises(LogDamaged):
         unpack_times(damaged, event_count=2, recorded_at=moment_of(2))
 
 

@@ -8,9 +8,11 @@ from django.utils import timezone
 
 from streams.errors import HeadMoved
 from streams.log.memory import MemoryLog
-from streams.log.protocol import Deduplication, MergeLimits, PartitionAppend, Receipt
+from streams.log.protocol import Capability, Deduplication, MergeLimits, PartitionAppend, Receipt
 from streams.models import Partition
 from tests.streams.log.appending import event
+
+pytestmark = pytest.mark.needs(Capability.TIMED)
 
 
 @pytest.fixture

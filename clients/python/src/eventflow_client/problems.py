@@ -488,6 +488,18 @@ class DeliveryNotWaiting(Problem):
     code = "delivery_not_waiting"
 
 
+class EngineRefuses(Problem):
+    """Engine refuses.
+
+    The engine would not keep the stream's events as it has to, or may not make a place for them. Nothing was made.
+
+    `detail` says what it found and what it wants. Let whoever runs the engine change it there; where events may be
+    lost with one broker, `allow_weak` takes that into the bargain.
+    """
+
+    code = "engine_refuses"
+
+
 class EventErased(Problem):
     """Event was erased.
 
@@ -931,6 +943,18 @@ class MoreThanLost(Problem):
     code = "more_than_lost"
 
 
+class NotOffered(Problem):
+    """Not offered by the engine.
+
+    The engine that has the stream's events cannot do this. Nothing was stored or changed.
+
+    `detail` says what, and `GET /streams/{stream}` what the engine can: `capabilities`. Leave it out of the
+    request, or use a stream in another engine.
+    """
+
+    code = "not_offered"
+
+
 class OffsetBeyondHead(Problem):
     """Offset beyond the head.
 
@@ -985,6 +1009,17 @@ class ReservedName(Problem):
     """
 
     code = "reserved_name"
+
+
+class UnknownEngine(Problem):
+    """No such engine.
+
+    A stream was to be made in an engine that the installation has not.
+
+    `GET /engines` lists those that it has. Leave `engine` out for the one that the installation runs on.
+    """
+
+    code = "unknown_engine"
 
 
 class UnknownField(Problem):
@@ -1114,6 +1149,18 @@ class DatabaseUnavailable(Problem):
     code = "database_unavailable"
 
 
+class EngineUnavailable(Problem):
+    """Engine unavailable.
+
+    The engine that has the stream's events cannot be reached for now. Nothing was stored or changed.
+
+    Send the request again after `Retry-After`. Streams in other engines go on; `/readyz` names the one that is
+    away.
+    """
+
+    code = "engine_unavailable"
+
+
 class NotStored(Problem):
     """Not stored.
 
@@ -1192,6 +1239,7 @@ BY_CODE: Final[dict[str, type[Problem]]] = {
     "consumer_group_exists": ConsumerGroupExists,
     "delivery_not_leased": DeliveryNotLeased,
     "delivery_not_waiting": DeliveryNotWaiting,
+    "engine_refuses": EngineRefuses,
     "event_erased": EventErased,
     "group_paused": GroupPaused,
     "idempotency_in_progress": IdempotencyInProgress,
@@ -1231,11 +1279,13 @@ BY_CODE: Final[dict[str, type[Problem]]] = {
     "invalid_schema": InvalidSchema,
     "invalid_template": InvalidTemplate,
     "more_than_lost": MoreThanLost,
+    "not_offered": NotOffered,
     "offset_beyond_head": OffsetBeyondHead,
     "offset_not_in_delivery": OffsetNotInDelivery,
     "partition_required": PartitionRequired,
     "partitions_only_added": PartitionsOnlyAdded,
     "reserved_name": ReservedName,
+    "unknown_engine": UnknownEngine,
     "unknown_field": UnknownField,
     "unknown_team": UnknownTeam,
     "user_not_found": UserNotFound,
@@ -1247,6 +1297,7 @@ BY_CODE: Final[dict[str, type[Problem]]] = {
     "too_many_waiting": TooManyWaiting,
     "internal_error": InternalError,
     "database_unavailable": DatabaseUnavailable,
+    "engine_unavailable": EngineUnavailable,
     "not_stored": NotStored,
     "outcome_unknown": OutcomeUnknown,
     "quota_exceeded": QuotaExceeded,
