@@ -213,7 +213,8 @@ class IdempotencyRecord(models.Model):
     caller = models.CharField(max_length=64)
     key = models.CharField(max_length=255)
     request_hash = models.BinaryField(max_length=32)
-    # Null only inside the transaction that is still doing the work: nobody else ever sees that.
+    # Null inside the transaction that is still doing the work, which nobody else ever sees; and of an append to an
+    # engine beside the database until it is complete.
     status = models.PositiveSmallIntegerField(null=True)
     content_type = models.CharField(max_length=64, default="application/json")
     body = models.BinaryField(null=True)

@@ -1,6 +1,6 @@
 """Questions about how far groups have come, and what they have lost."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from consumers.models import ConsumerGroup, GroupOffset
 from consumers.progress import PartitionProgress, Place, count_lag
 from consumers.queries import GroupIds
 from consumers.statements import run
-from streams.log import get_log
+from streams.log import get_log, locate
 from streams.log.protocol import Bounds, PartitionRef
 from streams.models import Partition
 
@@ -79,23 +79,28 @@ def that_lost_uncounted() -> QuerySet[GroupOffset]:
 
 
 def list_progress(group: ConsumerGroup, *, now: datetime) -> list[PartitionProgress]:
-    """Return how far a group has come, partition by partition, in at most four queries."""
-    return progress_of([group.pk], now=now).get(group.pk, [])
+    """Return how far a group has come, partition by partition, in at most four queries; other engines are asked."""
+    return progress_of([group.pk], now=now, find=locate).get(group.pk, [])
 
 
 def progress_of(
-    group_ids: GroupIds, *, now: datetime, bounds: Mapping[int, Bounds] | None = None
+    group_ids: GroupIds,
+    *,
+    now: datetime,
+    bounds: Mapping[int, Bounds] | None = None,
+    find: Callable[[Sequence[PartitionRef]], Sequence[PartitionRef]] = list,
 ) -> dict[int, list[PartitionProgress]]:
     """Return how far each group has come, by its id, partition by partition, in at most four queries.
 
     Args:
         bounds: the ends of their partitions by id, if they are known; partitions without are left out.
+        find: finds out where partitions lie. Unless it is given, those in other engines are taken as they were last
+            seen, without times.
     """
-    rows = GroupOffset.objects.filter(group_id__in=group_ids).order_by("partition__number")
-    found = [
-        (group_id, PartitionRef(*row[:3]), Place(*row[3:]))
-        for group_id, *row in rows.values_list("group_id", *_REF, *_PLACE)
-    ]
+    offsets = GroupOffset.objects.filter(group_id__in=group_ids).order_by("partition__number")
+    rows = list(offsets.values_list("group_id", *_REF, *_PLACE))
+    refs = find([PartitionRef(*row[1:4]) for row in rows])
+    found = [(row[0], ref, Place(*row[4:])) for ref, row in zip(refs, rows, strict=True)]
     log = get_log()
     if bounds is None:
         bounds = log.bounds(list({partition for _, partition, _ in found}))

@@ -16,6 +16,7 @@ from consumers.conf import GROUP_CACHE_SECONDS, GROUP_CACHE_SIZE
 from consumers.errors import ConsumerGroupNotFound
 from consumers.models import ConsumerGroup, GroupGrant, GroupOffset
 from streams.errors import StreamNotFound
+from streams.log import locate
 from streams.log.protocol import PartitionRef
 from streams.lookup import StreamInfo
 from streams.models import Partition, Stream
@@ -119,7 +120,7 @@ def forget_groups() -> None:
 def partitions_of(group: ConsumerGroup) -> dict[int, PartitionRef]:
     """Return the partitions of a group's stream, by their database id."""
     rows = Partition.objects.filter(stream_id=group.stream_id).values_list("pk", "number")
-    return {pk: PartitionRef(pk, group.stream.name, number) for pk, number in rows}
+    return {each.id: each for each in locate([PartitionRef(pk, group.stream.name, number) for pk, number in rows])}
 
 
 def list_managed_groups(caller: Caller) -> QuerySet[ConsumerGroup]:

@@ -5,11 +5,12 @@ embedded servers in `$EVENTFLOW_HOME/run.env`, so that any other command finds t
 """
 
 import ipaddress
+import json
 import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import environ
@@ -149,6 +150,39 @@ def origins(name: str) -> tuple[str, ...]:
         if not _ORIGIN.fullmatch(each) or each.endswith(usual):
             raise _no_use(name, each, "origins such as https://shop.example, separated by commas and never *", "none")
     return listed
+
+
+_ALIAS = re.compile(r"[a-z][a-z0-9-]{0,31}")
+
+
+def engines(name: str) -> dict[str, dict[str, Any]]:
+    """Engines of the log beside PostgreSQL, as JSON: `{"alias": {"ENGINE": "a.module", "OPTIONS": {…}}}`; or none."""
+    text = env.str(name, default="").strip()
+    if not text:
+        return {}
+    wanted = (
+        'JSON like {"kafka-main": {"ENGINE": "streams.log.kafka", "OPTIONS": {…}}}; an alias is of a-z, 0-9 and -, and '
+        "never postgres"
+    )
+    try:
+        named = json.loads(text)
+    except ValueError:
+        named = None
+    # Without its value: there may be a password in it.
+    if not isinstance(named, dict) or not all(map(_is_engine, named, named.values())):
+        raise _no_use(name, "something else", wanted, "empty: all streams lie in PostgreSQL")
+    return {alias: {"ENGINE": each["ENGINE"], "OPTIONS": each.get("OPTIONS", {})} for alias, each in named.items()}
+
+
+def _is_engine(alias: str, each: Any) -> bool:
+    return (
+        bool(_ALIAS.fullmatch(alias))
+        and alias != "postgres"
+        and isinstance(each, dict)
+        and set(each) <= {"ENGINE", "OPTIONS"}
+        and isinstance(each.get("ENGINE"), str)
+        and isinstance(each.get("OPTIONS", {}), dict)
+    )
 
 
 def _no_use(name: str, text: str, wanted: str, default: str) -> ImproperlyConfigured:

@@ -14,6 +14,7 @@ from eventflow_site import layout
 from eventflow_site.database import WatchfulConnection
 from eventflow_site.environment import (
     HOME,
+    engines,
     env,
     mail_server,
     one_of,
@@ -126,6 +127,9 @@ TEMPLATES = [
         },
     },
 ]
+
+# --- engines of the log beside PostgreSQL ---------------------------------------------------------------
+EVENTFLOW_ENGINES = engines("EVENTFLOW_ENGINES")
 
 # --- PostgreSQL -----------------------------------------------------------------------------------
 # Threads share a pool; a process that forks (Celery's prefork) or a test sets DATABASE_POOL_SIZE=0.

@@ -18,7 +18,13 @@ from accounts.http.fields import (
     StrictSerializer,
 )
 from accounts.roles import Right
-from streams.conf import MAX_CHECKED_EVENTS, MAX_DEDUPLICATION_SECONDS, MAX_OFFSET, MAX_PARTITIONS
+from streams.conf import (
+    MAX_ALIAS_CHARACTERS,
+    MAX_CHECKED_EVENTS,
+    MAX_DEDUPLICATION_SECONDS,
+    MAX_OFFSET,
+    MAX_PARTITIONS,
+)
 from streams.envelope import TYPE_PATTERN, TYPE_RULE, is_type
 from streams.labels import MAX_LABEL_CHARACTERS, MAX_LABELS, explain_labels
 from streams.models import Validation, Visibility
@@ -91,6 +97,15 @@ class ChangeStreamSerializer(StrictSerializer):
 class CreateStreamSerializer(ChangeStreamSerializer):
     name = NameField()
     partitions = StrictIntegerField(low=1, high=MAX_PARTITIONS, default=1)
+    engine = StrictCharField(
+        max_length=MAX_ALIAS_CHARACTERS,
+        required=False,
+        help_text="Where its events will lie: `postgres`, or the alias of another engine of this installation.",
+    )
+    allow_weak = StrictBooleanField(
+        required=False,
+        help_text="Also in an engine that could lose what it has stored, with fewer than two replicas in sync.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,23 @@ from typing import Final
 
 MAX_PARTITIONS: Final = 256
 
+# --- engines of the log ---
+# What the one on the installation's own PostgreSQL is called.
+POSTGRES: Final = "postgres"
+MAX_ALIAS_CHARACTERS: Final = 32
+MAX_TOPIC_CHARACTERS: Final = 249
+# After so many failures one after the other an engine is left alone for a moment.
+BREAKER_FAILURES: Final = 3
+BREAKER_SECONDS: Final = 1.0
+# How often what was appended to other engines is added to the counters of their partitions.
+SIGHTINGS_INTERVAL_SECONDS: Final = 1.0
+# A place that was made for a stream which did not come is dropped after this time.
+UNUSED_PLACE_SECONDS: Final = 600
+# A request whose receipt is kept beside the engine is over after this time, however it ended: another one may go on.
+PENDING_SECONDS: Final = 10.0
+# ... so its events are sent within this time or not at all: an engine takes up to eight seconds more.
+SEND_WITHIN_SECONDS: Final = 1.5
+
 # --- what a producer may send (API.md's limits) ---
 MAX_EVENT_BYTES: Final = 1_000_000
 MAX_REQUEST_EVENTS: Final = 1_000

@@ -4,7 +4,7 @@ The hot verbs ask this for every request. What was changed in this process is fo
 changed elsewhere is seen within the second.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -19,10 +19,12 @@ from accounts.roles import Right
 from accounts.services.key_uses import note_touch
 from accounts.short_memory import ShortMemory
 from streams.access import NOTHING, rights_on_stream
-from streams.conf import MAX_PARTITIONS, STREAM_CACHE_SECONDS, STREAM_CACHE_SIZE
+from streams.conf import MAX_PARTITIONS, POSTGRES, STREAM_CACHE_SECONDS, STREAM_CACHE_SIZE
 from streams.errors import PartitionNotFound, StreamNotFound
-from streams.log.protocol import PartitionRef
-from streams.models import Stream, Visibility
+from streams.log import capabilities_of
+from streams.log.epochs import epochs_by_partition, find_epochs
+from streams.log.protocol import Capability, Epoch, PartitionRef
+from streams.models import Partition, Stream, Visibility
 from streams.names import is_well_formed
 from streams.statements import run
 from streams.visible import list_streams
@@ -54,6 +56,15 @@ class StreamInfo:
         if not 0 <= number < len(self.partitions):
             raise PartitionNotFound(f"{self.name} has the partitions 0 to {len(self.partitions) - 1}.")
         return self.partitions[number]
+
+    @property
+    def engine(self) -> str:
+        """The alias of the engine that it is appended to."""
+        return self.partitions[0].engine if self.partitions else POSTGRES
+
+    def offers(self, capability: Capability) -> bool:
+        """Whether the stream's engine has a capability."""
+        return capability in capabilities_of(self.engine)
 
     def rights_of(self, caller: Caller) -> frozenset[Right]:
         return rights_on_stream(caller, name=self.name, is_internal=self.is_internal, access=self.access)
@@ -196,7 +207,7 @@ def load_streams(names: Sequence[str]) -> dict[str, StreamInfo]:
 
 def _info_of_rows(name: str, rows: Sequence[tuple[Any, ...]]) -> StreamInfo:
     _, stream_id, visibility, is_paused, is_full, partition_ids, owner_id, owner_team_id, *_ = rows[0]
-    validation, deduplicate_ids = rows[0][-2:]
+    validation, deduplicate_ids, epochs = rows[0][-3:]
     grants = [(Principal(row[8], row[9]), row[10]) for row in rows if row[10] is not None]
     return StreamInfo(
         id=stream_id,
@@ -207,7 +218,7 @@ def _info_of_rows(name: str, rows: Sequence[tuple[Any, ...]]) -> StreamInfo:
         is_full=is_full,
         validation=validation,
         deduplicate_ids=deduplicate_ids,
-        partitions=_refs(name, partition_ids),
+        partitions=_refs(name, partition_ids, epochs_by_partition(epochs or ())),
     )
 
 
@@ -258,7 +269,7 @@ def info_of(row: Stream) -> StreamInfo:
 
     That it is full is not looked at: only appending asks, through `load_stream`.
     """
-    partitions = sorted(row.partitions.all(), key=lambda partition: partition.number)
+    partition_ids = [each.pk for each in sorted(row.partitions.all(), key=lambda partition: partition.number)]
     return StreamInfo(
         id=row.pk,
         name=row.name,
@@ -268,12 +279,22 @@ def info_of(row: Stream) -> StreamInfo:
         is_full=False,
         validation=row.validation,
         deduplicate_ids=row.deduplicate_ids_seconds,
-        partitions=_refs(row.name, [partition.pk for partition in partitions]),
+        partitions=_refs(row.name, partition_ids, find_epochs(partition_ids) if row.has_epochs else {}),
     )
 
 
-def _refs(stream_name: str, partition_ids: list[int]) -> tuple[PartitionRef, ...]:
-    return tuple(PartitionRef(pk, stream_name, number) for number, pk in enumerate(partition_ids))
+def ref_of(row: Partition) -> PartitionRef:
+    """Return the reference to a partition whose row was loaded with its stream; no query unless that has epochs."""
+    ref = PartitionRef(row.pk, row.stream.name, row.number)
+    return ref._replace(epochs=find_epochs([row.pk]).get(row.pk, ())) if row.stream.has_epochs else ref
+
+
+def _refs(
+    stream_name: str, partition_ids: list[int], epochs: Mapping[int, tuple[Epoch, ...]]
+) -> tuple[PartitionRef, ...]:
+    if not epochs:
+        return tuple(PartitionRef(pk, stream_name, number) for number, pk in enumerate(partition_ids))
+    return tuple(PartitionRef(pk, stream_name, number, epochs.get(pk, ())) for number, pk in enumerate(partition_ids))
 
 
 def forget_streams() -> None:

@@ -8,7 +8,14 @@ from accounts.models import Grant, Owned, constraints_of_grant
 from accounts.principals import Access
 from accounts.roles import Right
 from accounts.versions import fingerprint
-from streams.conf import MAX_DEDUPLICATION_SECONDS, MAX_PARTITIONS, MAX_TYPE_CHARACTERS
+from streams.conf import (
+    MAX_ALIAS_CHARACTERS,
+    MAX_DEDUPLICATION_SECONDS,
+    MAX_PARTITIONS,
+    MAX_TOPIC_CHARACTERS,
+    MAX_TYPE_CHARACTERS,
+    POSTGRES,
+)
 from streams.names import NAME_PATTERN
 from streams.schemas.compatibility import Compatibility
 
@@ -45,6 +52,10 @@ class Stream(Owned):
     # For so many seconds an event whose id the stream has had is not stored again; NULL: each is.
     deduplicate_ids_seconds = models.PositiveIntegerField(null=True, blank=True)
     labels = models.JSONField(default=dict, blank=True)
+    # The alias of the engine that it is appended to, and whether any of its partitions has epochs: of those that have
+    # none nobody asks.
+    engine = models.CharField(max_length=MAX_ALIAS_CHARACTERS, default=POSTGRES, db_default=POSTGRES, editable=False)
+    has_epochs = models.BooleanField(default=False, db_default=False, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -174,6 +185,9 @@ class Partition(models.Model):
     # The highest offset of an event that is for later or expires; 0: there was none. Whoever has passed it need not
     # look at an event to hand it out.
     timed_through = models.BigIntegerField(default=0, db_default=0)
+    # Appended to in another engine: an append that comes here is refused, and asks anew where. Of such a partition the
+    # offsets and sizes here are those that were last seen there: never above the truth.
+    is_sealed = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         ordering = ("stream_id", "number")
@@ -188,6 +202,80 @@ class Partition(models.Model):
 
     def __str__(self) -> str:
         return f"{self.stream_id}/{self.number}"
+
+
+class Epoch(models.Model):
+    """A stretch of a partition's offsets that lies in one engine. A partition without any lies in PostgreSQL.
+
+    The stretches of a partition follow each other without a hole; the last one is open.
+    """
+
+    pk = models.CompositePrimaryKey("partition_id", "number")
+    # Not in cascade: it would cost the deletion of every other stream a statement. Whoever deletes such a partition
+    # deletes them before.
+    partition = models.ForeignKey(Partition, on_delete=models.DO_NOTHING, db_index=False, related_name="epochs")
+    number = models.PositiveSmallIntegerField()
+    engine = models.CharField(max_length=MAX_ALIAS_CHARACTERS)
+    topic = models.CharField(max_length=MAX_TOPIC_CHARACTERS, blank=True)
+    topic_id = models.CharField(max_length=64, blank=True)
+    first_offset = models.BigIntegerField()
+    last_offset = models.BigIntegerField(null=True)
+    # What is added to the engine's own offset to get ours.
+    base = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(number__gte=1, first_offset__gte=1)
+                & (Q(last_offset__isnull=True) | Q(last_offset__gte=F("first_offset") - 1)),
+                name="epoch_is_a_stretch_of_offsets",
+            ),
+            models.UniqueConstraint(
+                fields=["partition"], condition=Q(last_offset__isnull=True), name="epoch_open_once_in_each_partition"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.partition_id} from {self.first_offset}: {self.engine}"
+
+
+class PlaceToClear(models.Model):
+    """A place in an engine that no stream uses: its stream was deleted, or was never made. It is dropped there.
+
+    Written in the transaction that deletes the stream, or before the place is made, and taken back in the transaction
+    that shows the stream.
+    """
+
+    engine = models.CharField(max_length=MAX_ALIAS_CHARACTERS)
+    topic = models.CharField(max_length=MAX_TOPIC_CHARACTERS, blank=True)
+    topic_id = models.CharField(max_length=64, blank=True)
+    stream_name = models.CharField(max_length=128)
+    # By number.
+    partition_ids = ArrayField(models.BigIntegerField())
+    due_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.engine}: {self.topic}"
+
+
+class UnfinishedAppend(models.Model):
+    """An append to another engine whose receipt is claimed and not complete: its process may be gone.
+
+    A retry that comes late enough takes it over: it looks behind `heads` (by partition id, as text) for events with
+    its tag, and sends the rest.
+    """
+
+    caller = models.CharField(max_length=64)
+    key = models.CharField(max_length=255)
+    tag = models.UUIDField()
+    heads = models.JSONField()
+    tried_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["caller", "key"], name="append_unfinished_once_for_each_key"),)
+
+    def __str__(self) -> str:
+        return f"{self.caller} {self.key}"
 
 
 class EventBatch(models.Model):

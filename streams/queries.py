@@ -15,7 +15,7 @@ from accounts.roles import Right, Role
 from streams.access import rights_on_stream
 from streams.conf import MAX_LISTED
 from streams.errors import EventExpired, EventNotFound, StreamNotFound
-from streams.log import get_log
+from streams.log import get_log, last_seen
 from streams.log.protocol import Bounds, PartitionRef
 from streams.lookup import StreamInfo, info_of, partition_of
 from streams.models import Partition, Stream, Visibility
@@ -129,7 +129,7 @@ def _count_in_all(rows: Sequence[Any] | None) -> int:
 def totals_of(streams: list[StreamInfo]) -> dict[int, StreamTotals]:
     """Return each stream's totals by its id, in one query."""
     partitions: list[PartitionRef] = [partition for stream in streams for partition in stream.partitions]
-    bounds = get_log().bounds(partitions) if partitions else {}
+    bounds = last_seen(partitions) if partitions else {}
     return {
         stream.id: add_up(stream.name, (bounds[each.id] for each in stream.partitions if each.id in bounds))
         for stream in streams
@@ -149,7 +149,9 @@ def totals_of_row(stream: Stream) -> StreamTotals:
 
 def list_partitions_to_merge() -> QuerySet[Partition]:
     """Return the partitions in which enough came since somebody looked for small batches."""
-    return Partition.objects.filter(head_offset__gte=F("merge_due_head"), earliest_offset__lte=F("head_offset"))
+    return Partition.objects.filter(
+        head_offset__gte=F("merge_due_head"), earliest_offset__lte=F("head_offset"), is_sealed=False
+    )
 
 
 def count_events_to_merge() -> int:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
 
+from django.db import connection
+
 from streams.errors import AppendNotStored, AppendOutcomeUnknown, LogUnavailable, NotOffered
 from streams.log.memory import MemoryLog, check_records
 from streams.log.protocol import (
@@ -15,6 +17,7 @@ from streams.log.protocol import (
     Capability,
     Epoch,
     ErasedEvent,
+    Front,
     LogHealth,
     Merged,
     MergeLimits,
@@ -25,6 +28,18 @@ from streams.log.protocol import (
     Run,
     TopicSpec,
 )
+
+
+def find_faults(options: Mapping[str, Any]) -> Sequence[str]:
+    return [f"{name} is no option of this engine" for name in options if name != "is_weak"]
+
+
+def find_weaknesses(options: Mapping[str, Any]) -> Sequence[str]:
+    return ["events are kept in memory"] if options.get("is_weak") else []
+
+
+def make_engine(alias: str, options: Mapping[str, Any]) -> "DistantLog":
+    return DistantLog(alias)
 
 
 @dataclass
@@ -59,6 +74,7 @@ class DistantLog(MemoryLog):
         self._tags: dict[tuple[int, int], tuple[bytes, int]] = {}
 
     def _ask(self, what: str) -> None:
+        assert not connection.in_atomic_block, "no engine is asked inside a transaction"
         self.weather.calls.append(what)
         if self.weather.is_away:
             raise LogUnavailable(self.alias, "it is away", retry_after=1)
@@ -155,6 +171,10 @@ class DistantLog(MemoryLog):
             each.id: Epoch(spec.epoch_number, self.alias, topic, topic[::-1], spec.first_offset, base=spec.first_offset)
             for each in partitions
         }
+
+    def foresee_trim(self, partitions: Sequence[PartitionRef], **limits: Any) -> Mapping[int, Front]:
+        self._ask("foresee_trim")
+        return super().foresee_trim(partitions, **{**limits, "keep_bytes": None})
 
     def place_among(self, partitions: Sequence[PartitionRef], count: int) -> None:
         raise NotOffered(self.alias, "more partitions")

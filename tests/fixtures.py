@@ -12,9 +12,11 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.test.utils import setup_databases, teardown_databases
 from whitenoise.middleware import WhiteNoiseMiddleware
 
-from streams.log import close_log
+from streams.log import SIGHTINGS, close_log
+from streams.log.engines import get_engines
 from tests.conftest import copy_database, emptied_in_the_end, end_other_sessions
 from tests.connection_pool import close_pool
+from tests.distant_log import DistantLog
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -74,3 +76,15 @@ def db_with_commits_for_all(django_db_setup, django_db_blocker) -> Iterator[None
     """The same for a whole module, whose tests only look at what was put there once."""
     with django_db_blocker.unblock(), emptied_in_the_end():
         yield
+
+
+@pytest.fixture
+def distant(db_with_commits, settings) -> Iterator[DistantLog]:
+    """An engine beside PostgreSQL, under the alias `distant`, that promises the least and goes away on request."""
+    close_log()
+    settings.EVENTFLOW_ENGINES = {"distant": {"ENGINE": "tests.distant_log", "OPTIONS": {}}}
+    engine = get_engines().get("distant").log
+    assert isinstance(engine, DistantLog)
+    yield engine
+    SIGHTINGS.forget()
+    close_log()

@@ -71,19 +71,25 @@ def hash_request(method: str, path: str, body: bytes) -> bytes:
     return digest.digest()
 
 
-def idempotent(*, redact: tuple[str, ...] = ()) -> Callable[[Any], Any]:
+def idempotent(
+    *, redact: tuple[str, ...] = (), prepare: Callable[[Request], object] | None = None
+) -> Callable[[Any], Any]:
     """Make a POST handler answer a retry with the same key from memory.
 
     A handler that raises leaves no memory: the caller mends the request and tries again.
 
     Args:
         redact: fields that a replay answers as null, since they must not be kept (a key's secret).
+        prepare: does what may not be done within a transaction; the handler gets what it returns. It comes before a
+            retry is known as one, so what it makes must do no harm where nobody uses it.
     """
 
     def decorate(handler: Callable[..., Response]) -> Callable[..., Response | HttpResponse]:
         @functools.wraps(handler)
         def answer(view: Any, request: Request, *args: Any, **kwargs: Any) -> Response | HttpResponse:
             key = idempotency_key_of(request)
+            if prepare is not None:
+                args = (prepare(request), *args)
             if key is None:
                 return handler(view, request, *args, **kwargs)
 

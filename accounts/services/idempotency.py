@@ -18,6 +18,7 @@ from accounts.statements import run
 _LOCK_NOT_AVAILABLE = "55P03"
 # How long a request waits for the first one with its key.
 _LOCK_WAIT = "2s"
+UNDER_WAY = "The first request with this key has not ended. Retry in a moment."
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def claim_idempotency_key(*, caller: str, key: str, request_hash: bytes) -> Repl
         )
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
-            raise IdempotencyInProgress("The first request with this key has not ended. Retry in a moment.") from error
+            raise IdempotencyInProgress(UNDER_WAY) from error
         raise
     if claimed:
         return None
@@ -60,12 +61,15 @@ def find_answer(*, caller: str, key: str, request_hash: bytes) -> Replay | None:
 
     Raises:
         IdempotencyKeyReused: the key was used with another request.
+        IdempotencyInProgress: this request is not complete: it appends to an engine beside the database.
     """
     record = IdempotencyRecord.objects.filter(caller=caller, key=key).first()
-    if record is None or record.status is None:
+    if record is None:
         return None
     if bytes(record.request_hash) != request_hash:
         raise IdempotencyKeyReused("Use a new key for a new request; retry with the same body.")
+    if record.status is None:
+        raise IdempotencyInProgress(UNDER_WAY)
     return Replay(status=record.status, body=unpack_body(bytes(record.body or b"")))
 
 

@@ -28,7 +28,7 @@ from consumers.services.key_order import begin_key_order, end_key_order
 from consumers.services.wakeup import wake_consumers
 from consumers.statements import run
 from streams.errors import ConfirmationMissing, StreamNotFound
-from streams.log import get_log
+from streams.log import ends_elsewhere, last_seen
 from streams.log.protocol import PartitionRef
 from streams.lookup import StreamInfo
 from streams.models import Partition, Stream
@@ -70,13 +70,15 @@ def create_group(
         check_quota(GROUPS, owner="The owner", used=_owned_by(owner).exclude(stream_id=stream.id, name=name).count())
     fields: dict[str, Any] = {**asdict(settings), "backoff_seconds": list(settings.backoff_seconds)}
     fields["max_deliveries"] = settings.max_deliveries or max(DEFAULT_MAX_DELIVERIES, settings.max_failures)
+    # Other engines are not asked inside the transaction.
+    elsewhere = ends_elsewhere(stream.partitions)
     try:
         with transaction.atomic():
             group = ConsumerGroup.objects.create(
                 stream_id=stream.id, name=name, owner_id=owner.user_id, owner_team_id=owner.team_id, **fields
             )
             partitions = _hold_partitions(stream)
-            bounds = get_log().bounds(partitions)
+            bounds = {**last_seen(partitions), **elsewhere}
             if not partitions or len(bounds) < len(partitions):
                 raise StreamNotFound
             starts = {

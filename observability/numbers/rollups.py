@@ -27,11 +27,11 @@ from observability.conf import (
     ROLLUP_STEP_EVENTS,
     ROLLUP_STEP_PARTITIONS,
 )
-from observability.models import TypePeriod
+from observability.models import RollupCursor, TypePeriod
 from observability.numbers.counting import Tally
 from observability.numbers.statements import run
-from streams.errors import PartitionGone
-from streams.log import get_log
+from streams.errors import LogUnavailable, PartitionGone
+from streams.log import get_log, locate
 from streams.log.protocol import LogDamaged, PartitionRef
 from streams.models import Partition
 from streams.stored_event import recorded_at_of
@@ -102,11 +102,41 @@ def _lanes_behind() -> list[_Lane]:
         .order_by(F("rollupcursor__rolled_up_until").asc(nulls_first=True))
         .values_list("pk", "stream__name", "number", "stream_id")
     )
-    return [_Lane(PartitionRef(pk, name, number), stream_id) for pk, name, number, stream_id in behind]
+    rows = list(behind)
+    refs = locate([PartitionRef(pk, name, number) for pk, name, number, _ in rows])
+    return [_Lane(ref, stream_id) for ref, (*_, stream_id) in zip(refs, rows, strict=True)]
+
+
+def _step(lanes: Sequence[_Lane]) -> list[_Counted]:
+    """Count some events of these partitions and move their cursors; return those that had any."""
+    here = [lane for lane in lanes if not lane.ref.epochs]
+    elsewhere = [lane for lane in lanes if lane.ref.epochs]
+    return [*(_step_here(here) if here else ()), *(_step_elsewhere(elsewhere) if elsewhere else ())]
+
+
+def _step_elsewhere(lanes: Sequence[_Lane]) -> list[_Counted]:
+    """Do a step in other engines, which are not asked inside a transaction: read, then lock and add.
+
+    What another worker has counted since the cursors were looked at is not added again.
+    """
+    known = RollupCursor.objects.filter(partition_id__in=[lane.ref.id for lane in lanes])
+    before = dict(known.values_list("partition_id", "rolled_up_offset"))
+    share = max(ROLLUP_SHARE_EVENTS, ROLLUP_STEP_EVENTS // len(lanes))
+    found = [_count(lane, after=before.get(lane.ref.id, 0), max_events=share) for lane in lanes]
+    counted = {each.lane.ref.id: each for each in found if each is not None}
+    if not counted:
+        return []
+    with transaction.atomic():
+        stream_ids = [each.lane.stream_id for each in counted.values()]
+        held = run("lock_cursors", partition_ids=list(counted), stream_ids=stream_ids)
+        step = [counted[partition_id] for partition_id, offset in held if offset == before.get(partition_id, 0)]
+        if step:
+            _add(step)
+    return step
 
 
 @transaction.atomic
-def _step(lanes: Sequence[_Lane]) -> list[_Counted]:
+def _step_here(lanes: Sequence[_Lane]) -> list[_Counted]:
     """Count some events of these partitions and move their cursors; return those that had any."""
     by_id = {lane.ref.id: lane for lane in lanes}
     stream_ids = [lane.stream_id for lane in by_id.values()]
@@ -134,6 +164,8 @@ def _count(lane: _Lane, *, after: int, max_events: int) -> _Counted | None:
                 break
     except PartitionGone:
         return None
+    except LogUnavailable as error:
+        logger.info("cannot be rolled up now: %s/%s: %s", lane.ref.stream, lane.ref.number, error.reason)
     except LogDamaged:
         logger.exception("cannot be rolled up: %s/%s after offset %s", lane.ref.stream, lane.ref.number, position)
     if position == after:

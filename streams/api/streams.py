@@ -28,10 +28,13 @@ from streams.bodies import (
     read_new_stream,
     read_stream_changes,
 )
+from streams.log import capabilities_of
+from streams.log.protocol import Capability
 from streams.models import Stream, Validation, Visibility
 from streams.queries import get_stream
-from streams.services.lifecycle import change_stream, create_stream, delete_stream
+from streams.services.lifecycle import change_stream, create_stream, delete_stream, place_for_stream
 from streams.services.partition_changes import find_partition_growth
+from streams.services.places import Place
 from streams.services.retention_changes import foresee_retention
 from streams.visible import list_streams
 
@@ -51,8 +54,18 @@ class StreamSerializer(serializers.Serializer):
     )
     labels = serializers.DictField(child=serializers.CharField())
     owner = serializers.CharField(source="owner_name", help_text="A user's e-mail address, or a team's name.")
+    engine = serializers.CharField(help_text="Where its events are appended: an alias of this installation.")
+    capabilities = serializers.SerializerMethodField(
+        help_text="What that engine promises beyond the least; what it does not is refused as `not_offered`."
+    )
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
+
+    @extend_schema_field(
+        serializers.ListField(child=serializers.ChoiceField(choices=[each.value for each in Capability]))
+    )
+    def get_capabilities(self, stream: Stream) -> list[str]:
+        return sorted(capabilities_of(stream.engine))
 
     @extend_schema_field(RetentionSerializer)
     def get_retention(self, stream: Stream) -> dict[str, int | None]:
@@ -79,6 +92,12 @@ class StreamFilter(django_filters.FilterSet):
         fields: tuple[str, ...] = ()
 
 
+def _make_place(request: Request) -> Place | None:
+    """Make the place of a new stream in the engine that it wants: before the transaction that makes the stream."""
+    new = read_new_stream(request.data)
+    return place_for_stream(caller=caller_of(request), name=new.name, settings=new.settings)
+
+
 @extend_schema(tags=["Streams"])
 class StreamViewSet(StrictViewSet):
     permission_classes = (MayManageUnlessReading,)
@@ -100,12 +119,17 @@ class StreamViewSet(StrictViewSet):
         return self.get_paginated_response(StreamSerializer(page, many=True).data)
 
     @extend_schema(operation_id="create_stream", request=CreateStreamSerializer, responses={201: StreamSerializer})
-    @idempotent()
-    def create(self, request: Request) -> Response:
-        """Create a stream; it is yours, or your team's, or whose an admin says."""
+    @idempotent(prepare=_make_place)
+    def create(self, request: Request, place: Place | None) -> Response:
+        """Create a stream; it is yours, or your team's, or whose an admin says.
+
+        `engine` says where its events will lie, for good; what that engine cannot promise is refused by name.
+        """
         new = read_new_stream(request.data)
         owner = None if new.owner is None else find_owner(caller_of(request), new.owner)
-        stream = create_stream(caller=caller_of(request), name=new.name, owner=owner, settings=new.settings)
+        stream = create_stream(
+            caller=caller_of(request), name=new.name, owner=owner, settings=new.settings, place=place
+        )
         headers = {"Location": f"/api/v1/streams/{stream.name}"}
         return Response(StreamSerializer(stream).data, status=201, headers=headers)
 

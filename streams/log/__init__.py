@@ -1,33 +1,132 @@
 """The log: where events are stored, behind the seam in `protocol.py`.
 
-`get_log()` is the one door: it returns this process's engine.
+`get_log()` is the one door: it returns this process's engine, or, where the installation has several, what asks the
+right one of them.
 """
 
 import atexit
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from streams.log.protocol import Log
+from django.db import connection
+
+from streams.log.engines import close_engines, get_engines
+from streams.log.epochs import locate
+from streams.log.offering import require
+from streams.log.protocol import Bounds, Capability, Log, PartitionRef
+from streams.log.sightings import SIGHTINGS, Sighting, write_sightings
 from streams.log.wakeup import close_wakeups, get_wakeups
 
-__all__ = ["Log", "close_log", "get_log", "get_wakeups", "use_log"]
+if TYPE_CHECKING:
+    from streams.log.router import RoutedLog
+
+__all__ = [
+    "SIGHTINGS",
+    "Log",
+    "Sighting",
+    "capabilities_of",
+    "close_log",
+    "ends_elsewhere",
+    "engine_aliases",
+    "get_log",
+    "get_routed_log",
+    "get_wakeups",
+    "last_seen",
+    "locate",
+    "offers",
+    "require_offer",
+    "use_log",
+    "write_sightings",
+]
 
 _make_lock = threading.Lock()
 _log: Log | None = None
 
 
 def get_log() -> Log:
-    """Return the engine of this process; made at the first call, it connects at the first append."""
-    global _log  # noqa: PLW0603 - one engine for each process is the point
+    """Return the log of this process; made at the first call, it connects at the first append."""
+    global _log  # noqa: PLW0603 - one for each process is the point
     if _log is None:
-        # Imported here: it needs Django's app registry, which this package does not.
-        from streams.log.postgres import PostgresLog
-
         with _make_lock:
-            _log = _log or PostgresLog(wakeups=get_wakeups())
+            _log = _log or _make()
     return _log
+
+
+def _make() -> Log:
+    # Imported here: they need Django's app registry, which this package does not.
+    from streams.log.postgres import PostgresLog
+
+    wakeups = get_wakeups()
+    postgres = PostgresLog(wakeups=wakeups)
+    engines = get_engines()
+    if not engines.aliases:
+        # With one engine there is nothing to choose, and nothing to pay for it.
+        return postgres
+    from streams.log.router import RoutedLog
+
+    return RoutedLog(postgres=postgres, engines=engines, wakeups=wakeups, sightings=SIGHTINGS)
+
+
+def get_routed_log() -> "RoutedLog":
+    """Return the log of an installation that has several engines.
+
+    Raises:
+        LookupError: it has one.
+    """
+    from streams.log.router import RoutedLog
+
+    log = get_log()
+    if isinstance(log, RoutedLog):
+        return log
+    raise LookupError("EVENTFLOW_ENGINES names no engine beside the installation's own")
+
+
+def engine_aliases() -> tuple[str, ...]:
+    """Return the aliases of the engines beside the installation's own; nothing is made or asked."""
+    return get_engines().aliases
+
+
+def capabilities_of(alias: str) -> frozenset[Capability]:
+    """Return what an engine promises beyond the least; nothing is asked."""
+    return get_engines().capabilities_of(alias)
+
+
+def offers(partition: PartitionRef, capability: Capability) -> bool:
+    """Whether the engine that a partition is appended to promises something; of PostgreSQL nobody need ask."""
+    return not partition.epochs or capability in capabilities_of(partition.engine)
+
+
+def require_offer(alias: str, wanted: Capability) -> None:
+    """Refuse what an engine does not promise, by its name.
+
+    Raises:
+        NotOffered
+    """
+    require(alias, capabilities_of(alias), wanted)
+
+
+def last_seen(partitions: Sequence[PartitionRef]) -> Mapping[int, Bounds]:
+    """Return the ends of partitions as they were last seen, in one query of PostgreSQL, whichever engine is away.
+
+    For lists and numbers of many streams. Of partitions in PostgreSQL it is how they are.
+    """
+    log = get_log()
+    return log.bounds(partitions) if not engine_aliases() else get_routed_log().last_seen(partitions)
+
+
+def ends_elsewhere(partitions: Sequence[PartitionRef]) -> Mapping[int, Bounds]:
+    """Return the ends of those of the partitions that do not lie in PostgreSQL; with one engine nobody is asked.
+
+    For whoever needs them in a transaction that is about to begin. Inside one no engine is asked: what was last seen
+    there has to do.
+    """
+    elsewhere = [each for each in partitions if each.epochs]
+    if not elsewhere or connection.in_atomic_block:
+        return {}
+    return get_log().bounds(elsewhere)
 
 
 def close_log() -> None:
@@ -40,6 +139,7 @@ def close_log() -> None:
         log, _log = _log, None
     if log is not None:
         log.close()
+    close_engines()
     close_wakeups()
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import psycopg
 
 from accounts.conf import IDEMPOTENCY_TTL_SECONDS
-from accounts.errors import IdempotencyKeyReused
+from accounts.errors import IdempotencyInProgress, IdempotencyKeyReused
 from accounts.idempotency import pack_body, unpack_body
 from streams.conf import MAX_PARTITIONS
 from streams.connections import Scissors, connect, has_own_number, shares_sessions
@@ -27,6 +27,7 @@ LOCK_TIMEOUT: Final = "1s"
 ALONE_LOCK_TIMEOUT: Final = "200ms"
 # Below the time that requests wait: the server gives up first, and then the outcome is known.
 STATEMENT_TIMEOUT: Final = "8s"
+UNDER_WAY: Final = "The first request with this key has not ended. Retry in a moment."
 KEY_REUSED: Final = "Use a new key for a new request; nothing was stored."
 # Some id was stored before, and we had not looked, or another process was quicker: then we look, and try again.
 _TRIES: Final = 5
@@ -212,8 +213,11 @@ class CommitSession:
         answers: dict[PendingAppend, Any] = {}
         for caller, key, request_hash, status, body, is_still_there in answered:
             request = by_key[caller, key]
-            if bytes(request_hash) != request.request_hash or status is None or body is None:
+            if bytes(request_hash) != request.request_hash:
                 answers[request] = IdempotencyKeyReused(KEY_REUSED)
+            elif status is None or body is None:
+                # The stream was in another engine when it was tried first.
+                answers[request] = IdempotencyInProgress(UNDER_WAY)
             elif not is_still_there:
                 answers[request] = StreamRecreated()
             else:

@@ -11,10 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
 
-from streams.conf import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_PARTITIONS, MERGE_MAX_SPAN_SECONDS
-
-# What the engine on the installation's own PostgreSQL is called.
-POSTGRES: Final = "postgres"
+from streams.conf import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_PARTITIONS, MERGE_MAX_SPAN_SECONDS, POSTGRES
 
 
 class Capability(StrEnum):
@@ -66,6 +63,10 @@ class Epoch(NamedTuple):
     first_offset: int = 1
     last_offset: int | None = None
     base: int = 0
+
+
+# Where a partition lies that has no epochs.
+POSTGRES_EPOCH: Final = Epoch(1, POSTGRES)
 
 
 class PartitionRef(NamedTuple):

@@ -29,10 +29,11 @@ from streams.errors import (
     StreamNotFound,
     StreamPaused,
 )
-from streams.log import get_log
+from streams.log import get_log, offers
 from streams.log.protocol import (
     Appended,
     AppendedRange,
+    Capability,
     Deduplication,
     EarlierEvent,
     PartitionAppend,
@@ -41,6 +42,7 @@ from streams.log.protocol import (
 )
 from streams.lookup import StreamInfo, forget_streams, require_stream_async, require_streams_async
 from streams.partitioning import next_keyless_partition, partition_of_key
+from streams.services.receipts import append_once
 from streams.services.validation import validate, validators_for
 
 _encoder = msgspec.json.Encoder()
@@ -196,7 +198,10 @@ async def _store(
             request_hash=idempotency.request_hash,
             render=lambda ranges: render(placement, ranges),
         )
-    appended = await get_log().append_async(placement.appends, receipt=receipt)
+    if receipt is not None and not offers(placement.appends[0].partition, Capability.RECEIPT_IN_SAME_TRANSACTION):
+        appended = await append_once(placement.appends, receipt)
+    else:
+        appended = await get_log().append_async(placement.appends, receipt=receipt)
     body = appended.body if appended.body is not None else render(placement, appended.ranges)
     return appended, body
 
@@ -267,6 +272,8 @@ def _place(
     if isinstance(streams, StreamInfo) and len(streams.partitions) == 1:
         deduplication = deduplication_of(streams, ids, are_new=are_new)
         append = PartitionAppend(streams.partitions[0], records, deduplication, placed_among=1, timed=timed)
+        if append.partition.epochs:
+            append = append._replace(keys=[_key_of(event) for event in events])
         return Placement(ids, [append], None)
     # By the partition's id: hashing a number costs less than hashing a tuple.
     appends: dict[int, tuple[int, PartitionRef, StreamInfo, list[bytes], list[str]]] = {}
@@ -291,6 +298,10 @@ def _place(
     timed_in: dict[int, list[int]] = {}
     for index, position in (places[number] for number in timed):
         timed_in.setdefault(index, []).append(position)
+    keys_of: dict[int, list[bytes | None]] = {}
+    if any(partition.epochs for _, partition, *_ in appends.values()):
+        for event, (index, _) in zip(events, places, strict=True):
+            keys_of.setdefault(index, []).append(_key_of(event))
     return Placement(
         ids,
         [
@@ -300,11 +311,16 @@ def _place(
                 deduplication_of(stream, own_ids, are_new=are_new),
                 placed_among=len(stream.partitions),
                 timed=timed_in.get(index, ()),
+                keys=keys_of.get(index, ()),
             )
             for index, partition, stream, batch, own_ids in appends.values()
         ],
         places,
     )
+
+
+def _key_of(event: Envelope) -> bytes | None:
+    return None if event.key is None else event.key.encode()
 
 
 def deduplication_of(stream: StreamInfo, ids: Sequence[str], *, are_new: bool = False) -> Deduplication | None:

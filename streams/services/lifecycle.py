@@ -9,6 +9,7 @@ from typing import Any, Final
 from django.conf import settings as installation
 from django.db import IntegrityError, transaction
 from django.db.models import Sum
+from django.utils import timezone
 
 from accounts.audit_actions import AuditAction
 from accounts.caller import Caller
@@ -18,14 +19,16 @@ from accounts.quotas import PARTITIONS, STORED_MIB, STREAMS, check_quota, quota_
 from accounts.services.audit import changed, record
 from accounts.services.owners import owner_by_name, owner_to_come
 from accounts.services.versions import check_version
-from streams.conf import MAX_PARTITIONS
+from streams.conf import MAX_PARTITIONS, POSTGRES
 from streams.errors import ConfirmationMissing, InvalidName, ReservedName, StreamExists, StreamNotFound
-from streams.log import get_log
+from streams.log import get_log, require_offer
+from streams.log.protocol import Capability
 from streams.lookup import forget_streams, info_of
 from streams.models import Partition, Stream
 from streams.names import NAME_PATTERN, is_reserved, is_well_formed
 from streams.services.confirmations import check_confirmed
 from streams.services.partition_changes import add_partitions
+from streams.services.places import Place, check_engine, leave_place, prepare_place, show_place
 
 MIB: Final = 2**20
 # Called in the transaction that deletes a stream, before it touches anything: who works with what belongs to the stream
@@ -52,6 +55,16 @@ class StreamSettings:
     validation: str = "off"
     deduplicate_ids_seconds: int | None = None
     labels: dict[str, str] = field(default_factory=dict)
+    engine: str = POSTGRES
+    # Also in an engine that could lose what it has stored.
+    allow_weak: bool = False
+
+    def as_recorded(self) -> dict[str, Any]:
+        """Return what the audit trail tells of them: of the engine only where one was chosen."""
+        told = asdict(self)
+        if self.engine == POSTGRES:
+            del told["engine"], told["allow_weak"]
+        return told
 
 
 def check_name(name: str) -> None:
@@ -66,12 +79,47 @@ def check_name(name: str) -> None:
         raise ReservedName(f"{name!r} is reserved: choose another name.")
 
 
+def place_for_stream(*, caller: Caller, name: str, settings: StreamSettings) -> Place | None:
+    """Make a place for a stream in the engine that was chosen for it, outside of any transaction; None in PostgreSQL.
+
+    Of a stream that cannot be made anyway nothing is made: `create_stream` says why. A place for which no stream comes
+    is cleared later.
+
+    Raises:
+        UnknownEngine, NotOffered, EngineRefuses, LogUnavailable
+    """
+    check_engine(settings.engine)
+    if settings.deduplicate_ids_seconds is not None:
+        require_offer(settings.engine, Capability.DEDUPLICATION)
+    if settings.engine == POSTGRES or not caller.may_touch(name) or Stream.objects.filter(name=name).exists():
+        return None
+    check_name(name)
+    return prepare_place(
+        engine=settings.engine,
+        stream_name=name,
+        partitions=settings.partitions,
+        max_bytes=settings.retention_max_bytes,
+        allow_weak=settings.allow_weak,
+    )
+
+
 @transaction.atomic
-def create_stream(*, caller: Caller, name: str, settings: StreamSettings, owner: Principal | None = None) -> Stream:
+def create_stream(
+    *,
+    caller: Caller,
+    name: str,
+    settings: StreamSettings,
+    owner: Principal | None = None,
+    place: Place | None = None,
+) -> Stream:
     """Create a stream with its partitions; the caller owns it, or a team of theirs, or whom an admin names.
+
+    Args:
+        place: where it will lie (`place_for_stream`); None: in PostgreSQL.
 
     Raises:
         InvalidName, ReservedName, StreamExists, ScopeMissing, QuotaExceeded
+        EngineRefuses: its place is gone.
     """
     check_name(name)
     if not caller.may_touch(name):
@@ -98,15 +146,22 @@ def create_stream(*, caller: Caller, name: str, settings: StreamSettings, owner:
                 validation=settings.validation,
                 deduplicate_ids_seconds=settings.deduplicate_ids_seconds,
                 labels=settings.labels,
+                engine=POSTGRES if place is None else place.engine,
+                has_epochs=place is not None,
             )
     except IntegrityError as error:
         raise StreamExists(f"A stream named {name} exists already.") from error
-    Partition.objects.bulk_create(Partition(stream=stream, number=number) for number in range(settings.partitions))
-    get_log().ensure(info_of(stream).partitions)
+    if place is not None:
+        show_place(stream, place)
+    elif settings.engine != POSTGRES:
+        # It was there a moment ago, so nothing was prepared.
+        raise StreamExists(f"A stream named {name} existed a moment ago. Nothing was made; retry.")
+    else:
+        Partition.objects.bulk_create(Partition(stream=stream, number=number) for number in range(settings.partitions))
     record(
         AuditAction.STREAM_CREATED,
         stream=(stream.pk, stream.name),
-        after={**asdict(settings), "owner": stream.owner_name},
+        after={**settings.as_recorded(), "owner": stream.owner_name},
     )
     transaction.on_commit(forget_streams)
     return stream
@@ -151,12 +206,15 @@ def change_stream(
     Raises:
         PreconditionFailed: it is of another version.
         StreamNotFound: it was deleted meanwhile.
+        NotOffered: its engine cannot do what is asked for.
         QuotaExceeded: whoever owns it then would have too much, or too many partitions.
         PartitionsOnlyAdded: it has more partitions than are asked for.
         ConfirmationMissing: its retention would delete events, or keys would move, and `confirm` is not its name.
     """
     stream = hold_stream(stream, expected)
     check_confirmed(stream=stream, changes=changes, confirm=confirm, now=now)
+    if changes.get("deduplicate_ids_seconds") is not None:
+        require_offer(stream.engine, Capability.DEDUPLICATION)
     count = changes.get("partition_count", stream.partition_count)
     if count > MAX_PARTITIONS:
         raise ValueError(count)
@@ -210,8 +268,11 @@ def delete_stream(*, stream: Stream, confirm: str | None, expected: Collection[s
         info = info_of(stream)
         for hold in before_deletion:
             hold(stream)
-        # The counter rows go first: an append that comes later finds no partition and stores nothing.
-        get_log().drop(info.partitions)
+        if stream.has_epochs:
+            leave_place(info, now=timezone.now())
+        # The counter rows go first: an append that comes later finds no partition and stores nothing. What lies in
+        # another engine is dropped there after the commit.
+        get_log().drop([each._replace(epochs=()) for each in info.partitions])
         heads = {str(each.number): each.head_offset for each in stream.partitions.all()}
         record(AuditAction.STREAM_DELETED, stream=(stream.pk, stream.name), before={"head_offsets": heads})
         stream.delete()

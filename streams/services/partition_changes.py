@@ -7,8 +7,8 @@ from typing import Any, Final
 from django.db import connection
 
 from streams.errors import PartitionsOnlyAdded
-from streams.log import get_log
-from streams.log.protocol import PartitionRef
+from streams.log import get_log, require_offer
+from streams.log.protocol import Capability, PartitionRef
 from streams.lookup import info_of
 from streams.models import Partition, Stream
 from streams.partitioning import share_of_keys_that_move
@@ -69,6 +69,7 @@ def find_partition_growth(*, stream: Stream, changes: Mapping[str, Any]) -> Part
 
     Raises:
         PartitionsOnlyAdded: they ask for fewer than there are.
+        NotOffered: its engine cannot have partitions added.
     """
     before = stream.partition_count
     after = changes.get("partition_count", before)
@@ -79,6 +80,7 @@ def find_partition_growth(*, stream: Stream, changes: Mapping[str, Any]) -> Part
         )
     if after == before:
         return None
+    require_offer(stream.engine, Capability.PLACE_AMONG)
     bounds = get_log().bounds(info_of(stream).partitions)
     return PartitionGrowth(
         before,

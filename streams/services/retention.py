@@ -1,14 +1,18 @@
 """Retention: whole batches go from the front of a partition when age, bytes or count allow it."""
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypedDict
 
+from streams.errors import LogUnavailable
 from streams.log import get_log
-from streams.log.protocol import PartitionRef
+from streams.lookup import ref_of
 from streams.metrics import count_deleted
 from streams.models import Partition, Stream
 from streams.queries import list_limited_partitions
+
+logger = logging.getLogger(__name__)
 
 # Of one partition, in one tick: a backlog is worked off over several ticks, never in one long one.
 MAX_STEPS = 20
@@ -57,11 +61,16 @@ def delete_expired_events(*, now: datetime) -> int:
 def _trim(partition: Partition, now: datetime) -> int:
     stream = partition.stream
     limits = retention_of(stream).share(partitions=stream.partition_count, now=now)
+    ref = ref_of(partition)
     deleted = 0
-    for _ in range(MAX_STEPS):
-        step = get_log().trim(PartitionRef(partition.pk, stream.name, partition.number), **limits)
-        deleted += step
-        if not step:
-            break
+    try:
+        for _ in range(MAX_STEPS):
+            step = get_log().trim(ref, **limits)
+            deleted += step
+            if not step:
+                break
+    except LogUnavailable as error:
+        # The next tick comes back to it; the other streams are not to wait for it.
+        logger.warning("%s/%d keeps more than it should: %s", ref.stream, ref.number, error.detail)
     count_deleted(deleted)
     return deleted

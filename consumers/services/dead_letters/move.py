@@ -45,12 +45,16 @@ def move_exhausted(*, group: ConsumerGroup, max_deliveries: int = RECONCILE_STEP
     if not found:
         return 0
     partitions = partitions_of(group)
+    # Other engines are not asked inside the transaction; nothing is erased there, so nothing has to be held.
+    is_elsewhere = any(partitions[row.partition_id].epochs for row in found)
+    bodies = read_bodies([found], partitions, max_bytes=RECONCILE_STEP_BYTES) if is_elsewhere else {}
     with transaction.atomic():
         partition_ids = sorted({row.partition_id for row in found})
         run("lock_offsets", group_id=group.pk, partition_ids=partition_ids)
-        # What is erased from now on finds the copies.
-        get_log().hold([partitions[each] for each in partition_ids])
-        bodies = read_bodies([found], partitions, max_bytes=RECONCILE_STEP_BYTES)
+        if not is_elsewhere:
+            # What is erased from now on finds the copies.
+            get_log().hold([partitions[each] for each in partition_ids])
+            bodies = read_bodies([found], partitions, max_bytes=RECONCILE_STEP_BYTES)
         # What one step has no room for, a following one moves.
         found = [row for row in found if bodies[row.id].reached >= row.first_offset]
         taken = run(

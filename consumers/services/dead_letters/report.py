@@ -47,15 +47,18 @@ def report_dead_letter(
     place = partition_of(stream, partition)
     reported = None if copy is None else read_reported_copy(copy, partition=partition, offset=offset)
     same_event = DeadLetter.objects.filter(partition_id=place.id, offset=offset, group=group)
+    # Another engine is not asked inside the transaction; nothing is erased there, so nothing has to be held.
+    elsewhere = _event_or_copy(stream, place, offset, reported) if place.epochs else None
     with transaction.atomic():
         # One report of this partition at a time: the second finds what the first has kept.
         run("lock_offsets", group_id=group.pk, partition_ids=[place.id])
         found = same_event.filter(status=DeadLetterStatus.OPEN).order_by("-round").first()
         if found is not None:
             return found, False
-        # What is erased from now on finds the copy.
-        get_log().hold([place])
-        event, is_reported_copy = _event_or_copy(stream, place, offset, reported)
+        if elsewhere is None:
+            # What is erased from now on finds the copy.
+            get_log().hold([place])
+        event, is_reported_copy = elsewhere or _event_or_copy(stream, place, offset, reported)
         last_round = same_event.aggregate(last=Max("round"))["last"]
         dead = DeadEvent(
             place.id,

@@ -15,7 +15,7 @@ from observability.dashboard.queries.first_steps import FirstSteps, first_steps
 from observability.dashboard.queries.stream_pages import StreamHeading, describe_stream
 from observability.numbers.series import step_of
 from observability.numbers.stats import get_stream_stats
-from streams.log import get_log
+from streams.log import last_seen
 
 RECENT_EVENTS = 8
 SHOWN_TYPES = 8
@@ -65,7 +65,7 @@ class StreamOverview(Page):
 
 def _first_event(stream: StreamHeading) -> dict[str, Any]:
     """Whether the stream has its first event, and for who may read it, which that is."""
-    bounds = get_log().bounds(stream.info.partitions)
+    bounds = last_seen(stream.info.partitions)
     if not any(each.head_offset for each in bounds.values()):
         return {}
     if not stream.may_consume:

@@ -4,8 +4,8 @@
 --          placed_among: the same: among how many partitions its events were placed
 --          batch_partition_ids, distances, batch_event_counts, codecs, records: one element for each batch;
 --          distance = events that follow the batch in this append, so its last offset is the new head - distance
--- Returns  a row for each partition that exists and whose events were placed among as many as there are: id,
---          head_offset and last_recorded_at after the append; both are null, and nothing was stored, if any of the
+-- Returns  a row for each partition that exists, is not sealed and whose events were placed among as many as there are:
+--          id, head_offset and last_recorded_at after the append; both are null, and nothing was stored, if any of the
 --          partitions is not among them
 -- Locks    the partitions' rows, in id order: two appends can wait for each other but never in a circle
 -- Plan     streams_partition_pkey for each partition
@@ -20,6 +20,7 @@ WITH growth AS (
     SELECT id, least_placed_among
       FROM streams_partition
      WHERE id = ANY (%(partition_ids)b::bigint[])
+       AND NOT is_sealed
      ORDER BY id
        FOR NO KEY UPDATE
 ), open AS (

@@ -1,0 +1,245 @@
+"""The log of an installation with several engines: each partition's events where its epochs say.
+
+Nothing here asks the database where a partition lies: the reference says it. An engine other than PostgreSQL is never
+asked inside a transaction, whoever calls: what has to be decided with it is asked before, and written down after.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+from streams.conf import POSTGRES
+from streams.errors import NotOffered
+from streams.log.engines import Engine, Engines
+from streams.log.offering import require, require_for_appends
+from streams.log.postgres import PostgresLog
+from streams.log.protocol import (
+    EVERY_CAPABILITY,
+    PLAIN_TOPIC,
+    Appended,
+    Bounds,
+    Capability,
+    Epoch,
+    ErasedEvent,
+    Front,
+    Log,
+    LogHealth,
+    Merged,
+    MergeLimits,
+    OldestId,
+    PartitionAppend,
+    PartitionRef,
+    ReadResult,
+    Receipt,
+    TopicSpec,
+)
+from streams.log.routed_reads import RoutedReads, by_engine
+from streams.log.sightings import Sightings
+from streams.log.slices import open_place
+from streams.log.wakeup import Wakeups
+from streams.record_lines import size_of
+
+
+class RoutedLog:
+    """`Log` over all engines of an installation. What an engine does not promise is refused for its partitions alone.
+
+    Attributes:
+        capabilities: of the installation's own engine; those of another are asked for by its alias.
+    """
+
+    capabilities = EVERY_CAPABILITY
+
+    def __init__(self, *, postgres: PostgresLog, engines: Engines, wakeups: Wakeups, sightings: Sightings) -> None:
+        self._postgres = postgres
+        self._engines = engines
+        self._wakeups = wakeups
+        self._sightings = sightings
+        self._reads = RoutedReads(self._asking)
+
+    @contextmanager
+    def _asking(self, alias: str) -> Iterator[Log]:
+        """Lend the engine of an alias for one call.
+
+        Raises:
+            LogUnavailable: it failed a moment ago, or fails now.
+        """
+        if alias == POSTGRES:
+            yield self._postgres
+            return
+        engine = self._engines.get(alias)
+        with engine.breaker.guard():
+            yield engine.log
+
+    # --- appending -----------------------------------------------------------------------------------
+
+    def append(self, appends: Sequence[PartitionAppend], *, receipt: Receipt | None = None) -> Appended:
+        alias = _one_engine(appends)
+        if alias == POSTGRES:
+            return self._postgres.append(appends, receipt=receipt)
+        engine, places = self._ready(alias, appends, receipt)
+        with engine.breaker.guard():
+            return self._seen(places, engine.log.append(places))
+
+    async def append_async(self, appends: Sequence[PartitionAppend], *, receipt: Receipt | None = None) -> Appended:
+        alias = _one_engine(appends)
+        if alias == POSTGRES:
+            return await self._postgres.append_async(appends, receipt=receipt)
+        engine, places = self._ready(alias, appends, receipt)
+        with engine.breaker.guard():
+            return self._seen(places, await engine.log.append_async(places))
+
+    async def append_tagged_async(
+        self, appends: Sequence[PartitionAppend], *, tag: bytes, since: Mapping[int, int] | None = None
+    ) -> Appended:
+        """Do what `TaggedLog.append_tagged_async` does, for partitions of an engine that has it."""
+        engine, places = self._ready(_one_engine(appends), appends, None)
+        with engine.breaker.guard():
+            return self._seen(places, await engine.log.append_tagged_async(places, tag=tag, since=since))
+
+    def _ready(
+        self, alias: str, appends: Sequence[PartitionAppend], receipt: Receipt | None
+    ) -> tuple[Engine, Sequence[PartitionAppend]]:
+        engine = self._engines.get(alias)
+        if receipt is not None:
+            raise NotOffered(alias, "a receipt beside the events")
+        require_for_appends(alias, engine.log.capabilities, appends)
+        return engine, [each._replace(partition=open_place(each.partition)) for each in appends]
+
+    def _seen(self, appends: Sequence[PartitionAppend], appended: Appended) -> Appended:
+        """Note what was appended, and wake who waits for it."""
+        heads: dict[int, int] = {}
+        for append, stored in zip(appends, appended.ranges, strict=True):
+            self._sightings.note(append.partition.id, stored.last_offset, stored.recorded_at, size_of(append.records))
+            heads[append.partition.id] = max(stored.last_offset, heads.get(append.partition.id, 0))
+        self._wakeups.announce(heads)
+        return appended
+
+    # --- reading -------------------------------------------------------------------------------------
+
+    def read(self, partition: PartitionRef, *, after: int, max_events: int, max_bytes: int) -> ReadResult:
+        if not partition.epochs:
+            return self._postgres.read(partition, after=after, max_events=max_events, max_bytes=max_bytes)
+        return self._reads.read(partition, after=after, max_events=max_events, max_bytes=max_bytes)
+
+    def bounds(self, partitions: Sequence[PartitionRef]) -> Mapping[int, Bounds]:
+        return self._reads.bounds(partitions)
+
+    def last_seen(self, partitions: Sequence[PartitionRef]) -> Mapping[int, Bounds]:
+        """Return the ends as they were last seen, in one query of PostgreSQL, whoever is away."""
+        return self._postgres.bounds(partitions)
+
+    def offset_at(self, partition: PartitionRef, at: datetime) -> int:
+        return self._reads.offset_at(partition, at)
+
+    def recorded_after(self, positions: Sequence[tuple[PartitionRef, int]]) -> Sequence[datetime | None]:
+        return self._reads.recorded_after(positions)
+
+    # --- places --------------------------------------------------------------------------------------
+
+    def ensure(self, partitions: Sequence[PartitionRef], spec: TopicSpec = PLAIN_TOPIC) -> Mapping[int, Epoch]:
+        found: dict[int, Epoch] = {}
+        for alias, own in by_engine(partitions).items():
+            with self._asking(alias) as log:
+                found |= log.ensure(own, spec)
+        return found
+
+    def ensure_in(self, alias: str, partitions: Sequence[PartitionRef], spec: TopicSpec) -> Mapping[int, Epoch]:
+        """Do what `Log.ensure` does in one engine, for partitions that lie nowhere yet."""
+        with self._asking(alias) as log:
+            return log.ensure(partitions, spec)
+
+    def place_among(self, partitions: Sequence[PartitionRef], count: int) -> None:
+        for alias in by_engine(partitions):
+            require(alias, self._engines.capabilities_of(alias), Capability.PLACE_AMONG)
+        self._postgres.place_among(partitions, count)
+
+    def trim(
+        self,
+        partition: PartitionRef,
+        *,
+        recorded_before: datetime | None = None,
+        keep_bytes: int | None = None,
+        keep_events: int | None = None,
+        max_batches: int = 1_000,
+    ) -> int:
+        return self._reads.trim(
+            partition,
+            recorded_before=recorded_before,
+            keep_bytes=keep_bytes,
+            keep_events=keep_events,
+            max_batches=max_batches,
+        )
+
+    def foresee_trim(
+        self,
+        partitions: Sequence[PartitionRef],
+        *,
+        recorded_before: datetime | None = None,
+        keep_bytes: int | None = None,
+        keep_events: int | None = None,
+        max_batches: int = 50_000,
+    ) -> Mapping[int, Front]:
+        return self._reads.foresee_trim(
+            partitions,
+            recorded_before=recorded_before,
+            keep_bytes=keep_bytes,
+            keep_events=keep_events,
+            max_batches=max_batches,
+        )
+
+    def drop(self, partitions: Sequence[PartitionRef]) -> None:
+        for alias, own in by_engine(partitions).items():
+            with self._asking(alias) as log:
+                log.drop(own)
+
+    # --- what PostgreSQL alone remembers of events ---------------------------------------------------
+
+    def oldest_ids(self, partitions: Sequence[PartitionRef]) -> Mapping[int, OldestId]:
+        return self._postgres.oldest_ids(partitions)
+
+    def partitions_with_ids(self, *, after: int, limit: int) -> Sequence[int]:
+        return self._postgres.partitions_with_ids(after=after, limit=limit)
+
+    def forget_ids(self, partition_id: int, *, recorded_before: datetime, up_to: int, max_ids: int = 5_000) -> int:
+        return self._postgres.forget_ids(partition_id, recorded_before=recorded_before, up_to=up_to, max_ids=max_ids)
+
+    def merge(self, partition: PartitionRef, limits: MergeLimits) -> Merged:
+        # What was PostgreSQL's once is left as it is: it goes by retention.
+        return Merged() if partition.epochs else self._postgres.merge(partition, limits)
+
+    def erase(self, partition: PartitionRef, offset: int, *, at: datetime) -> ErasedEvent | None:
+        for epoch in partition.epochs:
+            # Of all of them: whoever copies an event of such a partition does not hold it before.
+            require(epoch.engine, self._engines.capabilities_of(epoch.engine), Capability.ERASE)
+        return self._postgres.erase(partition, offset, at=at)
+
+    def hold(self, partitions: Sequence[PartitionRef]) -> None:
+        # Where nothing can be erased, nothing has to be held.
+        self._postgres.hold(partitions)
+
+    # --- the process ---------------------------------------------------------------------------------
+
+    def health(self) -> LogHealth:
+        """Return the health of the installation's own engine; the others' is no reason to keep requests away."""
+        return self._postgres.health()
+
+    def close(self) -> None:
+        self._postgres.close()
+        self._engines.close()
+
+
+def _one_engine(appends: Sequence[PartitionAppend]) -> str:
+    """Return the alias of the engine that has the partitions of all appends.
+
+    Raises:
+        NotOffered: they are in several.
+    """
+    if not appends:
+        return POSTGRES
+    alias = appends[0].partition.engine
+    for append in appends:
+        if append.partition.engine != alias:
+            raise NotOffered(
+                append.partition.engine, f"one request for streams in several engines, of which {alias} is another"
+            )
+    return alias

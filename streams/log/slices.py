@@ -1,0 +1,26 @@
+"""Which stretch of a partition's offsets lies where: a slice that is read never crosses from one into the next."""
+
+from collections.abc import Iterator
+
+from streams.log.protocol import POSTGRES_EPOCH, Epoch, PartitionRef
+
+
+def epochs_of(partition: PartitionRef) -> tuple[Epoch, ...]:
+    return partition.epochs or (POSTGRES_EPOCH,)
+
+
+def place_in(partition: PartitionRef, epoch: Epoch) -> PartitionRef:
+    """Return the partition as the engine of one epoch is asked for it."""
+    return partition if len(partition.epochs) <= 1 else partition._replace(epochs=(epoch,))
+
+
+def open_place(partition: PartitionRef) -> PartitionRef:
+    """Return the partition as the engine is asked for it that it is appended to."""
+    return partition if len(partition.epochs) <= 1 else partition._replace(epochs=partition.epochs[-1:])
+
+
+def places_from(partition: PartitionRef, offset: int) -> Iterator[tuple[Epoch, PartitionRef]]:
+    """Yield the stretches, and the partition as their engines are asked for it, from the one on that has an offset."""
+    for epoch in epochs_of(partition):
+        if epoch.last_offset is None or epoch.last_offset >= offset:
+            yield epoch, place_in(partition, epoch)

@@ -1,0 +1,137 @@
+"""Places for streams in engines beside PostgreSQL: made before their stream is shown, dropped after it is gone.
+
+An engine is no part of a transaction. So whatever is made or dropped there is written down first (`PlaceToClear`): a
+process that dies in between leaves a place that the next tick clears.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from streams.conf import POSTGRES, UNUSED_PLACE_SECONDS
+from streams.errors import EngineRefuses, LogUnavailable, UnknownEngine
+from streams.log import engine_aliases, get_routed_log
+from streams.log.protocol import Epoch, PartitionRef, TopicSpec
+from streams.lookup import StreamInfo
+from streams.models import Epoch as EpochRow
+from streams.models import Partition, PlaceToClear, Stream
+from streams.statements import run
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a stream that is about to be made will lie.
+
+    Attributes:
+        partition_ids: of its partitions, by number; no rows have them yet.
+        epochs: by partition id.
+    """
+
+    engine: str
+    partition_ids: Sequence[int]
+    epochs: Mapping[int, Epoch]
+    noted: PlaceToClear
+
+
+def check_engine(alias: str) -> None:
+    """Refuse an engine that the installation has not.
+
+    Raises:
+        UnknownEngine
+    """
+    if alias != POSTGRES and alias not in engine_aliases():
+        there_are = ", ".join([POSTGRES, *engine_aliases()])
+        raise UnknownEngine(f"There is no engine of that alias here. There are: {there_are}.")
+
+
+def prepare_place(
+    *, engine: str, stream_name: str, partitions: int, max_bytes: int | None, allow_weak: bool
+) -> Place | None:
+    """Make a place for a stream's partitions in an engine, outside of any transaction; None in PostgreSQL.
+
+    Raises:
+        UnknownEngine, EngineRefuses, LogUnavailable
+    """
+    check_engine(engine)
+    if engine == POSTGRES:
+        return None
+    if transaction.get_connection().in_atomic_block:
+        raise RuntimeError("no engine is asked inside a transaction")
+    ids = [partition_id for (partition_id,) in run("reserve_partition_ids", count=partitions)]
+    noted = PlaceToClear.objects.create(
+        engine=engine,
+        stream_name=stream_name,
+        partition_ids=ids,
+        due_at=timezone.now() + timedelta(seconds=UNUSED_PLACE_SECONDS),
+    )
+    refs = [PartitionRef(partition_id, stream_name, number) for number, partition_id in enumerate(ids)]
+    epochs = get_routed_log().ensure_in(engine, refs, TopicSpec(max_bytes=max_bytes, allow_weak=allow_weak))
+    first = epochs[ids[0]]
+    noted.topic, noted.topic_id = first.topic, first.topic_id
+    noted.save(update_fields=["topic", "topic_id"])
+    return Place(engine, ids, epochs, noted)
+
+
+def show_place(stream: Stream, place: Place) -> None:
+    """Give a stream the partitions of its place, in the transaction that makes it.
+
+    Raises:
+        EngineRefuses: the place was cleared meanwhile, as nobody came for it.
+    """
+    if not PlaceToClear.objects.filter(pk=place.noted.pk).delete()[0]:
+        raise EngineRefuses("Its place was cleared before the stream was made. Nothing was made; retry.")
+    Partition.objects.bulk_create(
+        Partition(pk=pk, stream=stream, number=number, is_sealed=True) for number, pk in enumerate(place.partition_ids)
+    )
+    EpochRow.objects.bulk_create(
+        EpochRow(partition_id=partition_id, **epoch._asdict()) for partition_id, epoch in place.epochs.items()
+    )
+
+
+def leave_place(info: StreamInfo, *, now: datetime) -> None:
+    """Note that a stream's places in other engines are to be dropped, in the transaction that deletes it."""
+    by_place: dict[tuple[str, str, str], list[int]] = {}
+    for partition in info.partitions:
+        for epoch in partition.epochs:
+            if epoch.engine != POSTGRES:
+                by_place.setdefault((epoch.engine, epoch.topic, epoch.topic_id), []).append(partition.id)
+    PlaceToClear.objects.bulk_create(
+        PlaceToClear(
+            engine=engine, topic=topic, topic_id=topic_id, stream_name=info.name, partition_ids=ids, due_at=now
+        )
+        for (engine, topic, topic_id), ids in by_place.items()
+    )
+    EpochRow.objects.filter(partition__in=[each.id for each in info.partitions]).delete()
+
+
+def clear_places(*, now: datetime) -> int:
+    """Drop in their engines the places that no stream uses; return how many. What is away is asked the next time."""
+    cleared = 0
+    if not engine_aliases():
+        return cleared
+    for noted in PlaceToClear.objects.filter(due_at__lte=now).order_by("pk"):
+        if Partition.objects.filter(pk__in=noted.partition_ids).exists() and not noted.topic:
+            # Never: a place is shown in the transaction that deletes its note.
+            continue
+        try:
+            get_routed_log().drop(_refs_of(noted))
+        except (LogUnavailable, EngineRefuses) as error:
+            logger.warning("%s is not cleared yet in %s: %s", noted.topic, noted.engine, error)
+            continue
+        noted.delete()
+        cleared += 1
+    return cleared
+
+
+def _refs_of(noted: PlaceToClear) -> list[PartitionRef]:
+    epoch = Epoch(1, noted.engine, noted.topic, noted.topic_id)
+    return [
+        PartitionRef(partition_id, noted.stream_name, number, (epoch,))
+        for number, partition_id in enumerate(noted.partition_ids)
+    ]
