@@ -269,6 +269,12 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "delete-old-alerts": {"task": "observability.delete_old_alerts", "schedule": 300.0, "options": {"expires": 300}},
 }
 
+if EVENTFLOW_ENGINES:
+    CELERY_BEAT_SCHEDULE |= {
+        "look-at-engines": {"task": "streams.look_at_engines", "schedule": 1.0, "options": {"expires": 1}},
+        "clear-engines": {"task": "streams.clear_engines", "schedule": 30.0, "options": {"expires": 30}},
+    }
+
 # --- users, sessions, tokens ------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
 AUTH_PASSWORD_VALIDATORS = [

@@ -12,6 +12,7 @@ MAX_TOPIC_CHARACTERS: Final = 249
 # After so many failures one after the other an engine is left alone for a moment.
 BREAKER_FAILURES: Final = 3
 BREAKER_SECONDS: Final = 1.0
+ENGINE_HEALTH_SECONDS: Final = 1.0
 # How often what was appended to other engines is added to the counters of their partitions.
 SIGHTINGS_INTERVAL_SECONDS: Final = 1.0
 # A place that was made for a stream which did not come is dropped after this time.

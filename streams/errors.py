@@ -356,7 +356,7 @@ class NotOffered(DomainError):
 class UnknownEngine(DomainError):
     """A stream was to be made in an engine that the installation has not.
 
-    `GET /engines` lists those that it has. Leave `engine` out for the one that the installation runs on.
+    `detail` lists those that it has. Leave `engine` out for the one that the installation runs on.
     """
 
     code = "unknown_engine"

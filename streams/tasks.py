@@ -1,8 +1,12 @@
 from celery import shared_task
 from django.utils import timezone
 
+from accounts.conf import IDEMPOTENCY_TTL_SECONDS
 from streams.conf import MERGE_TICK_SECONDS
 from streams.services import merging
+from streams.services.foreign_ends import look_at_ends
+from streams.services.places import clear_places
+from streams.services.receipts import forget_unfinished
 from streams.services.remembered_ids import forget_passed_ids as forget_passed
 from streams.services.retention import delete_expired_events as delete_expired
 
@@ -17,6 +21,20 @@ def delete_expired_events() -> int:
 def forget_passed_ids() -> int:
     """Forget the ids of events whose window has passed; returns how many went."""
     return forget_passed(now=timezone.now())
+
+
+@shared_task(name="streams.look_at_engines")
+def look_at_engines() -> int:
+    """Let the counters of partitions in other engines follow what is there; returns of how many the head moved."""
+    return look_at_ends()
+
+
+@shared_task(name="streams.clear_engines")
+def clear_engines() -> int:
+    """Drop what is left in other engines of streams that are gone; returns how many places were cleared."""
+    now = timezone.now()
+    forget_unfinished(older_than_seconds=IDEMPOTENCY_TTL_SECONDS, now=now)
+    return clear_places(now=now)
 
 
 @shared_task(name="streams.merge_small_batches")

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from django.db import DatabaseError
@@ -18,7 +18,8 @@ from observability.numbers.snapshot import one_snapshot
 from observability.numbers.statements import run
 from observability.telemetry.disk import DiskStanding, find_disk_standing
 from observability.telemetry.exposition import Family
-from streams.log import get_log
+from streams.log import engine_healths, get_log
+from streams.log.protocol import LogHealth
 from streams.queries import count_events_to_merge
 
 logger = logging.getLogger(__name__)
@@ -53,8 +54,10 @@ def _collect_from_database(now: datetime) -> list[Family]:
         background = background_families(
             not_merged=count_events_to_merge(), overdue_streams=count_overdue_streams(now=now)
         )
+    # Out of the snapshot: no engine is asked inside a transaction.
     is_durable = get_log().health().is_durable
     return [
+        *engine_families(engine_healths()),
         *database_families(is_durable=is_durable, heartbeats=heartbeats),
         *disk_families(disk, remembered_ids_bytes=remembered_ids_bytes),
         *background,
@@ -73,6 +76,14 @@ def database_families(*, is_durable: bool, heartbeats: Sequence[tuple[str, datet
     for name, ticked_at in heartbeats:
         ticks.add(ticked_at.timestamp(), f'{{name="{name}"}}')
     return [durable, ticks]
+
+
+def engine_families(healths: Mapping[str, LogHealth]) -> list[Family]:
+    """Whether the engines beside the database answer; nothing where there are none."""
+    up = Family("eventflow_engine_up", "gauge", "Whether an engine of the log beside PostgreSQL takes appends: 1 or 0.")
+    for alias, health in healths.items():
+        up.add(int(health.is_writable), f'{{engine="{alias}"}}')
+    return [up] if healths else []
 
 
 def disk_families(disk: DiskStanding | None, *, remembered_ids_bytes: int) -> list[Family]:

@@ -18,7 +18,7 @@ from observability.conf import HEARTBEAT_LATE_SECONDS
 from observability.models import Heartbeat
 from observability.telemetry.disk import find_disk_standing
 from observability.telemetry.heartbeat import TICK
-from streams.log import get_log
+from streams.log import engine_healths, get_log
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +61,7 @@ def check_readiness() -> Readiness:
         logger.warning("the database cannot be asked whether it is ready: %s", error)
         found.reasons.append("database: its migrations and ticks cannot be read; the log of this server says why")
         return found
+    found.degraded.extend(describe_engines())
     if not answers_broker():
         found.degraded.append("broker: does not answer; timers and retention wait until it is back")
     if late:
@@ -69,6 +70,17 @@ def check_readiness() -> Readiness:
         # Another node has the same disk: taking this one away would help nobody.
         found.degraded.append(f"disk: {disk.words}; shorten the retention of large streams, or give it more room")
     return found
+
+
+def describe_engines() -> list[str]:
+    """Say which engines beside the database are away or could lose events: their streams alone do without."""
+    told = []
+    for alias, health in engine_healths().items():
+        if not health.is_writable:
+            told.append(f"engine {alias}: {health.reason}; its streams answer 503, all others go on")
+        elif not health.is_durable:
+            told.append(f"engine {alias} not durable: {health.reason}")
+    return told
 
 
 @functools.cache

@@ -16,7 +16,7 @@ from django.db import connection
 from streams.log.engines import close_engines, get_engines
 from streams.log.epochs import locate
 from streams.log.offering import require
-from streams.log.protocol import Bounds, Capability, Log, PartitionRef
+from streams.log.protocol import Bounds, Capability, Log, LogHealth, PartitionRef
 from streams.log.sightings import SIGHTINGS, Sighting, write_sightings
 from streams.log.wakeup import close_wakeups, get_wakeups
 
@@ -31,6 +31,7 @@ __all__ = [
     "close_log",
     "ends_elsewhere",
     "engine_aliases",
+    "engine_healths",
     "get_log",
     "get_routed_log",
     "get_wakeups",
@@ -97,6 +98,12 @@ def capabilities_of(alias: str) -> frozenset[Capability]:
 def offers(partition: PartitionRef, capability: Capability) -> bool:
     """Whether the engine that a partition is appended to promises something; of PostgreSQL nobody need ask."""
     return not partition.epochs or capability in capabilities_of(partition.engine)
+
+
+def engine_healths() -> Mapping[str, LogHealth]:
+    """Return how the engines beside the installation's own are, by alias, each at most a second old."""
+    engines = get_engines()
+    return {alias: engines.health_of(alias) for alias in engines.aliases}
 
 
 def require_offer(alias: str, wanted: Capability) -> None:

@@ -13,10 +13,11 @@ from typing import Any, Protocol, cast
 
 from django.conf import settings
 
-from streams.conf import POSTGRES
+from accounts.short_memory import ShortMemory
+from streams.conf import ENGINE_HEALTH_SECONDS, POSTGRES
 from streams.errors import LogUnavailable
 from streams.log.breaker import Breaker
-from streams.log.protocol import EVERY_CAPABILITY, Capability, TaggedLog
+from streams.log.protocol import EVERY_CAPABILITY, Capability, LogHealth, TaggedLog
 
 _GONE = "the settings of this installation do not name it"
 
@@ -66,6 +67,9 @@ class Engines:
         self._configured = configured
         self._lock = threading.Lock()
         self._made: dict[str, Engine] = {}
+        self._healths: ShortMemory[str, LogHealth] = ShortMemory(
+            seconds=ENGINE_HEALTH_SECONDS, size=len(configured) or 1
+        )
 
     @property
     def aliases(self) -> tuple[str, ...]:
@@ -104,6 +108,19 @@ class Engines:
             return self.get(alias).log.capabilities
         except LogUnavailable:
             return frozenset()
+
+    def health_of(self, alias: str) -> LogHealth:
+        """Return how an engine is, at most a second old: anybody may ask."""
+        return self._healths.get(alias, lambda: self._ask_for_health(alias))
+
+    def _ask_for_health(self, alias: str) -> LogHealth:
+        try:
+            engine = self.get(alias)
+        except LogUnavailable as error:
+            return LogHealth(is_writable=False, is_durable=False, reason=error.reason)
+        if engine.breaker.reason:
+            return LogHealth(is_writable=False, is_durable=False, reason=engine.breaker.reason)
+        return engine.log.health()
 
     def close(self) -> None:
         """Let each finish what it accepted."""

@@ -11,7 +11,7 @@ what the first try stored lies behind them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
 from uuid import UUID, uuid4
@@ -143,7 +143,7 @@ def _free(receipt: Receipt) -> None:
     UnfinishedAppend.objects.filter(**own).delete()
 
 
-def forget_unfinished(*, older_than_seconds: float) -> int:
+def forget_unfinished(*, older_than_seconds: float, now: datetime) -> int:
     """Delete unfinished appends whose receipts are forgotten; return how many."""
-    before = timezone.now() - timedelta(seconds=older_than_seconds)
+    before = now - timedelta(seconds=older_than_seconds)
     return UnfinishedAppend.objects.filter(tried_at__lt=before).delete()[0]

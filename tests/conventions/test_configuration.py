@@ -19,6 +19,7 @@ READERS = {
     "web_address",
     "places",
     "mail_server",
+    "engines",
 }
 # Methods of os.environ and of django-environ's Env. `setdefault` writes.
 METHODS = {"get", "str", "int", "bool", "float", "list", "url", "db_url", "pop"}

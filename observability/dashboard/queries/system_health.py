@@ -10,7 +10,7 @@ from observability.models import Heartbeat
 from observability.telemetry.disk import DiskStanding, find_disk_standing
 from observability.telemetry.health import answers_broker
 from observability.telemetry.heartbeat import TICK
-from streams.log import get_log
+from streams.log import engine_healths, get_log
 
 REMEMBERED_SECONDS = 5.0
 
@@ -55,7 +55,7 @@ def _look(now: datetime) -> SystemHealth:
     if not has_broker:
         broker = Part("Broker", "warn", "does not answer; events flow on")
     database, disk = _database(), find_disk_standing(now=now)
-    return SystemHealth([web, database, *_disk(disk), broker, *_timers(now, has_broker=has_broker)], disk)
+    return SystemHealth([web, database, *_engines(), *_disk(disk), broker, *_timers(now, has_broker=has_broker)], disk)
 
 
 def _database() -> Part:
@@ -65,6 +65,16 @@ def _database() -> Part:
     if not health.is_durable:
         return Part("Database", "bad", health.reason or "does not keep what it confirms")
     return Part("Database", "good", "writable and durable")
+
+
+def _engines() -> list[Part]:
+    """The engines beside the database, each by its alias: one that is away concerns its own streams."""
+    return [
+        Part(f"Engine {alias}", "good", "writable and durable")
+        if health.is_writable and health.is_durable
+        else Part(f"Engine {alias}", "warn", health.reason)
+        for alias, health in engine_healths().items()
+    ]
 
 
 def _disk(disk: DiskStanding | None) -> list[Part]:

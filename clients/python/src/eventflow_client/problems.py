@@ -1016,7 +1016,7 @@ class UnknownEngine(Problem):
 
     A stream was to be made in an engine that the installation has not.
 
-    `GET /engines` lists those that it has. Leave `engine` out for the one that the installation runs on.
+    `detail` lists those that it has. Leave `engine` out for the one that the installation runs on.
     """
 
     code = "unknown_engine"
