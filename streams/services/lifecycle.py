@@ -186,7 +186,6 @@ def _check_partitions(owner: Principal, name: str, *, more: int) -> None:
         check_quota(PARTITIONS, owner=name, used=used, more=more)
 
 
-@transaction.atomic
 def change_stream(
     *,
     stream: Stream,
@@ -211,8 +210,20 @@ def change_stream(
         PartitionsOnlyAdded: it has more partitions than are asked for.
         ConfirmationMissing: its retention would delete events, or keys would move, and `confirm` is not its name.
     """
+    check_version(stream, expected, stream_id=stream.pk)
+    if stream.has_epochs:
+        # What would go, another engine has to be asked, and that not inside the transaction.
+        check_confirmed(stream=stream, changes=changes, confirm=confirm, now=now)
+    return _change(stream=stream, changes=changes, now=now, confirm=confirm, expected=expected)
+
+
+@transaction.atomic
+def _change(
+    *, stream: Stream, changes: dict[str, Any], now: datetime, confirm: str | None, expected: Collection[str] | None
+) -> Stream:
     stream = hold_stream(stream, expected)
-    check_confirmed(stream=stream, changes=changes, confirm=confirm, now=now)
+    if not stream.has_epochs:
+        check_confirmed(stream=stream, changes=changes, confirm=confirm, now=now)
     if changes.get("deduplicate_ids_seconds") is not None:
         require_offer(stream.engine, Capability.DEDUPLICATION)
     count = changes.get("partition_count", stream.partition_count)

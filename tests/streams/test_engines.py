@@ -235,6 +235,15 @@ def test_the_counters_follow_what_others_append_and_retention_takes(shop, orders
     assert (place.head_offset, place.earliest_offset) == (3, 3)
 
 
+def test_a_retention_that_deletes_there_is_told_before_and_wants_the_name(shop, orders):
+    shop.post("/streams/orders/events", [{"key": "a", "payload": n} for n in range(5)])
+    refused = shop.patch("/streams/orders", {"retention": {"max_events": 4}})
+    assert code_of(refused) == (422, "confirmation_missing")
+    told = shop.patch("/streams/orders?dry_run=true", {"retention": {"max_events": 4}})
+    assert told.json()["events_affected"] == 3
+    assert shop.patch("/streams/orders?confirm=orders", {"retention": {"max_events": 4}}).status_code == 200
+
+
 def test_what_was_seen_is_never_lowered(shop, orders, distant):
     shop.post("/streams/orders/events", [{"key": "a", "payload": n} for n in range(3)])
     look_at_ends()
