@@ -14,6 +14,7 @@ from accounts.services.authenticate_browser import forget_browsers
 from accounts.services.authenticate_key import forget_keys
 from accounts.services.key_uses import forget_key_uses
 from consumers.queries import forget_groups
+from streams.log import SIGHTINGS
 from streams.lookup import forget_streams
 from streams.schema_lookup import forget_schemas
 from streams.services.schema_uses import forget_schema_uses
@@ -74,6 +75,7 @@ def forget_everything() -> None:
     forget_groups()
     forget_schemas()
     forget_schema_uses()
+    SIGHTINGS.forget()
     connection.close()
     if connections_in_use():
         # Threads that have ended, or will never, keep some: the next test has a pool without them.

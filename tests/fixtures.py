@@ -79,8 +79,12 @@ def db_with_commits_for_all(django_db_setup, django_db_blocker) -> Iterator[None
 
 
 @pytest.fixture
-def distant(db_with_commits, settings) -> Iterator[DistantLog]:
-    """An engine beside PostgreSQL, under the alias `distant`, that promises the least and goes away on request."""
+def distant(db_with_commits, settings, monkeypatch) -> Iterator[DistantLog]:
+    """An engine beside PostgreSQL, under the alias `distant`, that promises the least and goes away on request.
+
+    What is seen of it is written down when a test says so (`SIGHTINGS.write`), not by a thread at some moment.
+    """
+    monkeypatch.setattr(SIGHTINGS, "_ensure_written", lambda: None)
     close_log()
     settings.EVENTFLOW_ENGINES = {"distant": {"ENGINE": "tests.distant_log", "OPTIONS": {}}}
     engine = get_engines().get("distant").log

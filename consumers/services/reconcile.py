@@ -18,6 +18,7 @@ from consumers.services.leasing.expiry import expire_leases
 from consumers.services.leasing.lapsing import end_lapsed
 from consumers.services.losses import count_all_losses
 from consumers.statements import run, run_by_key
+from streams.errors import LogUnavailable
 
 logger = logging.getLogger("eventflow.consumers")
 
@@ -38,6 +39,9 @@ def reconcile_deliveries(*, max_seconds: float = RECONCILE_MAX_SECONDS) -> int:
         for group in ConsumerGroup.objects.select_related("stream").filter(pk__in=groups).order_by("pk"):
             try:
                 done = expire_leases(group=group) + move_exhausted(group=group) + end_lapsed(group=group)
+            except LogUnavailable as error:
+                logger.warning("%s of %s waits for its events: %s", group.name, group.stream.name, error.detail)
+                continue
             except DatabaseError:
                 logger.exception("could not reconcile the group %s of %s", group.name, group.stream.name)
                 continue

@@ -3,6 +3,7 @@
 import pytest
 from django.utils import timezone
 
+from streams.errors import LogUnavailable
 from streams.log import SIGHTINGS
 from streams.models import Epoch, Partition, PlaceToClear, Stream
 from streams.services.foreign_ends import look_at_ends
@@ -208,6 +209,23 @@ def test_while_the_engine_is_away_its_streams_say_so_and_others_go_on(shop, orde
         assert answer["EventFlow-Stored"] == "no"
     assert shop.post("/streams/here/events", {"payload": 1}).status_code == 202
     assert shop.get("/streams").status_code == 200
+
+
+def test_what_was_leased_and_cannot_be_read_has_not_been_delivered(shop, orders, distant, monkeypatch):
+    shop.post("/streams/orders/events", [{"key": "a", "payload": n} for n in range(3)])
+    shop.post("/streams/orders/consumer-groups", {"name": "g", "mode": "lease", "start": "earliest", "max_failures": 1})
+
+    def be_away(*_args, **_more):
+        raise LogUnavailable("distant", "it is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(distant, "read", be_away)
+        for _ in range(2):
+            answer = shop.post("/streams/orders/consumer-groups/g/lease", {"max_events": 10})
+            assert code_of(answer) == (503, "engine_unavailable")
+    (delivery,) = shop.post("/streams/orders/consumer-groups/g/lease", {"max_events": 10}).json()["deliveries"]
+    assert [each["payload"] for each in delivery["events"]] == [0, 1, 2]
+    assert delivery["delivery_count"] == 1
 
 
 # --- its counters ---

@@ -10,8 +10,9 @@ from django.db import DatabaseError
 from consumers import metrics
 from consumers.models import ConsumerGroup
 from consumers.services.bodies import Body, read_bodies
-from consumers.services.leasing.mend import mend
+from consumers.services.leasing.mend import give_back_unread, mend
 from consumers.services.leasing.rows import LeasedRow, SkippedRange, Taken
+from streams.errors import LogUnavailable
 from streams.log.protocol import PartitionRef
 from streams.lookup import StreamInfo, renewed
 
@@ -82,7 +83,13 @@ def hand_out(
         # What comes again is picked wherever it is: also in a partition that was added on another worker meanwhile.
         partitions = {partition.id: partition for partition in renewed(stream).partitions}
     answers: list[Leased | Exception] = []
-    bodies = read_bodies([taken.rows for taken in leases], partitions)
+    try:
+        bodies = read_bodies([taken.rows for taken in leases], partitions)
+    except LogUnavailable as error:
+        # Nobody has seen them: an engine that is away must not make deliveries fail.
+        for taken in leases:
+            give_back_unread(taken.terms, taken.rows)
+        return [LogUnavailable(error.alias, error.reason) for _ in leases]
     for taken in leases:
         try:
             rows, gone = mend(taken.terms, taken.rows, bodies)

@@ -54,6 +54,15 @@ def mend(
     return shrunk, lost
 
 
+def give_back_unread(terms: LeaseTerms, rows: Sequence[LeasedRow]) -> None:
+    """Let deliveries wait on that were leased and could not be read: they were never delivered."""
+    if not rows:
+        return
+    with transaction.atomic():
+        run("lock_offsets", group_id=terms.group.pk, partition_ids=sorted({row.partition_id for row in rows}))
+        run("undo_leases", token=terms.token, delivery_ids=[row.id for row in rows])
+
+
 def _lose(terms: LeaseTerms, gone: Sequence[LeasedRow], bodies: Mapping[int, Body]) -> list[SkippedRange]:
     """End what is gone; what was held up behind it and is gone, too, is returned."""
     rows = run("lose_events", token=terms.token, delivery_ids=[row.id for row in gone])
