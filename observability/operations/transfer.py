@@ -128,6 +128,7 @@ def _append(stream: StreamInfo, lines: Sequence[bytes], first_line: int, partiti
                 deduplication_of(stream, ids),
                 placed_among=len(stream.partitions),
                 timed=timed,
+                keys=[None if each.key is None else each.key.encode() for each in by_partition[number]],
             )
             for number, (records, ids, timed) in made.items()
         ]

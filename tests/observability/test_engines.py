@@ -9,8 +9,11 @@ from django.utils import timezone
 from observability.dashboard.queries.system_health import forget_system_health, get_system_health
 from observability.models import RollupCursor
 from observability.numbers.rollups import roll_up
+from observability.operations.transfer import export_events, import_events
+from observability.operations.verify_log import verify_partition
 from streams.checks import check_engines, check_engines_of_streams
 from streams.log.engines import get_engines
+from streams.lookup import load_stream
 from streams.models import Partition
 from streams.services.foreign_ends import look_at_ends
 from tests.client import ApiClient
@@ -90,6 +93,24 @@ def test_while_it_is_away_the_others_are_rolled_up(shop, distant):
     distant.weather.is_away = True
     assert roll_up(seconds=0) == 1
     assert shop.get("/streams/orders/stats").status_code == 200
+
+
+# --- operations ---
+
+
+def test_a_stream_there_is_exported_imported_and_verified_as_any_other(shop, distant, monkeypatch):
+    shop.post("/streams/orders/events", [{"key": "a", "payload": n} for n in range(5)])
+    shop.post("/streams", {"name": "copy", "engine": "distant"})
+    lines = [line for portion in export_events(load_stream("orders")) for line in portion]
+    assert len(lines) == 5
+    copy = load_stream("copy")
+    seen = []
+    append = distant.append
+    monkeypatch.setattr(distant, "append", lambda appends: seen.extend(appends) or append(appends))
+    assert list(import_events(copy, lines, partitions=1)) == [(5, 0)]
+    assert [each.keys for each in seen] == [[b"a"] * 5]
+    look_at_ends()
+    assert list(verify_partition(copy.partitions[0], advance=lambda count: None)) == []
 
 
 # --- before it starts ---

@@ -55,11 +55,13 @@ class AsyncStreams:
         deduplicate_ids: int | None = None,
         labels: Mapping[str, str] | None = None,
         owner: str | None = None,
+        engine: str | None = None,
     ) -> Stream:
         """Make a stream; what is not given is as the server has it.
 
         Raises:
             StreamExists, InvalidName, ReservedName, InvalidRequest
+            UnknownEngine, EngineRefuses, EngineUnavailable: it cannot lie in that engine, or not now.
         """
         given: dict[str, Any] = {
             "description": description,
@@ -70,6 +72,7 @@ class AsyncStreams:
             "deduplicate_ids": deduplicate_ids,
             "labels": labels,
             "owner": owner,
+            "engine": engine,
         }
         body = {"name": stream} | {name: value for name, value in given.items() if value is not None}
         return msgspec.json.decode((await self._transport.send(post("/streams", body))).body, type=Stream)

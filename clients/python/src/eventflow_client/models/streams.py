@@ -19,6 +19,7 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         deduplicate_ids: for how many seconds an id is stored once; None: not looked at.
+        engine, capabilities: where its events are appended, and what is promised there beyond the least.
     """
 
     name: str
@@ -31,6 +32,8 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     deduplicate_ids: int | None = None
     labels: dict[str, str] = {}
     owner: str = ""
+    engine: str = "postgres"
+    capabilities: list[str] = []
     created_at: datetime
     updated_at: datetime
 
