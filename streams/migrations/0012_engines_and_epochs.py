@@ -4,7 +4,7 @@ from django.db.models import F, Q
 
 
 class Migration(migrations.Migration):
-    dependencies = [("streams", "0010_events_for_later")]
+    dependencies = [("streams", "0011_remembered_families")]
 
     operations = [
         migrations.AddField(
