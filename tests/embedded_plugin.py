@@ -24,7 +24,8 @@ _servers: EmbeddedServers | None = None
 
 def pytest_configure(config: pytest.Config) -> None:
     # Not loaded with `-p`: by now Django is set up, and these come before pytest-django's own of the same name.
-    config.pluginmanager.register(import_module("tests.fixtures"))
+    for fixtures in ("tests.fixtures", "tests.kafka.fixtures"):
+        config.pluginmanager.register(import_module(fixtures))
 
 
 # Before xdist tells the controller that all is collected: then the wish is looked for.

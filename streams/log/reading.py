@@ -1,51 +1,17 @@
 """Reading a partition: what the cache has, then one statement for the ends and for what it has not."""
 
-from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from streams.errors import PartitionGone
 from streams.log.batches import times_of, unpack
-from streams.log.cache import BatchCache, CachedBatch, splice
-from streams.log.protocol import Bounds, Gap, LogDamaged, PartitionRef, ReadResult
+from streams.log.cache import BatchCache, splice
+from streams.log.protocol import Bounds, LogDamaged, PartitionRef, ReadResult
+from streams.log.selection import Selection, result_of
 from streams.log.statements import run
 
 # How many batches the first read of a partition looks at, before it knows how full they are.
 _FIRST_GUESS: Final = 8
 _REMEMBERED_PARTITIONS: Final = 10_000
-
-
-class _Selection:
-    """The events of one read, taken batch by batch until a limit is reached."""
-
-    def __init__(self, *, after: int, max_events: int, max_bytes: int) -> None:
-        self.first_offset = after + 1
-        self.next_offset = after
-        self.events: list[bytes] = []
-        self.events_left = max_events
-        self.bytes_left = max_bytes
-        self.is_full = False
-
-    def continues_with(self, batch: CachedBatch) -> bool:
-        return batch.first_offset <= self.next_offset + 1 <= batch.last_offset
-
-    def take(self, batch: CachedBatch) -> None:
-        """Take of the batch what fits; the very first event always does."""
-        start, stop = batch.cut(
-            first_offset=self.next_offset + 1, max_events=self.events_left, max_bytes=self.bytes_left
-        )
-        if stop == start and not self.events:
-            stop = start + 1
-        self.events += batch.events[start:stop]
-        self.events_left -= stop - start
-        self.bytes_left -= batch.bytes_between(start, stop)
-        self.next_offset += stop - start
-        self.is_full = stop < len(batch.events) or self.events_left <= 0 or self.bytes_left <= 0
-
-    def take_while_it_continues(self, batches: Iterable[CachedBatch]) -> None:
-        for batch in batches:
-            if self.is_full or not self.continues_with(batch):
-                return
-            self.take(batch)
 
 
 class _Look(NamedTuple):
@@ -77,7 +43,7 @@ class BatchReader:
             LogDamaged: a stored batch is missing or damaged.
         """
         after = max(0, after)
-        selection = _Selection(after=after, max_events=max_events, max_bytes=max_bytes)
+        selection = Selection(after=after, max_events=max_events, max_bytes=max_bytes)
         cached = self.cache.run(partition.id, after=after, max_events=max_events, max_bytes=max_bytes)
         selection.take_while_it_continues(cached)
         position = cached[-1].last_offset if cached else after
@@ -87,12 +53,12 @@ class BatchReader:
             if cached[0].mark != look.mark:
                 self.cache.discard(partition.id)
             cached, position = [], after
-            selection = _Selection(after=after, max_events=max_events, max_bytes=max_bytes)
+            selection = Selection(after=after, max_events=max_events, max_bytes=max_bytes)
             look = self._look(partition, after=position, selection=selection)
         bounds = look.bounds
         if bounds.earliest_offset > after + 1:
             # Retention came by: choose again, by these ends.
-            selection = _Selection(
+            selection = Selection(
                 after=max(after, bounds.earliest_offset - 1), max_events=max_events, max_bytes=max_bytes
             )
             selection.take_while_it_continues(batch for batch in cached if bounds.earliest_offset <= batch.first_offset)
@@ -103,9 +69,9 @@ class BatchReader:
             self._take_rows(partition, selection, look)
             if selection.next_offset == before:
                 break
-        return _result(after, selection, look.bounds)
+        return result_of(after, selection, look.bounds)
 
-    def _look(self, partition: PartitionRef, *, after: int, selection: _Selection) -> _Look:
+    def _look(self, partition: PartitionRef, *, after: int, selection: Selection) -> _Look:
         max_batches = 0
         if not selection.is_full:
             per_batch = self._events_per_batch.get(partition.id)
@@ -128,7 +94,7 @@ class BatchReader:
             self._events_per_batch[partition.id] = sum(row[1] for row in batches) / len(batches)
         return _Look(bounds, mark, batches)
 
-    def _take_rows(self, partition: PartitionRef, selection: _Selection, look: _Look) -> None:
+    def _take_rows(self, partition: PartitionRef, selection: Selection, look: _Look) -> None:
         fresh = []
         for last_offset, event_count, recorded_at, codec, stored in look.rows:
             if selection.is_full or last_offset <= selection.next_offset:
@@ -149,15 +115,3 @@ class BatchReader:
             selection.take(batch)
             fresh.append(batch)
         self.cache.add(partition.id, fresh)
-
-
-def _result(after: int, selection: _Selection, bounds: Bounds) -> ReadResult:
-    first, count = selection.first_offset, len(selection.events)
-    gap = Gap(after + 1, first - 1) if first > after + 1 else None
-    return ReadResult(
-        events=selection.events,
-        offsets=range(first, first + count),
-        next_offset=selection.next_offset,
-        bounds=bounds,
-        gap=gap,
-    )

@@ -9,7 +9,7 @@ from django.db import connection
 from streams.log import get_log
 from streams.log.memory import MemoryLog
 from streams.log.postgres import PostgresLog
-from streams.log.protocol import Log, PartitionRef
+from streams.log.protocol import Log, PartitionRef, TopicSpec
 from streams.log.wakeup import Wakeups
 from streams.lookup import info_of
 from tests.distant_log import DistantLog
@@ -73,7 +73,14 @@ def skip_without_capability(request: pytest.FixtureRequest, log: Log) -> None:
             pytest.skip(f"this engine has no {', '.join(sorted(missing))}")
 
 
-@pytest.fixture(params=["memory", "distant", pytest.param("postgres", marks=pytest.mark.database)])
+@pytest.fixture(
+    params=[
+        "memory",
+        "distant",
+        pytest.param("postgres", marks=pytest.mark.database),
+        pytest.param("kafka", marks=pytest.mark.kafka),
+    ]
+)
 def any_log(request: pytest.FixtureRequest) -> Log:
     """Each engine in turn: what holds for one must hold for all, unless it is marked with what it `needs`."""
     log: Log
@@ -81,6 +88,8 @@ def any_log(request: pytest.FixtureRequest) -> Log:
         log = MemoryLog()
     elif request.param == "distant":
         log = DistantLog()
+    elif request.param == "kafka":
+        log = request.getfixturevalue("kafka_log")
     else:
         request.getfixturevalue("db_with_commits")
         log = get_log()
@@ -93,10 +102,10 @@ def any_partitions(request: pytest.FixtureRequest, any_log: Log) -> MakePartitio
     """Builder of partitions for the engine under test."""
 
     def make(count: int = 1) -> list[PartitionRef]:
-        if isinstance(any_log, MemoryLog):
+        if request.node.callspec.params["any_log"] != "postgres":
             name = f"stream-{next(_ids)}"
             partitions = [PartitionRef(next(_ids), name, number) for number in range(count)]
-            epochs = any_log.ensure(partitions)
+            epochs = any_log.ensure(partitions, TopicSpec(allow_weak=True))
             return [each._replace(epochs=(epochs[each.id],)) if epochs else each for each in partitions]
         return list(info_of(make_stream(partitions=count)).partitions)
 

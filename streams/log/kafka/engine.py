@@ -1,0 +1,317 @@
+"""The engine on the Kafka protocol: one producer, a few consumers, and a topic for each stream."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import ClassVar, Final
+
+from accounts.waits import running_loop
+from streams.errors import EngineRefuses, LogUnavailable, NotOffered, PartitionGone
+from streams.log.kafka.client_settings import LOOKER, MAX_MESSAGE_BYTES, PEEKER, PRODUCER, READER
+from streams.log.kafka.configuration import KafkaOptions
+from streams.log.kafka.consumers import ConsumerPool
+from streams.log.kafka.dropping import Dropped
+from streams.log.kafka.errors import KafkaSilent
+from streams.log.kafka.looking import Looker
+from streams.log.kafka.opening import Opener
+from streams.log.kafka.places import Place, place_of
+from streams.log.kafka.producing import LogProducer
+from streams.log.kafka.ranges import heads_of
+from streams.log.kafka.reading import KafkaReader
+from streams.log.kafka.retaining import Retention, offset_at
+from streams.log.kafka.sending import Sender, Tagged, check_records
+from streams.log.kafka.topics import Topics, TopicShape
+from streams.log.protocol import (
+    PLAIN_TOPIC,
+    Appended,
+    AppendedRange,
+    Bounds,
+    Capability,
+    Epoch,
+    ErasedEvent,
+    Front,
+    LogHealth,
+    Merged,
+    MergeLimits,
+    OldestId,
+    PartitionAppend,
+    PartitionRef,
+    ReadResult,
+    Receipt,
+    TopicSpec,
+)
+
+_PEEKERS: Final = 2
+_LOOKERS: Final = 2
+# What an event's key, headers and frame may take beside it.
+_FRAME_BYTES: Final = 2_048
+_RETRY_SECONDS: Final = 1.0
+
+Placed = Sequence[tuple[PartitionAppend, Place]]
+
+
+class KafkaLog:
+    """`TaggedLog` on Kafka. Made without a connection: the first call that needs one opens it.
+
+    Args:
+        alias: what the installation calls this engine.
+        on_append: told the new head of each partition after every append, by whoever waited for it.
+        is_known: asks the control plane whether there is such a partition, where Kafka says that there is none.
+    """
+
+    capabilities: ClassVar[frozenset[Capability]] = frozenset()
+
+    def __init__(
+        self,
+        alias: str,
+        options: KafkaOptions,
+        *,
+        on_append: Callable[[Mapping[int, int]], None] | None = None,
+        is_known: Callable[[PartitionRef], bool] | None = None,
+        opener: Opener | None = None,
+    ) -> None:
+        self.alias = alias
+        self._options = options
+        self._on_append = on_append
+        self._dropped = Dropped(is_known)
+        opener = opener or Opener(options)
+        self._producer = LogProducer(PRODUCER, opener.producer)
+        self._sender = Sender(self._producer)
+        looker_pool = ConsumerPool(LOOKER, opener.consumer, size=_LOOKERS)
+        readers = ConsumerPool(READER, opener.consumer, size=options.readers)
+        peekers = ConsumerPool(PEEKER, opener.consumer, size=_PEEKERS)
+        self._pools = (readers, peekers, looker_pool)
+        self._looker = Looker(looker_pool)
+        self._reader = KafkaReader(self._looker, readers=readers, peekers=peekers, cache_bytes=options.cache_bytes)
+        self.topics = Topics(opener.admin)
+        self._retention = Retention(self._looker, self._reader, self.topics)
+
+    # --- append --------------------------------------------------------------------------------------
+
+    def append(self, appends: Sequence[PartitionAppend], *, receipt: Receipt | None = None) -> Appended:
+        return self._told(self._sender.send(self._placed(appends, receipt)))
+
+    async def append_async(self, appends: Sequence[PartitionAppend], *, receipt: Receipt | None = None) -> Appended:
+        placed = self._placed(appends, receipt)
+        if running_loop() is None:
+            return self._told(self._sender.send(placed))
+        return self._told(await self._sender.send_async(placed))
+
+    def append_tagged(
+        self, appends: Sequence[PartitionAppend], *, tag: bytes, since: Mapping[int, int] | None = None
+    ) -> Appended:
+        """Do what `append` does for a request that may be tried again with the same tag.
+
+        Args:
+            tag: 16 bytes that no other request has.
+            since: of a later try: offsets by partition id, none of them above the partition's head when the first try
+                began. What that stored is looked for behind them, and only the rest is sent. No try may be under way
+                any more: it ends `message.timeout.ms` after its last event was sent.
+
+        Raises:
+            AppendOutcomeUnknown: part of it may be stored; try again with the same tag.
+            LogUnavailable: nobody could look; nothing was sent.
+        """
+        placed = self._placed(appends, None)
+        return self._told(self._sender.send(placed, self._find_tagged(placed, tag, since)))
+
+    async def append_tagged_async(
+        self, appends: Sequence[PartitionAppend], *, tag: bytes, since: Mapping[int, int] | None = None
+    ) -> Appended:
+        """Do the same, and let the event loop go on meanwhile."""
+        if running_loop() is None:
+            return self.append_tagged(appends, tag=tag, since=since)
+        placed = self._placed(appends, None)
+        if since is None:
+            tagged = Tagged(tag, {})
+        else:
+            tagged = await asyncio.to_thread(self._find_tagged, placed, tag, since)
+        return self._told(await self._sender.send_async(placed, tagged))
+
+    def _find_tagged(self, placed: Placed, tag: bytes, since: Mapping[int, int] | None) -> Tagged:
+        if since is None:
+            return Tagged(tag, {})
+        with self._asking([append.partition for append, _ in placed]):
+            return Tagged(tag, self._reader.find_tagged(placed, tag=tag, since=since))
+
+    def _placed(self, appends: Sequence[PartitionAppend], receipt: Receipt | None) -> Placed:
+        check_records(appends, max_bytes=MAX_MESSAGE_BYTES - _FRAME_BYTES)
+        if receipt is not None:
+            raise NotOffered(self.alias, "a receipt in the events' own transaction")
+        for append in appends:
+            if append.deduplication is not None:
+                raise NotOffered(self.alias, "that events are stored once by their ids")
+            if append.expected_head is not None:
+                raise NotOffered(self.alias, "that events are stored only at an expected head")
+            if append.timed:
+                raise NotOffered(self.alias, "events for later, or that expire")
+        return [(append, self._place(append.partition)) for append in appends]
+
+    def _told(self, ranges: Sequence[AppendedRange]) -> Appended:
+        for each in ranges:
+            self._reader.newest.note(each.partition.id, each.last_offset, each.recorded_at)
+        if self._on_append is not None:
+            self._on_append(heads_of(ranges))
+        return Appended(ranges)
+
+    # --- read ----------------------------------------------------------------------------------------
+
+    def read(self, partition: PartitionRef, *, after: int, max_events: int, max_bytes: int) -> ReadResult:
+        place = self._place(partition)
+        with self._asking([partition]):
+            return self._reader.read(partition, place, after=after, max_events=max_events, max_bytes=max_bytes)
+
+    def bounds(self, partitions: Sequence[PartitionRef]) -> Mapping[int, Bounds]:
+        """Return the ends. `last_recorded_at` is as this process last saw it; what it has not seen it looks at once."""
+        known = self._known(partitions)
+        with self._asking(partitions):
+            return self._reader.bounds({partition.id: place for partition, place in known})
+
+    def offset_at(self, partition: PartitionRef, at: datetime) -> int:
+        place = self._place(partition)
+        with self._asking([partition]):
+            return offset_at(self._looker, place, at)
+
+    def recorded_after(self, positions: Sequence[tuple[PartitionRef, int]]) -> Sequence[datetime | None]:
+        """Return the times; each that is not in memory costs a fetch."""
+        places = dict(self._known([partition for partition, _ in positions]))
+        asked = [(index, each) for index, (each, _) in enumerate(positions) if each in places]
+        with self._asking([partition for partition, _ in positions]):
+            found = self._reader.recorded_after([(each, places[each], positions[index][1]) for index, each in asked])
+        answers: list[datetime | None] = [None] * len(positions)
+        for (index, _), at in zip(asked, found, strict=True):
+            answers[index] = at
+        return answers
+
+    # --- topics --------------------------------------------------------------------------------------
+
+    def ensure(self, partitions: Sequence[PartitionRef], spec: TopicSpec = PLAIN_TOPIC) -> Mapping[int, Epoch]:
+        if not self._options.is_durable and not spec.allow_weak:
+            raise EngineRefuses(
+                f"The engine {self.alias} has min_in_sync_replicas of 1: with one broker the events would be lost that "
+                "it alone has stored. Set it to 2 or more, or say `allow_weak`."
+            )
+        [stream] = {each.stream for each in partitions}
+        # A partition's id is never used again, so neither is the name.
+        topic = f"{self._options.topic_prefix}{stream}.{min(each.id for each in partitions)}.{spec.epoch_number}"
+        shape = TopicShape(
+            len(partitions),
+            self._options.replication_factor,
+            self._options.min_in_sync_replicas,
+            None if spec.max_bytes is None else max(1, spec.max_bytes // len(partitions)),
+        )
+        with self._asking([]):
+            topic_id = self.topics.ensure(topic, shape)
+        epoch = Epoch(
+            spec.epoch_number, self.alias, topic, topic_id, first_offset=spec.first_offset, base=spec.first_offset
+        )
+        return {each.id: epoch for each in partitions}
+
+    def trim(
+        self,
+        partition: PartitionRef,
+        *,
+        recorded_before: datetime | None = None,
+        keep_bytes: int | None = None,
+        keep_events: int | None = None,
+        max_batches: int = 1_000,
+    ) -> int:
+        """Delete exactly what may go. Bytes are the topic's own matter (`TopicSpec.max_bytes`)."""
+        if not self._known([partition]):
+            return 0
+        place = self._place(partition)
+        with self._asking([partition]):
+            return self._retention.trim(partition, place, recorded_before=recorded_before, keep_events=keep_events)
+
+    def foresee_trim(
+        self,
+        partitions: Sequence[PartitionRef],
+        *,
+        recorded_before: datetime | None = None,
+        keep_bytes: int | None = None,
+        keep_events: int | None = None,
+        max_batches: int = 50_000,
+    ) -> Mapping[int, Front]:
+        with self._asking(partitions):
+            return self._retention.foresee(
+                self._known(partitions), recorded_before=recorded_before, keep_events=keep_events
+            )
+
+    def drop(self, partitions: Sequence[PartitionRef]) -> None:
+        """Delete the partitions' events; their topic goes with the last of them."""
+        placed = [(each, place_of(each)) for each in partitions if each.epochs]
+        self._dropped.add(placed)
+        for each in partitions:
+            self._reader.cache.discard(each.id)
+            self._reader.newest.forget(each.id)
+        with self._asking([]):
+            for topic in {place.topic for _, place in placed}:
+                if len(self._dropped.numbers_of(topic)) >= self.topics.count_partitions(topic):
+                    self.topics.delete(topic)
+                    self._dropped.forget(topic)
+                else:
+                    for place in (place for _, place in placed if place.topic == topic):
+                        self.topics.delete_all_records(place)
+
+    # --- what Kafka has not --------------------------------------------------------------------------
+
+    def place_among(self, partitions: Sequence[PartitionRef], count: int) -> None:
+        raise NotOffered(self.alias, "more partitions")
+
+    def oldest_ids(self, partitions: Sequence[PartitionRef]) -> Mapping[int, OldestId]:
+        return {}
+
+    def partitions_with_ids(self, *, after: int, limit: int) -> Sequence[int]:
+        return []
+
+    def forget_ids(self, partition_id: int, *, recorded_before: datetime, up_to: int, max_ids: int = 5_000) -> int:
+        return 0
+
+    def merge(self, partition: PartitionRef, limits: MergeLimits) -> Merged:
+        """Nothing to do: what comes together is one batch in Kafka from the first."""
+        return Merged()
+
+    def erase(self, partition: PartitionRef, offset: int, *, at: datetime) -> ErasedEvent | None:
+        raise NotOffered(self.alias, "the erasure of one event")
+
+    def hold(self, partitions: Sequence[PartitionRef]) -> None:
+        """Nothing to hold: nothing can be erased."""
+
+    # --- the process ---------------------------------------------------------------------------------
+
+    def health(self) -> LogHealth:
+        try:
+            count = self.topics.count_brokers()
+        except KafkaSilent as error:
+            return LogHealth(is_writable=False, is_durable=False, reason=error.reason)
+        needed = self._options.min_in_sync_replicas
+        if count < needed:
+            reason = f"{count} brokers of Kafka answer, and {needed} have to store an event"
+            return LogHealth(is_writable=False, is_durable=False, reason=reason)
+        reason = "" if self._options.is_durable else "min_in_sync_replicas is 1: one broker's disk holds the events"
+        return LogHealth(is_writable=True, is_durable=self._options.is_durable, reason=reason)
+
+    def close(self) -> None:
+        """Wait for what was accepted, and close all connections."""
+        self._producer.close()
+        for pool in self._pools:
+            pool.close()
+        self.topics.close()
+
+    def _place(self, partition: PartitionRef) -> Place:
+        if partition in self._dropped:
+            raise PartitionGone
+        return place_of(partition)
+
+    def _known(self, partitions: Sequence[PartitionRef]) -> Sequence[tuple[PartitionRef, Place]]:
+        return [(each, place_of(each)) for each in partitions if each.epochs and each not in self._dropped]
+
+    @contextmanager
+    def _asking(self, partitions: Sequence[PartitionRef]) -> Iterator[None]:
+        try:
+            yield
+        except KafkaSilent as error:
+            if error.is_unknown and any(self._dropped.are_gone(each) for each in partitions):
+                raise PartitionGone from error
+            raise LogUnavailable(self.alias, error.reason, retry_after=_RETRY_SECONDS) from error

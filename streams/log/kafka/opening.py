@@ -1,0 +1,34 @@
+"""Handles of librdkafka, opened with our settings and an installation's; what they have to say goes to our log."""
+
+import logging
+from typing import Any, Final
+
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient
+
+from streams.log.kafka.client_settings import Settings
+from streams.log.kafka.configuration import KafkaOptions
+
+logger = logging.getLogger("eventflow.kafka")
+
+# Of syslog: from notices on. What a lost connection says is a level of its own below.
+_LEVEL: Final = 5
+
+
+class Opener:
+    """Opens the handles of one engine."""
+
+    def __init__(self, options: KafkaOptions) -> None:
+        self._options = options
+
+    def producer(self, settings: Settings) -> Producer:
+        return Producer(self._all(settings, self._options.producer), logger=logger)
+
+    def consumer(self, settings: Settings) -> Consumer:
+        return Consumer(self._all(settings, self._options.consumer), logger=logger)
+
+    def admin(self) -> AdminClient:
+        return AdminClient(self._all({"client.id": "eventflow"}, {}), logger=logger)
+
+    def _all(self, settings: Settings, own: Settings) -> dict[str, Any]:
+        return {"log_level": _LEVEL, **settings, **self._options.for_all(), **own}

@@ -1,0 +1,151 @@
+"""Reading a partition: the ends, then what the cache has, then what the brokers give."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from streams.log.cache import BatchCache
+from streams.log.kafka.consumers import ConsumerPool, Standing
+from streams.log.kafka.events import batch_of, offset_of
+from streams.log.kafka.fetching import PositionPassed, RetentionCameBy, fetch_first_of_each, fetch_step
+from streams.log.kafka.looking import Ends, Looker
+from streams.log.kafka.messages import milliseconds_of
+from streams.log.kafka.moments import moment_of_millisecond
+from streams.log.kafka.newest import NewestSeen
+from streams.log.kafka.places import Place
+from streams.log.kafka.sent import Stored
+from streams.log.kafka.tagging import index_in
+from streams.log.protocol import Bounds, LogDamaged, PartitionAppend, PartitionRef, ReadResult
+from streams.log.selection import Selection, result_of
+from streams.stored_event import recorded_at_of
+
+# What a reader has fetched is placed and kept, also beyond what was asked: the next one goes on there.
+_STEP_RECORDS = 1_000
+
+
+class KafkaReader:
+    """Reads partitions; one for each process, shared by its threads.
+
+    Attributes:
+        newest: the appends and reads of this process tell it what they see.
+    """
+
+    def __init__(self, looker: Looker, *, readers: ConsumerPool, peekers: ConsumerPool, cache_bytes: int) -> None:
+        self._looker = looker
+        self._readers = readers
+        self._peekers = peekers
+        self._keeps = cache_bytes > 0
+        self.cache = BatchCache(cache_bytes)
+        self.newest = NewestSeen()
+
+    def read(self, partition: PartitionRef, place: Place, *, after: int, max_events: int, max_bytes: int) -> ReadResult:
+        """Return events as `Log.read` promises."""
+        after = max(0, after)
+        while True:
+            # What was appended before this call must be seen: the end is asked for, not remembered.
+            [ends] = self._looker.ends([place])
+            earliest, next_to_come = ends.low + place.base, ends.high + place.base
+            start = max(after, earliest - 1)
+            selection = Selection(after=start, max_events=max_events, max_bytes=max_bytes)
+            selection.take_while_it_continues(
+                self.cache.run(partition.id, after=start, max_events=max_events, max_bytes=max_bytes)
+            )
+            try:
+                while not selection.is_full and selection.next_offset + 1 < next_to_come:
+                    self._take_step(partition, place, selection, end=ends.high)
+            except RetentionCameBy:
+                continue
+            if selection.events:
+                self.newest.note(partition.id, selection.next_offset, recorded_at_of(selection.events[-1]))
+            return result_of(after, selection, self._bounds(partition.id, place, ends))
+
+    def _take_step(self, partition: PartitionRef, place: Place, selection: Selection, *, end: int) -> None:
+        standing = Standing(place, selection.next_offset + 1 - place.base)
+        pool = self._peekers if selection.events_left == 1 else self._readers
+        # A consumer that reads further than is kept would have to go back the next time.
+        count = _STEP_RECORDS if self._keeps else selection.events_left
+        with pool.lend(standing) as consumer:
+            try:
+                records = fetch_step(consumer, standing, end=end, max_records=count)
+            except PositionPassed as error:
+                raise LogDamaged(
+                    f"topic {place.topic}, partition {place.number}: offset {selection.next_offset + 1} holds no record"
+                ) from error
+        batch = batch_of(place, records)
+        if batch.first_offset != selection.next_offset + 1:
+            raise LogDamaged(
+                f"topic {place.topic}, partition {place.number}: offset {selection.next_offset + 1} is missing"
+            )
+        self.cache.add(partition.id, [batch])
+        selection.take(batch)
+
+    def bounds(self, places: Mapping[int, Place]) -> Mapping[int, Bounds]:
+        """Return the ends of partitions by id. `last_recorded_at` is as this process last saw it, or looks once."""
+        ends = dict(zip(places, self._looker.ends(list(places.values())), strict=True))
+        self._see_newest({key: (place, ends[key]) for key, place in places.items()})
+        return {key: self._bounds(key, place, ends[key]) for key, place in places.items()}
+
+    def _see_newest(self, ends: Mapping[int, tuple[Place, Ends]]) -> None:
+        unseen = {
+            key: Standing(place, end.high - 1)
+            for key, (place, end) in ends.items()
+            if end.high > end.low and self.newest.recorded_at(key) is None
+        }
+        if unseen:
+            for key, record in fetch_first_of_each(self._peekers, unseen).items():
+                at = moment_of_millisecond(milliseconds_of(record))
+                self.newest.note(key, unseen[key].position + unseen[key].place.base, at)
+
+    def _bounds(self, partition_id: int, place: Place, ends: Ends) -> Bounds:
+        head = ends.high - 1 + place.base
+        return Bounds(ends.low + place.base, head, self.newest.recorded_at(partition_id) if head else None)
+
+    def recorded_after(self, positions: Sequence[tuple[PartitionRef, Place, int]]) -> Sequence[datetime | None]:
+        """Return when the first kept event after each offset was recorded, in the order of the positions.
+
+        Kafka has no such question: what is not cached is fetched, one event of each partition at a time.
+        """
+        places = {partition.id: place for partition, place, _ in positions}
+        ends = dict(zip(places, self._looker.ends(list(places.values())), strict=True))
+        answers: list[datetime | None] = [None] * len(positions)
+        # Of one partition several may be asked; a consumer stands at one place in it.
+        rounds: list[dict[int, tuple[int, Standing]]] = []
+        for index, (partition, place, after) in enumerate(positions):
+            end = ends[partition.id]
+            offset = max(after + 1, end.low + place.base)
+            if offset >= end.high + place.base:
+                continue
+            if (cached := self._cached(partition.id, offset)) is not None:
+                answers[index] = cached
+                continue
+            standing = Standing(place, offset - place.base)
+            free = next((each for each in rounds if partition.id not in each), None)
+            if free is None:
+                rounds.append(free := {})
+            free[partition.id] = (index, standing)
+        for asked in rounds:
+            records = fetch_first_of_each(self._peekers, {key: standing for key, (_, standing) in asked.items()})
+            for key, record in records.items():
+                answers[asked[key][0]] = moment_of_millisecond(milliseconds_of(record))
+        return answers
+
+    def _cached(self, partition_id: int, offset: int) -> datetime | None:
+        batches = self.cache.run(partition_id, after=offset - 1, max_events=1, max_bytes=1)
+        return recorded_at_of(batches[0].events[offset - batches[0].first_offset]) if batches else None
+
+    def find_tagged(
+        self, placed: Sequence[tuple[PartitionAppend, Place]], *, tag: bytes, since: Mapping[int, int]
+    ) -> Mapping[int, Stored]:
+        """Return where an earlier try of a request has stored its records, by their places in the request."""
+        places = {append.partition.id: place for append, place in placed}
+        found: dict[int, Stored] = {}
+        for (partition_id, place), ends in zip(places.items(), self._looker.ends(list(places.values())), strict=True):
+            position = max(since[partition_id] + 1 - place.base, ends.low)
+            while position < ends.high:
+                standing = Standing(place, position)
+                with self._readers.lend(standing) as consumer:
+                    records = fetch_step(consumer, standing, end=ends.high, max_records=_STEP_RECORDS)
+                for record in records:
+                    position = offset_of(place, record) - place.base + 1
+                    if (index := index_in(record, tag)) is not None:
+                        found[index] = Stored(position - 1, milliseconds_of(record))
+        return found

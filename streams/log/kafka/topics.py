@@ -1,0 +1,205 @@
+"""What is asked of Kafka's controllers: topics made, compared and deleted, records deleted, who is there.
+
+Never on the way of an append or a read: some of these calls stall for seconds now and then.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import TimeoutError as FutureTimeout
+from typing import Any, Final, NamedTuple
+
+from confluent_kafka import KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
+
+from accounts.process_id import process_id
+from streams.errors import EngineRefuses
+from streams.log.kafka.client_settings import TOPIC
+from streams.log.kafka.codes import REFUSED_TOPICS, TOPIC_EXISTS, UNKNOWN
+from streams.log.kafka.errors import KafkaSilent
+from streams.log.kafka.handles import keep, let_go
+from streams.log.kafka.places import Place
+
+_CALL_SECONDS: Final = 10.0
+_HEALTH_SECONDS: Final = 3.0
+_LEADER_SECONDS: Final = 10.0
+_PAUSE_SECONDS: Final = 0.02
+_END: Final = -1
+_LEAST_SEGMENT_BYTES: Final = 1024 * 1024
+_USUAL_SEGMENT_BYTES: Final = 1024 * 1024 * 1024
+
+
+class TopicShape(NamedTuple):
+    """What a topic is made with."""
+
+    partitions: int
+    replication_factor: int
+    min_in_sync_replicas: int
+    retention_bytes: int | None = None
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        found = {**TOPIC, "min.insync.replicas": str(self.min_in_sync_replicas)}
+        if self.retention_bytes is not None:
+            # Whole segments go: of large ones, nothing would go for long.
+            segment = max(_LEAST_SEGMENT_BYTES, min(self.retention_bytes // 4, _USUAL_SEGMENT_BYTES))
+            found |= {"retention.bytes": str(self.retention_bytes), "segment.bytes": str(segment)}
+        return found
+
+
+class Topics:
+    """One for each process."""
+
+    def __init__(self, open_handle: Callable[[], AdminClient]) -> None:
+        self._open_handle = open_handle
+        self._pid = process_id()
+        self._handle: AdminClient | None = None
+
+    @property
+    def _admin(self) -> AdminClient:
+        if self._handle is None or self._pid != process_id():
+            self._pid = process_id()
+            try:
+                self._handle = keep(self._open_handle())
+            except KafkaException as error:
+                raise KafkaSilent(str(error.args[0])) from error
+        return self._handle
+
+    @property
+    def was_asked(self) -> bool:
+        return self._handle is not None
+
+    def ensure(self, name: str, shape: TopicShape) -> str:
+        """Make a topic and wait until each of its partitions is led; one that is there must be like it.
+
+        Returns:
+            The topic's id.
+
+        Raises:
+            EngineRefuses: it is there and differs, or Kafka makes none like it, or not for us.
+            KafkaSilent
+        """
+        new = NewTopic(
+            name,
+            num_partitions=shape.partitions,
+            replication_factor=shape.replication_factor,
+            config=dict(shape.settings),
+        )
+        try:
+            _result(self._admin.create_topics([new], request_timeout=_CALL_SECONDS)[name])
+        except KafkaException as error:
+            if error.args[0].code() != TOPIC_EXISTS:
+                raise _refusal(error, f"Kafka made no topic {name}") from error
+            self._compare(name, shape)
+        return self._wait_for_leaders(name, shape.partitions)
+
+    def _compare(self, name: str, shape: TopicShape) -> None:
+        resource = ConfigResource(ConfigResource.Type.TOPIC, name)
+        try:
+            found = _result(self._admin.describe_configs([resource], request_timeout=_CALL_SECONDS)[resource])
+            described = _result(self._describe(name))
+        except KafkaException as error:
+            raise KafkaSilent(f"Kafka does not describe the topic {name} ({error.args[0].str()})") from error
+        wrong = [
+            f"{key} is {found[key].value}, and has to be {value}"
+            for key, value in shape.settings.items()
+            if key in found and not _suits(key, found[key].value, value)
+        ]
+        if len(described.partitions) != shape.partitions:
+            wrong.append(f"it has {len(described.partitions)} partitions, and has to have {shape.partitions}")
+        if wrong:
+            raise EngineRefuses(f"The topic {name} is there already: {'; '.join(wrong)}. It was not changed.")
+
+    def _describe(self, name: str) -> Any:
+        return self._admin.describe_topics(TopicCollection([name]), request_timeout=_CALL_SECONDS)[name]
+
+    def _wait_for_leaders(self, name: str, count: int) -> str:
+        deadline = time.monotonic() + _LEADER_SECONDS
+        while time.monotonic() < deadline:
+            with contextlib.suppress(KafkaException):
+                topic = _result(self._describe(name))
+                if sum(each.leader is not None and each.leader.id >= 0 for each in topic.partitions) == count:
+                    return str(topic.topic_id)
+            time.sleep(_PAUSE_SECONDS)
+        raise KafkaSilent(f"the topic {name} was made, and nobody leads it yet")
+
+    def count_partitions(self, name: str) -> int:
+        """Return how many partitions a topic has; 0: there is none.
+
+        Raises:
+            KafkaSilent
+        """
+        try:
+            return len(_result(self._describe(name)).partitions)
+        except KafkaException as error:
+            if error.args[0].code() in UNKNOWN:
+                return 0
+            raise KafkaSilent(f"Kafka does not describe the topic {name} ({error.args[0].str()})") from error
+
+    def delete(self, name: str) -> None:
+        """Delete a topic; harmless when it is gone.
+
+        Raises:
+            KafkaSilent
+        """
+        try:
+            _result(self._admin.delete_topics([name], request_timeout=_CALL_SECONDS)[name])
+        except KafkaException as error:
+            if error.args[0].code() not in UNKNOWN:
+                raise KafkaSilent(f"Kafka did not delete the topic {name} ({error.args[0].str()})") from error
+
+    def delete_records(self, place: Place, *, before: int) -> int:
+        """Delete a partition's records before Kafka's offset; return that of the first one that is kept.
+
+        Raises:
+            KafkaSilent
+        """
+        at = TopicPartition(place.topic, place.number, before)
+        try:
+            answers = self._admin.delete_records([at], request_timeout=_CALL_SECONDS)
+            return int(_result(next(iter(answers.values()))).low_watermark)
+        except KafkaException as error:
+            raise KafkaSilent(f"Kafka deleted no records ({error.args[0].str()})") from error
+
+    def delete_all_records(self, place: Place) -> None:
+        """Delete all that a partition holds now.
+
+        Raises:
+            KafkaSilent
+        """
+        self.delete_records(place, before=_END)
+
+    def count_brokers(self) -> int:
+        """Return how many brokers there are.
+
+        Raises:
+            KafkaSilent
+        """
+        try:
+            return len(_result(self._admin.describe_cluster(request_timeout=_HEALTH_SECONDS)).nodes)
+        except KafkaException as error:
+            raise KafkaSilent(f"Kafka does not answer ({error.args[0].name()})") from error
+
+    def close(self) -> None:
+        if self._handle is not None and self._pid == process_id():
+            let_go(self._handle)
+            self._handle = None
+
+
+def _refusal(error: KafkaException, what: str) -> Exception:
+    why = f"{what} ({error.args[0].str()})"
+    return EngineRefuses(f"{why}.") if error.args[0].code() in REFUSED_TOPICS else KafkaSilent(why)
+
+
+def _result(future: Any) -> Any:
+    try:
+        return future.result(_CALL_SECONDS + 1)
+    except FutureTimeout as error:
+        raise KafkaSilent("Kafka does not answer") from error
+
+
+def _suits(key: str, found: str, wanted: str) -> bool:
+    # More is as good: a larger message limit, more replicas in sync.
+    if key in {"max.message.bytes", "min.insync.replicas"}:
+        return int(found) >= int(wanted)
+    return found == wanted
