@@ -74,8 +74,9 @@ def make_kafka_log(kafka_cluster: KafkaCluster) -> Iterator[Callable[..., "Kafka
 
     made: list[KafkaLog] = []
 
-    def make(**options: Any) -> "KafkaLog":
-        made.append(KafkaLog("kafka", options_of(kafka_cluster, f"test{next(_names)}-", **options)))
+    def make(*, opener: Any = None, is_known: Any = None, **options: Any) -> "KafkaLog":
+        usual = options_of(kafka_cluster, f"test{next(_names)}-", **options)
+        made.append(KafkaLog("kafka", usual, opener=opener, is_known=is_known))
         return made[-1]
 
     yield make
