@@ -94,21 +94,30 @@ class Topics:
         return self._wait_for_leaders(name, shape.partitions)
 
     def _compare(self, name: str, shape: TopicShape) -> None:
-        resource = ConfigResource(ConfigResource.Type.TOPIC, name)
-        try:
-            found = _result(self._admin.describe_configs([resource], request_timeout=_CALL_SECONDS)[resource])
-            described = _result(self._describe(name))
-        except KafkaException as error:
-            raise KafkaSilent(f"Kafka does not describe the topic {name} ({error.args[0].str()})") from error
+        found, partitions = self._look_at(name)
         wrong = [
             f"{key} is {found[key].value}, and has to be {value}"
             for key, value in shape.settings.items()
             if key in found and not _suits(key, found[key].value, value)
         ]
-        if len(described.partitions) != shape.partitions:
-            wrong.append(f"it has {len(described.partitions)} partitions, and has to have {shape.partitions}")
+        if partitions != shape.partitions:
+            wrong.append(f"it has {partitions} partitions, and has to have {shape.partitions}")
         if wrong:
             raise EngineRefuses(f"The topic {name} is there already: {'; '.join(wrong)}. It was not changed.")
+
+    def _look_at(self, name: str) -> tuple[Mapping[str, Any], int]:
+        """Return the settings of a topic that is there, and how many partitions it has."""
+        resource = ConfigResource(ConfigResource.Type.TOPIC, name)
+        deadline = time.monotonic() + _CALL_SECONDS
+        while True:
+            try:
+                settings = _result(self._admin.describe_configs([resource], request_timeout=_CALL_SECONDS)[resource])
+                return settings, len(_result(self._describe(name)).partitions)
+            except KafkaException as error:
+                # One that was made a moment ago is not known to every broker.
+                if error.args[0].code() not in UNKNOWN or time.monotonic() > deadline:
+                    raise _refusal(error, f"Kafka does not describe the topic {name}") from error
+            time.sleep(_PAUSE_SECONDS)
 
     def _describe(self, name: str) -> Any:
         return self._admin.describe_topics(TopicCollection([name]), request_timeout=_CALL_SECONDS)[name]
