@@ -54,6 +54,8 @@ class Outcome:
 
 def measure(threads: int, work: Work) -> Outcome:
     """Let threads do `work`, which returns how much it was, until the time is over."""
+    from django.db import connection
+
     done = [0] * threads
     latencies: list[list[float]] = [[] for _ in range(threads)]
 
@@ -61,6 +63,8 @@ def measure(threads: int, work: Work) -> Outcome:
         while (began := time.perf_counter()) < deadline:
             done[index] += work(index)
             latencies[index].append(time.perf_counter() - began)
+        # The next threads want one as well.
+        connection.close()
 
     started = time.perf_counter()
     deadline = started + SECONDS

@@ -8,8 +8,10 @@ from confluent_kafka.admin import AdminClient
 
 from streams.log.kafka.client_settings import Settings
 from streams.log.kafka.configuration import KafkaOptions
+from streams.log.kafka.repeated_lines import SeldomRepeated
 
 logger = logging.getLogger("eventflow.kafka")
+logger.addFilter(SeldomRepeated())
 
 # Of syslog: from notices on. What a lost connection says is a level of its own below.
 _LEVEL: Final = 5
