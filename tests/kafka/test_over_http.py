@@ -1,53 +1,13 @@
 """A stream in Kafka, over HTTP: what works as anywhere, what is refused by name, and what becomes of it at its end."""
 
-from collections.abc import Iterator
-
 import pytest
 from django.utils import timezone
 
-from streams.log import SIGHTINGS, close_log
 from streams.log.engines import get_engines
 from streams.models import Epoch, PlaceToClear, UnfinishedAppend
 from streams.services.places import clear_places
-from tests.client import ApiClient
-from tests.factories import make_key, make_owner
-from tests.kafka.engines import options_of
 
 pytestmark = [pytest.mark.kafka, pytest.mark.database]
-
-
-@pytest.fixture
-def kafka_main(kafka_cluster, db_with_commits, settings) -> Iterator[None]:
-    """An installation with an engine `kafka-main`."""
-    close_log()
-    options = options_of(kafka_cluster, "http-")
-    settings.EVENTFLOW_ENGINES = {
-        "kafka-main": {
-            "ENGINE": "streams.log.kafka",
-            "OPTIONS": {
-                "bootstrap_servers": options.bootstrap_servers,
-                "topic_prefix": options.topic_prefix,
-                "replication_factor": options.replication_factor,
-                "min_in_sync_replicas": options.min_in_sync_replicas,
-            },
-        }
-    }
-    yield
-    SIGHTINGS.forget()
-    close_log()
-
-
-@pytest.fixture
-def shop(kafka_main) -> ApiClient:
-    return ApiClient(key=make_key(make_owner()))
-
-
-@pytest.fixture
-def orders(shop):
-    """A stream of three partitions in Kafka."""
-    made = shop.post("/streams", {"name": "orders", "engine": "kafka-main", "partitions": 3, "allow_weak": True})
-    assert made.status_code == 201, made.content
-    return made.json()
 
 
 def read(shop, partition, last_offset=0):

@@ -8,7 +8,7 @@ from confluent_kafka import KafkaError, Message
 from accounts.latches import Latch, open_all
 from streams.errors import AppendNotStored, AppendOutcomeUnknown
 from streams.log.kafka.codes import REFUSED
-from streams.log.kafka.messages import milliseconds_of, native_offset
+from streams.log.kafka.messages import milliseconds_of
 
 
 class Stored(NamedTuple):
@@ -31,16 +31,21 @@ class SentRecords:
         self._append = append
         self.stored: list[Stored] = []
         self.refusals: list[KafkaError] = []
-        self.doubts: list[KafkaError] = []
+        self.doubts = 0
 
     def report(self, error: KafkaError | None, message: Message) -> None:
         """Take a delivery report; in the thread that polls."""
         if error is None:
-            self.stored.append(Stored(native_offset(message), milliseconds_of(message)))
+            offset = message.offset()
+            if offset is None:
+                # Sent again after a leader died, and known to have been stored the first time: but not where.
+                self.doubts += 1
+            else:
+                self.stored.append(Stored(offset, milliseconds_of(message)))
         elif error.code() in REFUSED:
             self.refusals.append(error)
         else:
-            self.doubts.append(error)
+            self.doubts += 1
         self._append.count_report()
 
     def refuse(self, errors: Sequence[KafkaError]) -> None:
