@@ -88,6 +88,15 @@ def test_more_replicas_than_there_are_brokers_are_refused(make_kafka_log):
         log.ensure([PartitionRef(8_000_001, "many", 0)])
 
 
+def test_brokers_that_are_missed_later_than_appends_wait_are_told_of_once(make_kafka_log, caplog):
+    make_partitions(make_kafka_log())
+    assert "broker.session.timeout.ms" not in caplog.text
+    impatient = make_kafka_log(producer={"message.timeout.ms": 2_500})
+    make_partitions(impatient)
+    make_partitions(impatient)
+    assert caplog.text.count("broker.session.timeout.ms is 3000, and appends wait for 2500") == 1
+
+
 def test_a_topic_that_somebody_deleted_is_unavailable_as_only_the_control_plane_says_what_is_gone(make_kafka_log):
     known = set()
     log = make_kafka_log(is_known=lambda partition: partition.id in known)

@@ -1,6 +1,7 @@
 """The engine on the Kafka protocol: one producer, a few consumers, and a topic for each stream."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -9,7 +10,7 @@ from typing import ClassVar, Final
 from accounts.waits import running_loop
 from streams.errors import EngineRefuses, LogUnavailable, NotOffered, PartitionGone
 from streams.log.kafka.client_settings import LOOKER, MAX_MESSAGE_BYTES, PEEKER, PRODUCER, READER
-from streams.log.kafka.configuration import KafkaOptions
+from streams.log.kafka.configuration import KafkaOptions, find_weakness_of_brokers
 from streams.log.kafka.consumers import ConsumerPool
 from streams.log.kafka.dropping import Dropped
 from streams.log.kafka.errors import KafkaSilent
@@ -41,6 +42,8 @@ from streams.log.protocol import (
     Receipt,
     TopicSpec,
 )
+
+logger = logging.getLogger(__name__)
 
 _PEEKERS: Final = 2
 _LOOKERS: Final = 2
@@ -74,6 +77,7 @@ class KafkaLog:
         self.alias = alias
         self._options = options
         self._on_append = on_append
+        self._has_looked_at_brokers = False
         self._dropped = Dropped(is_known)
         opener = opener or Opener(options)
         self._producer = LogProducer(PRODUCER, opener.producer)
@@ -203,10 +207,19 @@ class KafkaLog:
         )
         with self._asking([]):
             topic_id = self.topics.ensure(topic, shape)
+            self._warn_of_slow_brokers()
         epoch = Epoch(
             spec.epoch_number, self.alias, topic, topic_id, first_offset=spec.first_offset, base=spec.first_offset
         )
         return {each.id: epoch for each in partitions}
+
+    def _warn_of_slow_brokers(self) -> None:
+        if self._has_looked_at_brokers:
+            return
+        self._has_looked_at_brokers = True
+        timeout = self.topics.session_timeout_ms()
+        if timeout is not None and (words := find_weakness_of_brokers(self._options, session_timeout_ms=timeout)):
+            logger.warning("engine %s: %s", self.alias, words)
 
     def trim(
         self,

@@ -18,6 +18,8 @@ from streams.log.kafka.places import Place
 # A question to a broker that has just died takes its whole time-out: short ones, and many.
 _CALL_SECONDS: Final = 1.0
 _PATIENCE_SECONDS: Final = 5.0
+# A new topic is known everywhere sooner than that; one that was deleted is not waited for.
+_UNKNOWN_PATIENCE_SECONDS: Final = 2.0
 _PAUSE_SECONDS: Final = 0.02
 # Of more topics all are asked for, in one question.
 _ASKED_BY_NAME: Final = 8
@@ -72,7 +74,7 @@ def _ends(place: Place, low: int, high: int) -> Ends:
 
 def _ask(consumer: LentConsumer, places: Sequence[Place], at: int) -> Sequence[int]:
     asked = [TopicPartition(place.topic, place.number, at) for place in places]
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    began = time.monotonic()
     while True:
         try:
             answers = consumer.handle.offsets_for_times(asked, timeout=_CALL_SECONDS)
@@ -82,7 +84,8 @@ def _ask(consumer: LentConsumer, places: Sequence[Place], at: int) -> Sequence[i
         if wrong is None:
             by_place = {(each.topic, each.partition): each.offset for each in answers}
             return [by_place[place.topic, place.number] for place in places]
-        if not may_pass(wrong) or time.monotonic() > deadline:
+        patience = _UNKNOWN_PATIENCE_SECONDS if wrong.code() in UNKNOWN else _PATIENCE_SECONDS
+        if not may_pass(wrong) or time.monotonic() - began > patience:
             raise KafkaSilent(
                 f"Kafka does not say where its partitions end ({wrong.name()})", is_unknown=wrong.code() in UNKNOWN
             )

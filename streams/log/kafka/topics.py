@@ -178,6 +178,16 @@ class Topics:
         """
         self.delete_records(place, before=_END)
 
+    def session_timeout_ms(self) -> int | None:
+        """Return after how long the brokers miss one of theirs; None: they do not say, or not to us."""
+        try:
+            brokers = _result(self._admin.describe_cluster(request_timeout=_HEALTH_SECONDS)).nodes
+            resource = ConfigResource(ConfigResource.Type.BROKER, str(brokers[0].id))
+            found = _result(self._admin.describe_configs([resource], request_timeout=_CALL_SECONDS)[resource])
+            return int(found["broker.session.timeout.ms"].value)
+        except (KafkaException, KeyError, IndexError):
+            return None
+
     def count_brokers(self) -> int:
         """Return how many brokers there are.
 
