@@ -7,6 +7,7 @@ from streams.errors import EngineRefuses, LogUnavailable, PartitionGone
 from streams.log.kafka.places import place_of
 from streams.log.protocol import PartitionAppend, PartitionRef, TopicSpec
 from tests.kafka.engines import make_partitions
+from tests.run.instance import wait_for
 from tests.streams.log.appending import event, read_all, span
 
 pytestmark = pytest.mark.kafka
@@ -121,7 +122,7 @@ def test_a_topic_goes_with_the_last_of_its_partitions_and_events_with_their_own(
     assert make_kafka_log().bounds([first])[first.id].event_count == 0
     assert len(read_all(kafka_log, second)) == 1
     kafka_log.drop([second])
-    assert kafka_log.topics.count_partitions(topic) == 0
+    wait_for("every broker has heard of it", lambda: kafka_log.topics.count_partitions(topic) == 0)
     kafka_log.drop([first, second])
 
 
