@@ -15,7 +15,7 @@ from tests.conventions.routes import api_routes
 from tests.conventions.test_permission_table import OPEN, ROWS, Cast, template_of
 from tests.factories import make_key
 
-pytestmark = [pytest.mark.exhaustive, pytest.mark.usefixtures("db_with_commits")]
+pytestmark = [pytest.mark.exhaustive, pytest.mark.usefixtures("db_with_commits_for_all")]
 
 ACTORS = ["narrow", "plain", "root"]
 TABLE = """
@@ -113,7 +113,9 @@ EXPECTED = {
 }
 
 
-def cast_with_the_admins_keys() -> Cast:
+@pytest.fixture(scope="module")
+def cast(db_with_commits_for_all) -> Cast:
+    """With the admin's keys in it."""
     cast = Cast()
     admin = cast.users["admin"]
     cast.clients |= {
@@ -129,9 +131,8 @@ def test_every_route_is_in_the_table():
 
 
 @pytest.mark.parametrize("route", EXPECTED, ids=" ".join)
-def test_each_route_answers_each_key_as_the_table_says(route):
+def test_each_route_answers_each_key_as_the_table_says(cast, route):
     line, body, _ = ROWS[route]
     expected = EXPECTED[route]
-    cast = cast_with_the_admins_keys()
     answers = {actor: cast.ask(actor, line, body, is_refused=expected[actor] >= "400") for actor in ACTORS}
     assert {actor: str(answer.status_code) for actor, answer in answers.items()} == expected

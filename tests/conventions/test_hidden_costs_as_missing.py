@@ -19,7 +19,7 @@ from tests.conventions.test_permission_table import BULK, NEW_KEY, ROWS, Cast
 from tests.factories import make_dead_letter, make_group, make_stream, make_token, make_user
 from tests.observability.dashboard.test_access import addresses
 
-pytestmark = [pytest.mark.exhaustive, pytest.mark.usefixtures("db_with_commits")]
+pytestmark = [pytest.mark.exhaustive, pytest.mark.usefixtures("db_with_commits_for_all")]
 
 HIDDEN, MISSING = "foreign-1", "missing-1"
 # Dead letters, in numbers that stand for nothing else in a statement.
@@ -35,8 +35,9 @@ NAMING = [
 TAKES_A_STREAM = [ROWS[row][:2] for row in WITH_AN_ID if "{bulk}" not in ROWS[row][0]] + NAMING
 
 
-@pytest.fixture
-def cast() -> Cast:
+@pytest.fixture(scope="module")
+def cast(db_with_commits_for_all) -> Cast:
+    """Nobody is let in, so that all tests find the same."""
     cast = Cast()
     cast.clients["all-roles"] = ApiClient(token=make_token(make_user(Role.PRODUCER, Role.CONSUMER)))
     stream = make_stream(HIDDEN, owner=cast.users["owner"], visibility="restricted")

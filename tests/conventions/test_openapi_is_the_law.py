@@ -71,7 +71,7 @@ def asked():
 class Asked:
     def __init__(self) -> None:
         self.cast = Cast()
-        self.names = ChainMap({"new": "new"}, self.cast.make_objects("law", is_hidden=False))
+        self.names = ChainMap({"new": "new"}, self.cast.make_objects("internal"))
 
     def base(self, operation: Operation) -> tuple[str, Any]:
         """The path and the body of a request that is fine."""

@@ -27,7 +27,7 @@ from tests.client import ApiClient
 from tests.conventions.test_permission_table import ROWS, Cast, template_of
 from tests.factories import make_key, make_team, make_token, make_user
 
-pytestmark = [pytest.mark.exhaustive, pytest.mark.usefixtures("db_with_commits")]
+pytestmark = [pytest.mark.exhaustive, pytest.mark.usefixtures("db_with_commits_for_all")]
 
 ACTORS = ["colleague", "deputy", "reader", "sender", "user", "keeper", "weak", "lost"]
 GROUP = "/streams/{stream}/consumer-groups/{group}"
@@ -136,10 +136,14 @@ def test_every_route_on_a_stream_is_in_the_table():
     assert set(STATUSES) == on_a_stream
 
 
+@pytest.fixture(scope="module")
+def cast(db_with_commits_for_all) -> SharedCast:
+    return SharedCast()
+
+
 @pytest.mark.parametrize("row", STATUSES, ids=" ".join)
-def test_each_route_answers_those_who_share_as_the_table_says(row):
+def test_each_route_answers_those_who_share_as_the_table_says(cast, row):
     line, expected = STATUSES[row]
     _, body, _ = ROWS[row]
-    cast = SharedCast()
     answers = {actor: cast.ask(actor, line, body, is_refused=expected[actor] >= "400") for actor in ACTORS}
     assert {actor: str(answer.status_code) for actor, answer in answers.items()} == expected
