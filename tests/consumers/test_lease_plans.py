@@ -1,87 +1,15 @@
 """Every hot statement of lease mode is served by an index: however much waits, only the first entries are read."""
 
 import re
-import time
-from pathlib import Path
 
-import psycopg
 import pytest
-from django.db import connection
 
 from consumers.models import ConsumerGroup, Delivery
-from tests.consumers.leases import ack, info, lease, make_lease_group, produce
-from tests.factories import make_stream
+from tests.consumers.leases import info
+from tests.consumers.plans import HANDED_OUT, delivery_scans, plan_of
 
-pytestmark = [pytest.mark.usefixtures("db_with_commits"), pytest.mark.slow("hands out 100,000 events and vacuums them")]
-SQL = Path(__file__).parents[2] / "consumers" / "sql"
-HANDED_OUT = 100_000
+pytestmark = pytest.mark.slow("hands out 40,000 events and vacuums them")
 TOKEN = "01a2058e-b606-7094-8c31-55e4ce2d8688"
-
-
-def fill(group, *, waiting=20_000, leased=0, exhausted=0, past_due=False):
-    """Put deliveries of one event each into a group, as if they had been handed out and had failed."""
-    available = (
-        "statement_timestamp() + interval '1 hour'" if not past_due else "statement_timestamp() - interval '1 s'"
-    )
-    states = [("waiting", waiting), ("leased", leased), ("exhausted", exhausted)]
-    partition_id = info(group).partition(0).id
-    first = 1
-    with connection.cursor() as cursor:
-        for state, count in states:
-            cursor.execute(
-                f"""
-                INSERT INTO consumers_delivery (group_id, partition_id, round, first_offset, last_offset, state,
-                       is_alone, suspect_limit, delivery_count, failure_count, available_at, lease_token, lease_expires_at, leased_by, leased_at,
-                       exhausted_reason, last_error, created_at)
-                SELECT %s, %s, 0, n, n, '{state}', n %% 50 = 0, n %% 3, 2, 1,
-                       CASE WHEN '{state}' = 'waiting' THEN {available} END,
-                       CASE WHEN '{state}' = 'leased' THEN gen_random_uuid() END,
-                       CASE WHEN '{state}' = 'leased' THEN statement_timestamp() + interval '1 hour' END, 'w', now(),
-                       CASE WHEN '{state}' = 'exhausted' THEN 'terminal' ELSE '' END, 'broken', now()
-                  FROM generate_series(%s, %s) AS n
-                """,
-                [group.pk, partition_id, first, first + count - 1],
-            )
-            first += count
-        cursor.execute(
-            "UPDATE consumers_groupoffset SET dispatched_offset = greatest(dispatched_offset, %s) WHERE group_id = %s",
-            [HANDED_OUT, group.pk],
-        )
-        # What earlier tests left in the table and its indexes would weigh in what a plan is thought to cost.
-        cursor.execute("VACUUM FULL consumers_delivery")
-        cursor.execute("VACUUM ANALYZE consumers_delivery")
-        cursor.execute("ANALYZE consumers_groupoffset")
-        cursor.execute("VACUUM FULL ANALYZE streams_partition")
-
-
-def plan_of(name, *, is_by_key=False, **params):
-    """The plan of a statement, with its costs left out, as it would be prepared: params are not looked at."""
-    text = "\n".join(line for line in (SQL / f"{name}.sql").read_text().splitlines() if not line.startswith("--"))
-    connection.ensure_connection()
-    with psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute("BEGIN")
-        if is_by_key:
-            cursor.execute((SQL / "forbid_sorting.sql").read_text())
-        cursor.execute(f"EXPLAIN (COSTS OFF) {text}", params)
-        plan = "\n".join(row[0] for row in cursor.fetchall())
-        cursor.execute("ROLLBACK")
-    return plan
-
-
-def delivery_scans(plan):
-    """How the plan reads the deliveries: each line that scans the table or one of its indexes."""
-    return [
-        line.strip(" ->") for line in plan.splitlines() if re.search(r"Scan.* on (consumers_delivery|delivery_)", line)
-    ]
-
-
-@pytest.fixture
-def crowded():
-    """A group with 20,000 waiting and 1,000 leased deliveries, beside another one with as many."""
-    group = make_lease_group(max_in_flight=1_000_000)
-    fill(group, leased=1_000, exhausted=1_000)
-    fill(make_lease_group(stream=group.stream), leased=1_000, exhausted=1_000)
-    return group
 
 
 def test_looking_at_a_group_reads_the_first_entries_only(crowded):
@@ -222,25 +150,3 @@ def test_ready_partitions_of_an_ordered_group_are_found_by_their_first_entries(c
     )
     assert "Seq Scan on consumers_delivery" not in plan, plan
     assert "delivery_of_an_event_unique_in_group" in plan, plan
-
-
-@pytest.mark.parametrize("is_due", [False, True], ids=["waiting", "due"])
-def test_a_group_with_100_000_waiting_failures_leases_as_fast_as_one_with_ten(is_due):
-    """Medians of alternating turns, so that what else the machine does meets both alike."""
-    stream = make_stream()
-    few, many = (make_lease_group(stream=stream, max_in_flight=1_000_000) for _ in range(2))
-    produce(few, HANDED_OUT + 5_000)
-    fill(few, waiting=10, past_due=is_due)
-    fill(many, waiting=HANDED_OUT, past_due=is_due)
-    times: dict[int, list[float]] = {few.pk: [], many.pk: []}
-    for _ in range(60):
-        for group in (few, many):
-            started = time.perf_counter()
-            ack(group, *lease(group, 50).deliveries)
-            times[group.pk].append(time.perf_counter() - started)
-    median = {pk: sorted(taken)[len(taken) // 2] for pk, taken in times.items()}
-    if is_due:
-        # Here the answers differ: half of each is 25 single failures, of which the other soon has none left.
-        assert median[many.pk] <= 2.5 * median[few.pk], median
-    else:
-        assert median[many.pk] <= 1.5 * median[few.pk], median
