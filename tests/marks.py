@@ -46,10 +46,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_collection_finish() -> None:
     # What was imported stays: no garbage collection need look through it again, test after test.
-    gc.collect()
     gc.freeze()
     # A test makes many small things and soon lets go of all: looking for cycles less often saves up to a sixth.
     gc.set_threshold(50_000, 20, 100)
+    gc.enable()
 
 
 def _rank(item: pytest.Item) -> int:
@@ -90,3 +90,5 @@ def _may_start_programs(item: pytest.Item) -> bool:
 
 
 sys.addaudithook(_watch)
+# Until all is collected: what is imported stays, and what little is not is not worth looking for.
+gc.disable()
