@@ -17,6 +17,7 @@ from streams.log.engines import get_engines
 from tests.conftest import copy_database, emptied_in_the_end, end_other_sessions
 from tests.connection_pool import close_pool
 from tests.distant_log import DistantLog
+from tests.web_server import WebServer
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -92,3 +93,13 @@ def distant(db_with_commits, settings, monkeypatch) -> Iterator[DistantLog]:
     yield engine
     SIGHTINGS.forget()
     close_log()
+
+
+@pytest.fixture(scope="session")
+def shared_web(django_db_setup, django_db_blocker) -> Iterator[WebServer]:
+    """A web server for all tests that want nothing special of one; starting it takes more than most of what they ask.
+
+    It remembers streams by their names for a second, longer than a test has them: each has to have names of its own.
+    """
+    with django_db_blocker.unblock(), WebServer() as web:
+        yield web

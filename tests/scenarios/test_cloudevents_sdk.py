@@ -23,20 +23,21 @@ OF_THE_LOG = {"stream", "partition", "offset", "recordedtime"}
 
 
 @pytest.fixture
-def shop():
+def shop(db_with_commits, shared_web):
     """A running server with a stream and a key for it."""
     owner = make_owner()
-    make_group(make_stream("orders", owner=owner), "shipping", mode="lease")
-    key = make_key(owner)
-    with WebServer() as web:
-        yield Shop(web, key)
+    stream = make_stream(owner=owner)
+    make_group(stream, "shipping", mode="lease")
+    return Shop(shared_web, make_key(owner), f"/streams/{stream.name}")
 
 
 class Shop:
-    def __init__(self, web: WebServer, key: str) -> None:
+    def __init__(self, web: WebServer, key: str, stream: str) -> None:
         self.web = web
         self.url = f"{web.url}/api/v1"
         self.key = key
+        self.stream = stream
+        self.events = f"{stream}/events"
 
     def send(self, path: str, message: http.HTTPMessage) -> dict[str, Any]:
         return orjson.loads(self._ask(path, data=message.body, **message.headers))
@@ -45,7 +46,7 @@ class Shop:
         return self._ask(path, Accept=accept)
 
     def read_all(self) -> list[BaseCloudEvent]:
-        batch = orjson.loads(self.read("/streams/orders/events?last_offset=0", BATCH))
+        batch = orjson.loads(self.read(f"{self.events}?last_offset=0", BATCH))
         return [FORMAT.read(CloudEvent, orjson.dumps(each)) for each in batch]
 
     def send_lines(
@@ -98,45 +99,45 @@ def said(event: BaseCloudEvent) -> tuple[dict[str, Any], Any]:
 
 def test_in_the_structured_mode(shop):
     for event in some_events():
-        assert shop.send("/streams/orders/events", http.to_structured(event, FORMAT))["offset"] > 0
+        assert shop.send(shop.events, http.to_structured(event, FORMAT))["offset"] > 0
     assert list(map(said, shop.read_all())) == list(map(said, some_events()))
 
 
 def test_in_the_batched_mode(shop):
     batch = b"[" + b",".join(map(FORMAT.write, some_events())) + b"]"
-    assert shop.send("/streams/orders/events", http.HTTPMessage({"content-type": BATCH}, batch))["accepted"] == 4
+    assert shop.send(shop.events, http.HTTPMessage({"content-type": BATCH}, batch))["accepted"] == 4
     assert list(map(said, shop.read_all())) == list(map(said, some_events()))
 
 
 def test_in_the_binary_mode(shop):
     for event in some_events():
-        shop.send("/streams/orders/events", http.to_binary(event, FORMAT))
+        shop.send(shop.events, http.to_binary(event, FORMAT))
     assert list(map(said, shop.read_all())) == list(map(said, some_events()))
 
 
 def test_an_extension_keeps_its_type_where_the_form_has_one(shop):
     event = CloudEvent({"id": "1", "source": "/s", "type": "t", "sampledrate": 5, "urgent": True}, {"n": 1})
-    shop.send("/streams/orders/events", http.to_structured(event, FORMAT))
+    shop.send(shop.events, http.to_structured(event, FORMAT))
     (back,) = shop.read_all()
     assert (back.get_extension("sampledrate"), back.get_extension("urgent")) == (5, True)
 
 
 def test_by_its_address_and_in_a_lease(shop):
     event = some_events()[0]
-    shop.send("/streams/orders/events", http.to_structured(event, FORMAT))
-    one = http.HTTPMessage({"content-type": ONE}, shop.read("/streams/orders/events/0/1", ONE))
+    shop.send(shop.events, http.to_structured(event, FORMAT))
+    one = http.HTTPMessage({"content-type": ONE}, shop.read(f"{shop.events}/0/1", ONE))
     assert said(http.from_structured(one, FORMAT)) == said(some_events()[0])
     wanted = http.HTTPMessage({"Content-Type": "application/json", "Accept": BATCH}, b"{}")
-    leased = shop.send("/streams/orders/consumer-groups/shipping/lease", wanted)
+    leased = shop.send(f"{shop.stream}/consumer-groups/shipping/lease", wanted)
     (handed,) = leased["deliveries"][0]["events"]
     assert said(FORMAT.read(CloudEvent, orjson.dumps(handed))) == said(some_events()[0])
 
 
 def test_a_plain_event_is_a_valid_cloudevent(shop):
     body = b'{"type": "order.created", "key": "k", "headers": {"tenant": "acme"}, "payload": {"n": 1}}'
-    shop.send("/streams/orders/events", http.HTTPMessage({"Content-Type": "application/json"}, body))
+    shop.send(shop.events, http.HTTPMessage({"Content-Type": "application/json"}, body))
     (event,) = shop.read_all()
-    assert (event.get_type(), event.get_source()) == ("order.created", "/api/v1/streams/orders")
+    assert (event.get_type(), event.get_source()) == ("order.created", f"/api/v1{shop.stream}")
     assert (event.get_extension("tenant"), event.get_extension("offset")) == ("acme", "1")
     assert event.get_data() == {"n": 1}
 
@@ -154,7 +155,7 @@ def test_a_plain_event_is_a_valid_cloudevent(shop):
 )
 def test_headers_that_no_client_sends(shop, lines, status, pointer):
     head = b"ce-specversion: 1.0\r\nce-source: /s\r\nce-type: t\r\n"
-    answer = shop.send_lines("/streams/orders/events", head + lines, b'{"n":1}')
+    answer = shop.send_lines(shop.events, head + lines, b'{"n":1}')
     assert answer.startswith(b"HTTP/1.1 %d " % status), answer
     if pointer:
         assert [error["pointer"] for error in orjson.loads(answer.partition(b"\r\n\r\n")[2])["errors"]] == [pointer]
@@ -163,7 +164,7 @@ def test_headers_that_no_client_sends(shop, lines, status, pointer):
 def test_a_body_in_chunks_that_could_be_cut_off_unseen_is_refused(shop):
     attributes = b"ce-specversion: 1.0\r\nce-id: 1\r\nce-source: /s\r\nce-type: t\r\n"
     answer = shop.send_lines(
-        "/streams/orders/events", attributes + b"Transfer-Encoding: chunked\r\n", b"3\r\n123\r\n0\r\n\r\n", length=False
+        shop.events, attributes + b"Transfer-Encoding: chunked\r\n", b"3\r\n123\r\n0\r\n\r\n", length=False
     )
     assert answer.startswith(b"HTTP/1.1 411 "), answer
     assert shop.read_all() == []
@@ -172,14 +173,12 @@ def test_a_body_in_chunks_that_could_be_cut_off_unseen_is_refused(shop):
 def test_what_cannot_be_cut_off_unseen_may_come_in_chunks(shop):
     body = FORMAT.write(some_events()[0])
     chunked, pieces = b"Transfer-Encoding: chunked\r\n", b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
-    answer = shop.send_lines("/streams/orders/events", chunked, pieces, content_type=ONE, length=False)
+    answer = shop.send_lines(shop.events, chunked, pieces, content_type=ONE, length=False)
     assert answer.startswith(b"HTTP/1.1 202 "), answer
-    cut_off = shop.send_lines(
-        "/streams/orders/events", chunked, b"a\r\n%b\r\n0\r\n\r\n" % body[:10], content_type=ONE, length=False
-    )
+    cut_off = shop.send_lines(shop.events, chunked, b"a\r\n%b\r\n0\r\n\r\n" % body[:10], content_type=ONE, length=False)
     assert cut_off.startswith(b"HTTP/1.1 400 "), cut_off
     packed = gzip.compress(bytes(range(256)))
     attributes = b"ce-specversion: 1.0\r\nce-id: 1\r\nce-source: /s\r\nce-type: t\r\nContent-Encoding: gzip\r\n"
-    answer = shop.send_lines("/streams/orders/events", attributes, packed, content_type="image/png")
+    answer = shop.send_lines(shop.events, attributes, packed, content_type="image/png")
     assert answer.startswith(b"HTTP/1.1 202 "), answer
     assert [event.get_data() for event in shop.read_all()] == [some_events()[0].get_data(), bytes(range(256))]

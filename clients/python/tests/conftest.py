@@ -17,10 +17,9 @@ QUICK = Retries(attempt_seconds=10.0, total_seconds=20.0, first_pause_seconds=0.
 
 
 @pytest.fixture(scope="module")
-def web(db_with_commits_for_all) -> Iterator[WebServer]:
-    """The server, as `make run` starts it; a file's tests share it, and have streams of their own."""
-    with WebServer() as web:
-        yield web
+def web(db_with_commits_for_all, shared_web) -> WebServer:
+    """The server, as `make run` starts it; tests share it, and have streams of their own."""
+    return shared_web
 
 
 @pytest.fixture

@@ -24,6 +24,13 @@ HERE = Path(__file__).resolve().parent
 KILLS = 3
 
 
+@pytest.fixture(scope="module")
+def web(db_with_commits_for_all) -> Iterator[WebServer]:
+    """One that may be killed."""
+    with WebServer() as web:
+        yield web
+
+
 def kill_and_start(web: WebServer) -> None:
     kill_group(web.process)
     web.process.wait()
