@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.test.utils import setup_databases, teardown_databases
@@ -18,6 +19,12 @@ from tests.conftest import copy_database, emptied_in_the_end, end_other_sessions
 from tests.connection_pool import close_pool
 from tests.distant_log import DistantLog
 from tests.web_server import WebServer
+
+# Whether an example comes late says how busy the machine is, and nothing of what is tested.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,7 +1,7 @@
 """What the live tail follows: rows as events come, for a session, as long as it lasts and the right to the stream does."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from django.contrib.sessions.models import Session
@@ -27,9 +27,8 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 @pytest.fixture(scope="module")
-def server(django_db_setup, django_db_blocker) -> Iterator[WebServer]:
-    with django_db_blocker.unblock(), WebServer() as web:
-        yield web
+def server(shared_web) -> WebServer:
+    return shared_web
 
 
 @pytest.fixture
