@@ -11,8 +11,8 @@
 ```
 
 What is for later is WAITING from the beginning, and is called scheduled until its time. What waits or is held up
-lapses when its events expire: the row goes, and they count as finished. Whoever manages the group may let what waits be
-handed out now, and release what a consumer holds. A seek ends deliveries in any state, and so does the deletion of
+lapses when its events expire: the row goes, and they count as finished. Whoever manages the group may let what waits
+be handed out now, and release what a consumer holds. A seek ends deliveries in any state, and so does the deletion of
 their group.
 
 In a group that keeps the order of each key, an event is HELD_UP from the beginning where something of its key is
