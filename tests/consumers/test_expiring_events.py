@@ -1,6 +1,8 @@
 """What has expired is not handed out any more: it counts as finished, is told of, and is never a dead letter."""
 
 import pytest
+from django.db import transaction
+from django.db.models.functions import Now
 
 from consumers.conf import MAX_LEASE_EVENTS, RECONCILE_STEP_DELIVERIES
 from consumers.errors import DeliveryNotLeased, DeliveryNotWaiting
@@ -8,7 +10,7 @@ from consumers.models import DeadLetter, Delivery, DeliveryHistory, GroupOffset
 from consumers.services.dead_letters.redrive import redrive_dead_letter
 from consumers.services.leasing import release_deliveries
 from consumers.services.leasing.by_hand import release_delivery, retry_delivery_now
-from consumers.services.leasing.lapsing import end_lapsed
+from consumers.services.leasing.lapsing import end_lapsed, end_those_lapsed
 from consumers.services.reconcile import reconcile_deliveries
 from consumers.services.seek import SeekTarget, SeekTo, seek_group
 from tests.consumers.leases import (
@@ -131,6 +133,18 @@ def test_what_has_expired_and_is_not_ended_yet_is_not_handed_out(ordering, chang
     assert Delivery.objects.count() == 1
 
 
+def test_nor_is_it_where_it_comes_first_in_the_order_of_its_partition():
+    group = make_lease_group(ordering="partition", max_failures=2)
+    produce_kinds(group, *[LATER_EXPIRED] * (RECONCILE_STEP_DELIVERIES + 1))
+    # For their last attempt they are dealt out one by one.
+    nack(group, lease_one(group, 1_000))
+    let_events_expire(group)
+    # A lease ends those first that expired first.
+    Delivery.objects.filter(first_offset=1).update(event_expires_at=Now())
+    assert leased(group) == []
+    assert states(group) == [(1, 1, "waiting")]
+
+
 def test_in_the_order_of_its_partition_it_makes_way():
     group = make_lease_group(ordering="partition")
     produce_kinds(group, {"deliver_after": 60, "expires_after": 120}, PLAIN)
@@ -156,6 +170,17 @@ def test_what_is_leased_when_it_expires_may_still_be_acked():
     delivery = lease_one(group)
     let_events_expire(group)
     assert reconcile_deliveries() == 0
+    assert ack(group, delivery) == ["acked"]
+    assert (counts(group), lapsed(group)) == ((0, 1, 0), [])
+
+
+def test_what_was_leased_after_it_was_found_to_have_expired_is_left_to_its_consumer():
+    group = make_lease_group()
+    produce_kinds(group, LATER_EXPIRED)
+    delivery = lease_one(group)
+    let_events_expire(group)
+    with transaction.atomic():
+        assert end_those_lapsed(group, [delivery.id]) == 0
     assert ack(group, delivery) == ["acked"]
     assert (counts(group), lapsed(group)) == ((0, 1, 0), [])
 
