@@ -126,8 +126,9 @@ class Race:
 
     def run(self, *others: Callable[[], None]) -> None:
         """Let everybody race, and raise the first error."""
-        calls = [partial(self.consume, seed) for seed in range(3)]
-        at_once(*(partial(self._take_part, call) for call in (*calls, self.reconcile, self.pause, *others)))
+        consumers: list[Callable[[], None]] = [partial(self.consume, seed) for seed in range(3)]
+        everybody = [*consumers, self.reconcile, self.pause, *others]
+        at_once(*(partial(self._take_part, call) for call in everybody))
 
     def _take_part(self, call: Callable[[], None]) -> None:
         try:
