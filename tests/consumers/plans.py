@@ -48,15 +48,15 @@ def fill(group, *, waiting=20_000, leased=0, exhausted=0, past_due=False):
         cursor.execute("VACUUM FULL ANALYZE streams_partition")
 
 
-def plan_of(name, *, is_by_key=False, **params):
-    """The plan of a statement, with its costs left out, as it would be prepared: params are not looked at."""
+def plan_of(name, *, is_by_key=False, is_run=False, **params):
+    """The plan of a statement, with its costs left out; if it is run, with how many rows each step had."""
     text = "\n".join(line for line in (SQL / f"{name}.sql").read_text().splitlines() if not line.startswith("--"))
     connection.ensure_connection()
     with psycopg.Cursor(connection.connection) as cursor:
         cursor.execute("BEGIN")
         if is_by_key:
             cursor.execute((SQL / "forbid_sorting.sql").read_text())
-        cursor.execute(f"EXPLAIN (COSTS OFF) {text}", params)
+        cursor.execute(f"EXPLAIN (COSTS OFF{', ANALYZE, TIMING OFF, BUFFERS OFF' if is_run else ''}) {text}", params)
         plan = "\n".join(row[0] for row in cursor.fetchall())
         cursor.execute("ROLLBACK")
     return plan
