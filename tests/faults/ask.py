@@ -1,13 +1,14 @@
 """What actors ask for: requests by their meaning, so that the same actors play against HTTP and against the toy.
 
 `sent` and `got` are what the history keeps, by the kind of request. Partitions are text where they are names of a
-mapping, as JSON wants it; a run is [partition, first offset, "names of the events"].
+mapping, as JSON wants it; a run is [partition, first offset, "names of the events"]; `recorded` are [partition, offset,
+wall time] of events that are for later or expire.
 
 | kind | sent | got |
 |---|---|---|
 | append | base, count, form, key?, flaw? | places: [[partition, offset]…] or ranges: [[partition, first, last]…]; replayed |
-| poll | after: {partition: offset} or "committed", partition?, limit, max_bytes, wait | runs, next, head, gaps |
-| lease | max, wait, ack_wait, consumer | deliveries: [{id, token, partition, first, names, count, failures, round, letter, expires}], gaps |
+| poll | after: {partition: offset} or "committed", partition?, limit, max_bytes, wait | runs, next, head, gaps, recorded |
+| lease | max, wait, ack_wait, consumer | deliveries: [{id, token, partition, first, names, count, failures, round, letter, expires}], gaps, recorded |
 | ack, nack, extend, release | items: [{id, token, partition, first, last, failed?: [[offset, delay, terminal]]}], delay?, terminal? | results: {id: word}, repeated: [id] |
 | commit | offsets, beyond? | standing, status |
 | offsets | | committed, head |

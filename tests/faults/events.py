@@ -1,7 +1,9 @@
 """The events of a run: a name says everything of an event, so that whoever meets it can tell whether it is whole."""
 
 import zlib
-from typing import Final
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -9,6 +11,13 @@ BIG_EVERY: Final = 150
 _KEYS: Final = 24
 # Numbers that a parse on the way would change.
 _EXACT: Final = b'"exact":[1.10,1e400,18446744073709551617]'
+
+
+class Times(NamedTuple):
+    """From when and until when an event may be handed out, in seconds after it was recorded; None: at once, for ever."""
+
+    later: float | None = None
+    lifetime: float | None = None
 
 
 class Event(msgspec.Struct):
@@ -19,6 +28,9 @@ class Event(msgspec.Struct):
     type: str
     payload: msgspec.Raw
     key: str | None = None
+    recorded_at: datetime | None = None
+    deliver_after: float | None = None
+    expires_after: float | None = None
 
 
 class _Payload(msgspec.Struct):
@@ -46,6 +58,20 @@ def type_of(name: str) -> str:
     return f"kind-{zlib.crc32(name.encode()) % 3}"
 
 
+def times_of(name: str) -> Times:
+    """Most events are for now; of these some expire soon after, so that they do in whatever state they are then."""
+    number = zlib.crc32(f"{name} times".encode())
+    later, lifetime = 0.5 + number // 16 % 8 / 2, 1.0 + number // 128 % 8
+    match number % 16:
+        case 0:
+            return Times(later)
+        case 1:
+            return Times(None, lifetime)
+        case 2:
+            return Times(later, later + lifetime)
+    return Times()
+
+
 def payload_of(name: str, *, is_edited: bool = False) -> bytes:
     """The payload's bytes: most are small, some are as large as what a stored batch may hold."""
     number = zlib.crc32(name.encode())
@@ -59,6 +85,9 @@ def envelope_of(name: str, *, has_id: bool = False) -> bytes:
     key = key_of(name)
     tail = b',"key":"%b"' % key.encode() if key else b""
     tail += b',"id":"%b"' % name.encode() if has_id else b""
+    times = times_of(name)
+    tail += b',"deliver_after":%g' % times.later if times.later is not None else b""
+    tail += b',"expires_after":%g' % times.lifetime if times.lifetime is not None else b""
     return b'{"type":"%b","payload":%b%b}' % (type_of(name).encode(), payload_of(name), tail)
 
 
@@ -73,7 +102,8 @@ def recognise(event: Event) -> str:
         is_whole, told = True, name
     else:
         is_whole, told = payload == payload_of(name, is_edited=True), f"{name}!"
-    if is_whole and event.key == key_of(name) and event.type == type_of(name):
+    is_in_time = (event.deliver_after, event.expires_after) == times_of(name)
+    if is_whole and event.key == key_of(name) and event.type == type_of(name) and is_in_time:
         return told
     return f"?{name}"
 
@@ -98,3 +128,12 @@ def runs_of(events: list[tuple[int, int, str]]) -> list[list[object]]:
     if runs:
         runs[-1][2] = " ".join(names)
     return runs
+
+
+def recorded_of(events: Iterable[Event]) -> list[list[float]]:
+    """When those of some events were recorded that are for later or expire: [partition, offset, seconds since 1970]."""
+    return [
+        [event.partition, event.offset, event.recorded_at.timestamp()]
+        for event in events
+        if event.recorded_at is not None and (event.deliver_after, event.expires_after) != (None, None)
+    ]

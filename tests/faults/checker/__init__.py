@@ -1,6 +1,6 @@
 """The checker: pure functions over a history, one for each invariant, which return what breaks it."""
 
-from tests.faults.checker import dead_letters, keys, leases, liveness, offsets, order, produce, reading
+from tests.faults.checker import dead_letters, keys, leases, liveness, offsets, order, produce, reading, times
 from tests.faults.checker.facts import Facts
 from tests.faults.checker.verdicts import INVARIANTS, Verdict, Violation, judge_all
 
@@ -18,4 +18,5 @@ __all__ = [
     "order",
     "produce",
     "reading",
+    "times",
 ]

@@ -22,7 +22,9 @@ def _letters_by_event(facts: Facts) -> Letters:
     return found
 
 
-@invariant("D1", "after things settle, each (group, event) is either acked or dead-lettered, never both, never neither")
+@invariant(
+    "D1", "after things settle, each (group, event) is acked, dead-lettered or expired, never two of these, never none"
+)
 def acked_or_dead(facts: Facts) -> Verdict:
     verdict = Verdict()
     letters = _letters_by_event(facts)
@@ -57,9 +59,14 @@ def _nothing_is_left(facts: Facts, verdict: Verdict) -> None:
 def _one_or_the_other(facts: Facts, event: Held, letters: Letters, verdict: Verdict) -> None:
     acks = leases_of(facts).acks.get(event, [])
     dead = letters.get(event, [])
-    if not verdict.holds(bool(acks or dead)):
-        verdict.blame(f"{event} was neither acked nor became a dead letter")
+    lapses = leases_of(facts).lapses.get(event, [])
+    if not verdict.holds(bool(acks or dead or lapses)):
+        verdict.blame(f"{event} was neither acked nor became a dead letter, nor has it expired")
     known = {lease.told["round"]: say.request for lease, say in acks if say.result == "acked"}
+    for row in lapses:
+        died = next((request for letter, request in dead if letter["round"] == row.round), None)
+        if not verdict.holds(row.round not in known and died is None):
+            verdict.blame(f"{event} has expired and was acked or dead all the same", known.get(row.round), died)
     for letter, request in dead:
         is_one = letter["round"] not in known
         if not verdict.holds(is_one):

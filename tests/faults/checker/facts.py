@@ -149,6 +149,15 @@ class Facts:
             found[sight.name].add((sight.lane, sight.offset))
         return found
 
+    @cached_property
+    def recorded(self) -> dict[tuple[Lane, int], float]:
+        """When events were recorded that are for later or expire, by the database's clock."""
+        return {
+            ((request.stream, partition), offset): at
+            for request in self.durable("poll", "lease")
+            for partition, offset, at in request.got.get("recorded", ())
+        }
+
     def may_be_gone(self, lane: Lane, offset: int) -> bool:
         """Whether retention may have taken what was there."""
         return self.world.stream(lane[0]).max_events is not None and offset < self.logs[lane].earliest

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.faults.checker.facts import Facts
 from tests.faults.contract import UNKNOWN
-from tests.faults.history import Request
+from tests.faults.history import LeaseRow, Request
 from tests.faults.world import GroupPlan
 
 # One event of a group.
@@ -93,6 +93,15 @@ class LeaseFacts:
         for lease in self.all:
             for event in lease.events():
                 found[event].append(lease)
+        return found
+
+    @cached_property
+    def lapses(self) -> dict[Held, list[LeaseRow]]:
+        """How events expired in nobody's hands, by the server's own record."""
+        found: dict[Held, list[LeaseRow]] = defaultdict(list)
+        for row in self.facts.rows:
+            for offset in range(row.first, row.last + 1) if row.outcome == "lapsed" else ():
+                found[row.group, row.partition, offset].append(row)
         return found
 
     @cached_property

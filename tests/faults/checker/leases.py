@@ -6,6 +6,7 @@ from itertools import pairwise
 from tests.faults.checker.facts import Facts
 from tests.faults.checker.lease_facts import ENDING, Lease, LeaseFacts, Say, leases_of
 from tests.faults.checker.verdicts import Verdict, invariant
+from tests.faults.events import times_of
 from tests.faults.history import Request
 
 # Microseconds are rounded on their way through JSON.
@@ -175,7 +176,8 @@ def lost_answers_come_again(facts: Facts) -> Verdict:
             event = (row.group, row.partition, offset)
             again = [each for each in found.of_event.get(event, ()) if each.start >= row.ended_at - ROUNDING_SECONDS]
             later = [each for each in ends[event] if each.ended_at > row.ended_at]
-            if not verdict.holds(bool(again or later) or event in letters):
+            has_expired = any(each.ended_at >= row.ended_at for each in found.lapses.get(event, ()))
+            if not verdict.holds(bool(again or later) or has_expired or event in letters):
                 verdict.blame(f"{event}: the answer to a lease was lost, and it never came again")
     return verdict
 
@@ -196,11 +198,14 @@ def nothing_starves(facts: Facts) -> Verdict:
         if answered is None or "places" not in answered.got or answered.begun < begun:
             continue
         for group in facts.world.of_mode("lease"):
-            allowed = group.ack_wait + facts.world.patience_seconds
-            if group.stream != append.stream or group.ordering != "none" or answered.ended + allowed > ended:
+            if group.stream != append.stream or group.ordering != "none":
                 continue
             for partition, offset in answered.got["places"]:
-                if not group.is_given(facts.logs[group.stream, partition].at(offset) or "?"):
+                name = facts.logs[group.stream, partition].at(offset) or "?"
+                times = times_of(name)
+                # What expires may have done so; what is for later is ready when it is due.
+                allowed = group.ack_wait + facts.world.patience_seconds + (times.later or 0.0)
+                if times.lifetime is not None or not group.is_given(name) or answered.ended + allowed > ended:
                     continue
                 leases = found.of_event.get((group.name, partition, offset), ())
                 came = min((each.request.ended for each in leases), default=None)

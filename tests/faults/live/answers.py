@@ -9,7 +9,7 @@ import orjson
 
 from tests.faults.ask import Ask, Reply
 from tests.faults.contract import DURABLE, outcome_of
-from tests.faults.events import Event, recognise, runs_of
+from tests.faults.events import Event, recognise, recorded_of, runs_of
 
 
 class _Delivery(msgspec.Struct):
@@ -86,10 +86,12 @@ def _append(ask: Ask, headers: Mapping[str, str], body: bytes) -> dict[str, Any]
 
 
 def _poll(ask: Ask, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
-    events = [(event.partition, event.offset, recognise(event)) for event in _events.decode(body)]
+    given = _events.decode(body)
+    events = [(event.partition, event.offset, recognise(event)) for event in given]
     only = str(ask.sent.get("partition", 0))
     gaps = _by_partition(headers.get("EventFlow-Gap"), only)
     return {
+        "recorded": recorded_of(given),
         "runs": runs_of(events),
         "next": {number: int(text) for number, text in _by_partition(headers["EventFlow-Next-Offset"], only).items()},
         "head": {number: int(text) for number, text in _by_partition(headers["EventFlow-Head-Offset"], only).items()},
@@ -107,7 +109,9 @@ def _by_partition(text: str | None, only: str) -> dict[str, str]:
 
 
 def _lease(ask: Ask, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    given = _leased.decode(body).deliveries
     return {
+        "recorded": recorded_of(event for each in given for event in each.events),
         "deliveries": [
             {
                 "id": each.delivery_id,
@@ -122,8 +126,8 @@ def _lease(ask: Ask, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
                 "expires": each.expires_at.timestamp(),
                 "names": " ".join(_names_in_place(each)),
             }
-            for each in _leased.decode(body).deliveries
-        ]
+            for each in given
+        ],
     }
 
 

@@ -6,13 +6,15 @@ import pytest
 
 from tests.faults.ask import Ask
 from tests.faults.contract import DURABLE, REFUSED
-from tests.faults.events import envelope_of, key_of, payload_of, type_of
+from tests.faults.events import Times, envelope_of, key_of, names_of, payload_of, times_of, type_of
 from tests.faults.live.answers import read_answer
 from tests.faults.live.client import _half
 from tests.faults.live.wire import TOO_LONG_BYTES, TOO_MANY, to_http
 
 JSON = {"Content-Type": "application/json"}
 PROBLEM = {"Content-Type": "application/problem+json"}
+
+NAMES = names_of("p0-1", 30)
 
 
 def appended(**sent: object) -> Ask:
@@ -52,16 +54,27 @@ def test_a_body_is_cut_where_what_was_sent_could_pass_for_the_whole():
 
 def event(name: str, offset: int) -> bytes:
     key = json.dumps(key_of(name))
-    head = f'{{"partition":2,"offset":{offset},"type":"{type_of(name)}","key":{key},"payload":'
-    return head.encode() + payload_of(name) + b"}"
+    head = f'{{"partition":2,"offset":{offset},"recorded_at":"2026-11-22T10:00:00.25Z","type":"{type_of(name)}","key":{key}'
+    times = times_of(name)
+    head += f',"deliver_after":{times.later}' if times.later is not None else ""
+    head += f',"expires_after":{times.lifetime}' if times.lifetime is not None else ""
+    return f'{head},"payload":'.encode() + payload_of(name) + b"}"
 
 
 def test_a_poll_is_kept_as_runs():
     headers = {**JSON, "EventFlow-Next-Offset": "9", "EventFlow-Head-Offset": "12", "EventFlow-Gap": "3-7"}
     ask = Ask("poll", "many", sent={"after": {"2": 2}, "partition": 2})
-    reply = read_answer(ask, 200, headers, b"[%b,%b]" % (event("p0-1.0", 8), event("p0-1.1", 9)))
+    plain, timed = (next(n for n in NAMES if (times_of(n) == Times()) is is_plain) for is_plain in (True, False))
+    reply = read_answer(ask, 200, headers, b"[%b,%b]" % (event(plain, 8), event(timed, 9)))
     assert reply.outcome == DURABLE
-    assert reply.got == {"runs": [[2, 8, "p0-1.0 p0-1.1"]], "next": {"2": 9}, "head": {"2": 12}, "gaps": {"2": [3, 7]}}
+    assert reply.got == {
+        "runs": [[2, 8, f"{plain} {timed}"]],
+        "next": {"2": 9},
+        "head": {"2": 12},
+        "gaps": {"2": [3, 7]},
+        # Of events that are for later or expire.
+        "recorded": [[2, 9, 1795341600.25]],
+    }
 
 
 def test_leases_that_were_all_lost_are_each_told_so():

@@ -2,41 +2,22 @@
 
 import itertools
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from tests.faults.events import key_of
 from tests.faults.history import LeaseRow
+from tests.faults.toy.delivery import ToyDelivery, delivery_ids
 from tests.faults.toy.flaws import Flaws
 from tests.faults.toy.log import ToyLog, ToyPartition
+from tests.faults.toy.times import ToyTimes
 from tests.faults.world import GroupPlan
-
-_ids = itertools.count(1)
-
-
-@dataclass
-class ToyDelivery:
-    """A range that was handed out; `token` and `expires` while it is leased, `available` while it waits."""
-
-    partition: int
-    first: int
-    last: int
-    id: int = field(default_factory=lambda: next(_ids))
-    token: str = ""
-    consumer: str = ""
-    leased_at: float = 0.0
-    expires: float = 0.0
-    available: float = 0.0
-    count: int = 0
-    failures: int = 0
-    round: int = 0
-    letter: int | None = None
-    edited: str = ""
 
 
 class ToyDeliveries:
     def __init__(self, plan: GroupPlan, log: ToyLog, flaws: Flaws, give_up: Any, finish_redrive: Any) -> None:
         self.plan, self.log, self.flaws = plan, log, flaws
+        self.times = ToyTimes(log, flaws)
         self._give_up, self._finish_redrive = give_up, finish_redrive
         self.leased: dict[int, ToyDelivery] = {}
         self.waiting: list[ToyDelivery] = []
@@ -58,7 +39,7 @@ class ToyDeliveries:
                 each.count += 1
             self.leased[each.id] = each
             if self.flaws.strikes("delivers twice at once", chance=0.05):
-                self.waiting.append(replace(each, id=next(_ids), available=now))
+                self.waiting.append(replace(each, id=next(delivery_ids), available=now))
         return [self._described(each) for each in taken]
 
     def _take(self, room: int, now: float) -> list[ToyDelivery]:
@@ -70,40 +51,76 @@ class ToyDeliveries:
                 taken.append(each)
                 room -= size
         for number, partition in self.log.of(self.plan.stream).items():
-            self._pass_by(number, partition)
+            self._pass_by(number, partition, taken, now)
             if self.plan.ordering == "key":
-                room -= self._take_by_key(number, partition.head, room, taken)
+                room -= self._take_by_key(number, partition, room, taken, now)
                 continue
             first, last = self.dispatched[number] + 1, min(partition.head, self.dispatched[number] + room)
-            last = next((n - 1 for n in range(first, last + 1) if not self._is_given(partition.at(n))), last)
+            last = next((n - 1 for n in range(first, last + 1) if not self._is_for_now(partition.at(n), now)), last)
             if first <= last and (self.plan.ordering == "none" or not self._outstanding(number, taken)):
                 taken.append(ToyDelivery(number, first, last))
                 self.dispatched[number] = last
                 room -= last - first + 1
         return taken
 
-    def _pass_by(self, number: int, partition: ToyPartition) -> None:
-        """Finish what the group's filter does not let through."""
-        while self.dispatched[number] < partition.head and not self._is_given(
-            partition.at(self.dispatched[number] + 1)
-        ):
+    def _pass_by(self, number: int, partition: ToyPartition, taken: list[ToyDelivery], now: float) -> None:
+        """Finish what the group's filter does not let through and what has expired, and let wait what is for later."""
+        while self.dispatched[number] < partition.head:
+            name = partition.at(self.dispatched[number] + 1)
+            single = ToyDelivery(number, self.dispatched[number] + 1, self.dispatched[number] + 1)
+            if self._is_given(name) and (self._is_for_now(name, now) or self._has_its_key_before_it(single, taken)):
+                return
             self.dispatched[number] += 1
+            if not self._is_given(name):
+                continue
+            if self.times.has_expired(name, now):
+                self._record(single, "lapsed", now)
+            elif not self.flaws.strikes("forgets what is for later", chance=0.3):
+                single.available = self.times.due_at(name)
+                self.waiting.append(single)
+
+    def _is_for_now(self, name: str, now: float) -> bool:
+        return self._is_given(name) and self.times.due_at(name) <= now and not self.times.has_expired(name, now)
+
+    def _lapse(self, now: float) -> None:
+        """End what has expired while it waited; a redrive does not."""
+        for each in [each for each in self.waiting if each.letter is None]:
+            partition = self.log.partitions[self.plan.stream, each.partition]
+            offsets = range(each.first, each.last + 1)
+            over = [offset for offset in offsets if self.times.has_expired(partition.at(offset), now)]
+            if not over:
+                continue
+            self.waiting.remove(each)
+            for offset in offsets:
+                number = each.id if offset == each.first else next(delivery_ids)
+                alone = replace(each, id=number, first=offset, last=offset)
+                if offset in over:
+                    self._record(alone, "lapsed", now)
+                else:
+                    self.waiting.append(alone)
 
     def _is_given(self, name: str) -> bool:
         return self.plan.is_given(name) or self.flaws.strikes("hands out what a filter passes by", chance=0.2)
 
-    def _take_by_key(self, number: int, head: int, room: int, taken: list[ToyDelivery]) -> int:
-        """Hand out single events until one has to wait for its key: what is behind it waits, too."""
+    def _take_by_key(
+        self, number: int, partition: ToyPartition, room: int, taken: list[ToyDelivery], now: float
+    ) -> int:
+        """Hand out single events until one has to wait, for its key or its time: what is behind it waits, too."""
         count = 0
-        for offset in range(self.dispatched[number] + 1, min(head, self.dispatched[number] + room) + 1):
+        for offset in range(self.dispatched[number] + 1, min(partition.head, self.dispatched[number] + room) + 1):
             single = ToyDelivery(number, offset, offset)
-            outstanding = (each for each in (*self._all(), *taken) if self._is_of_same_key(each, single))
-            if any(outstanding) and not self.flaws.strikes("hands out keys side by side", chance=0.5):
+            if not self._is_for_now(partition.at(offset), now) or self._has_its_key_before_it(single, taken):
                 break
             taken.append(single)
             self.dispatched[number] = offset
             count += 1
         return count
+
+    def _has_its_key_before_it(self, single: ToyDelivery, taken: list[ToyDelivery]) -> bool:
+        if self.plan.ordering != "key":
+            return False
+        outstanding = any(self._is_of_same_key(each, single) for each in (*self._all(), *taken))
+        return outstanding and not self.flaws.strikes("hands out keys side by side", chance=0.5)
 
     def _is_of_same_key(self, each: ToyDelivery, other: ToyDelivery) -> bool:
         return each.partition == other.partition and self._key(each) is not None and self._key(each) == self._key(other)
@@ -140,6 +157,7 @@ class ToyDeliveries:
             if self.flaws.strikes("forgets leases of the dead", chance=0.3):
                 continue
             self._fail(each, range(each.first, each.last + 1), now, delay=None, is_terminal=False)
+        self._lapse(now)
 
     def settle(self, verb: str, sent: dict[str, Any], now: float) -> tuple[dict[str, str], list[int]]:
         """Carry out an ack, nack, release or extend; return what became of each delivery, and which it was again."""
@@ -179,6 +197,8 @@ class ToyDeliveries:
                 self._fail(held, [offset], now, delay, is_terminal)
             if not failed and self.flaws.strikes("delivers what was acked", chance=0.02):
                 self.waiting.append(replace(held, token="", available=now + 1))
+            if not failed and held.letter is None and self.flaws.strikes("lets what was acked expire", chance=0.03):
+                self._record(held, "lapsed", now)
             if not failed and held.letter is None and self.flaws.strikes("acks and gives up", chance=0.03):
                 self._give_up(
                     self, replace(held, last=held.first, failures=self.plan.max_failures), now, "max_failures"
@@ -192,8 +212,12 @@ class ToyDeliveries:
         most = 1 if self.flaws.strikes("gives up too early", chance=0.2) else self.plan.max_failures
         for offset in offsets:
             # A piece that begins as the whole did keeps the id: only the token tells who holds it.
-            number = held.id if offset == held.first else next(_ids)
+            number = held.id if offset == held.first else next(delivery_ids)
             alone = replace(held, id=number, first=offset, last=offset, token="", failures=failures)
+            name = self.log.partitions[self.plan.stream, held.partition].at(offset)
+            if held.letter is None and self.times.has_expired(name, now):
+                self._record(alone, "lapsed", now)
+                continue
             if is_terminal or failures >= most or held.count >= self.plan.max_deliveries:
                 if self.flaws.strikes("gives up without a letter", chance=0.3):
                     continue

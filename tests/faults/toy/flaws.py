@@ -44,6 +44,11 @@ FLAWS: Final[dict[str, tuple[str, ...]]] = {
     "starves": ("Q7",),
     "hands out what a filter passes by": ("Q8",),
     "hands out keys side by side": ("Q11",),
+    "hands out what is for later": ("Q12",),
+    "hands out what has expired": ("Q12",),
+    "lets events expire too soon": ("Q12",),
+    "forgets what is for later": ("D1",),
+    "lets what was acked expire": ("D1",),
     # --- dead letters ---
     "gives up without a letter": ("D1",),
     "acks and gives up": ("D1",),

@@ -2,11 +2,12 @@
 
 import zlib
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.faults.ask import Ask
-from tests.faults.events import key_of, names_of, runs_of
+from tests.faults.events import Times, key_of, names_of, runs_of, times_of
 from tests.faults.toy.flaws import Flaws
 from tests.faults.world import World
 
@@ -40,6 +41,8 @@ class ToyLog:
             (stream.name, number): ToyPartition() for stream in world.streams for number in range(stream.partitions)
         }
         self.answers: dict[str, dict[str, Any]] = {}
+        # When each event was recorded, by its name.
+        self.recorded: dict[str, float] = {}
         self._turn = 0
         self._reserved: dict[tuple[str, int], int] = defaultdict(int)
 
@@ -74,6 +77,7 @@ class ToyLog:
     def _store(self, stream: str, name: str, now: float) -> list[int]:
         number = self._place(stream, name)
         partition = self.partitions[stream, number]
+        self.recorded[name] = now
         if self.flaws.strikes("skips offsets", chance=0.01):
             partition.add(None)
         if self.flaws.strikes("fills holes later", chance=0.02) and not self._reserved[stream, number]:
@@ -99,6 +103,11 @@ class ToyLog:
             return self._turn % count
         return zlib.crc32(key.encode()) % count
 
+    def recorded_of(self, events: Iterable[tuple[int, int, str]]) -> list[list[float]]:
+        """When those of some events were recorded that are for later or expire."""
+        timed = (each for each in events if times_of(each[2]) != Times())
+        return [[number, offset, self.recorded[name]] for number, offset, name in timed if name in self.recorded]
+
     def read(self, ask: Ask, after: dict[int, int]) -> dict[str, Any]:
         """What a poll gets: events after an offset, partition by partition, within the limit."""
         events: list[tuple[int, int, str]] = []
@@ -122,7 +131,8 @@ class ToyLog:
             heads[str(number)] = head - (
                 7 if head > 9 and self.flaws.strikes("lets the head go back", chance=0.02) else 0
             )
-        return {"runs": runs_of(events), "next": reached, "head": heads, "gaps": gaps}
+        recorded = self.recorded_of(events)
+        return {"recorded": recorded, "runs": runs_of(events), "next": reached, "head": heads, "gaps": gaps}
 
     def trim(self) -> None:
         """Retention."""

@@ -13,7 +13,8 @@ from tests.faults.actors.producers import FLAWS as REFUSED_FORMS
 from tests.faults.ask import Ask, Reply
 from tests.faults.contract import DURABLE, REFUSED, UNKNOWN
 from tests.faults.history import LeaseRow
-from tests.faults.toy.deliveries import ToyDeliveries, ToyDelivery
+from tests.faults.toy.deliveries import ToyDeliveries
+from tests.faults.toy.delivery import ToyDelivery
 from tests.faults.toy.flaws import Flaws
 from tests.faults.toy.log import ToyLog
 from tests.faults.world import World
@@ -116,7 +117,14 @@ class Toy:
     # --- lease mode ----------------------------------------------------------------------------------
 
     def _lease(self, ask: Ask, now: float) -> Reply:
-        return Reply(200, DURABLE, {"deliveries": self.deliveries[ask.group].lease(ask.sent, now), "gaps": []})
+        group = self.deliveries[ask.group]
+        leased = group.lease(ask.sent, now)
+        given = [
+            (each["partition"], offset, name)
+            for each in leased
+            for offset, name in enumerate(each["names"].split(), each["first"])
+        ]
+        return Reply(200, DURABLE, {"deliveries": leased, "gaps": [], "recorded": self.log.recorded_of(given)})
 
     def _settle(self, ask: Ask, now: float) -> Reply:
         results, repeated = self.deliveries[ask.group].settle(ask.kind, ask.sent, now)
