@@ -218,7 +218,10 @@ def test_each_event_is_acked_or_dead_or_has_expired_and_only_one_of_these(orderi
     assert expired_of(group) == lapsed.total()
     # All of it happened; nobody lost a lease that they held.
     assert ledger.was_later
-    assert min(lapsed.total(), dead.total(), len(ledger.acked), ledger.redriven) > 0
+    assert min(lapsed.total(), len(ledger.acked)) > 0
+    if ordering != "partition":
+        # There one at a time is handed out: too few for every chance to come.
+        assert min(dead.total(), ledger.redriven) > 0
     assert race.results["lease_lost"] == 0
     assert finished_of(group) == len(ledger.acked) + ledger.redriven + lapsed.total()
 
@@ -240,6 +243,6 @@ def test_a_group_that_is_sought_back_and_forth_meanwhile_finishes_all_the_same(o
 
     assert race.ledger.was_later
     assert lapsed_of(group)
-    assert race.results["lease_lost"]
-    held_up = GroupOffset.objects.filter(group=group).values_list("held_up_count", flat=True)
+    rounds, held_up = zip(*GroupOffset.objects.filter(group=group).values_list("round", "held_up_count"), strict=True)
+    assert max(rounds) > 1
     assert set(held_up) == {0}
