@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tests.kafka.cluster import KafkaCluster
-from tests.kafka.jars import missing_tools
+from tests.kafka.jars import NoJars, missing_tools
 from tests.places import new_run, remove
 
 if TYPE_CHECKING:
@@ -49,7 +49,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def kafka_cluster() -> Iterator[KafkaCluster]:
     """All nodes answer; a test that kills one starts it again."""
     run = new_run()
-    cluster = KafkaCluster(run / "kafka", count=int(os.environ[VARIABLE]))
+    try:
+        cluster = KafkaCluster(run / "kafka", count=int(os.environ[VARIABLE]))
+    except NoJars as missing:
+        pytest.skip(str(missing))
     try:
         cluster.start()
         yield cluster

@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -301,15 +302,19 @@ def test_who_takes_nothing_is_kept_little_for_and_dropped_and_goes_on_where_they
     wait_until_open(server, 0)
     # Sixty megabytes went by. The cache of batches keeps as much as it may of them, and little is for this reader.
     assert memory_of(server) - before < 2 * 64 * 1024 * 1024
-    while not received.endswith(b"\r\n0\r\n\r\n"):
-        received += slow.recv(65536)
+    # They are hung up on: nothing says that this was all, and the last event may be cut short.
+    with suppress(ConnectionResetError):
+        while piece := slow.recv(65536):
+            received += piece
     slow.close()
-    seen = [int(number) for number in re.findall(rb"id: 0=(\d+)\ndata", received)]
+    assert not received.endswith(b"\r\n0\r\n\r\n")
+    whole = re.sub(rb"\r\n[0-9a-f]+\r\n", b"", received)
+    seen = [int(number) for number in re.findall(rb"id: 0=(\d+)\ndata: [^\n]*\n\n", whole)]
     assert seen == list(range(1, len(seen) + 1))
     assert len(seen) < events / 2
-    with follow(server, orders, X_API_Key=key, Last_Event_ID=f"0={seen[-1]}") as live:
+    with follow(server, orders, X_API_Key=key, Last_Event_ID=f"0={len(seen)}") as live:
         rest = live.events(events - len(seen))
-    assert [event["offset"] for event in rest] == list(range(seen[-1] + 1, events + 1))
+    assert [event["offset"] for event in rest] == list(range(len(seen) + 1, events + 1))
 
 
 def test_more_than_may_stand_in_line_for_the_database_are_all_told_and_none_is_sent_away(server, orders, key, api):
