@@ -42,7 +42,7 @@ run: setup ## Start everything: http://127.0.0.1:8000 (HOST, PORT, DATABASE_URL,
 
 # Four on two processors: those that start programs wait much of their time, for a start or for what they test.
 test: setup-dev ## Run the tests, with servers of their own
-	$(BIN)/python -m pytest -n 4 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
 
 # Two: each imports everything, which costs more than a third would save.
 FAST := -n 2 $(foreach folder,browser scenarios concurrency,--ignore=tests/$(folder)) -m "not (processes or browser or slow or exhaustive

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 REASONS: Final = {
+    "unknown_engine": "Which engines there are is a matter of the installation.",
     # --- what is there, and how it stands at this moment ---
     "confirmation_missing": "What confirms is the name in the address, once more.",
     "partition_required": "How many partitions there are is the stream's affair.",

@@ -27,9 +27,11 @@ from observability.numbers.collectors import (
     background_families,
     database_families,
     disk_families,
+    engine_families,
     group_families,
     stream_families,
 )
+from streams.log.protocol import LogHealth
 from tests.run.instance import PROJECT
 
 DEPLOY = PROJECT / "deploy"
@@ -69,6 +71,7 @@ def families() -> dict[str, str]:
     computed = [
         *database_families(is_durable=True, heartbeats=[]),
         *disk_families(None, remembered_ids_bytes=0),
+        *engine_families({"kafka-main": LogHealth(is_writable=True, is_durable=True)}),
         *background_families(not_merged=0, overdue_streams=0),
         *stream_families({}),
         *group_families([]),

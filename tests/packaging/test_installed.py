@@ -1,6 +1,7 @@
 """The package, installed into an empty environment, is a whole server in any folder."""
 
 import json
+import re
 import subprocess
 import urllib.request
 from pathlib import Path
@@ -74,7 +75,7 @@ def test_it_says_its_version_and_what_there_is(installed: Installation, tmp_path
     assert installed.run("--version", cwd=tmp_path).stdout == f"eventflow {VERSION}\n"
     overview = installed.run(cwd=tmp_path)
     assert overview.returncode == 0
-    assert "up      Start everything" in overview.stdout
+    assert re.search(r"^  up +Start everything", overview.stdout, re.MULTILINE)
     assert installed.run("up", "--help", cwd=tmp_path).stdout.startswith("usage: eventflow up")
 
 

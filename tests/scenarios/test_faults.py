@@ -114,6 +114,8 @@ def test_a_web_worker_that_is_killed_takes_nothing_with_it(cluster):
     with Load(cluster) as load:
         for _ in range(3):
             time.sleep(1.5)
+            # On a busy machine the one before needs longer to come back; without any the server gives up.
+            wait_for("both workers", lambda: len(cluster.web.worker_pids()) == 2)
             os.kill(cluster.web.worker_pids()[0], signal.SIGKILL)
         time.sleep(1.5)
     wait_for("both workers", lambda: len(cluster.web.worker_pids()) == 2)
