@@ -28,7 +28,8 @@ def pipe(url: str, key: str, stream: str, group: str, target: str) -> None:
 
         def copy(event: Event) -> None:
             client.send(target, event.payload, key=event.key, idempotency_key=f"copy-of-{event.id}")
-            print(event.payload, flush=True)
+            # In one piece: others print beside it.
+            print(f"{event.payload}\n", end="", flush=True)
 
         client.consumer(
             stream, group, copy, settings=ConsumerSettings(max_events=20, wait_seconds=0.5, concurrency=3)
