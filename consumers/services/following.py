@@ -69,9 +69,6 @@ async def _read_if_possible(
     standing.check_still_there()
     try:
         await standing.look_again()
-    except (OperationalError, InterfaceError, PoolTimeout):
-        return None
-    try:
         return await shared_reads().read((*positions.items(), types), partial(read_for_live, positions, types))
     except (OperationalError, InterfaceError, PoolTimeout, RateLimited):
         return None

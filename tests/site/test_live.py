@@ -317,9 +317,14 @@ def test_who_takes_nothing_is_kept_little_for_and_dropped_and_goes_on_where_they
     assert [event["offset"] for event in rest] == list(range(len(seen) + 1, events + 1))
 
 
-def test_more_than_may_stand_in_line_for_the_database_are_all_told_and_none_is_sent_away(server, orders, key, api):
+# Who a key belongs to is remembered for a moment; whether a person may still ask is looked up.
+@pytest.mark.parametrize("whose", ["by one key", "of one person"])
+def test_more_than_may_stand_in_line_for_the_database_are_all_told_and_none_is_sent_away(
+    server, owner, orders, key, api, whose
+):
     count = MAX_READS_IN_LINE[-1] + 200
-    request = f"GET /api/v1/streams/{orders.name}/events/live HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {key}\r\n\r\n"
+    credential = f"X-API-Key: {key}" if whose == "by one key" else f"Authorization: Bearer {make_token(owner)}"
+    request = f"GET /api/v1/streams/{orders.name}/events/live HTTP/1.1\r\nHost: localhost\r\n{credential}\r\n\r\n"
 
     async def open_one() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
