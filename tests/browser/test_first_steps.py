@@ -46,12 +46,11 @@ def make_the_key(page) -> str:
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_label("Name")).to_have_value("first steps with orders")
-    # What was put in is made live a moment after it is seen.
-    page.wait_for_function("!document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling, .htmx-added')")
-    page.wait_for_timeout(200)
+    # For a moment what was put in is not live, and then the focus goes to where it is wanted.
+    expect(page.locator(".htmx-added")).to_have_count(0)
     dialog.get_by_label("Name").press("Enter")
     expect(page.locator("#secret")).to_be_visible()
-    page.wait_for_timeout(200)
+    expect(page.locator(".htmx-added")).to_have_count(0)
     secret = page.locator("#secret").inner_text()
     page.get_by_role("link", name="I have copied it").press("Enter")
     expect(dialog).to_have_count(0)
