@@ -50,17 +50,12 @@ def check_engine(alias: str) -> None:
         raise UnknownEngine(f"There is no engine of that alias here. There are: {there_are}.")
 
 
-def prepare_place(
-    *, engine: str, stream_name: str, partitions: int, max_bytes: int | None, allow_weak: bool
-) -> Place | None:
-    """Make a place for a stream's partitions in an engine, outside of any transaction; None in PostgreSQL.
+def prepare_place(*, engine: str, stream_name: str, partitions: int, max_bytes: int | None, allow_weak: bool) -> Place:
+    """Make a place for a stream's partitions in an engine beside PostgreSQL, outside of any transaction.
 
     Raises:
-        UnknownEngine, EngineRefuses, LogUnavailable
+        EngineRefuses, LogUnavailable
     """
-    check_engine(engine)
-    if engine == POSTGRES:
-        return None
     if transaction.get_connection().in_atomic_block:
         raise RuntimeError("no engine is asked inside a transaction")
     ids = [partition_id for (partition_id,) in run("reserve_partition_ids", count=partitions)]
@@ -116,9 +111,6 @@ def clear_places(*, now: datetime) -> int:
     if not engine_aliases():
         return cleared
     for noted in PlaceToClear.objects.filter(due_at__lte=now).order_by("pk"):
-        if Partition.objects.filter(pk__in=noted.partition_ids).exists() and not noted.topic:
-            # Never: a place is shown in the transaction that deletes its note.
-            continue
         try:
             get_routed_log().drop(_refs_of(noted))
         except (LogUnavailable, EngineRefuses) as error:

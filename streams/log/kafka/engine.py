@@ -23,6 +23,7 @@ from streams.log.kafka.reading import KafkaReader
 from streams.log.kafka.retaining import Retention, offset_at
 from streams.log.kafka.sending import Sender, Tagged, check_records
 from streams.log.kafka.topics import Topics, TopicShape
+from streams.log.offering import require_for_appends
 from streams.log.protocol import (
     PLAIN_TOPIC,
     Appended,
@@ -143,13 +144,7 @@ class KafkaLog:
         check_records(appends, max_bytes=MAX_MESSAGE_BYTES - _FRAME_BYTES)
         if receipt is not None:
             raise NotOffered(self.alias, "a receipt in the events' own transaction")
-        for append in appends:
-            if append.deduplication is not None:
-                raise NotOffered(self.alias, "that events are stored once by their ids")
-            if append.expected_head is not None:
-                raise NotOffered(self.alias, "that events are stored only at an expected head")
-            if append.timed:
-                raise NotOffered(self.alias, "events for later, or that expire")
+        require_for_appends(self.alias, self.capabilities, appends)
         return [(append, self._place(append.partition)) for append in appends]
 
     def _told(self, ranges: Sequence[AppendedRange]) -> Appended:
