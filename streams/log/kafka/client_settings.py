@@ -61,8 +61,8 @@ _CONSUMER: Final[Settings] = {
     "fetch.min.bytes": 1,
     "fetch.wait.max.ms": 10,
     "fetch.error.backoff.ms": 20,
-    # With 0 a reader whose queue is full spins. With 1 eight of them took 10 to 12 % of a processor, with 2 they take 6, and
-    # read as fast (`python -m benchmarks.engines`).
+    # With 0 a reader whose queue is full spins. With 1 eight of them took a tenth of a processor and more; with 2 they
+    # take six hundredths, and read as fast (`python -m benchmarks.engines`).
     "fetch.queue.backoff.ms": 2,
 }
 
