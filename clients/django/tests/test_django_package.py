@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import tarfile
 import zipfile
 from email import message_from_bytes
 from pathlib import Path
@@ -13,7 +12,7 @@ from application import DJANGO
 from eventflow_client import EventFlow
 from running import stored
 
-from tests.packaging.building import PROJECT, run_or_skip
+from tests.packaging.building import PROJECT, build, run_or_skip
 
 pytestmark = pytest.mark.processes
 SOURCE = DJANGO / "src"
@@ -29,26 +28,9 @@ with transaction.atomic():
 """
 
 
-def built(project: Path, to: Path) -> tuple[Path, Path]:
-    """An sdist, and the wheel that is made of nothing but that."""
-    hatchling("sdist", source=project, to=to)
-    [sdist] = to.glob("*.tar.gz")
-    with tarfile.open(sdist) as archive:
-        archive.extractall(to / "source", filter="data")
-    [source] = (to / "source").iterdir()
-    hatchling("wheel", source=source, to=to)
-    [wheel] = to.glob("*.whl")
-    return sdist, wheel
-
-
-def hatchling(target: str, *, source: Path, to: Path) -> None:
-    command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(to)]
-    subprocess.run(command, cwd=source, check=True, capture_output=True)
-
-
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
-    return built(DJANGO, tmp_path_factory.mktemp("django"))[1]
+    return build(tmp_path_factory.mktemp("django"), DJANGO).wheel
 
 
 def test_the_wheel_has_all_of_the_package_and_nothing_else(wheel):
@@ -70,7 +52,7 @@ def project(wheel, tmp_path_factory) -> Path:
     """A new project in an environment with the two packages and what they need."""
     folder = tmp_path_factory.mktemp("installed")
     python = folder / "environment" / "bin" / "python"
-    client = built(DJANGO.parent / "python", tmp_path_factory.mktemp("client"))[1]
+    client = build(tmp_path_factory.mktemp("client"), DJANGO.parent / "python").wheel
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "environment"], check=True)
     install(python, client, wheel)
     run(python, "-m", "django", "startproject", "site_of_ours", folder)

@@ -39,12 +39,8 @@ class Environment:
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory) -> dict[str, Path]:
-    place = tmp_path_factory.mktemp("wheels")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", place / "client"]
-    subprocess.run(command, cwd=PYTHON, check=True, capture_output=True)
-    (place / "server").mkdir()
-    (client,) = (place / "client").glob("*.whl")
-    return {"client": client, "server": build(place / "server").wheel}
+    client, server = (tmp_path_factory.mktemp(name) for name in ("client", "server"))
+    return {"client": build(client, PYTHON).wheel, "server": build(server).wheel}
 
 
 @pytest.fixture
