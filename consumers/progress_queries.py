@@ -161,8 +161,7 @@ def _age(moment: datetime | None, now: datetime) -> float | None:
 
 def places_of(group: ConsumerGroup) -> dict[int, Place]:
     """Return where the group stands, by partition id."""
-    rows = GroupOffset.objects.filter(group=group).values_list("partition_id", *_PLACE)
-    return {partition_id: Place(*place) for partition_id, *place in rows}
+    return {partition_id: Place(*place) for partition_id, *place in run("places", group_id=group.pk)}
 
 
 @dataclass(frozen=True, slots=True)

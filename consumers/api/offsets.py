@@ -21,9 +21,9 @@ from accounts.http.strict_json import decode_object
 from accounts.permissions import MayConsume
 from accounts.roles import Right
 from accounts.waits import run_blocking
-from consumers.access import GroupRight
+from consumers.api.standing import require_group_in_use
 from consumers.progress_queries import list_progress
-from consumers.queries import get_group, require_group
+from consumers.queries import get_group
 from consumers.services.offsets import commit_offsets_async
 from streams.conf import MAX_OFFSET, MAX_PARTITIONS
 from streams.errors import PartitionRequired
@@ -145,7 +145,7 @@ class OffsetsView(LeanView):
 
 async def _commit(caller: Caller, stream: StreamInfo, group: str, document: Any) -> HttpResponse:
     body = CommitSerializer.checked(document)
-    used = await in_database_thread(lambda: require_group(caller, stream, group, GroupRight.USE))
+    used = await require_group_in_use(caller, stream, group)
     results = await commit_offsets_async(stream=stream, group=used, offsets=body.by_partition(stream))
     return _answer(
         [

@@ -15,7 +15,6 @@ from accounts.long_work import off_the_loop_if_long
 from accounts.names import NAME_PATTERN
 from accounts.permissions import MayConsumeOrProduce
 from accounts.roles import Right
-from consumers.access import GroupRight
 from consumers.api.positions import (
     LAST_OFFSET_PATTERN,
     TYPES_PATTERN,
@@ -25,14 +24,13 @@ from consumers.api.positions import (
     types_in,
 )
 from consumers.api.schemas import LOST
-from consumers.api.standing import standing_of
+from consumers.api.standing import require_group_in_use, standing_of
 from consumers.filters import Filter
 from consumers.models import ConsumerGroup, Mode
 from consumers.offset_headers import NEXT_OFFSET_PATTERN, write_offset_headers
 from consumers.progress import Place
 from consumers.progress_queries import places_of
-from consumers.queries import require_group
-from consumers.services.members import note_member
+from consumers.services.members import note_member_async
 from consumers.services.offsets import require_going_on, require_mode
 from consumers.services.reading import lags_of, lost_of, read_events_async
 from consumers.services.waiting import waiting_place
@@ -205,12 +203,8 @@ async def _group(
     if name is None:
         return None, None
     caller = caller_of(request)
-
-    def ask() -> tuple[ConsumerGroup, dict[int, Place]]:
-        group = require_group(caller, stream, name, GroupRight.USE)
-        require_mode(group, Mode.OFFSET)
-        require_going_on(group)
-        note_member(group_id=group.pk, name=caller.reference)
-        return group, places_of(group)
-
-    return await in_database_thread(ask)
+    group = await require_group_in_use(caller, stream, name)
+    require_mode(group, Mode.OFFSET)
+    require_going_on(group)
+    await note_member_async(group_id=group.pk, name=caller.reference)
+    return group, await in_database_thread(lambda: places_of(group))

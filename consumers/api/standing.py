@@ -26,10 +26,15 @@ async def find_stream_and_group(request: HttpRequest, stream: str, group: str) -
     """
     caller = caller_of(request)
     found = await require_stream_async(caller, stream, Right.CONSUME)
-    return found, await _require_group(caller, found, group)
+    return found, await require_group_in_use(caller, found, group)
 
 
-async def _require_group(caller: Caller, stream: StreamInfo, name: str) -> ConsumerGroup:
+async def require_group_in_use(caller: Caller, stream: StreamInfo, name: str) -> ConsumerGroup:
+    """Return a stream's group by name, as it was at most a second ago, for a caller who may use it.
+
+    Raises:
+        ConsumerGroupNotFound, ScopeMissing
+    """
     return checked_group(caller, stream, await get_group_for_hot_verb(stream, name), GroupRight.USE)
 
 
@@ -46,7 +51,7 @@ def standing_of(view: LeanView, request: HttpRequest, stream: StreamInfo, group:
             raise PartitionsAdded
         if group is None:
             return None
-        current = await _require_group(caller_of(request), found, group.name)
+        current = await require_group_in_use(caller_of(request), found, group.name)
         if current.pk != group.pk:
             raise ConsumerGroupNotFound
         require_going_on(current)

@@ -5,7 +5,6 @@ import threading
 import time
 
 from accounts.database_threads import in_database_thread
-from accounts.waits import run_blocking
 from consumers.conf import MEMBER_SEEN_INTERVAL_SECONDS
 from consumers.statements import run
 
@@ -14,16 +13,11 @@ _lock = threading.Lock()
 _MAX_REMEMBERED = 100_000
 
 
-def note_member(*, group_id: int, name: str) -> None:
+async def note_member_async(*, group_id: int, name: str) -> None:
     """Remember that `name` read as this group just now; at most one write in five seconds for each member.
 
     A group that was deleted meanwhile has no members, and that is no error.
     """
-    run_blocking(note_member_async(group_id=group_id, name=name))
-
-
-async def note_member_async(*, group_id: int, name: str) -> None:
-    """Do what `note_member` does, and let the event loop go on meanwhile."""
     member = (group_id, name[:128])
     if _was_seen(member):
         return

@@ -8,8 +8,9 @@ import orjson
 from accounts.models import ApiKey, User
 from accounts.roles import Right, Role
 from accounts.services.api_keys import create_api_key
+from accounts.waits import run_blocking
 from consumers.models import ConsumerGroup
-from consumers.services.members import note_member
+from consumers.services.members import note_member_async
 from streams.envelope import decode_events
 from streams.models import Stream
 from streams.services.ingest import append_events
@@ -63,6 +64,6 @@ def tell_story(*, partitions: int = 1) -> Story:
         )
     group = make_group(stream, "billing")
     leasing_group = make_group(stream, "warehouse", mode="lease")
-    note_member(group_id=group.pk, name=HOSTILE[:128])
+    run_blocking(note_member_async(group_id=group.pk, name=HOSTILE[:128]))
     key = create_api_key(user=owner, name=HOSTILE[:120], scopes=[Right.PRODUCE, Right.CONSUME]).key
     return Story(owner, stream, group, leasing_group, key)

@@ -4,7 +4,8 @@ import pytest
 from playwright.sync_api import expect
 
 from accounts.roles import Role
-from consumers.services.members import note_member
+from accounts.waits import run_blocking
+from consumers.services.members import note_member_async
 from tests.browser.accessibility import assert_fits
 from tests.browser.conftest import PASSWORD
 from tests.browser.story import append
@@ -25,7 +26,7 @@ def owner(site, page, sign_in):
     stream = make_stream(LONG, owner=made)
     append(stream, *({"type": "t" * 128, "key": "k" * 90, "payload": {"n": n}} for n in range(3)))
     group = make_group(stream, LONG, mode="lease")
-    note_member(group_id=group.pk, name="m" * 128)
+    run_blocking(note_member_async(group_id=group.pk, name="m" * 128))
     make_channel(made, name="W" * 120)
     return sign_in(user=made)
 

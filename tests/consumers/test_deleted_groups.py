@@ -2,11 +2,12 @@
 
 import pytest
 
+from accounts.waits import run_blocking
 from consumers.errors import ConsumerGroupNotFound
 from consumers.models import ConsumerGroup, GroupMember
 from consumers.services.groups import GroupSettings, change_group, create_group, delete_group
 from consumers.services.leasing import lease_deliveries
-from consumers.services.members import note_member
+from consumers.services.members import note_member_async
 from streams.errors import StreamNotFound
 from streams.models import Stream
 from tests.consumers.leases import ack, info, lease_one, make_lease_group, produce
@@ -33,7 +34,7 @@ def test_it_hands_out_nothing_and_its_leases_are_lost(deleted):
 
 def test_a_member_is_not_noted(deleted):
     group, *_ = deleted
-    note_member(group_id=group.pk, name="somebody new")
+    run_blocking(note_member_async(group_id=group.pk, name="somebody new"))
     assert not GroupMember.objects.exists()
 
 

@@ -3,6 +3,8 @@
 import time
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.roles import Role
 from accounts.services.authenticate_key import forget_keys
@@ -305,6 +307,28 @@ def test_reading_costs_the_same_number_of_queries_for_one_event_and_a_thousand(
         # Three of them: the teams of the user, and what is granted on the stream and on the group.
         with django_assert_max_num_queries(10):
             poll(client, consumer_group_id="billing", last_offset=0, limit=limit)
+
+
+def test_a_group_that_goes_on_reading_costs_two_statements_a_poll_and_two_a_commit(client, stream):
+    """Where it stands and what there is; the ends and the new offset. Who it is was looked up a moment ago."""
+    make_group(stream, "billing")
+    append(client, *range(20))
+
+    def commit(offset):
+        committed = client.post("/streams/orders/consumer-groups/billing/offsets", {"offset": offset})
+        assert committed.status_code == 200, committed.content
+
+    costs = {"poll": [], "commit": []}
+    for offset in range(1, 10):
+        for what, call in (
+            ("poll", lambda: poll(client, consumer_group_id="billing", limit=1)),
+            ("commit", lambda offset=offset: commit(offset)),
+        ):
+            with CaptureQueriesContext(connection) as captured:
+                call()
+            costs[what].append(len(captured))
+    # Now and then one of them has to look up again what was remembered for a moment.
+    assert {what: min(each) for what, each in costs.items()} == {"poll": 2, "commit": 2}
 
 
 def test_a_partition_reference_names_its_stream(stream):

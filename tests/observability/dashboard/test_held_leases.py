@@ -6,9 +6,10 @@ import pytest
 from django.test import Client
 
 from accounts.roles import Role
+from accounts.waits import run_blocking
 from consumers.models import ConsumerGroup, Delivery, GroupMember, GroupOffset
 from consumers.services.leasing import expire_leases
-from consumers.services.members import note_member
+from consumers.services.members import note_member_async
 from tests.consumers.leases import dead, let_expire, produce, states
 from tests.factories import make_group, make_stream, make_user
 
@@ -152,7 +153,7 @@ def test_whoever_looks_is_no_member_and_a_silent_group_stays_silent(ada, owner, 
     ada.post(f"{PAGE}/release-held")
 
     assert not GroupMember.objects.exists()
-    note_member(group_id=group.pk, name="worker")
+    run_blocking(note_member_async(group_id=group.pk, name="worker"))
     seen = GroupMember.objects.get().last_seen_at
     lease(ada)
     assert GroupMember.objects.get().last_seen_at == seen

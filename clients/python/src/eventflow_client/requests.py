@@ -49,6 +49,15 @@ def post(path: str, body: Any = None, *, idempotency_key: str | None = None, **p
     return Request("POST", path, _given(parameters), encode({} if body is None else body), headers)
 
 
+def post_without_key(path: str, body: Any) -> Request:
+    """Return a POST that does no more when it is done again, and so is spared what a key costs.
+
+    Raises:
+        NotJson
+    """
+    return Request("POST", path, body=encode(body))
+
+
 def new_key() -> str:
     return str(uuid.uuid4())
 

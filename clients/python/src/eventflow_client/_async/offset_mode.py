@@ -17,7 +17,7 @@ from ..failures import HandlerFailed
 from ..models import Event
 from ..positions import read_positions
 from ..problems import EventExpired, EventNotFound, GroupPaused
-from ..requests import Answer, get, post
+from ..requests import Answer, get, post, post_without_key
 from .handlers import AsyncHandlers
 from .transport import AsyncTransport
 
@@ -163,7 +163,7 @@ class AsyncOffsetMode:
         if not news:
             return
         places = [{"partition": number, "offset": offset} for number, offset in sorted(news.items())]
-        await self._insist(post(f"{self._path}/offsets", {"offsets": places}))
+        await self._insist(post_without_key(f"{self._path}/offsets", {"offsets": places}))
         self._committed |= news
 
     async def _insist(self, request: Any) -> None:

@@ -10,7 +10,7 @@ import msgspec
 from ..encoding import encode
 from ..models import Committed, DeadLetter, Group, GroupProgress, HeldKeys, OpenDelivery, PartitionProgress, Seek
 from ..paths import of_group, of_stream
-from ..requests import Request, get, post
+from ..requests import Request, get, post, post_without_key
 from .grants import Grants
 from .pages import iterate
 from .transport import Transport
@@ -115,7 +115,7 @@ class Groups:
             OffsetBeyondHead, PartitionNotFound, WrongMode
         """
         places = [{"partition": number, "offset": offset} for number, offset in offsets.items()]
-        answer = self._transport.send(post(f"{of_group(stream, group)}/offsets", {"offsets": places}))
+        answer = self._transport.send(post_without_key(f"{of_group(stream, group)}/offsets", {"offsets": places}))
         return msgspec.json.decode(answer.body, type=_Committed).data
 
     def seek(

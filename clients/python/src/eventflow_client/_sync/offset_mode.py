@@ -18,7 +18,7 @@ from ..failures import HandlerFailed
 from ..models import Event
 from ..positions import read_positions
 from ..problems import EventExpired, EventNotFound, GroupPaused
-from ..requests import Answer, get, post
+from ..requests import Answer, get, post, post_without_key
 from .handlers import Handlers
 from .transport import Transport
 
@@ -164,7 +164,7 @@ class OffsetMode:
         if not news:
             return
         places = [{"partition": number, "offset": offset} for number, offset in sorted(news.items())]
-        self._insist(post(f"{self._path}/offsets", {"offsets": places}))
+        self._insist(post_without_key(f"{self._path}/offsets", {"offsets": places}))
         self._committed |= news
 
     def _insist(self, request: Any) -> None:
