@@ -5,6 +5,7 @@ to make way for, so each wait simply blocks: the same coroutine serves both, and
 """
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -17,6 +18,14 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
+
+
+async def pause(seconds: float) -> None:
+    """Do nothing for so long."""
+    if running_loop() is None:
+        time.sleep(seconds)
+    else:
+        await asyncio.sleep(seconds)
 
 
 def run_blocking(coroutine: Coroutine[Any, Any, Returned]) -> Returned:

@@ -78,6 +78,8 @@ MAX_BULK_IDS: Final = 1_000
 
 # Requests that wait at once in one process: each costs some memory and an open connection.
 MAX_WAITING_REQUESTS: Final = 10_000
+# Woken with more than can ask the database at once, a request comes again after between so long and so long.
+CROWD_PAUSE_SECONDS: Final = (0.1, 0.5)
 
 # --- live streams ---
 # A comment is sent after so long without an event, so that nobody on the way takes the connection for dead.

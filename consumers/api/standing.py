@@ -60,7 +60,7 @@ def standing_of(view: LeanView, request: HttpRequest, stream: StreamInfo, group:
     credential = (request.META.get("HTTP_X_API_KEY"), request.META.get("HTTP_AUTHORIZATION"))
     return Standing(
         key=(type(view), credential, stream.id, len(stream.partitions), group and group.pk),
-        look_again=look_again,
+        look=look_again,
         check_still_there=partial(check_still_there, request),
         on_hang_up=partial(calling_on_hang_up, request),
     )

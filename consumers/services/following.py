@@ -11,7 +11,7 @@ from accounts.database_threads import let_go_of_connection
 from accounts.errors import RateLimited
 from consumers.conf import HEARTBEAT_SECONDS, LIVE_DATABASE_PAUSE_SECONDS, LIVE_WRITE_BYTES, LIVE_WRITE_EVENTS
 from consumers.services.reading import Reading, read_now
-from consumers.services.shared_reads import shared_reads
+from consumers.services.shared_looks import shared_looks
 from consumers.services.standing import Standing
 from streams.log import get_wakeups
 from streams.log.protocol import PartitionRef
@@ -69,7 +69,7 @@ async def _read_if_possible(
     standing.check_still_there()
     try:
         await standing.look_again()
-        return await shared_reads().read((*positions.items(), types), partial(read_for_live, positions, types))
+        return await shared_looks().read((*positions.items(), types), partial(read_for_live, positions, types))
     except (OperationalError, InterfaceError, PoolTimeout, RateLimited):
         return None
 

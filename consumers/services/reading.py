@@ -1,15 +1,16 @@
 """Reading a stream, for a group or for nobody: from where, how much, and waiting for more."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import inf
 from typing import TypeAlias
 
 from accounts.database_threads import in_database_thread
-from accounts.waits import run_blocking
+from accounts.waits import run_blocking, running_loop
 from consumers.filters import Filter
 from consumers.progress import Place, count_lag
+from consumers.services.shared_looks import shared_looks
 from consumers.services.standing import Standing
 from consumers.services.waiting import Look, look_until_found
 from streams.log import get_log
@@ -62,9 +63,14 @@ async def read_events_async(
     """
     reached = positions
 
-    def look() -> Look[Reading]:
+    async def look() -> Look[Reading]:
         nonlocal reached
-        reading = read_now(reached, limit=limit, max_bytes=max_bytes, types=types, group_filter=group_filter)
+        read = partial(read_now, reached, limit=limit, max_bytes=max_bytes, types=types, group_filter=group_filter)
+        # Who waits is one of many as soon as an event comes.
+        if wait_seconds and group_filter is None and running_loop() is not None:
+            reading = await shared_looks().read((*reached.items(), limit, max_bytes, types), read)
+        else:
+            reading = await in_database_thread(read)
         reached = {partition: reading.next_offsets[partition.number] for partition in reached}
         heads = {partition.id: reading.bounds[partition.number].head_offset for partition in reached}
         return Look(
@@ -80,14 +86,14 @@ async def read_events_async(
             await standing.look_again()
 
     reading, waited_seconds = await look_until_found(
-        partial(in_database_thread, look),
+        look,
         partition_ids=[partition.id for partition in positions],
         wait_seconds=wait_seconds,
         after_waiting=look_at_standing,
         standing=standing,
     )
-    reading.waited_seconds = waited_seconds
-    return reading
+    # Another one: others may have been told the same.
+    return replace(reading, waited_seconds=waited_seconds)
 
 
 def read_events(

@@ -15,13 +15,14 @@ from accounts.errors import DomainError
 from accounts.waits import running_loop
 from consumers.conf import STANDING_RECHECK_SECONDS
 from consumers.models import ConsumerGroup
+from consumers.services.shared_looks import shared_looks
 
 
 class PartitionsAdded(Exception):
     """The stream has more partitions than a waiting request knows: it is answered, and the next one knows them all."""
 
 
-LookAgain = Callable[[], Awaitable[ConsumerGroup | None]]
+LookAtStanding = Callable[[], Awaitable[ConsumerGroup | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +31,25 @@ class Standing:
 
     Attributes:
         key: the same for all requests that stand and fall together.
-        look_again: returns the group as it is now (if there is one), or raises what a new request would get, or
+        look: returns the group as it is now (if there is one), or raises what a new request would get, or
             PartitionsAdded.
         check_still_there: raises if nobody listens any more.
         on_hang_up: lets a callback be called, within the block, if the client hangs up.
     """
 
     key: Hashable
-    look_again: LookAgain
+    look: LookAtStanding
     check_still_there: Callable[[], None] = lambda: None
     on_hang_up: Callable[[Callable[[], None]], AbstractContextManager[None]] = lambda _: nullcontext()
+
+    async def look_again(self) -> ConsumerGroup | None:
+        """Do what `look` does, once for all of the same standing who ask at the same moment.
+
+        Thousands are woken by one event, and each asking for itself would stand in line for the database.
+        """
+        if running_loop() is None:
+            return await self.look()
+        return await shared_looks().look((Standing, self.key), self.look)
 
     @contextmanager
     def waking(self, wake: Callable[[], None]) -> Iterator[None]:
@@ -57,7 +67,7 @@ class Standing:
 class _Standees:
     """Those who wait on the same standing."""
 
-    look_again: LookAgain
+    look: LookAtStanding
     wakes: set[Callable[[], None]] = field(default_factory=set)
 
 
@@ -70,7 +80,7 @@ class _Overseer:
 
     @contextmanager
     def overseeing(self, standing: Standing, wake: Callable[[], None]) -> Iterator[None]:
-        standees = self._standees.setdefault(standing.key, _Standees(standing.look_again))
+        standees = self._standees.setdefault(standing.key, _Standees(standing.look))
         standees.wakes.add(wake)
         if self._task is None:
             # Not in the context of the request that happens to be the first.
@@ -93,7 +103,7 @@ class _Overseer:
 
     async def _look(self, standees: _Standees) -> None:
         try:
-            await standees.look_again()
+            await standees.look()
         except (DomainError, PartitionsAdded):
             for wake in list(standees.wakes):
                 wake()

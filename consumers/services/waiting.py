@@ -1,5 +1,6 @@
 """Waiting: how a request does it, and how many may at once."""
 
+import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -7,10 +8,14 @@ from dataclasses import dataclass
 from math import inf
 from typing import Generic, TypeVar
 
+from psycopg_pool import PoolTimeout
+
 from accounts.caller import Caller
 from accounts.database_threads import let_go_of_connection
+from accounts.errors import RateLimited
 from accounts.limits.places import Places
-from consumers.conf import MAX_WAITING_REQUESTS
+from accounts.waits import pause
+from consumers.conf import CROWD_PAUSE_SECONDS, MAX_WAITING_REQUESTS
 from consumers.errors import TooManyWaiting
 from consumers.services.standing import PartitionsAdded, Standing
 from streams.log import get_wakeups
@@ -96,23 +101,47 @@ async def look_until_found(
         return (await look()).found, 0.0
     deadline = time.monotonic() + wait_seconds
     waited_seconds = 0.0
+
+    async def look_again() -> Look[Found]:
+        await after_waiting()
+        return await look()
+
     # Watching begins before the look: an append in between wakes us, none is missed.
     with get_wakeups().watch(partition_ids) as watch, standing.waking(watch.wake) if standing else nullcontext():
+        seen = await look()
         while True:
-            seen = await look()
             now = time.monotonic()
             if seen.is_worth_answering or now >= deadline or is_stopping():
                 return seen.found, waited_seconds
-            if seen.look_again_seconds > 0:
-                for partition_id, head_offset in seen.heads.items():
-                    watch.saw(partition_id, head_offset)
-                await let_go_of_connection()
-                await watch.wait_async(min(deadline - now, seen.look_again_seconds))
-                waited_seconds += time.monotonic() - now
-                if standing is not None:
-                    standing.check_still_there()
-                try:
-                    await after_waiting()
-                except PartitionsAdded:
-                    # Whoever asks again waits for all of them.
-                    return seen.found, waited_seconds
+            if seen.look_again_seconds <= 0:
+                seen = await _in_turn(look, deadline)
+                continue
+            for partition_id, head_offset in seen.heads.items():
+                watch.saw(partition_id, head_offset)
+            await let_go_of_connection()
+            await watch.wait_async(min(deadline - now, seen.look_again_seconds))
+            waited_seconds += time.monotonic() - now
+            if standing is not None:
+                standing.check_still_there()
+            try:
+                seen = await _in_turn(look_again, deadline)
+            except PartitionsAdded:
+                # Whoever asks again waits for all of them.
+                return seen.found, waited_seconds
+
+
+async def _in_turn(look: Callable[[], Awaitable[Look[Found]]], deadline: float) -> Look[Found]:
+    """Look, for one who has looked before and may be one of thousands that an event woke.
+
+    Raises:
+        PoolTimeout, RateLimited: the wait is over, and still too many stand in line for the database.
+    """
+    while True:
+        try:
+            return await look()
+        except (PoolTimeout, RateLimited):
+            # Nothing was done.
+            left = deadline - time.monotonic()
+            if left <= 0 or is_stopping():
+                raise
+        await pause(min(left, random.uniform(*CROWD_PAUSE_SECONDS)))  # noqa: S311 - no secret

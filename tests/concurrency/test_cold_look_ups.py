@@ -11,6 +11,7 @@ from django.db import connection
 from accounts.key_material import make_key as make_key_material
 from accounts.services import authenticate_key as keys
 from accounts.short_memory import ShortMemory
+from accounts.waits import run_blocking
 from consumers import queries as groups
 from consumers.errors import ConsumerGroupNotFound
 from consumers.models import GroupMember
@@ -121,7 +122,7 @@ def test_a_member_is_written_down_once():
     def note() -> None:
         with connection.execute_wrapper(statements):
             together.wait()
-            members.note_member(group_id=group.pk, name="worker-1")
+            run_blocking(members.note_member_async(group_id=group.pk, name="worker-1"))
 
     with members._lock:
         all_of_them = crowd(CROWD, note)

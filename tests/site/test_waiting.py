@@ -11,6 +11,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from accounts.limits.places import MAX_READS_IN_LINE
 from accounts.models import ApiKey, User
 from accounts.roles import Role
 from consumers.models import ConsumerGroup, Delivery
@@ -87,6 +88,12 @@ class Orders:
 
     def append(self, key: str) -> None:
         assert self.ask(APPEND, key) == 202
+
+    def append_many(self, key: str, count: int) -> None:
+        """In one append for each thousand."""
+        for first in range(0, count, 1_000):
+            events = b",".join([b'{"payload":1}'] * min(1_000, count - first))
+            assert self.ask(("POST", "/events", b"[" + events + b"]"), key) == 202
 
     def wait_until_waiting(self, count: int) -> None:
         deadline = time.monotonic() + 20
@@ -250,10 +257,25 @@ def test_who_hangs_up_gives_the_place_back_at_once_and_is_handed_nothing(web, ke
 # --- how many --------------------------------------------------------------------------------------------------
 
 
-def test_a_thousand_wait_and_none_is_refused_and_all_are_woken(web, key):
-    clients = [web.begin(POLL, f"X-API-Key: {key}") for _ in range(1_000)]
-    web.wait_until_waiting(1_000)
-    web.append(key)
+def alike(_: int) -> tuple[str, str, bytes]:
+    return POLL
+
+
+def each_its_own(number: int) -> tuple[str, str, bytes]:
+    """A poll whose read answers nobody else."""
+    return ("GET", f"/events?last_offset=0&wait={WAIT}&max_bytes={number + 1}", b"")
+
+
+def to_work_on(_: int) -> tuple[str, str, bytes]:
+    return ("POST", "/consumer-groups/workers/lease", json.dumps({"wait": WAIT, "max_events": 1}).encode())
+
+
+@pytest.mark.parametrize("verb", [alike, each_its_own, to_work_on])
+def test_more_wait_than_may_stand_in_line_and_none_is_refused_and_all_are_woken(web, key, verb):
+    count = MAX_READS_IN_LINE[-1] + 200
+    clients = [web.begin(verb(number), f"X-API-Key: {key}") for number in range(count)]
+    web.wait_until_waiting(count)
+    web.append_many(key, count)
     answers: list[RawAnswer] = []
 
     def take(some: list[socket.socket]) -> None:
@@ -264,7 +286,7 @@ def test_a_thousand_wait_and_none_is_refused_and_all_are_woken(web, key):
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert [answer.status_code for answer in answers] == [200] * 1_000
+    assert [answer.status_code for answer in answers] == [200] * count
     for client in clients:
         client.close()
 

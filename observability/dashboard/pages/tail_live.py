@@ -111,7 +111,7 @@ class FollowTail(LeanView):
         asked = (session_key, request.GET.get(USER), stream.id, len(stream.partitions))
         return Standing(
             key=(type(self), *asked),
-            look_again=look_again,
+            look=look_again,
             check_still_there=partial(check_still_there, request),
             on_hang_up=partial(calling_on_hang_up, request),
         )

@@ -6,7 +6,7 @@ from threading import Event
 
 from accounts.database_threads import lend_database_threads
 from consumers.services.reading import Reading
-from consumers.services.shared_reads import SharedReads
+from consumers.services.shared_looks import SharedLooks
 
 
 class Reads:
@@ -14,7 +14,7 @@ class Reads:
 
     def __init__(self, *, threads: int = 1) -> None:
         lend_database_threads(threads)
-        self.shared = SharedReads()
+        self.shared = SharedLooks()
         self.begun = 0
         self.may_end = Event()
 
