@@ -1,28 +1,30 @@
-"""The RSGI entry point that granian's workers load: the one file that speaks with the web server."""
+"""The RSGI entry point of granian's workers: the one file that speaks with the web server.
+
+It is loaded before they are forked (`granian.py`), so what a worker needs is made in `__rsgi_init__`.
+"""
 
 import os
 
-from eventflow_site.embedded.process import die_with_parent
-from eventflow_site.front.garbage import collect_less_garbage
-
-# granian's workers would outlive a main process that is killed, and keep the port.
-die_with_parent()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "eventflow_site.settings")
 
-import asyncio  # noqa: E402
-from collections.abc import AsyncIterator, Iterable  # noqa: E402
-from contextlib import aclosing  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import Any  # noqa: E402
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
 
-from django.core.wsgi import get_wsgi_application  # noqa: E402
+import django
 
-_django = get_wsgi_application()
+django.setup()
 
 # Only once Django is set up: its views need the models.
+from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
+
 from accounts.services.key_uses import keep_writing_key_uses  # noqa: E402
+from eventflow_site.embedded.process import die_with_parent  # noqa: E402
 from eventflow_site.front.door import Door  # noqa: E402
 from eventflow_site.front.exchange import Answer  # noqa: E402
+from eventflow_site.front.garbage import collect_less_garbage  # noqa: E402
 from eventflow_site.front.stopping import call_at_stop  # noqa: E402
 from observability.numbers.rejections import keep_writing_rejections  # noqa: E402
 from streams.services.schema_uses import keep_writing_schema_uses  # noqa: E402
@@ -74,12 +76,14 @@ class Application:
     _door: Door
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        # It would outlive a main process that is killed, and keep the port.
+        die_with_parent()
         call_at_stop(loop, stop_waiting)
         # The door has threads for the loop, so it is made on it; the server accepts nobody before.
         loop.run_until_complete(self._open())
 
     async def _open(self) -> None:
-        self._door = Door(handler=_django)
+        self._door = Door(handler=WSGIHandler())
         keep_writing_key_uses()
         keep_writing_rejections()
         keep_writing_schema_uses()

@@ -24,7 +24,8 @@ def web(configuration: Configuration, home: Home, env: Mapping[str, str]) -> Chi
     return _child(
         "web",
         [
-            *("granian", "--interface", "rsgi", "--host", configuration.host, "--port", str(configuration.port)),
+            *("eventflow_site.front.granian", "--interface", "rsgi"),
+            *("--host", configuration.host, "--port", str(configuration.port)),
             *("--workers", str(configuration.web_workers), "--respawn-failed-workers"),
             *(
                 "--loop",
@@ -48,15 +49,14 @@ def web(configuration: Configuration, home: Home, env: Mapping[str, str]) -> Chi
 
 
 def worker(home: Home, env: Mapping[str, str]) -> Child:
-    """The Celery worker: threads, because its tasks wait for PostgreSQL and for nothing else."""
-    options = ["--pool", "threads", "--concurrency", "4", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
-    return _child("worker", ["celery", "--quiet", "--app", "eventflow_site", "worker", *options], home, env)
+    """The Celery worker."""
+    return _child("worker", ["eventflow_site.background.worker"], home, env)
 
 
 def beat(home: Home, env: Mapping[str, str]) -> Child:
     """The ticking: apart from the worker, so that its death is seen and mended."""
-    options = ["--schedule", str(home.directory("beat") / "schedule"), "--pidfile=", "--loglevel", "INFO"]
-    return _child("beat", ["celery", "--quiet", "--app", "eventflow_site", "beat", *options], home, env)
+    schedule = str(home.directory("beat") / "schedule")
+    return _child("beat", ["eventflow_site.background.beat", "--schedule", schedule], home, env)
 
 
 def first_start(answer: Path, env: Mapping[str, str], log: IO[bytes]) -> subprocess.Popen[bytes]:

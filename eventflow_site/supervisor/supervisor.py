@@ -198,10 +198,12 @@ class Supervisor:
             raise CannotStart(f"The web server did not start: {reason}", f"All it said is in {web.log_path}.")
 
     def _is_hopeless(self, web: Child, said_before: int) -> bool:
+        # What cannot even load the application will not do so the next time, and the time after that.
+        if web.process is not None and web.process.poll() == os.EX_CONFIG:
+            return True
         self._bring_back()
-        # A worker that cannot even load the application will not do so the next time, and the time after that.
-        cannot_load = any(programs.WORKER_DIED in line for line in said_since(web.log_path, said_before))
-        return cannot_load or web.quick_deaths >= HOPELESS_DEATHS
+        worker_died = any(programs.WORKER_DIED in line for line in said_since(web.log_path, said_before))
+        return worker_died or web.quick_deaths >= HOPELESS_DEATHS
 
     def _web_answers(self) -> bool:
         connection = http.client.HTTPConnection(self.configuration.reachable_host, self.configuration.port, timeout=5)

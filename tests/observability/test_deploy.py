@@ -240,7 +240,8 @@ def commands_in_deploy(program: str) -> list[list[str]]:
             re.search(r"^CMD (\[.+?\])$", DOCKERFILE.replace("\\\n", ""), re.MULTILINE | re.DOTALL)[1]
         )
         return [systemd, container[2:]]
-    return [systemd, COMPOSE["services"][program]["command"], containers_in_kubernetes()[program]["command"]]
+    containers = (COMPOSE["services"][program], containers_in_kubernetes()[program])
+    return [systemd, *(each["command"][2:] for each in containers)]
 
 
 @pytest.mark.parametrize("program", ["web", "worker", "beat"])

@@ -16,8 +16,8 @@ pytestmark = [pytest.mark.processes, pytest.mark.skipif(sys.platform != "linux",
 
 CHILDREN = {
     "web": "granian",
-    "worker": "eventflow_site worker",
-    "beat": "eventflow_site beat",
+    "worker": "background.worker",
+    "beat": "background.beat",
     "postgres": "postgres -D",
     "valkey": "valkey-server",
 }
@@ -75,7 +75,7 @@ def test_a_command_in_a_second_terminal_finds_the_running_servers(running: Insta
 
 
 def test_the_worker_knows_which_disk_to_watch(running: Instance) -> None:
-    worker = running.child("eventflow_site worker")
+    worker = running.child("background.worker")
     environment = dict(line.split("=", 1) for line in Path(f"/proc/{worker}/environ").read_text().split("\0") if line)
 
     assert environment["EVENTFLOW_DISK_PATH"] == str((running.home / "postgres").resolve() / "data")
@@ -138,3 +138,13 @@ def test_a_second_up_in_the_same_home_is_told_of_the_first(running: Instance) ->
     assert second.process.wait(60) == 1
     assert f"already running in {running.home} (process {running.process.pid})" in second.terminal
     assert running.answers()
+
+
+def test_a_web_worker_shares_most_of_its_memory_with_the_process_that_it_is_forked_from(running: Instance) -> None:
+    main = running.child("granian")
+    assert main is not None
+    (worker,) = children_of(main)
+    rollup = Path(f"/proc/{worker}/smaps_rollup").read_text().splitlines()[1:]
+    kilobytes = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in rollup)}
+
+    assert kilobytes["Private_Dirty"] < kilobytes["Rss"] / 2

@@ -32,8 +32,8 @@ _START_SECONDS = 300
 _PARTS = {
     "postgres": ("bin/postgres",),
     "valkey": ("valkey-server", "redis-server"),
-    "celery": (" worker ",),
-    "beat": (" beat ",),
+    "celery": ("background.worker",),
+    "beat": ("background.beat",),
 }
 
 

@@ -1,0 +1,1 @@
+"""Celery's two programs, started without Celery's command line: that one loads a shell, and what each command needs."""
