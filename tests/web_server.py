@@ -139,7 +139,13 @@ def receive(client: socket.socket) -> RawAnswer:
         received += piece
         rest = re.sub(rb"^HTTP/1.1 100 Continue\r\n\r\n", b"", received)
         head, found, body = rest.partition(b"\r\n\r\n")
-        length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
-        is_whole = len(body) >= int(length[1]) if length else b"\r\n0\r\n\r\n" in body
-        if found and is_whole:
+        if found and _is_whole(head, body):
             return RawAnswer(received, is_closed=False)
+
+
+def _is_whole(head: bytes, body: bytes) -> bool:
+    # These have no body, and nothing says so: whoever waited for one would wait until the server hangs up.
+    if re.match(rb"HTTP/1.1 (204|304) ", head):
+        return True
+    length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+    return len(body) >= int(length[1]) if length else b"\r\n0\r\n\r\n" in body
