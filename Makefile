@@ -40,9 +40,9 @@ setup-dev: $(VENV)/dev.stamp
 run: setup ## Start everything: http://127.0.0.1:8000 (HOST, PORT, DATABASE_URL, REDIS_URL, EVENTFLOW_HOME)
 	@exec $(BIN)/python manage.py up --stop-with-parent
 
-# Four on two processors: those that start programs wait much of their time, for a start or for what they test.
+# Three on two processors: two start programs and wait much of their time, and the third computes (tests/division.py).
 test: setup-dev ## Run the tests, with servers of their own
-	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 3 $(PYTEST_ARGS)
 
 # Two: each imports everything, which costs more than a third would save.
 FAST := -n 2 $(foreach folder,browser scenarios concurrency,--ignore=tests/$(folder)) -m "not (processes or browser or slow or exhaustive

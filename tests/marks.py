@@ -1,4 +1,4 @@
-"""What the marks in pyproject.toml promise, and the order and the place of a test that follow from them.
+"""What the marks in pyproject.toml promise, and the order of tests that follows from them.
 
 Loaded with `-p`, so that it holds for every test. `database` and `browser` follow from a test's fixtures. `processes`
 cannot be forgotten: whoever starts a program without it fails. `slow` is a matter of honesty (`make slowest`).
@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from xdist.scheduler import LoadFileScheduling
 
-BROWSER_TESTS = "tests/browser"
 # Its tests try many times, for seconds.
 RACES = "concurrency"
 # It only lists files, in milliseconds.
@@ -56,17 +54,6 @@ def _rank(item: pytest.Item) -> int:
     return next(
         (rank for rank, mark in enumerate(("browser", "processes", "slow")) if item.get_closest_marker(mark)), 3
     )
-
-
-class OneBrowserAtATime(LoadFileScheduling):
-    """A file's tests go to one worker, and all that need Chromium to the same one."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        return BROWSER_TESTS if nodeid.startswith(f"{BROWSER_TESTS}/") else super()._split_scope(nodeid)
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneBrowserAtATime:
-    return OneBrowserAtATime(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
