@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from tests.forking import STARTS
+
 # Its tests try many times, for seconds.
 RACES = "concurrency"
 # It only lists files, in milliseconds.
 HARMLESS_PROGRAMS = {"git"}
-STARTS_A_PROGRAM = {"subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.system"}
+STARTS_A_PROGRAM = {"subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.system", STARTS}
 
 # The test that runs now, if any.
 _running: list[pytest.Item] = []

@@ -8,7 +8,9 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from functools import partial
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
 from django.db import connection
@@ -17,6 +19,7 @@ from eventflow_site.embedded.process import kill_group
 from eventflow_site.supervisor import programs
 from eventflow_site.supervisor.configuration import Configuration
 from eventflow_site.supervisor.home import Home
+from tests import forked_server
 from tests.run.instance import children_of, free_port, wait_for
 
 
@@ -47,6 +50,10 @@ class WebServer:
             env |= {"EVENTFLOW_SECURE_COOKIES": "false"} | self.environment
             env["DATABASE_URL"] = env["DATABASE_URL"] or test_database_url()
             self.child = programs.web(configuration, home, env)
+            # What is said to Python itself has to be there when it starts.
+            if not any(name.startswith("PYTHON") for name in self.environment):
+                command = cast("partial[Any]", self.child.start_process).args
+                self.child.start_process = cast("Any", partial(forked_server.start, *command))
         self.process = self.child.start()
         wait_for("the web server", self.answers)
         return self
