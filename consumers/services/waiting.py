@@ -24,6 +24,10 @@ from streams.stopping import is_stopping
 
 Found = TypeVar("Found")
 
+# What they are told for whom there is no turn. A first look that gets no connection may as well have met a database
+# that is away: whoever asks is told at once.
+_NO_TURN = (PoolTimeout, RateLimited)
+
 _places = Places("waiting", MAX_WAITING_REQUESTS, lambda: TooManyWaiting(MAX_WAITING_REQUESTS))
 
 
@@ -108,13 +112,13 @@ async def look_until_found(
 
     # Watching begins before the look: an append in between wakes us, none is missed.
     with get_wakeups().watch(partition_ids) as watch, standing.waking(watch.wake) if standing else nullcontext():
-        seen = await look()
+        seen = await _in_turn(look, deadline, RateLimited)
         while True:
             now = time.monotonic()
             if seen.is_worth_answering or now >= deadline or is_stopping():
                 return seen.found, waited_seconds
             if seen.look_again_seconds <= 0:
-                seen = await _in_turn(look, deadline)
+                seen = await _in_turn(look, deadline, *_NO_TURN)
                 continue
             for partition_id, head_offset in seen.heads.items():
                 watch.saw(partition_id, head_offset)
@@ -124,22 +128,24 @@ async def look_until_found(
             if standing is not None:
                 standing.check_still_there()
             try:
-                seen = await _in_turn(look_again, deadline)
+                seen = await _in_turn(look_again, deadline, *_NO_TURN)
             except PartitionsAdded:
                 # Whoever asks again waits for all of them.
                 return seen.found, waited_seconds
 
 
-async def _in_turn(look: Callable[[], Awaitable[Look[Found]]], deadline: float) -> Look[Found]:
-    """Look, for one who has looked before and may be one of thousands that an event woke.
+async def _in_turn(
+    look: Callable[[], Awaitable[Look[Found]]], deadline: float, *refusals: type[Exception]
+) -> Look[Found]:
+    """Look, for one who may be one of thousands that begin together or that an event woke, and has time.
 
     Raises:
-        PoolTimeout, RateLimited: the wait is over, and still too many stand in line for the database.
+        one of the refusals: the wait is over, and still too many stand in line for the database.
     """
     while True:
         try:
             return await look()
-        except (PoolTimeout, RateLimited):
+        except refusals:
             # Nothing was done.
             left = deadline - time.monotonic()
             if left <= 0 or is_stopping():
