@@ -27,6 +27,8 @@ class AuditAction(StrEnum):
     STREAM_DELETED = "stream.deleted"
     STREAM_SHARED = "stream.shared"
     STREAM_UNSHARED = "stream.unshared"
+    STREAM_QUARANTINED = "stream.quarantined"
+    STREAM_RELEASED = "stream.released"
     SCHEMA_REGISTERED = "schema.registered"
     EVENT_ERASED = "event.erased"
     GROUP_CREATED = "group.created"

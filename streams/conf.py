@@ -9,6 +9,13 @@ MAX_PARTITIONS: Final = 256
 POSTGRES: Final = "postgres"
 MAX_ALIAS_CHARACTERS: Final = 32
 MAX_TOPIC_CHARACTERS: Final = 249
+# Of the words that say why a place is in quarantine; and those of a place that is not.
+MAX_QUARANTINE_CHARACTERS: Final = 500
+NOT_IN_QUARANTINE: Final = ""
+# So many topics of an engine are looked at in one tick; of more they take turns.
+LOOKED_AT_TOPICS: Final = 200
+# Somebody has to come and look: until then there is no hurry to ask again.
+QUARANTINE_RETRY_SECONDS: Final = 30
 # After so many failures one after the other an engine is left alone for a moment.
 BREAKER_FAILURES: Final = 3
 BREAKER_SECONDS: Final = 1.0

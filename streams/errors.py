@@ -5,6 +5,7 @@ from math import ceil
 
 from accounts.conf import MAX_FAULTS
 from accounts.errors import DomainError
+from streams.conf import QUARANTINE_RETRY_SECONDS
 
 
 class StreamNotFound(DomainError):
@@ -337,6 +338,32 @@ class LogUnavailable(DomainError):
         self.alias = alias
         self.reason = reason
         self.retry_after_seconds = max(1, ceil(retry_after))
+
+
+class TopicUnavailable(LogUnavailable):
+    """The engine answers, but not for this stream: its topic is not there. Nothing was stored or changed.
+
+    Send the request again after `Retry-After`. All other streams go on.
+    """
+
+
+class StreamQuarantined(LogUnavailable):
+    """What lies in the engine is not what the stream had there: its topic was lost, cut short or made anew.
+
+    Nothing is read of it and nothing appended, so that no offset that was told is given out again. `detail` says what
+    was found. Whoever runs the installation looks at the topic, and then types `manage.py release_stream` with the
+    stream's name: it says what is lost, and goes on where that is accepted.
+    """
+
+    code = "stream_quarantined"
+    title = "Stream in quarantine"
+
+    def __init__(self, alias: str, stream: str, reason: str) -> None:
+        super().__init__(alias, reason, retry_after=QUARANTINE_RETRY_SECONDS)
+        self.detail = (
+            f"{stream} is in quarantine in the engine {alias}: {reason}. Nothing is read or stored there until whoever "
+            f"runs this installation has looked at it (`release_stream {stream}`)."
+        )
 
 
 class NotOffered(DomainError):

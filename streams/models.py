@@ -12,8 +12,10 @@ from streams.conf import (
     MAX_ALIAS_CHARACTERS,
     MAX_DEDUPLICATION_SECONDS,
     MAX_PARTITIONS,
+    MAX_QUARANTINE_CHARACTERS,
     MAX_TOPIC_CHARACTERS,
     MAX_TYPE_CHARACTERS,
+    NOT_IN_QUARANTINE,
     POSTGRES,
 )
 from streams.names import NAME_PATTERN
@@ -222,8 +224,16 @@ class Epoch(models.Model):
     last_offset = models.BigIntegerField(null=True)
     # What is added to the engine's own offset to get ours.
     base = models.BigIntegerField(default=0)
+    # Why nothing is read here or appended to: what the engine has is not what it had. Empty: all is well.
+    quarantine = models.CharField(
+        max_length=MAX_QUARANTINE_CHARACTERS, blank=True, default=NOT_IN_QUARANTINE, db_default=NOT_IN_QUARANTINE
+    )
 
     class Meta:
+        indexes = (
+            # Whoever asks how all is finds none, at the cost of an empty index.
+            models.Index(fields=["partition"], condition=~Q(quarantine=NOT_IN_QUARANTINE), name="epoch_in_quarantine"),
+        )
         constraints = (
             models.CheckConstraint(
                 condition=Q(number__gte=1, first_offset__gte=1)

@@ -6,6 +6,7 @@ from streams.conf import MERGE_TICK_SECONDS
 from streams.services import merging
 from streams.services.foreign_ends import look_at_ends
 from streams.services.places import clear_places
+from streams.services.quarantine import look_at_topics
 from streams.services.receipts import forget_unfinished
 from streams.services.remembered_ids import forget_passed_ids as forget_passed
 from streams.services.retention import delete_expired_events as delete_expired
@@ -26,6 +27,8 @@ def forget_passed_ids() -> int:
 @shared_task(name="streams.look_at_engines")
 def look_at_engines() -> int:
     """Let the counters of partitions in other engines follow what is there; returns of how many the head moved."""
+    # First: of a topic that is another one now nothing is to be believed.
+    look_at_topics(now=timezone.now())
     return look_at_ends()
 
 

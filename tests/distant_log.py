@@ -26,6 +26,7 @@ from streams.log.protocol import (
     ReadResult,
     Receipt,
     Run,
+    TopicSight,
     TopicSpec,
 )
 
@@ -71,6 +72,7 @@ class DistantLog(MemoryLog):
         super().__init__()
         self.alias = alias
         self.weather = Weather()
+        self.topics: dict[str, TopicSight] = {}
         self._tags: dict[tuple[int, int], tuple[bytes, int]] = {}
 
     def _ask(self, what: str) -> None:
@@ -167,10 +169,19 @@ class DistantLog(MemoryLog):
         for each in new:
             self._partitions[each.id].head_offset = spec.first_offset - 1
         topic = f"{partitions[0].stream}.{min(each.id for each in partitions)}"
+        self.topics.setdefault(topic, TopicSight(topic[::-1], len(partitions)))
         return {
             each.id: Epoch(spec.epoch_number, self.alias, topic, topic[::-1], spec.first_offset, base=spec.first_offset)
             for each in partitions
         }
+
+    def look_at_topics(self, topics: Sequence[str]) -> Mapping[str, TopicSight]:
+        self._ask("look_at_topics")
+        return {topic: self.topics[topic] for topic in topics if topic in self.topics}
+
+    def stored_heads(self, partitions: Sequence[PartitionRef]) -> Mapping[int, int]:
+        self._ask("stored_heads")
+        return {each: ends.head_offset for each, ends in super().bounds(partitions).items()}
 
     def foresee_trim(self, partitions: Sequence[PartitionRef], **limits: Any) -> Mapping[int, Front]:
         self._ask("foresee_trim")

@@ -82,6 +82,8 @@ STATUS_OF: dict[type[DomainError], int] = {
     streams.AppendNotStored: 503,
     streams.AppendOutcomeUnknown: 503,
     streams.LogUnavailable: 503,
+    streams.TopicUnavailable: 503,
+    streams.StreamQuarantined: 503,
     streams.NotOffered: 422,
     # Named in a body.
     streams.UnknownEngine: 422,

@@ -21,6 +21,7 @@ from observability.telemetry.exposition import Family
 from streams.log import engine_healths, get_log
 from streams.log.protocol import LogHealth
 from streams.queries import count_events_to_merge
+from streams.services.quarantine import Quarantined, list_quarantined
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ def _collect_from_database(now: datetime) -> list[Family]:
     # Out of the snapshot: no engine is asked inside a transaction.
     is_durable = get_log().health().is_durable
     return [
-        *engine_families(engine_healths()),
+        *engine_families(engine_healths(), list_quarantined()),
         *database_families(is_durable=is_durable, heartbeats=heartbeats),
         *disk_families(disk, remembered_ids_bytes=remembered_ids_bytes),
         *background,
@@ -78,12 +79,18 @@ def database_families(*, is_durable: bool, heartbeats: Sequence[tuple[str, datet
     return [durable, ticks]
 
 
-def engine_families(healths: Mapping[str, LogHealth]) -> list[Family]:
+def engine_families(healths: Mapping[str, LogHealth], quarantined: Sequence[Quarantined]) -> list[Family]:
     """Whether the engines beside the database answer; nothing where there are none."""
     up = Family("eventflow_engine_up", "gauge", "Whether an engine of the log beside PostgreSQL takes appends: 1 or 0.")
+    kept_out = Family(
+        "eventflow_engine_quarantined_streams",
+        "gauge",
+        "Streams whose topic there is not what it was, and is left alone.",
+    )
     for alias, health in healths.items():
         up.add(int(health.is_writable), f'{{engine="{alias}"}}')
-    return [up] if healths else []
+        kept_out.add(sum(each.engine == alias for each in quarantined), f'{{engine="{alias}"}}')
+    return [up, kept_out] if healths else []
 
 
 def disk_families(disk: DiskStanding | None, *, remembered_ids_bytes: int) -> list[Family]:

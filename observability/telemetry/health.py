@@ -19,6 +19,7 @@ from observability.models import Heartbeat
 from observability.telemetry.disk import find_disk_standing
 from observability.telemetry.heartbeat import TICK
 from streams.log import engine_healths, get_log
+from streams.services.quarantine import list_quarantined
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +81,11 @@ def describe_engines() -> list[str]:
             told.append(f"engine {alias}: {health.reason}; its streams answer 503, all others go on")
         elif not health.is_durable:
             told.append(f"engine {alias} not durable: {health.reason}")
+    told += [
+        f"engine {each.engine}: {each.stream} is in quarantine: {each.reason}; see "
+        f"`{settings.MANAGE} release_stream {each.stream}`"
+        for each in list_quarantined()
+    ]
     return told
 
 

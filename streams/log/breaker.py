@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from time import monotonic
 
 from streams.conf import BREAKER_FAILURES, BREAKER_SECONDS
-from streams.errors import AppendOutcomeUnknown, LogUnavailable
+from streams.errors import AppendOutcomeUnknown, LogUnavailable, TopicUnavailable
 
 
 class Breaker:
@@ -33,6 +33,10 @@ class Breaker:
         self._let_through()
         try:
             yield
+        except TopicUnavailable:
+            # It has answered: what is wrong with one topic holds up no other.
+            self._failures = 0
+            raise
         except LogUnavailable as error:
             self._note_failure(error.reason)
             raise

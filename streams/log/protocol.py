@@ -11,7 +11,14 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
 
-from streams.conf import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_PARTITIONS, MERGE_MAX_SPAN_SECONDS, POSTGRES
+from streams.conf import (
+    MAX_BATCH_BYTES,
+    MAX_BATCH_EVENTS,
+    MAX_PARTITIONS,
+    MERGE_MAX_SPAN_SECONDS,
+    NOT_IN_QUARANTINE,
+    POSTGRES,
+)
 
 
 class Capability(StrEnum):
@@ -54,6 +61,7 @@ class Epoch(NamedTuple):
         first_offset: of the stretch.
         last_offset: of the stretch; None: it goes on, and here the partition is appended to.
         base: what is added to the engine's own offset to get ours.
+        quarantine: why nothing is read there or appended to; empty: all is well.
     """
 
     number: int
@@ -63,6 +71,7 @@ class Epoch(NamedTuple):
     first_offset: int = 1
     last_offset: int | None = None
     base: int = 0
+    quarantine: str = NOT_IN_QUARANTINE
 
 
 # Where a partition lies that has no epochs.
@@ -102,6 +111,18 @@ class TopicSpec(NamedTuple):
     epoch_number: int = 1
     max_bytes: int | None = None
     allow_weak: bool = False
+
+
+class TopicSight(NamedTuple):
+    """How a topic is now.
+
+    Attributes:
+        topic_id: another one than was noted: it was deleted, and made anew under the same name.
+        partitions: how many it has.
+    """
+
+    topic_id: str
+    partitions: int
 
 
 class Deduplication(NamedTuple):
@@ -541,6 +562,17 @@ class TaggedLog(Log, Protocol):
             AppendOutcomeUnknown: part of it may be there; try again with the same tag.
             LogUnavailable: nobody could look, or send; this try stored nothing.
         """
+        ...
+
+    def look_at_topics(self, topics: Sequence[str]) -> Mapping[str, TopicSight]:
+        """Return how topics are, by name; those that are not there are left out.
+
+        It may take seconds, and is never asked on the way of an append or a read.
+        """
+        ...
+
+    def stored_heads(self, partitions: Sequence[PartitionRef]) -> Mapping[int, int]:
+        """Return the offset of the last event that is stored, by partition id, whether it can be read yet or not."""
         ...
 
     async def append_tagged_async(

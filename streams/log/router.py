@@ -31,11 +31,13 @@ from streams.log.protocol import (
     PartitionRef,
     ReadResult,
     Receipt,
+    TaggedLog,
+    TopicSight,
     TopicSpec,
 )
 from streams.log.routed_reads import RoutedReads, by_engine
 from streams.log.sightings import Sightings
-from streams.log.slices import open_place
+from streams.log.slices import open_place, refuse_quarantined
 from streams.log.wakeup import Wakeups
 from streams.record_lines import size_of
 
@@ -66,6 +68,11 @@ class RoutedLog:
         if alias == POSTGRES:
             yield self._postgres
             return
+        with self._asking_tagged(alias) as log:
+            yield log
+
+    @contextmanager
+    def _asking_tagged(self, alias: str) -> Iterator[TaggedLog]:
         engine = self._engines.get(alias)
         with engine.breaker.guard():
             yield engine.log
@@ -103,7 +110,9 @@ class RoutedLog:
         if receipt is not None:
             raise NotOffered(alias, "a receipt beside the events")
         require_for_appends(alias, engine.log.capabilities, appends)
-        return engine, [each._replace(partition=open_place(each.partition)) for each in appends]
+        places = [each._replace(partition=open_place(each.partition)) for each in appends]
+        refuse_quarantined(each.partition for each in places)
+        return engine, places
 
     def _seen(self, appends: Sequence[PartitionAppend], appended: Appended) -> Appended:
         """Note what was appended, and wake who waits for it."""
@@ -119,9 +128,11 @@ class RoutedLog:
     def read(self, partition: PartitionRef, *, after: int, max_events: int, max_bytes: int) -> ReadResult:
         if not partition.epochs:
             return self._postgres.read(partition, after=after, max_events=max_events, max_bytes=max_bytes)
+        refuse_quarantined([partition])
         return self._reads.read(partition, after=after, max_events=max_events, max_bytes=max_bytes)
 
     def bounds(self, partitions: Sequence[PartitionRef]) -> Mapping[int, Bounds]:
+        refuse_quarantined(partitions)
         return self._reads.bounds(partitions)
 
     def last_seen(self, partitions: Sequence[PartitionRef]) -> Mapping[int, Bounds]:
@@ -129,9 +140,11 @@ class RoutedLog:
         return self._postgres.bounds(partitions)
 
     def offset_at(self, partition: PartitionRef, at: datetime) -> int:
+        refuse_quarantined([partition])
         return self._reads.offset_at(partition, at)
 
     def recorded_after(self, positions: Sequence[tuple[PartitionRef, int]]) -> Sequence[datetime | None]:
+        refuse_quarantined(partition for partition, _ in positions)
         return self._reads.recorded_after(positions)
 
     # --- places --------------------------------------------------------------------------------------
@@ -148,6 +161,16 @@ class RoutedLog:
         with self._asking(alias) as log:
             return log.ensure(partitions, spec)
 
+    def look_at_topics(self, alias: str, topics: Sequence[str]) -> Mapping[str, TopicSight]:
+        """Return how topics of one engine are, by name; those that are not there are left out."""
+        with self._asking_tagged(alias) as log:
+            return log.look_at_topics(topics)
+
+    def stored_heads(self, alias: str, partitions: Sequence[PartitionRef]) -> Mapping[int, int]:
+        """Return where partitions end in one engine, also those in quarantine; what nobody can read yet included."""
+        with self._asking_tagged(alias) as log:
+            return log.stored_heads(partitions)
+
     def place_among(self, partitions: Sequence[PartitionRef], count: int) -> None:
         for alias in by_engine(partitions):
             require(alias, self._engines.capabilities_of(alias), Capability.PLACE_AMONG)
@@ -162,6 +185,7 @@ class RoutedLog:
         keep_events: int | None = None,
         max_batches: int = 1_000,
     ) -> int:
+        refuse_quarantined([partition])
         return self._reads.trim(
             partition,
             recorded_before=recorded_before,
@@ -179,6 +203,7 @@ class RoutedLog:
         keep_events: int | None = None,
         max_batches: int = 50_000,
     ) -> Mapping[int, Front]:
+        refuse_quarantined(partitions)
         return self._reads.foresee_trim(
             partitions,
             recorded_before=recorded_before,

@@ -1,7 +1,8 @@
 """Which stretch of a partition's offsets lies where: a slice that is read never crosses from one into the next."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from streams.errors import StreamQuarantined
 from streams.log.protocol import POSTGRES_EPOCH, Epoch, PartitionRef
 
 
@@ -24,3 +25,15 @@ def places_from(partition: PartitionRef, offset: int) -> Iterator[tuple[Epoch, P
     for epoch in epochs_of(partition):
         if epoch.last_offset is None or epoch.last_offset >= offset:
             yield epoch, place_in(partition, epoch)
+
+
+def refuse_quarantined(partitions: Iterable[PartitionRef]) -> None:
+    """Ask nobody for what is not what it was.
+
+    Raises:
+        StreamQuarantined
+    """
+    for partition in partitions:
+        for epoch in partition.epochs:
+            if epoch.quarantine:
+                raise StreamQuarantined(epoch.engine, partition.stream, epoch.quarantine)

@@ -1,6 +1,7 @@
 """Looking at the ends of all partitions that lie in other engines, so that their counters follow.
 
-Native clients append beside us, and retention takes from the front. One tick sees both, and wakes who waits.
+Native clients append beside us, and retention takes from the front. One tick sees both, and wakes who waits. A
+partition that ends below where it ended before is put into quarantine.
 """
 
 import logging
@@ -18,6 +19,7 @@ from streams.log import (
 )
 from streams.log.protocol import Bounds, PartitionRef
 from streams.models import Partition
+from streams.services.quarantine import are_in_quarantine, check_lost_ends
 
 logger = logging.getLogger(__name__)
 
@@ -30,36 +32,32 @@ def look_at_ends() -> int:
     moved = 0
     for alias in engine_aliases():
         rows = Partition.objects.filter(stream__engine=alias).values_list("pk", "stream__name", "number")
-        partitions = locate([PartitionRef(*row) for row in rows])
+        partitions = [each for each in locate([PartitionRef(*row) for row in rows]) if not are_in_quarantine(each)]
         if not partitions:
             continue
+        # Before the engine is asked: what is appended in between must not look as if it had been lost.
+        known = last_seen(partitions)
         try:
             found = get_routed_log().bounds(partitions)
+            lost = [each for each in partitions if _has_lost(found.get(each.id), known.get(each.id))]
+            check_lost_ends(alias, lost, {key: ends.head_offset for key, ends in known.items()})
         except LogUnavailable as error:
             logger.info("the ends in %s cannot be seen: %s", alias, error.reason)
             continue
-        moved += _note(partitions, found)
+        moved += _note([each for each in partitions if each not in lost], found, known)
     return moved
 
 
-def _note(partitions: Sequence[PartitionRef], found: Mapping[int, Bounds]) -> int:
-    known = last_seen(partitions)
+def _has_lost(found: Bounds | None, known: Bounds | None) -> bool:
+    return found is not None and known is not None and found.head_offset < known.head_offset
+
+
+def _note(partitions: Sequence[PartitionRef], found: Mapping[int, Bounds], known: Mapping[int, Bounds]) -> int:
     news: dict[int, int] = {}
     sightings = []
     for partition in partitions:
         ends, before = found.get(partition.id), known.get(partition.id)
         if ends is None or before is None:
-            continue
-        if ends.head_offset < before.head_offset:
-            # Whoever was told those offsets would be told them again, for other events.
-            logger.error(
-                "%s/%d ends at %d in %s, and had events up to %d: its topic was lost or made anew",
-                partition.stream,
-                partition.number,
-                ends.head_offset,
-                partition.engine,
-                before.head_offset,
-            )
             continue
         if ends[:2] == before[:2]:
             continue

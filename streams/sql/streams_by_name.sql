@@ -35,7 +35,7 @@ SELECT stream.name, stream.id, stream.visibility, stream.is_paused,
            SELECT json_agg(
                       json_build_array(
                           epoch.partition_id, epoch.number, epoch.engine, epoch.topic, epoch.topic_id,
-                          epoch.first_offset, epoch.last_offset, epoch.base
+                          epoch.first_offset, epoch.last_offset, epoch.base, epoch.quarantine
                       ) ORDER BY epoch.partition_id, epoch.number
                   )
              FROM streams_partition AS lane

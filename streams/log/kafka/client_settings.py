@@ -83,6 +83,8 @@ PEEKER: Final[Settings] = {
 
 # For offsets alone: on a reader's connection they would wait behind its parked fetch.
 LOOKER: Final[Settings] = _CONSUMER
+# For what is stored and cannot be read yet: somebody's transaction is open in front of it.
+LOOKER_BEHIND_TRANSACTIONS: Final[Settings] = {**_CONSUMER, "isolation.level": "read_uncommitted"}
 
 TOPIC: Final[Mapping[str, str]] = {
     "cleanup.policy": "delete",

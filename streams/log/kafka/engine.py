@@ -8,8 +8,22 @@ from datetime import datetime
 from typing import ClassVar, Final
 
 from accounts.waits import running_loop
-from streams.errors import EngineRefuses, LogUnavailable, NotOffered, PartitionGone
-from streams.log.kafka.client_settings import LOOKER, MAX_MESSAGE_BYTES, PEEKER, PRODUCER, READER
+from streams.errors import (
+    AppendOutcomeUnknown,
+    EngineRefuses,
+    LogUnavailable,
+    NotOffered,
+    PartitionGone,
+    TopicUnavailable,
+)
+from streams.log.kafka.client_settings import (
+    LOOKER,
+    LOOKER_BEHIND_TRANSACTIONS,
+    MAX_MESSAGE_BYTES,
+    PEEKER,
+    PRODUCER,
+    READER,
+)
 from streams.log.kafka.configuration import KafkaOptions, find_weakness_of_brokers
 from streams.log.kafka.consumers import ConsumerPool
 from streams.log.kafka.dropping import Dropped
@@ -41,6 +55,7 @@ from streams.log.protocol import (
     PartitionRef,
     ReadResult,
     Receipt,
+    TopicSight,
     TopicSpec,
 )
 
@@ -86,8 +101,10 @@ class KafkaLog:
         looker_pool = ConsumerPool(LOOKER, opener.consumer, size=_LOOKERS)
         readers = ConsumerPool(READER, opener.consumer, size=options.readers)
         peekers = ConsumerPool(PEEKER, opener.consumer, size=_PEEKERS)
-        self._pools = (readers, peekers, looker_pool)
+        behind_pool = ConsumerPool(LOOKER_BEHIND_TRANSACTIONS, opener.consumer, size=1)
+        self._pools = (readers, peekers, looker_pool, behind_pool)
         self._looker = Looker(looker_pool)
+        self._looker_behind_transactions = Looker(behind_pool)
         self._reader = KafkaReader(self._looker, readers=readers, peekers=peekers, cache_bytes=options.cache_bytes)
         self.topics = Topics(opener.admin)
         self._retention = Retention(self._looker, self._reader, self.topics)
@@ -95,13 +112,16 @@ class KafkaLog:
     # --- append --------------------------------------------------------------------------------------
 
     def append(self, appends: Sequence[PartitionAppend], *, receipt: Receipt | None = None) -> Appended:
-        return self._told(self._sender.send(self._placed(appends, receipt)))
+        placed = self._placed(appends, receipt)
+        before = self._heads_seen(placed)
+        return self._told(self._sender.send(placed), before)
 
     async def append_async(self, appends: Sequence[PartitionAppend], *, receipt: Receipt | None = None) -> Appended:
-        placed = self._placed(appends, receipt)
         if running_loop() is None:
-            return self._told(self._sender.send(placed))
-        return self._told(await self._sender.send_async(placed))
+            return self.append(appends, receipt=receipt)
+        placed = self._placed(appends, receipt)
+        before = self._heads_seen(placed)
+        return self._told(await self._sender.send_async(placed), before)
 
     def append_tagged(
         self, appends: Sequence[PartitionAppend], *, tag: bytes, since: Mapping[int, int] | None = None
@@ -147,8 +167,31 @@ class KafkaLog:
         require_for_appends(self.alias, self.capabilities, appends)
         return [(append, self._place(append.partition)) for append in appends]
 
-    def _told(self, ranges: Sequence[AppendedRange]) -> Appended:
+    def _heads_seen(self, placed: Placed) -> Mapping[int, int]:
+        return {append.partition.id: self._reader.newest.offset(append.partition.id) for append, _ in placed}
+
+    def _told(self, ranges: Sequence[AppendedRange], before: Mapping[int, int] | None = None) -> Appended:
+        """Note what was appended, and return it.
+
+        Args:
+            before: the highest offset of each partition that was seen here before it was sent.
+
+        Raises:
+            AppendOutcomeUnknown: it was put where events had been: that is another topic, of the same name.
+        """
         for each in ranges:
+            if before is not None and each.first_offset <= before[each.partition.id]:
+                logger.error(
+                    "%s/%d: an append went to offset %d, and there were events up to %d: its topic was made anew",
+                    each.partition.stream,
+                    each.partition.number,
+                    each.first_offset,
+                    before[each.partition.id],
+                )
+                raise AppendOutcomeUnknown(
+                    f"The topic of {each.partition.stream} was lost or made anew: these events are where others had "
+                    "been, and will hardly stay there."
+                )
             self._reader.newest.note(each.partition.id, each.last_offset, each.recorded_at)
         if self._on_append is not None:
             self._on_append(heads_of(ranges))
@@ -208,6 +251,16 @@ class KafkaLog:
         )
         return {each.id: epoch for each in partitions}
 
+    def look_at_topics(self, topics: Sequence[str]) -> Mapping[str, TopicSight]:
+        with self._asking([]):
+            return self.topics.look_at(topics)
+
+    def stored_heads(self, partitions: Sequence[PartitionRef]) -> Mapping[int, int]:
+        known = self._known(partitions)
+        with self._asking(partitions):
+            ends = self._looker_behind_transactions.ends([place for _, place in known])
+        return {each.id: end.high - 1 + place.base for (each, place), end in zip(known, ends, strict=True)}
+
     def _warn_of_slow_brokers(self) -> None:
         if self._has_looked_at_brokers:
             return
@@ -247,15 +300,21 @@ class KafkaLog:
             )
 
     def drop(self, partitions: Sequence[PartitionRef]) -> None:
-        """Delete the partitions' events; their topic goes with the last of them."""
+        """Delete the partitions' events; their topic goes with the last of them. Another topic of its name stays."""
         placed = [(each, place_of(each)) for each in partitions if each.epochs]
         self._dropped.add(placed)
         for each in partitions:
             self._reader.cache.discard(each.id)
             self._reader.newest.forget(each.id)
         with self._asking([]):
-            for topic in {place.topic for _, place in placed}:
-                if len(self._dropped.numbers_of(topic)) >= self.topics.count_partitions(topic):
+            sights = self.topics.look_at({place.topic for _, place in placed})
+            noted = {each.epochs[-1].topic: each.epochs[-1].topic_id for each, _ in placed}
+            for topic, sight in sights.items():
+                if noted[topic] not in {"", sight.topic_id}:
+                    logger.warning(
+                        "engine %s: the topic %s is another one by now, and is left alone", self.alias, topic
+                    )
+                elif len(self._dropped.numbers_of(topic)) >= sight.partitions:
                     self.topics.delete(topic)
                     self._dropped.forget(topic)
                 else:
@@ -322,4 +381,6 @@ class KafkaLog:
         except KafkaSilent as error:
             if error.is_unknown and any(self._dropped.are_gone(each) for each in partitions):
                 raise PartitionGone from error
+            if error.is_of_one_topic:
+                raise TopicUnavailable(self.alias, error.reason, retry_after=_RETRY_SECONDS) from error
             raise LogUnavailable(self.alias, error.reason, retry_after=_RETRY_SECONDS) from error

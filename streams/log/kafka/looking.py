@@ -67,6 +67,7 @@ class Looker:
 
 
 def _ends(place: Place, low: int, high: int) -> Ends:
+    low = max(low, place.start)
     if place.stop is not None:
         low, high = min(low, place.stop), min(high, place.stop)
     return Ends(low, max(low, high))

@@ -28,6 +28,11 @@ class NewestSeen:
         seen = self._seen.get(partition_id)
         return None if seen is None else seen.recorded_at
 
+    def offset(self, partition_id: int) -> int:
+        """Return the highest offset that was seen; 0: none was."""
+        seen = self._seen.get(partition_id)
+        return 0 if seen is None else seen.offset
+
     def forget(self, partition_id: int) -> None:
         with self._lock:
             self._seen.pop(partition_id, None)

@@ -11,12 +11,14 @@ class Place(NamedTuple):
 
     Attributes:
         base: what is added to an offset of Kafka's, which begin at 0; those of a stream that began here begin at 1.
+        start: Kafka's offset before which nothing belongs to the partition.
         stop: Kafka's offset from which on nothing belongs to the partition; None: it goes on.
     """
 
     topic: str
     number: int
     base: int = 1
+    start: int = 0
     stop: int | None = None
 
 
@@ -30,4 +32,4 @@ def place_of(partition: PartitionRef) -> Place:
         raise PartitionGone
     epoch = partition.epochs[-1]
     stop = None if epoch.last_offset is None else epoch.last_offset + 1 - epoch.base
-    return Place(epoch.topic, partition.number, epoch.base, stop)
+    return Place(epoch.topic, partition.number, epoch.base, max(0, epoch.first_offset - epoch.base), stop)

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from streams.log.cache import BatchCache
 from streams.log.kafka.consumers import ConsumerPool, Standing
+from streams.log.kafka.errors import KafkaSilent
 from streams.log.kafka.events import batch_of, offset_of
 from streams.log.kafka.fetching import PositionPassed, RetentionCameBy, fetch_first_of_each, fetch_step
 from streams.log.kafka.looking import Ends, Looker
@@ -43,6 +44,7 @@ class KafkaReader:
         while True:
             # What was appended before this call must be seen: the end is asked for, not remembered.
             [ends] = self._looker.ends([place])
+            self._check_head(partition, place, ends)
             earliest, next_to_come = ends.low + place.base, ends.high + place.base
             start = max(after, earliest - 1)
             selection = Selection(after=start, max_events=max_events, max_bytes=max_bytes)
@@ -57,6 +59,19 @@ class KafkaReader:
             if selection.events:
                 self.newest.note(partition.id, selection.next_offset, recorded_at_of(selection.events[-1]))
             return result_of(after, selection, self._bounds(partition.id, place, ends))
+
+    def _check_head(self, partition: PartitionRef, place: Place, ends: Ends) -> None:
+        """Answer nobody with a head that has gone back.
+
+        Raises:
+            KafkaSilent: what is there is not what was.
+        """
+        head, seen = ends.high - 1 + place.base, self.newest.offset(partition.id)
+        if place.stop is None and head < seen:
+            raise KafkaSilent(
+                f"{partition.stream}/{partition.number} ends at {head}, and had events up to {seen}",
+                is_of_one_topic=True,
+            )
 
     def _take_step(self, partition: PartitionRef, place: Place, selection: Selection, *, end: int) -> None:
         standing = Standing(place, selection.next_offset + 1 - place.base)

@@ -5,7 +5,7 @@ Never on the way of an append or a read: some of these calls stall for seconds n
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, Final, NamedTuple
 
@@ -19,6 +19,7 @@ from streams.log.kafka.codes import REFUSED_TOPICS, TOPIC_EXISTS, UNKNOWN
 from streams.log.kafka.errors import KafkaSilent
 from streams.log.kafka.handles import keep, let_go
 from streams.log.kafka.places import Place
+from streams.log.protocol import TopicSight
 
 _CALL_SECONDS: Final = 10.0
 _HEALTH_SECONDS: Final = 3.0
@@ -131,6 +132,27 @@ class Topics:
                     return str(topic.topic_id)
             time.sleep(_PAUSE_SECONDS)
         raise KafkaSilent(f"the topic {name} was made, and nobody leads it yet")
+
+    def look_at(self, names: Collection[str]) -> Mapping[str, TopicSight]:
+        """Return how topics are, by name, in one question; those that nobody knows are left out.
+
+        Raises:
+            KafkaSilent
+        """
+        found = {}
+        if names:
+            asked = self._admin.describe_topics(TopicCollection(list(names)), request_timeout=_CALL_SECONDS)
+            for name, future in asked.items():
+                try:
+                    topic = _result(future)
+                except KafkaException as error:
+                    if error.args[0].code() not in UNKNOWN:
+                        raise KafkaSilent(
+                            f"Kafka does not describe the topic {name} ({error.args[0].str()})"
+                        ) from error
+                else:
+                    found[name] = TopicSight(str(topic.topic_id), len(topic.partitions))
+        return found
 
     def count_partitions(self, name: str) -> int:
         """Return how many partitions a topic has; 0: there is none.

@@ -1,10 +1,11 @@
 -- The stretches of partitions that lie in one engine each.
 --
 -- Params   partition_ids
--- Returns  partition_id, number, engine, topic, topic_id, first_offset, last_offset, base, in the order of the first two
+-- Returns  partition_id, number, engine, topic, topic_id, first_offset, last_offset, base,
+--          quarantine, in the order of the first two
 -- Locks    none
 -- Plan     streams_epoch_pkey
-SELECT partition_id, number, engine, topic, topic_id, first_offset, last_offset, base
+SELECT partition_id, number, engine, topic, topic_id, first_offset, last_offset, base, quarantine
   FROM streams_epoch
  WHERE partition_id = ANY (%(partition_ids)s::bigint[])
  ORDER BY partition_id, number;

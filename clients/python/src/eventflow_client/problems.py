@@ -1183,6 +1183,19 @@ class OutcomeUnknown(Problem):
     code = "outcome_unknown"
 
 
+class StreamQuarantined(Problem):
+    """Stream in quarantine.
+
+    What lies in the engine is not what the stream had there: its topic was lost, cut short or made anew.
+
+    Nothing is read of it and nothing appended, so that no offset that was told is given out again. `detail` says
+    what was found. Whoever runs the installation looks at the topic, and then types `manage.py release_stream` with
+    the stream's name: it says what is lost, and goes on where that is accepted.
+    """
+
+    code = "stream_quarantined"
+
+
 class QuotaExceeded(Problem):
     """Quota exceeded.
 
@@ -1300,5 +1313,6 @@ BY_CODE: Final[dict[str, type[Problem]]] = {
     "engine_unavailable": EngineUnavailable,
     "not_stored": NotStored,
     "outcome_unknown": OutcomeUnknown,
+    "stream_quarantined": StreamQuarantined,
     "quota_exceeded": QuotaExceeded,
 }
