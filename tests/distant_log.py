@@ -168,12 +168,15 @@ class DistantLog(MemoryLog):
         super().ensure(new)
         for each in new:
             self._partitions[each.id].head_offset = spec.first_offset - 1
-        topic = f"{partitions[0].stream}.{min(each.id for each in partitions)}"
+        topic = self.topic_for(partitions, spec)
         self.topics.setdefault(topic, TopicSight(topic[::-1], len(partitions)))
         return {
             each.id: Epoch(spec.epoch_number, self.alias, topic, topic[::-1], spec.first_offset, base=spec.first_offset)
             for each in partitions
         }
+
+    def topic_for(self, partitions: Sequence[PartitionRef], spec: TopicSpec) -> str:
+        return f"{partitions[0].stream}.{min(each.id for each in partitions)}"
 
     def look_at_topics(self, topics: Sequence[str]) -> Mapping[str, TopicSight]:
         self._ask("look_at_topics")

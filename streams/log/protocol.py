@@ -564,6 +564,13 @@ class TaggedLog(Log, Protocol):
         """
         ...
 
+    def topic_for(self, partitions: Sequence[PartitionRef], spec: TopicSpec) -> str:
+        """Return the name of the topic that `ensure` would make; nothing is asked.
+
+        Whoever makes one writes it down before: who dies in between leaves one that can be found.
+        """
+        ...
+
     def look_at_topics(self, topics: Sequence[str]) -> Mapping[str, TopicSight]:
         """Return how topics are, by name; those that are not there are left out.
 

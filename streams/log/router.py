@@ -161,6 +161,10 @@ class RoutedLog:
         with self._asking(alias) as log:
             return log.ensure(partitions, spec)
 
+    def topic_for(self, alias: str, partitions: Sequence[PartitionRef], spec: TopicSpec) -> str:
+        """Return the name of the topic that `ensure_in` would make; nobody is asked."""
+        return self._engines.get(alias).log.topic_for(partitions, spec)
+
     def look_at_topics(self, alias: str, topics: Sequence[str]) -> Mapping[str, TopicSight]:
         """Return how topics of one engine are, by name; those that are not there are left out."""
         with self._asking_tagged(alias) as log:

@@ -59,17 +59,19 @@ def prepare_place(*, engine: str, stream_name: str, partitions: int, max_bytes: 
     if transaction.get_connection().in_atomic_block:
         raise RuntimeError("no engine is asked inside a transaction")
     ids = [partition_id for (partition_id,) in run("reserve_partition_ids", count=partitions)]
+    refs = [PartitionRef(partition_id, stream_name, number) for number, partition_id in enumerate(ids)]
+    spec = TopicSpec(max_bytes=max_bytes, allow_weak=allow_weak)
+    # By its name it is found again, whenever this process dies.
     noted = PlaceToClear.objects.create(
         engine=engine,
+        topic=get_routed_log().topic_for(engine, refs, spec),
         stream_name=stream_name,
         partition_ids=ids,
         due_at=timezone.now() + timedelta(seconds=UNUSED_PLACE_SECONDS),
     )
-    refs = [PartitionRef(partition_id, stream_name, number) for number, partition_id in enumerate(ids)]
-    epochs = get_routed_log().ensure_in(engine, refs, TopicSpec(max_bytes=max_bytes, allow_weak=allow_weak))
-    first = epochs[ids[0]]
-    noted.topic, noted.topic_id = first.topic, first.topic_id
-    noted.save(update_fields=["topic", "topic_id"])
+    epochs = get_routed_log().ensure_in(engine, refs, spec)
+    noted.topic_id = epochs[ids[0]].topic_id
+    noted.save(update_fields=["topic_id"])
     return Place(engine, ids, epochs, noted)
 
 
@@ -112,6 +114,10 @@ def clear_places(*, now: datetime) -> int:
         return cleared
     for noted in PlaceToClear.objects.filter(due_at__lte=now).order_by("pk"):
         try:
+            if not noted.topic:
+                # Of a release that wrote it down only when it was made.
+                bare = [each._replace(epochs=()) for each in _refs_of(noted)]
+                noted.topic = get_routed_log().topic_for(noted.engine, bare, TopicSpec())
             get_routed_log().drop(_refs_of(noted))
         except (LogUnavailable, EngineRefuses) as error:
             logger.warning("%s is not cleared yet in %s: %s", noted.topic, noted.engine, error)

@@ -38,3 +38,9 @@ def leader_of(log: KafkaLog, partition: PartitionRef) -> int:
     described = log.topics._describe(place_of(partition).topic).result()
     [leader] = [each.leader.id for each in described.partitions if each.id == partition.number]
     return int(leader)
+
+
+def count_partitions(log: KafkaLog, topic: str) -> int:
+    """Return how many partitions a topic has; 0: there is none."""
+    sight = log.topics.look_at([topic]).get(topic)
+    return 0 if sight is None else sight.partitions

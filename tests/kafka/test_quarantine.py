@@ -18,7 +18,7 @@ from streams.models import Epoch, Partition, PlaceToClear
 from streams.services.foreign_ends import look_at_ends
 from streams.services.places import clear_places
 from streams.services.quarantine import list_quarantined, look_at_topics
-from tests.kafka.engines import make_partitions
+from tests.kafka.engines import count_partitions, make_partitions
 from tests.run.instance import wait_for
 from tests.streams.log.appending import event, read_all
 
@@ -31,7 +31,7 @@ def engine():
 
 def delete_topic(log, topic):
     log.topics.delete(topic)
-    wait_for("every broker has heard of it", lambda: log.topics.count_partitions(topic) == 0)
+    wait_for("every broker has heard of it", lambda: count_partitions(log, topic) == 0)
 
 
 def make_topic(log, topic, partitions):
@@ -45,7 +45,7 @@ def make_topic(log, topic, partitions):
         return True
 
     wait_for("it can be made again", try_it)
-    wait_for("it is there", lambda: log.topics.count_partitions(topic) == partitions)
+    wait_for("it is there", lambda: count_partitions(log, topic) == partitions)
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_the_topic_of_somebody_else_outlives_a_stream_whose_own_is_gone(shop, cl
     assert shop.delete("/streams/clicks?confirm=clicks").status_code == 204
     assert clear_places(now=timezone.now()) == 1
     assert not PlaceToClear.objects.exists()
-    assert engine().topics.count_partitions(clicks) == 1
+    assert count_partitions(engine(), clicks) == 1
 
 
 # --- before a tick has looked ----------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from confluent_kafka.admin import ConfigResource, NewTopic
 from streams.errors import EngineRefuses, LogUnavailable, PartitionGone
 from streams.log.kafka.places import place_of
 from streams.log.protocol import PartitionAppend, PartitionRef, TopicSpec
-from tests.kafka.engines import make_partitions
+from tests.kafka.engines import count_partitions, make_partitions
 from tests.run.instance import wait_for
 from tests.streams.log.appending import event, read_all, span
 
@@ -71,7 +71,7 @@ def test_a_topic_that_is_there_and_differs_is_refused_and_left_as_it_is(kafka_lo
         kafka_log.ensure(refs, TopicSpec(allow_weak=True))
 
     assert words in str(refused.value)
-    assert kafka_log.topics.count_partitions(topic) == partitions
+    assert count_partitions(kafka_log, topic) == partitions
 
 
 def test_an_engine_that_could_lose_events_is_taken_into_the_bargain_or_not_at_all(make_kafka_log):
@@ -122,7 +122,7 @@ def test_a_topic_goes_with_the_last_of_its_partitions_and_events_with_their_own(
     assert make_kafka_log().bounds([first])[first.id].event_count == 0
     assert len(read_all(kafka_log, second)) == 1
     kafka_log.drop([second])
-    wait_for("every broker has heard of it", lambda: kafka_log.topics.count_partitions(topic) == 0)
+    wait_for("every broker has heard of it", lambda: count_partitions(kafka_log, topic) == 0)
     kafka_log.drop([first, second])
 
 

@@ -286,3 +286,10 @@ def test_a_deleted_stream_is_dropped_in_its_engine_after_the_commit(shop, orders
     assert not distant._partitions
     assert not PlaceToClear.objects.exists()
     assert code_of(shop.post("/streams/orders/events", {"payload": 1})) == (404, "stream_not_found")
+
+
+def test_a_place_whose_topic_nobody_wrote_down_is_cleared_by_its_name(shop, orders, distant):
+    shop.delete("/streams/orders?confirm=orders")
+    PlaceToClear.objects.update(topic="", topic_id="")
+    assert clear_places(now=timezone.now()) == 1
+    assert not distant._partitions

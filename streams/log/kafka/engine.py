@@ -234,9 +234,7 @@ class KafkaLog:
                 f"The engine {self.alias} has min_in_sync_replicas of 1: with one broker the events would be lost that "
                 "it alone has stored. Set it to 2 or more, or say `allow_weak`."
             )
-        [stream] = {each.stream for each in partitions}
-        # A partition's id is never used again, so neither is the name.
-        topic = f"{self._options.topic_prefix}{stream}.{min(each.id for each in partitions)}.{spec.epoch_number}"
+        topic = self.topic_for(partitions, spec)
         shape = TopicShape(
             len(partitions),
             self._options.replication_factor,
@@ -250,6 +248,11 @@ class KafkaLog:
             spec.epoch_number, self.alias, topic, topic_id, first_offset=spec.first_offset, base=spec.first_offset
         )
         return {each.id: epoch for each in partitions}
+
+    def topic_for(self, partitions: Sequence[PartitionRef], spec: TopicSpec) -> str:
+        [stream] = {each.stream for each in partitions}
+        # A partition's id is never used again, so neither is the name.
+        return f"{self._options.topic_prefix}{stream}.{min(each.id for each in partitions)}.{spec.epoch_number}"
 
     def look_at_topics(self, topics: Sequence[str]) -> Mapping[str, TopicSight]:
         with self._asking([]):

@@ -154,19 +154,6 @@ class Topics:
                     found[name] = TopicSight(str(topic.topic_id), len(topic.partitions))
         return found
 
-    def count_partitions(self, name: str) -> int:
-        """Return how many partitions a topic has; 0: there is none.
-
-        Raises:
-            KafkaSilent
-        """
-        try:
-            return len(_result(self._describe(name)).partitions)
-        except KafkaException as error:
-            if error.args[0].code() in UNKNOWN:
-                return 0
-            raise KafkaSilent(f"Kafka does not describe the topic {name} ({error.args[0].str()})") from error
-
     def delete(self, name: str) -> None:
         """Delete a topic; harmless when it is gone.
 
