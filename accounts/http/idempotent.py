@@ -8,13 +8,13 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 import orjson
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.asked_before import in_one_transaction
 from accounts.caller import caller_of
 from accounts.conf import MAX_IDEMPOTENCY_KEY_LENGTH
 from accounts.errors import InvalidIdempotencyKey
@@ -121,7 +121,8 @@ def act_once(
     caller = caller_of(request).reference
     body = msgspec.json.encode(document, order="deterministic")
     request_hash = hash_request(request.method or "POST", request.path, body)
-    with transaction.atomic():
+
+    def claim_and_act() -> Answered | HttpResponse:
         replay = claim_idempotency_key(caller=caller, key=key, request_hash=request_hash)
         if replay is not None:
             return HttpResponse(
@@ -132,4 +133,6 @@ def act_once(
             )
         response, kept = act()
         keep_answer(caller=caller, key=key, status=response.status_code, body=kept)
-    return response
+        return response
+
+    return in_one_transaction(claim_and_act)

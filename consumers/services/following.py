@@ -13,7 +13,7 @@ from consumers.conf import HEARTBEAT_SECONDS, LIVE_DATABASE_PAUSE_SECONDS, LIVE_
 from consumers.services.reading import Reading, read_now
 from consumers.services.shared_looks import shared_looks
 from consumers.services.standing import Standing
-from streams.log import get_wakeups
+from streams.log import get_wakeups, in_log_thread
 from streams.log.protocol import PartitionRef
 from streams.stopping import is_stopping
 
@@ -69,7 +69,11 @@ async def _read_if_possible(
     standing.check_still_there()
     try:
         await standing.look_again()
-        return await shared_looks().read((*positions.items(), types), partial(read_for_live, positions, types))
+        return await shared_looks().read(
+            (*positions.items(), types),
+            partial(read_for_live, positions, types),
+            in_thread=partial(in_log_thread, list(positions)),
+        )
     except (OperationalError, InterfaceError, PoolTimeout, RateLimited):
         return None
 

@@ -6,14 +6,13 @@ from functools import partial
 from math import inf
 from typing import TypeAlias
 
-from accounts.database_threads import in_database_thread
 from accounts.waits import run_blocking, running_loop
 from consumers.filters import Filter
 from consumers.progress import Place, count_lag
 from consumers.services.shared_looks import shared_looks
 from consumers.services.standing import Standing
 from consumers.services.waiting import Look, look_until_found
-from streams.log import get_log
+from streams.log import get_log, in_log_thread
 from streams.log.protocol import Bounds, Gap, PartitionRef, ReadResult
 from streams.stored_event import routing_of, type_of
 
@@ -62,15 +61,16 @@ async def read_events_async(
         standing: looked at again after waiting, before anything is read.
     """
     reached = positions
+    in_thread = partial(in_log_thread, list(positions))
 
     async def look() -> Look[Reading]:
         nonlocal reached
         read = partial(read_now, reached, limit=limit, max_bytes=max_bytes, types=types, group_filter=group_filter)
         # Who waits is one of many as soon as an event comes.
         if wait_seconds and group_filter is None and running_loop() is not None:
-            reading = await shared_looks().read((*reached.items(), limit, max_bytes, types), read)
+            reading = await shared_looks().read((*reached.items(), limit, max_bytes, types), read, in_thread=in_thread)
         else:
-            reading = await in_database_thread(read)
+            reading = await in_thread(read)
         reached = {partition: reading.next_offsets[partition.number] for partition in reached}
         heads = {partition.id: reading.bounds[partition.number].head_offset for partition in reached}
         return Look(

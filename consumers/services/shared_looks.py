@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 from accounts.database_threads import in_database_thread
 
 Found = TypeVar("Found")
+InThread: TypeAlias = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 
 class SharedLooks:
@@ -29,14 +30,17 @@ class SharedLooks:
 
         return await self._share(key, begin)
 
-    async def read(self, key: Hashable, read: Callable[[], Found]) -> Found:
+    async def read(
+        self, key: Hashable, read: Callable[[], Found], *, in_thread: InThread = in_database_thread
+    ) -> Found:
         """Return what `read`, which asks the database, finds; it begins after this was called.
 
         Args:
             key: the same for all who want exactly the same.
+            in_thread: does something in a thread that may wait for whom `read` asks.
         """
 
-        async def in_thread() -> Found:
+        async def read_beside() -> Found:
             mine = asyncio.current_task()
 
             def begin() -> Found:
@@ -45,12 +49,12 @@ class SharedLooks:
                 return read()
 
             try:
-                return await in_database_thread(begin)
+                return await in_thread(begin)
             finally:
                 # Perhaps it was never begun.
                 self._take_out(key, mine)
 
-        return await self._share(key, in_thread)
+        return await self._share(key, read_beside)
 
     async def _share(self, key: Hashable, begin: Callable[[], Any]) -> Any:
         shared = self._not_begun.get(key)

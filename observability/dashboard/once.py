@@ -8,6 +8,7 @@ import orjson
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 
+from accounts.asked_before import in_one_transaction
 from accounts.http.idempotent import hash_request
 from accounts.services.idempotency import claim_idempotency_key, keep_answer
 from observability.dashboard.page import Page, form_key
@@ -33,7 +34,8 @@ def _once(post: Post, *, kept_part: str) -> Post:
         if key is None:
             return post(page, request, *args, **kwargs)
         caller = page.caller.reference
-        with transaction.atomic():
+
+        def claim_and_act() -> HttpResponse:
             replay = claim_idempotency_key(caller=caller, key=key, request_hash=_hash(request))
             if replay is not None:
                 return _restore(replay.body)
@@ -42,7 +44,9 @@ def _once(post: Post, *, kept_part: str) -> Post:
             keep_answer(caller=caller, key=key, status=kept.status_code, body=_pack(kept))
             if response.status_code >= 400:
                 transaction.set_rollback(True)
-        return response
+            return response
+
+        return in_one_transaction(claim_and_act)
 
     return answer
 

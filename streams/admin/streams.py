@@ -28,6 +28,7 @@ from streams.services.partition_changes import find_partition_growth
 from streams.services.retention_changes import explain_loss, find_retention_loss
 
 PAGE_EVENTS = 50
+RETENTION_FIELDS = frozenset({"retention_max_age_seconds", "retention_max_bytes", "retention_max_events"})
 WHERE_TO_CONFIRM = "Do it on the stream's settings page in the dashboard, which asks for its name."
 
 
@@ -69,6 +70,14 @@ class StreamForm(NamedForm):
         if self.instance.pk is not None:
             changes = {name: cleaned[name] for name in self.changed_data if name in cleaned}
             self._check_growth(changes, confirm)
+            if self.instance.has_epochs:
+                # What would go, its engine has to be asked, and the admin is one transaction.
+                if RETENTION_FIELDS & changes.keys():
+                    raise forms.ValidationError(
+                        f"Its events lie in {self.instance.engine}, which has to be asked what would go. "
+                        f"{WHERE_TO_CONFIRM}"
+                    )
+                return cleaned
             loss = find_retention_loss(stream=self.instance, changes=changes, now=timezone.now())
             if loss is not None:
                 raise forms.ValidationError(f"{explain_loss(loss)} {WHERE_TO_CONFIRM}")

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from django.db import connection
-
+from accounts.asked_before import may_be_asked
+from streams.log.distant_threads import in_log_thread
 from streams.log.engines import close_engines, get_engines
 from streams.log.epochs import locate
 from streams.log.offering import require
@@ -35,6 +35,7 @@ __all__ = [
     "get_log",
     "get_routed_log",
     "get_wakeups",
+    "in_log_thread",
     "last_seen",
     "locate",
     "offers",
@@ -127,11 +128,11 @@ def last_seen(partitions: Sequence[PartitionRef]) -> Mapping[int, Bounds]:
 def ends_elsewhere(partitions: Sequence[PartitionRef]) -> Mapping[int, Bounds]:
     """Return the ends of those of the partitions that do not lie in PostgreSQL; with one engine nobody is asked.
 
-    For whoever needs them in a transaction that is about to begin. Inside one no engine is asked: what was last seen
-    there has to do.
+    For whoever needs them in a transaction that is about to begin. Inside one of Django's admin no engine is asked:
+    what was last seen there has to do.
     """
     elsewhere = [each for each in partitions if each.epochs]
-    if not elsewhere or connection.in_atomic_block:
+    if not elsewhere or not may_be_asked():
         return {}
     return get_log().bounds(elsewhere)
 

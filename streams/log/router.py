@@ -1,13 +1,17 @@
 """The log of an installation with several engines: each partition's events where its epochs say.
 
 Nothing here asks the database where a partition lies: the reference says it. An engine other than PostgreSQL is never
-asked inside a transaction, whoever calls: what has to be decided with it is asked before, and written down after.
+asked inside a transaction, whoever calls: what has to be decided with it is asked before (`accounts.asked_before`), and
+written down after.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
+from typing import TypeVar
 
+from accounts.asked_before import outside_of_transactions, require_outside
 from streams.conf import POSTGRES
 from streams.errors import NotOffered
 from streams.log.engines import Engine, Engines
@@ -41,6 +45,8 @@ from streams.log.slices import open_place, refuse_quarantined
 from streams.log.wakeup import Wakeups
 from streams.record_lines import size_of
 
+Returned = TypeVar("Returned")
+
 
 class RoutedLog:
     """`Log` over all engines of an installation. What an engine does not promise is refused for its partitions alone.
@@ -73,6 +79,7 @@ class RoutedLog:
 
     @contextmanager
     def _asking_tagged(self, alias: str) -> Iterator[TaggedLog]:
+        require_outside(alias)
         engine = self._engines.get(alias)
         with engine.breaker.guard():
             yield engine.log
@@ -106,6 +113,7 @@ class RoutedLog:
     def _ready(
         self, alias: str, appends: Sequence[PartitionAppend], receipt: Receipt | None
     ) -> tuple[Engine, Sequence[PartitionAppend]]:
+        require_outside(alias)
         engine = self._engines.get(alias)
         if receipt is not None:
             raise NotOffered(alias, "a receipt beside the events")
@@ -128,24 +136,22 @@ class RoutedLog:
     def read(self, partition: PartitionRef, *, after: int, max_events: int, max_bytes: int) -> ReadResult:
         if not partition.epochs:
             return self._postgres.read(partition, after=after, max_events=max_events, max_bytes=max_bytes)
-        refuse_quarantined([partition])
-        return self._reads.read(partition, after=after, max_events=max_events, max_bytes=max_bytes)
+        read = partial(self._reads.read, partition, after=after, max_events=max_events, max_bytes=max_bytes)
+        return _asked([partition], ("read", partition, after, max_events, max_bytes), read)
 
     def bounds(self, partitions: Sequence[PartitionRef]) -> Mapping[int, Bounds]:
-        refuse_quarantined(partitions)
-        return self._reads.bounds(partitions)
+        return _asked(partitions, ("bounds", *partitions), lambda: self._reads.bounds(partitions))
 
     def last_seen(self, partitions: Sequence[PartitionRef]) -> Mapping[int, Bounds]:
         """Return the ends as they were last seen, in one query of PostgreSQL, whoever is away."""
         return self._postgres.bounds(partitions)
 
     def offset_at(self, partition: PartitionRef, at: datetime) -> int:
-        refuse_quarantined([partition])
-        return self._reads.offset_at(partition, at)
+        return _asked([partition], ("offset_at", partition, at), lambda: self._reads.offset_at(partition, at))
 
     def recorded_after(self, positions: Sequence[tuple[PartitionRef, int]]) -> Sequence[datetime | None]:
-        refuse_quarantined(partition for partition, _ in positions)
-        return self._reads.recorded_after(positions)
+        partitions = [partition for partition, _ in positions]
+        return _asked(partitions, ("recorded_after", *positions), lambda: self._reads.recorded_after(positions))
 
     # --- places --------------------------------------------------------------------------------------
 
@@ -207,14 +213,16 @@ class RoutedLog:
         keep_events: int | None = None,
         max_batches: int = 50_000,
     ) -> Mapping[int, Front]:
-        refuse_quarantined(partitions)
-        return self._reads.foresee_trim(
+        foresee = partial(
+            self._reads.foresee_trim,
             partitions,
             recorded_before=recorded_before,
             keep_bytes=keep_bytes,
             keep_events=keep_events,
             max_batches=max_batches,
         )
+        question = ("foresee_trim", *partitions, recorded_before, keep_bytes, keep_events, max_batches)
+        return _asked(partitions, question, foresee)
 
     def drop(self, partitions: Sequence[PartitionRef]) -> None:
         for alias, own in by_engine(partitions).items():
@@ -272,3 +280,17 @@ def _one_engine(appends: Sequence[PartitionAppend]) -> str:
                 append.partition.engine, f"one request for streams in several engines, of which {alias} is another"
             )
     return alias
+
+
+def _asked(partitions: Iterable[PartitionRef], question: Hashable, ask: Callable[[], Returned]) -> Returned:
+    """Ask where the partitions lie; engines beyond PostgreSQL outside of transactions.
+
+    Raises:
+        StreamQuarantined
+        AskedInTransaction: a transaction is open, and nobody has prepared for this.
+    """
+    elsewhere = [each for each in partitions if each.epochs]
+    if not elsewhere:
+        return ask()
+    refuse_quarantined(elsewhere)
+    return outside_of_transactions(question, ask)
