@@ -24,11 +24,13 @@ from streams.conf import (
     MAX_DEDUPLICATION_SECONDS,
     MAX_OFFSET,
     MAX_PARTITIONS,
+    MAX_TOPIC_CHARACTERS,
 )
 from streams.envelope import TYPE_PATTERN, TYPE_RULE, is_type
 from streams.labels import MAX_LABEL_CHARACTERS, MAX_LABELS, explain_labels
 from streams.models import Validation, Visibility
 from streams.schemas.compatibility import Compatibility
+from streams.services.adoption import TOPIC_PATTERN, is_topic
 from streams.services.lifecycle import StreamSettings
 
 
@@ -94,9 +96,29 @@ class ChangeStreamSerializer(StrictSerializer):
         return given
 
 
+MANAGED, EXTERNAL = "eventflow", "external"
+
+
+@extend_schema_field({"type": "string", "pattern": rf"^(?!__)(?!\.{{1,2}}$){TOPIC_PATTERN}$"})
+class TopicField(StrictCharField):
+    """The name of a topic that others made."""
+
+    default_error_messages = {
+        "invalid_topic": f"1 to {MAX_TOPIC_CHARACTERS} of A-Z a-z 0-9 . _ -, and not one of the engine's own (`__…`)."
+    }
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if not is_topic(text):
+            self.fail("invalid_topic")
+        return text
+
+
 class CreateStreamSerializer(ChangeStreamSerializer):
     name = NameField()
-    partitions = StrictIntegerField(low=1, high=MAX_PARTITIONS, default=1)
+    partitions = StrictIntegerField(
+        low=1, high=MAX_PARTITIONS, required=False, help_text="1, or as many as an adopted topic has."
+    )
     engine = StrictCharField(
         max_length=MAX_ALIAS_CHARACTERS,
         required=False,
@@ -106,6 +128,52 @@ class CreateStreamSerializer(ChangeStreamSerializer):
         required=False,
         help_text="Also in an engine that could lose what it has stored, with fewer than two replicas in sync.",
     )
+    manage = StrictChoiceField(
+        choices=[MANAGED, EXTERNAL],
+        default=MANAGED,
+        help_text="`external`: show a `topic` that is there already, which others write, and which is never altered, "
+        "trimmed or deleted from here. Only an admin can.",
+    )
+    topic = TopicField(
+        max_length=MAX_TOPIC_CHARACTERS,
+        required=False,
+        help_text="Of `manage: external`: the topic's name in that engine.",
+    )
+    read_only = StrictBooleanField(  # type: ignore[assignment]
+        required=False, help_text="Of `manage: external`: appends are refused, and the engine may be weak."
+    )
+
+    def validate(self, fields: dict[str, Any]) -> dict[str, Any]:
+        if fields["manage"] == EXTERNAL:
+            for name in ("engine", "topic"):
+                if name not in fields:
+                    raise serializers.ValidationError({name: "`manage: external` needs it."}, code="required")
+        else:
+            for name in ("topic", "read_only"):
+                if name in fields:
+                    raise serializers.ValidationError({name: "Only `manage: external` has it."}, code="invalid")
+        return fields
+
+    @classmethod
+    def beyond_fields(cls) -> dict[str, Any]:
+        adopts = {"properties": {"manage": {"enum": [EXTERNAL]}}, "required": ["manage", "engine", "topic"]}
+        makes = {
+            "properties": {"manage": {"enum": [MANAGED]}},
+            "not": {"anyOf": [{"required": ["topic"]}, {"required": ["read_only"]}]},
+        }
+        return {"oneOf": [adopts, makes]}
+
+    def settings(self) -> dict[str, Any]:
+        """What was given, as fields of the model."""
+        given = super().settings()
+        del given["manage"]
+        if "topic" in given:
+            # Nothing of it is deleted from here, whatever the installation's usual retention is.
+            given = {"retention_max_age_seconds": None, **given, "adopted_topic": given["topic"]}
+            del given["topic"]
+        if "read_only" in given:
+            given["is_read_only"] = given.pop("read_only")
+        return given
 
 
 @dataclass(frozen=True, slots=True)

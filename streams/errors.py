@@ -380,6 +380,16 @@ class NotOffered(DomainError):
         super().__init__(f"The engine {alias} does not offer this: {what}. Nothing was stored or changed.")
 
 
+class StreamReadOnly(DomainError):
+    """The stream shows a topic that was adopted to be read, and takes no events. Nothing was stored.
+
+    Append to the topic with a client of the engine, or adopt it as a stream of another name without `read_only`.
+    """
+
+    code = "stream_read_only"
+    title = "Stream is read-only"
+
+
 class UnknownEngine(DomainError):
     """A stream was to be made in an engine that the installation has not.
 

@@ -62,6 +62,11 @@ class StreamInfo:
         """The alias of the engine that it is appended to."""
         return self.partitions[0].engine if self.partitions else POSTGRES
 
+    @property
+    def is_external(self) -> bool:
+        """Whether it shows a topic of somebody else, which others write."""
+        return any(epoch.is_external for each in self.partitions[:1] for epoch in each.epochs)
+
     def offers(self, capability: Capability) -> bool:
         """Whether the stream's engine has a capability."""
         return capability in capabilities_of(self.engine)

@@ -58,6 +58,11 @@ class Stream(Owned):
     # none nobody asks.
     engine = models.CharField(max_length=MAX_ALIAS_CHARACTERS, default=POSTGRES, db_default=POSTGRES, editable=False)
     has_epochs = models.BooleanField(default=False, db_default=False, editable=False)
+    # The topic of somebody else that it shows; empty: its place was made for it. And whether nothing is appended to it.
+    adopted_topic = models.CharField(
+        max_length=MAX_TOPIC_CHARACTERS, blank=True, default="", db_default="", editable=False
+    )
+    is_read_only = models.BooleanField(default=False, db_default=False, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -228,6 +233,10 @@ class Epoch(models.Model):
     quarantine = models.CharField(
         max_length=MAX_QUARANTINE_CHARACTERS, blank=True, default=NOT_IN_QUARANTINE, db_default=NOT_IN_QUARANTINE
     )
+
+    # Somebody else's topic, which is never altered, trimmed or deleted; and whether nothing is appended to it.
+    is_external = models.BooleanField(default=False, db_default=False)
+    is_read_only = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         indexes = (

@@ -15,8 +15,8 @@ from accounts.roles import Right, Role
 from streams.access import rights_on_stream
 from streams.conf import MAX_LISTED
 from streams.errors import EventExpired, EventNotFound, StreamNotFound
-from streams.log import get_log, last_seen
-from streams.log.protocol import Bounds, PartitionRef
+from streams.log import capabilities_of, get_log, last_seen
+from streams.log.protocol import LEAST, Bounds, Capability, PartitionRef
 from streams.lookup import StreamInfo, info_of, partition_of
 from streams.models import Partition, Stream, Visibility
 from streams.names import is_well_formed
@@ -50,6 +50,14 @@ def rights_on_row(caller: Caller, stream: Stream) -> frozenset[Right]:
     return rights_on_stream(
         caller, name=stream.name, is_internal=stream.visibility == Visibility.INTERNAL, access=stream.access
     )
+
+
+def capabilities_of_stream(stream: Stream) -> frozenset[Capability]:
+    """Return what can be done with a stream: what its engine promises, less what is somebody else's."""
+    found = capabilities_of(stream.engine) | LEAST
+    if stream.adopted_topic:
+        found -= {Capability.RETENTION, Capability.LEASE}
+    return found - {Capability.APPEND} if stream.is_read_only else found
 
 
 def get_event(stream: StreamInfo, partition: int, offset: int) -> bytes:

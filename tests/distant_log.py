@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from django.db import connection
 
-from streams.errors import AppendNotStored, AppendOutcomeUnknown, LogUnavailable, NotOffered
+from streams.errors import AppendNotStored, AppendOutcomeUnknown, EngineRefuses, LogUnavailable, NotOffered
 from streams.log.memory import MemoryLog, check_records
 from streams.log.protocol import (
     PLAIN_TOPIC,
@@ -174,6 +174,12 @@ class DistantLog(MemoryLog):
             each.id: Epoch(spec.epoch_number, self.alias, topic, topic[::-1], spec.first_offset, base=spec.first_offset)
             for each in partitions
         }
+
+    def adopt(self, topic: str, *, is_read_only: bool, allow_weak: bool) -> TopicSight:
+        self._ask("adopt")
+        if topic not in self.topics:
+            raise EngineRefuses(f"There is no topic {topic}.")
+        return self.topics[topic]
 
     def topic_for(self, partitions: Sequence[PartitionRef], spec: TopicSpec) -> str:
         return f"{partitions[0].stream}.{min(each.id for each in partitions)}"

@@ -27,8 +27,8 @@ from consumers.queries import forget_groups
 from consumers.services.key_order import begin_key_order, end_key_order
 from consumers.services.wakeup import wake_consumers
 from consumers.statements import run
-from streams.errors import ConfirmationMissing, StreamNotFound
-from streams.log import ends_elsewhere, last_seen
+from streams.errors import ConfirmationMissing, NotOffered, StreamNotFound
+from streams.log import LEASING_ADOPTED, ends_elsewhere, last_seen
 from streams.log.protocol import PartitionRef
 from streams.lookup import StreamInfo
 from streams.models import Partition, Stream
@@ -64,8 +64,11 @@ def create_group(
         InvalidName, ReservedName, QuotaExceeded
         ConsumerGroupExists: one of that name exists with other settings.
         StreamNotFound: it was deleted meanwhile.
+        NotOffered: lease mode, of a stream that shows somebody else's topic.
     """
     check_name(name)
+    if stream.is_external and settings.mode == Mode.LEASE:
+        raise NotOffered(stream.engine, LEASING_ADOPTED)
     if quota_of(GROUPS) is not None:
         check_quota(GROUPS, owner="The owner", used=_owned_by(owner).exclude(stream_id=stream.id, name=name).count())
     fields: dict[str, Any] = {**asdict(settings), "backoff_seconds": list(settings.backoff_seconds)}

@@ -86,6 +86,7 @@ STATUS_OF: dict[type[DomainError], int] = {
     streams.StreamQuarantined: 503,
     streams.NotOffered: 422,
     # Named in a body.
+    streams.StreamReadOnly: 409,
     streams.UnknownEngine: 422,
     streams.EngineRefuses: 409,
     # consumer groups

@@ -23,12 +23,18 @@ from streams.labels import explain_labels
 from streams.lookup import forget_streams, info_of
 from streams.models import Stream, StreamGrant
 from streams.queries import totals_of_row
-from streams.services.lifecycle import StreamSettings, change_stream, create_stream, delete_stream, hold_stream
+from streams.services.lifecycle import (
+    RETENTION_FIELDS,
+    StreamSettings,
+    change_stream,
+    create_stream,
+    delete_stream,
+    hold_stream,
+)
 from streams.services.partition_changes import find_partition_growth
 from streams.services.retention_changes import explain_loss, find_retention_loss
 
 PAGE_EVENTS = 50
-RETENTION_FIELDS = frozenset({"retention_max_age_seconds", "retention_max_bytes", "retention_max_events"})
 WHERE_TO_CONFIRM = "Do it on the stream's settings page in the dashboard, which asks for its name."
 
 
@@ -72,7 +78,7 @@ class StreamForm(NamedForm):
             self._check_growth(changes, confirm)
             if self.instance.has_epochs:
                 # What would go, its engine has to be asked, and the admin is one transaction.
-                if RETENTION_FIELDS & changes.keys():
+                if changes.keys() & set(RETENTION_FIELDS):
                     raise forms.ValidationError(
                         f"Its events lie in {self.instance.engine}, which has to be asked what would go. "
                         f"{WHERE_TO_CONFIRM}"

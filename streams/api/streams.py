@@ -22,16 +22,17 @@ from accounts.services.owners import new_owner_of
 from accounts.services.versions import check_version
 from streams.api.schemas import PartitionGrowthSerializer, RetentionLossSerializer, StreamForecastSerializer
 from streams.bodies import (
+    EXTERNAL,
+    MANAGED,
     ChangeStreamSerializer,
     CreateStreamSerializer,
     RetentionSerializer,
     read_new_stream,
     read_stream_changes,
 )
-from streams.log import capabilities_of
 from streams.log.protocol import Capability
 from streams.models import Stream, Validation, Visibility
-from streams.queries import get_stream
+from streams.queries import capabilities_of_stream, get_stream
 from streams.services.lifecycle import change_stream, create_stream, delete_stream, place_for_stream
 from streams.services.partition_changes import find_partition_growth
 from streams.services.places import Place
@@ -58,6 +59,13 @@ class StreamSerializer(serializers.Serializer):
     capabilities = serializers.SerializerMethodField(
         help_text="What that engine promises beyond the least; what it does not is refused as `not_offered`."
     )
+    manage = serializers.SerializerMethodField(
+        help_text="`external`: it shows a topic that others write; it is never altered, trimmed or deleted from here."
+    )
+    topic = serializers.SerializerMethodField(help_text="The topic that it shows; null: its place was made for it.")
+    read_only = serializers.BooleanField(  # type: ignore[assignment]
+        source="is_read_only", help_text="Appends are refused."
+    )
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 
@@ -65,7 +73,15 @@ class StreamSerializer(serializers.Serializer):
         serializers.ListField(child=serializers.ChoiceField(choices=[each.value for each in Capability]))
     )
     def get_capabilities(self, stream: Stream) -> list[str]:
-        return sorted(capabilities_of(stream.engine))
+        return sorted(capabilities_of_stream(stream))
+
+    @extend_schema_field(serializers.ChoiceField(choices=[MANAGED, EXTERNAL]))
+    def get_manage(self, stream: Stream) -> str:
+        return EXTERNAL if stream.adopted_topic else MANAGED
+
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_topic(self, stream: Stream) -> str | None:
+        return stream.adopted_topic or None
 
     @extend_schema_field(RetentionSerializer)
     def get_retention(self, stream: Stream) -> dict[str, int | None]:

@@ -15,16 +15,19 @@ from accounts.asked_before import may_be_asked
 from streams.log.distant_threads import in_log_thread
 from streams.log.engines import close_engines, get_engines
 from streams.log.epochs import locate
-from streams.log.offering import require
+from streams.log.offering import LEASING_ADOPTED, TRIMMING_ADOPTED, require
 from streams.log.protocol import Bounds, Capability, Log, LogHealth, PartitionRef
 from streams.log.sightings import SIGHTINGS, Sighting, write_sightings
+from streams.log.slices import refuse_read_only
 from streams.log.wakeup import close_wakeups, get_wakeups
 
 if TYPE_CHECKING:
     from streams.log.router import RoutedLog
 
 __all__ = [
+    "LEASING_ADOPTED",
     "SIGHTINGS",
+    "TRIMMING_ADOPTED",
     "Log",
     "Sighting",
     "capabilities_of",
@@ -39,6 +42,7 @@ __all__ = [
     "last_seen",
     "locate",
     "offers",
+    "refuse_read_only",
     "require_offer",
     "use_log",
     "write_sightings",

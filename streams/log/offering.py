@@ -14,6 +14,9 @@ WHAT_IS_MISSED = {
     Capability.PLACE_AMONG: "adding partitions",
 }
 
+TRIMMING_ADOPTED = "retention of a topic that was adopted, which is somebody else's"
+LEASING_ADOPTED = "lease mode on a topic that was adopted: others write it, so there may be holes in its offsets"
+
 
 def require(alias: str, capabilities: frozenset[Capability], wanted: Capability) -> None:
     """Refuse what an engine lacks.

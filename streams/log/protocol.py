@@ -46,9 +46,16 @@ class Capability(StrEnum):
     TIMED = "timed"
     # Appends can be refused that were placed among fewer partitions: so partitions can be added.
     PLACE_AMONG = "place_among"
+    # These every engine has, and a stream that shows somebody else's topic lacks: it takes events (unless it is
+    # read-only), has them deleted by age and count, and hands them out in lease mode.
+    APPEND = "append"
+    RETENTION = "retention"
+    LEASE = "lease"
 
 
 EVERY_CAPABILITY: Final = frozenset(Capability)
+# What no engine can lack.
+LEAST: Final = frozenset({Capability.APPEND, Capability.RETENTION, Capability.LEASE})
 
 
 class Epoch(NamedTuple):
@@ -62,6 +69,9 @@ class Epoch(NamedTuple):
         last_offset: of the stretch; None: it goes on, and here the partition is appended to.
         base: what is added to the engine's own offset to get ours.
         quarantine: why nothing is read there or appended to; empty: all is well.
+        is_external: somebody else's topic, which others write: there may be holes in the offsets, and it is never
+            altered, trimmed or deleted.
+        is_read_only: nothing is appended to it.
     """
 
     number: int
@@ -72,6 +82,8 @@ class Epoch(NamedTuple):
     last_offset: int | None = None
     base: int = 0
     quarantine: str = NOT_IN_QUARANTINE
+    is_external: bool = False
+    is_read_only: bool = False
 
 
 # Where a partition lies that has no epochs.
@@ -561,6 +573,14 @@ class TaggedLog(Log, Protocol):
             AppendNotStored: nothing of the request is there, neither of this try nor of an earlier one.
             AppendOutcomeUnknown: part of it may be there; try again with the same tag.
             LogUnavailable: nobody could look, or send; this try stored nothing.
+        """
+        ...
+
+    def adopt(self, topic: str, *, is_read_only: bool, allow_weak: bool) -> TopicSight:
+        """Look whether a topic of somebody else can be shown as a stream, and appended to unless it `is_read_only`.
+
+        Raises:
+            EngineRefuses: it is not there, is none of ours to see, or would lose what is appended to it.
         """
         ...
 

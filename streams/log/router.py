@@ -41,7 +41,7 @@ from streams.log.protocol import (
 )
 from streams.log.routed_reads import RoutedReads, by_engine
 from streams.log.sightings import Sightings
-from streams.log.slices import open_place, refuse_quarantined
+from streams.log.slices import open_place, refuse_quarantined, refuse_read_only
 from streams.log.wakeup import Wakeups
 from streams.record_lines import size_of
 
@@ -120,6 +120,7 @@ class RoutedLog:
         require_for_appends(alias, engine.log.capabilities, appends)
         places = [each._replace(partition=open_place(each.partition)) for each in appends]
         refuse_quarantined(each.partition for each in places)
+        refuse_read_only(each.partition for each in places)
         return engine, places
 
     def _seen(self, appends: Sequence[PartitionAppend], appended: Appended) -> Appended:
@@ -166,6 +167,11 @@ class RoutedLog:
         """Do what `Log.ensure` does in one engine, for partitions that lie nowhere yet."""
         with self._asking(alias) as log:
             return log.ensure(partitions, spec)
+
+    def adopt(self, alias: str, topic: str, *, is_read_only: bool, allow_weak: bool) -> TopicSight:
+        """Look whether a topic of one engine can be shown as a stream."""
+        with self._asking_tagged(alias) as log:
+            return log.adopt(topic, is_read_only=is_read_only, allow_weak=allow_weak)
 
     def topic_for(self, alias: str, partitions: Sequence[PartitionRef], spec: TopicSpec) -> str:
         """Return the name of the topic that `ensure_in` would make; nobody is asked."""

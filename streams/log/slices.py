@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from streams.errors import StreamQuarantined
+from streams.errors import StreamQuarantined, StreamReadOnly
 from streams.log.protocol import POSTGRES_EPOCH, Epoch, PartitionRef
 
 
@@ -37,3 +37,17 @@ def refuse_quarantined(partitions: Iterable[PartitionRef]) -> None:
         for epoch in partition.epochs:
             if epoch.quarantine:
                 raise StreamQuarantined(epoch.engine, partition.stream, epoch.quarantine)
+
+
+def refuse_read_only(partitions: Iterable[PartitionRef]) -> None:
+    """Append nothing to a topic that was adopted to be read.
+
+    Raises:
+        StreamReadOnly
+    """
+    for partition in partitions:
+        if partition.epochs and partition.epochs[-1].is_read_only:
+            raise StreamReadOnly(
+                f"{partition.stream} shows the topic {partition.epochs[-1].topic} of {partition.engine}, which was "
+                "adopted read_only. Nothing was stored."
+            )

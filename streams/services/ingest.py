@@ -28,8 +28,9 @@ from streams.errors import (
     PartitionGone,
     StreamNotFound,
     StreamPaused,
+    StreamReadOnly,
 )
-from streams.log import get_log, offers
+from streams.log import get_log, offers, refuse_read_only
 from streams.log.protocol import (
     Appended,
     AppendedRange,
@@ -113,7 +114,7 @@ async def append_events_async(
             is_single=is_single,
             size=size,
         )
-    except (StreamPaused, StreamNotFound, ScopeMissing, InvalidPayloads, HeadNotOfOne):
+    except (StreamPaused, StreamReadOnly, StreamNotFound, ScopeMissing, InvalidPayloads, HeadNotOfOne):
         if idempotency is None:
             raise
         # A refusal says "never stored": not of a retry whose first request was stored before things changed.
@@ -254,6 +255,7 @@ async def _open_stream(caller: Caller, name: str) -> StreamInfo:
 def _refuse_closed(stream: StreamInfo) -> None:
     if stream.is_paused:
         raise StreamPaused(f"{stream.name} is paused: its owner or an admin can resume it. Nothing was stored.")
+    refuse_read_only(stream.partitions)
     if stream.is_full:
         raise QuotaExceeded(
             STORED_MIB,

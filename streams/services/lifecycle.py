@@ -26,11 +26,19 @@ from streams.log.protocol import Capability
 from streams.lookup import forget_streams, info_of
 from streams.models import Partition, Stream
 from streams.names import NAME_PATTERN, is_reserved, is_well_formed
+from streams.services.adoption import (
+    adopt_place,
+    check_may_adopt,
+    hold_topic,
+    refuse_retention,
+    refuse_what_is_not_adopted,
+)
 from streams.services.confirmations import check_confirmed
 from streams.services.partition_changes import add_partitions
 from streams.services.places import Place, check_engine, leave_place, prepare_place, show_place
 
 MIB: Final = 2**20
+RETENTION_FIELDS: Final = ("retention_max_age_seconds", "retention_max_bytes", "retention_max_events")
 # Called in the transaction that deletes a stream, before it touches anything: who works with what belongs to the stream
 # comes to an end first, so that it and the deletion do not wait for each other.
 before_deletion: Final[list[Callable[[Stream], None]]] = []
@@ -46,7 +54,8 @@ class StreamSettings:
     """What may be said of a stream when it is created. Durations in seconds, sizes in bytes; None: no limit."""
 
     description: str = ""
-    partitions: int = 1
+    # None: one, or as many as an adopted topic has.
+    partitions: int | None = None
     visibility: str = "internal"
     retention_max_age_seconds: int | None = field(default_factory=default_max_age_seconds)
     retention_max_bytes: int | None = None
@@ -58,12 +67,21 @@ class StreamSettings:
     engine: str = POSTGRES
     # Also in an engine that could lose what it has stored.
     allow_weak: bool = False
+    # A topic of somebody else that it is to show; empty: its place is made for it. And whether nothing is appended.
+    adopted_topic: str = ""
+    is_read_only: bool = False
+
+    @property
+    def has_retention(self) -> bool:
+        return bool(self.retention_max_age_seconds or self.retention_max_bytes or self.retention_max_events)
 
     def as_recorded(self) -> dict[str, Any]:
         """Return what the audit trail tells of them: of the engine only where one was chosen."""
         told = asdict(self)
         if self.engine == POSTGRES:
             del told["engine"], told["allow_weak"]
+        if not self.adopted_topic:
+            del told["adopted_topic"], told["is_read_only"]
         return told
 
 
@@ -89,15 +107,27 @@ def place_for_stream(*, caller: Caller, name: str, settings: StreamSettings) -> 
         UnknownEngine, NotOffered, EngineRefuses, LogUnavailable
     """
     check_engine(settings.engine)
+    if settings.adopted_topic:
+        refuse_what_is_not_adopted(settings.engine, has_retention=settings.has_retention)
     if settings.deduplicate_ids_seconds is not None:
         require_offer(settings.engine, Capability.DEDUPLICATION)
     if settings.engine == POSTGRES or not caller.may_touch(name) or Stream.objects.filter(name=name).exists():
         return None
     check_name(name)
+    if settings.adopted_topic:
+        check_may_adopt(caller)
+        return adopt_place(
+            engine=settings.engine,
+            topic=settings.adopted_topic,
+            stream_name=name,
+            partitions=settings.partitions,
+            is_read_only=settings.is_read_only,
+            allow_weak=settings.allow_weak,
+        )
     return prepare_place(
         engine=settings.engine,
         stream_name=name,
-        partitions=settings.partitions,
+        partitions=settings.partitions or 1,
         max_bytes=settings.retention_max_bytes,
         allow_weak=settings.allow_weak,
     )
@@ -124,19 +154,23 @@ def create_stream(
     check_name(name)
     if not caller.may_touch(name):
         raise ScopeMissing("This key is limited to other streams.")
+    if settings.adopted_topic:
+        check_may_adopt(caller)
+        hold_topic(settings.engine, settings.adopted_topic)
+    count = (settings.partitions or 1) if place is None else len(place.partition_ids)
     owner = owner or Principal(user_id=caller.user_id)
     if not owner.includes(caller) and not caller.is_admin:
         raise ScopeMissing("Only an admin can create a stream for somebody else.")
-    _check_quotas(owner, caller.email if owner == caller.principal else "The owner", partitions=settings.partitions)
-    if not 1 <= settings.partitions <= MAX_PARTITIONS:
-        raise ValueError(settings.partitions)
+    _check_quotas(owner, caller.email if owner == caller.principal else "The owner", partitions=count)
+    if not 1 <= count <= MAX_PARTITIONS:
+        raise ValueError(count)
     try:
         with transaction.atomic():
             stream = Stream.objects.create(
                 name=name,
                 owner_id=owner.user_id,
                 owner_team_id=owner.team_id,
-                partition_count=settings.partitions,
+                partition_count=count,
                 description=settings.description,
                 visibility=settings.visibility,
                 retention_max_age_seconds=settings.retention_max_age_seconds,
@@ -148,6 +182,8 @@ def create_stream(
                 labels=settings.labels,
                 engine=POSTGRES if place is None else place.engine,
                 has_epochs=place is not None,
+                adopted_topic=settings.adopted_topic,
+                is_read_only=settings.is_read_only,
             )
     except IntegrityError as error:
         raise StreamExists(f"A stream named {name} exists already.") from error
@@ -157,7 +193,7 @@ def create_stream(
         # It was there a moment ago, so nothing was prepared.
         raise StreamExists(f"A stream named {name} existed a moment ago. Nothing was made; retry.")
     else:
-        Partition.objects.bulk_create(Partition(stream=stream, number=number) for number in range(settings.partitions))
+        Partition.objects.bulk_create(Partition(stream=stream, number=number) for number in range(count))
     record(
         AuditAction.STREAM_CREATED,
         stream=(stream.pk, stream.name),
@@ -211,6 +247,8 @@ def change_stream(
         ConfirmationMissing: its retention would delete events, or keys would move, and `confirm` is not its name.
     """
     check_version(stream, expected, stream_id=stream.pk)
+    if stream.adopted_topic and any(changes.get(name) for name in RETENTION_FIELDS):
+        refuse_retention(stream.engine)
     if stream.has_epochs:
         # What would go, another engine has to be asked, and that not inside the transaction.
         check_confirmed(stream=stream, changes=changes, confirm=confirm, now=now)

@@ -5,9 +5,10 @@ process that dies in between leaves a place that the next tick clears.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any, Final
 
 from django.db import transaction
 from django.utils import timezone
@@ -15,13 +16,16 @@ from django.utils import timezone
 from streams.conf import POSTGRES, UNUSED_PLACE_SECONDS
 from streams.errors import EngineRefuses, LogUnavailable, UnknownEngine
 from streams.log import engine_aliases, get_routed_log
-from streams.log.protocol import Epoch, PartitionRef, TopicSpec
+from streams.log.protocol import Bounds, Epoch, PartitionRef, TopicSpec
 from streams.lookup import StreamInfo
 from streams.models import Epoch as EpochRow
 from streams.models import Partition, PlaceToClear, Stream
 from streams.statements import run
 
 logger = logging.getLogger(__name__)
+
+# Called with the partitions of a stream that shows what is there already, in the transaction that makes it.
+after_adoption: Final[list[Callable[[Sequence[Partition]], None]]] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +35,15 @@ class Place:
     Attributes:
         partition_ids: of its partitions, by number; no rows have them yet.
         epochs: by partition id.
+        noted: what is taken back when the stream is there; None: nothing was made, so nothing would be left over.
+        ends: of what is there already, by partition id; nothing is where it was made for the stream.
     """
 
     engine: str
     partition_ids: Sequence[int]
     epochs: Mapping[int, Epoch]
-    noted: PlaceToClear
+    noted: PlaceToClear | None
+    ends: Mapping[int, Bounds] = field(default_factory=dict)
 
 
 def check_engine(alias: str) -> None:
@@ -81,14 +88,29 @@ def show_place(stream: Stream, place: Place) -> None:
     Raises:
         EngineRefuses: the place was cleared meanwhile, as nobody came for it.
     """
-    if not PlaceToClear.objects.filter(pk=place.noted.pk).delete()[0]:
+    if place.noted is not None and not PlaceToClear.objects.filter(pk=place.noted.pk).delete()[0]:
         raise EngineRefuses("Its place was cleared before the stream was made. Nothing was made; retry.")
-    Partition.objects.bulk_create(
-        Partition(pk=pk, stream=stream, number=number, is_sealed=True) for number, pk in enumerate(place.partition_ids)
+    partitions = Partition.objects.bulk_create(
+        Partition(pk=pk, stream=stream, number=number, is_sealed=True, **_counters(place.ends.get(pk)))
+        for number, pk in enumerate(place.partition_ids)
     )
     EpochRow.objects.bulk_create(
         EpochRow(partition_id=partition_id, **epoch._asdict()) for partition_id, epoch in place.epochs.items()
     )
+    if place.ends:
+        for begin in after_adoption:
+            begin(partitions)
+
+
+def _counters(ends: Bounds | None) -> dict[str, Any]:
+    """Return what the counters of a partition are, of which there are events before its stream."""
+    if ends is None:
+        return {}
+    return {
+        "head_offset": ends.head_offset,
+        "earliest_offset": ends.earliest_offset,
+        "last_recorded_at": ends.last_recorded_at,
+    }
 
 
 def leave_place(info: StreamInfo, *, now: datetime) -> None:
@@ -96,7 +118,8 @@ def leave_place(info: StreamInfo, *, now: datetime) -> None:
     by_place: dict[tuple[str, str, str], list[int]] = {}
     for partition in info.partitions:
         for epoch in partition.epochs:
-            if epoch.engine != POSTGRES:
+            # What somebody else has made is theirs to delete.
+            if epoch.engine != POSTGRES and not epoch.is_external:
                 by_place.setdefault((epoch.engine, epoch.topic, epoch.topic_id), []).append(partition.id)
     PlaceToClear.objects.bulk_create(
         PlaceToClear(

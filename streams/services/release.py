@@ -106,13 +106,12 @@ def _continue(
     if last not in stay:
         first_lost = max(earliest, min(each.first_offset for each in epochs if each not in stay))
         kept.append(
-            Epoch(
-                last.number + 1,
-                last.engine,
-                last.topic,
-                topic_ids[last.engine, last.topic],
+            last._replace(
+                number=last.number + 1,
+                topic_id=topic_ids[last.engine, last.topic],
                 first_offset=head + 1,
                 base=head + 1,
+                quarantine=NOT_IN_QUARANTINE,
             )
         )
         return _Continuation(partition, tuple(kept), _loss(partition, first_lost, head))

@@ -1,6 +1,7 @@
 """Registering the schemas of a stream's events, trying them on what is stored, and proposing first ones."""
 
 import json
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -233,14 +234,11 @@ def _newest(stream: Stream, type_: str, last: int) -> Iterator[StoredEvent]:
 
 def _read(partition: PartitionRef, first: int, last: int) -> list[bytes]:
     events: list[bytes] = []
-    while len(events) <= last - first:
-        read = get_log().read(
-            partition,
-            after=first - 1 + len(events),
-            max_events=last - first + 1 - len(events),
-            max_bytes=MAX_CHECKED_BYTES,
-        )
+    position = first - 1
+    while position < last:
+        read = get_log().read(partition, after=position, max_events=last - position, max_bytes=MAX_CHECKED_BYTES)
         if not read.events:
             break
-        events += read.events
+        events += read.events[: bisect_right(read.offsets, last)]
+        position = read.next_offset
     return events

@@ -35,7 +35,8 @@ SELECT stream.name, stream.id, stream.visibility, stream.is_paused,
            SELECT json_agg(
                       json_build_array(
                           epoch.partition_id, epoch.number, epoch.engine, epoch.topic, epoch.topic_id,
-                          epoch.first_offset, epoch.last_offset, epoch.base, epoch.quarantine
+                          epoch.first_offset, epoch.last_offset, epoch.base, epoch.quarantine,
+                          epoch.is_external, epoch.is_read_only
                       ) ORDER BY epoch.partition_id, epoch.number
                   )
              FROM streams_partition AS lane

@@ -47,7 +47,7 @@ def read(shop, partition, last_offset=0, stream="orders"):
 def test_a_stream_says_where_it_lies_and_what_is_promised_there(shop, orders):
     shop.post("/streams", {"name": "here"})
     there, here = shop.get("/streams/orders").json(), shop.get("/streams/here").json()
-    assert (there["engine"], there["capabilities"]) == ("distant", [])
+    assert (there["engine"], there["capabilities"]) == ("distant", ["append", "lease", "retention"])
     assert here["engine"] == "postgres"
     assert {"atomic_append", "deduplication", "erase", "receipt_in_same_transaction"} <= set(here["capabilities"])
     assert orders == there

@@ -6,6 +6,7 @@ on, so that a search through ten million events is many short requests that can 
 
 import re
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -89,8 +90,10 @@ def scan_backwards(partitions: Sequence[PartitionRef], before: Positions, *, wan
         first = max(lane.bounds.earliest_offset, lane.position - size)
         count = lane.position - first
         result = get_log().read(lane.partition, after=first - 1, max_events=count, max_bytes=STEP_BYTES)
-        events, offsets = list(result.events), list(result.offsets)
-        if offsets and offsets[-1] < lane.position - 1:
+        # Where there are holes, more offsets are read than were asked for.
+        inside = bisect_left(result.offsets, lane.position)
+        events, offsets = list(result.events[:inside]), list(result.offsets[:inside])
+        if result.events and result.next_offset < lane.position - 1:
             # Large events: not all of the step fitted. Look at a nearer, smaller one instead of skipping any.
             return step(lane, max(1, size // 4)) if size > 1 else _pass_by(lane)
         _keep(lane, events[::-1], offsets[::-1], wanted)

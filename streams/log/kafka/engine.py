@@ -36,8 +36,9 @@ from streams.log.kafka.ranges import heads_of
 from streams.log.kafka.reading import KafkaReader
 from streams.log.kafka.retaining import Retention, offset_at
 from streams.log.kafka.sending import Sender, Tagged, check_records
+from streams.log.kafka.sparse import SparseReader
 from streams.log.kafka.topics import Topics, TopicShape
-from streams.log.offering import require_for_appends
+from streams.log.offering import TRIMMING_ADOPTED, require_for_appends
 from streams.log.protocol import (
     PLAIN_TOPIC,
     Appended,
@@ -106,6 +107,7 @@ class KafkaLog:
         self._looker = Looker(looker_pool)
         self._looker_behind_transactions = Looker(behind_pool)
         self._reader = KafkaReader(self._looker, readers=readers, peekers=peekers, cache_bytes=options.cache_bytes)
+        self._sparse_reader = SparseReader(self._looker, readers=readers, peekers=peekers)
         self.topics = Topics(opener.admin)
         self._retention = Retention(self._looker, self._reader, self.topics)
 
@@ -202,7 +204,8 @@ class KafkaLog:
     def read(self, partition: PartitionRef, *, after: int, max_events: int, max_bytes: int) -> ReadResult:
         place = self._place(partition)
         with self._asking([partition]):
-            return self._reader.read(partition, place, after=after, max_events=max_events, max_bytes=max_bytes)
+            reader = self._sparse_reader if place.is_sparse else self._reader
+            return reader.read(partition, place, after=after, max_events=max_events, max_bytes=max_bytes)
 
     def bounds(self, partitions: Sequence[PartitionRef]) -> Mapping[int, Bounds]:
         """Return the ends. `last_recorded_at` is as this process last saw it; what it has not seen it looks at once."""
@@ -249,6 +252,10 @@ class KafkaLog:
         )
         return {each.id: epoch for each in partitions}
 
+    def adopt(self, topic: str, *, is_read_only: bool, allow_weak: bool) -> TopicSight:
+        with self._asking([]):
+            return self.topics.adopt(topic, is_read_only=is_read_only, allow_weak=allow_weak)
+
     def topic_for(self, partitions: Sequence[PartitionRef], spec: TopicSpec) -> str:
         [stream] = {each.stream for each in partitions}
         # A partition's id is never used again, so neither is the name.
@@ -285,6 +292,8 @@ class KafkaLog:
         if not self._known([partition]):
             return 0
         place = self._place(partition)
+        if place.is_sparse:
+            raise NotOffered(self.alias, TRIMMING_ADOPTED)
         with self._asking([partition]):
             return self._retention.trim(partition, place, recorded_before=recorded_before, keep_events=keep_events)
 
@@ -297,14 +306,13 @@ class KafkaLog:
         keep_events: int | None = None,
         max_batches: int = 50_000,
     ) -> Mapping[int, Front]:
+        known = [(each, place) for each, place in self._known(partitions) if not place.is_sparse]
         with self._asking(partitions):
-            return self._retention.foresee(
-                self._known(partitions), recorded_before=recorded_before, keep_events=keep_events
-            )
+            return self._retention.foresee(known, recorded_before=recorded_before, keep_events=keep_events)
 
     def drop(self, partitions: Sequence[PartitionRef]) -> None:
         """Delete the partitions' events; their topic goes with the last of them. Another topic of its name stays."""
-        placed = [(each, place_of(each)) for each in partitions if each.epochs]
+        placed = [(each, place_of(each)) for each in partitions if each.epochs and not each.epochs[-1].is_external]
         self._dropped.add(placed)
         for each in partitions:
             self._reader.cache.discard(each.id)

@@ -12,6 +12,7 @@ class Place(NamedTuple):
     Attributes:
         base: what is added to an offset of Kafka's, which begin at 0; those of a stream that began here begin at 1.
         start: Kafka's offset before which nothing belongs to the partition.
+        is_sparse: others write it, so there may be holes between its records.
         stop: Kafka's offset from which on nothing belongs to the partition; None: it goes on.
     """
 
@@ -20,6 +21,7 @@ class Place(NamedTuple):
     base: int = 1
     start: int = 0
     stop: int | None = None
+    is_sparse: bool = False
 
 
 def place_of(partition: PartitionRef) -> Place:
@@ -32,4 +34,6 @@ def place_of(partition: PartitionRef) -> Place:
         raise PartitionGone
     epoch = partition.epochs[-1]
     stop = None if epoch.last_offset is None else epoch.last_offset + 1 - epoch.base
-    return Place(epoch.topic, partition.number, epoch.base, max(0, epoch.first_offset - epoch.base), stop)
+    return Place(
+        epoch.topic, partition.number, epoch.base, max(0, epoch.first_offset - epoch.base), stop, epoch.is_external
+    )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from streams.log.cache import BatchCache
-from streams.log.kafka.consumers import ConsumerPool, Standing
+from streams.log.kafka.consumers import ConsumerPool, LentConsumer, Standing
 from streams.log.kafka.errors import KafkaSilent
 from streams.log.kafka.events import batch_of, offset_of
 from streams.log.kafka.fetching import PositionPassed, RetentionCameBy, fetch_first_of_each, fetch_step
@@ -14,6 +14,7 @@ from streams.log.kafka.moments import moment_of_millisecond
 from streams.log.kafka.newest import NewestSeen
 from streams.log.kafka.places import Place
 from streams.log.kafka.sent import Stored
+from streams.log.kafka.sparse import Step, fetch_sparse_step
 from streams.log.kafka.tagging import index_in
 from streams.log.protocol import Bounds, LogDamaged, PartitionAppend, PartitionRef, ReadResult
 from streams.log.selection import Selection, result_of
@@ -21,6 +22,8 @@ from streams.stored_event import recorded_at_of
 
 # What a reader has fetched is placed and kept, also beyond what was asked: the next one goes on there.
 _STEP_RECORDS = 1_000
+# So far before the end of a topic that others write somebody's record is found, as a rule.
+_BEFORE_HOLES = 100
 
 
 class KafkaReader:
@@ -67,7 +70,7 @@ class KafkaReader:
             KafkaSilent: what is there is not what was.
         """
         head, seen = ends.high - 1 + place.base, self.newest.offset(partition.id)
-        if place.stop is None and head < seen:
+        if place.stop is None and not place.is_sparse and head < seen:
             raise KafkaSilent(
                 f"{partition.stream}/{partition.number} ends at {head}, and had events up to {seen}",
                 is_of_one_topic=True,
@@ -106,9 +109,21 @@ class KafkaReader:
             if end.high > end.low and self.newest.recorded_at(key) is None
         }
         if unseen:
-            for key, record in fetch_first_of_each(self._peekers, unseen).items():
+            found = fetch_first_of_each(self._peekers, unseen)
+            for key, record in found.items():
                 at = moment_of_millisecond(milliseconds_of(record))
                 self.newest.note(key, unseen[key].position + unseen[key].place.base, at)
+            self._see_before_holes({key: each for key, each in unseen.items() if key not in found}, ends)
+
+    def _see_before_holes(self, unseen: Mapping[int, Standing], ends: Mapping[int, tuple[Place, Ends]]) -> None:
+        """Of partitions that end with holes, take the time of a record a little before: about as new as the newest."""
+        before = {
+            key: each._replace(position=max(ends[key][1].low, each.position - _BEFORE_HOLES))
+            for key, each in unseen.items()
+            if each.place.is_sparse
+        }
+        for key, record in (fetch_first_of_each(self._peekers, before) if before else {}).items():
+            self.newest.note(key, offset_of(before[key].place, record), moment_of_millisecond(milliseconds_of(record)))
 
     def _bounds(self, partition_id: int, place: Place, ends: Ends) -> Bounds:
         head = ends.high - 1 + place.base
@@ -158,9 +173,17 @@ class KafkaReader:
             while position < ends.high:
                 standing = Standing(place, position)
                 with self._readers.lend(standing) as consumer:
-                    records = fetch_step(consumer, standing, end=ends.high, max_records=_STEP_RECORDS)
+                    records, is_last = _step(consumer, standing, end=ends.high)
                 for record in records:
                     position = offset_of(place, record) - place.base + 1
                     if (index := index_in(record, tag)) is not None:
                         found[index] = Stored(position - 1, milliseconds_of(record))
+                if is_last:
+                    break
         return found
+
+
+def _step(consumer: LentConsumer, standing: Standing, *, end: int) -> Step:
+    if standing.place.is_sparse:
+        return fetch_sparse_step(consumer, standing, end=end, max_records=_STEP_RECORDS)
+    return Step(fetch_step(consumer, standing, end=end, max_records=_STEP_RECORDS), is_last=False)

@@ -26,6 +26,7 @@ _HEALTH_SECONDS: Final = 3.0
 _LEADER_SECONDS: Final = 10.0
 _PAUSE_SECONDS: Final = 0.02
 _END: Final = -1
+_DURABLE_REPLICAS: Final = 2
 _LEAST_SEGMENT_BYTES: Final = 1024 * 1024
 _USUAL_SEGMENT_BYTES: Final = 1024 * 1024 * 1024
 
@@ -153,6 +154,27 @@ class Topics:
                 else:
                     found[name] = TopicSight(str(topic.topic_id), len(topic.partitions))
         return found
+
+    def adopt(self, name: str, *, is_read_only: bool, allow_weak: bool) -> TopicSight:
+        """Look whether a topic of somebody else can be shown, and appended to unless it `is_read_only`.
+
+        Raises:
+            EngineRefuses, KafkaSilent
+        """
+        sight = self.look_at([name]).get(name)
+        if sight is None:
+            raise EngineRefuses(f"There is no topic {name}, or this server's user may not describe it.")
+        if is_read_only or allow_weak:
+            return sight
+        settings, _ = self._look_at(name)
+        needed = settings.get("min.insync.replicas")
+        if needed is None or int(needed.value) < _DURABLE_REPLICAS:
+            raise EngineRefuses(
+                f"The topic {name} has min.insync.replicas of {needed.value if needed else 'nobody knows what'}: with "
+                "one broker the events would be lost that it alone has stored. Set it to 2 or more, say `allow_weak`, "
+                "or adopt it `read_only`."
+            )
+        return sight
 
     def delete(self, name: str) -> None:
         """Delete a topic; harmless when it is gone.

@@ -602,6 +602,17 @@ class StreamPaused(Problem):
     code = "stream_paused"
 
 
+class StreamReadOnly(Problem):
+    """Stream is read-only.
+
+    The stream shows a topic that was adopted to be read, and takes no events. Nothing was stored.
+
+    Append to the topic with a client of the engine, or adopt it as a stream of another name without `read_only`.
+    """
+
+    code = "stream_read_only"
+
+
 class StreamRecreated(Problem):
     """Stream was deleted and made anew.
 
@@ -1262,6 +1273,7 @@ BY_CODE: Final[dict[str, type[Problem]]] = {
     "nothing_to_infer_from": NothingToInferFrom,
     "stream_exists": StreamExists,
     "stream_paused": StreamPaused,
+    "stream_read_only": StreamReadOnly,
     "stream_recreated": StreamRecreated,
     "team_exists": TeamExists,
     "team_owns": TeamOwns,
