@@ -273,8 +273,10 @@ def to_work_on(_: int) -> tuple[str, str, bytes]:
 @pytest.mark.parametrize("verb", [alike, each_its_own, to_work_on])
 def test_more_wait_than_may_stand_in_line_and_none_is_refused_and_all_are_woken(web, key, verb):
     count = MAX_READS_IN_LINE[-1] + 200
-    clients = [web.begin(verb(number), f"X-API-Key: {key}") for number in range(count)]
-    web.wait_until_waiting(count)
+    clients: list[socket.socket] = []
+    while len(clients) < count:
+        clients += [web.begin(verb(len(clients) + number), f"X-API-Key: {key}") for number in range(100)]
+        web.wait_until_waiting(len(clients))
     web.append_many(key, count)
     answers: list[RawAnswer] = []
 
