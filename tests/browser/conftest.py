@@ -149,7 +149,9 @@ def browser(loop: asyncio.AbstractEventLoop) -> Iterator[Browser]:
     setattr(_greenlets, "asyncio", AsyncioWithoutPretence())  # noqa: B010 (no name that its types export)
     # One for the whole machine is enough: two would make each other late.
     with hold(RUNS / "browser.lock"), sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        # A process for each page would start anew, and compile anew what it was given before.
+        flags = ["--no-sandbox", "--process-per-site"]
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
         yield chromium
         chromium.close()
 
@@ -161,7 +163,10 @@ def context(browser: Browser, server: Site) -> Iterator[BrowserContext]:
     made = browser.new_context(base_url=server.url, viewport=size, reduced_motion="reduce")
     made.set_default_timeout(30_000)
     # As long as there is one, each further page is a tab of its window: a window of its own costs half as much again.
-    made.new_page()
+    # And it keeps the process of the site's pages, without asking the site for anything.
+    first = made.new_page()
+    first.route("**", lambda route: route.fulfill(body=""))
+    first.goto("/")
     yield made
     made.close()
 
