@@ -1,7 +1,7 @@
 """The web server as `make run` starts it, without loading its libraries each time.
 
-It is a fork of a process that has loaded them: two thirds of what a worker takes to start. What is ours, and whatever
-looks at the settings or at the environment, each server loads for itself.
+It is a fork of a process that has loaded them, which is more than half of what a server takes to start. What is ours,
+and whatever looks at the settings or at the environment, each loads for itself.
 """
 
 import functools
