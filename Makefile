@@ -11,6 +11,7 @@ KAFKA_NODES ?= 3
 FAULTS_SECONDS ?= 180
 FAULTS_SEED ?=
 FUZZ_ARGS ?=
+BENCH_ARGS ?=
 BIN := $(VENV)/bin
 LOG := $(VENV)/setup.log
 
@@ -28,7 +29,7 @@ WORDS_OF_PAGES := grep -rohE '[a-z][a-z_0-9]+' --include='*.html' --include='*.j
 	| sort -u | sed 's/^/"/; s/$$/"/' | sed 's/.*/getattr(page, &)/'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-fast test-kafka long-tests faults fuzz audit lint lint-fast format check check-fast deploy-check docs docs-site bench wheel release-check release-notes lock clean
+.PHONY: help setup setup-dev run test test-fast test-kafka long-tests faults fuzz audit lint lint-fast format check check-fast deploy-check docs docs-site bench bench-kafka wheel release-check release-notes lock clean
 
 help: ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -114,6 +115,9 @@ docs-site: setup $(VENV)/docs.stamp ## Build the documentation as a site that ne
 
 bench: setup ## Measure a running server
 	$(BIN)/python -m benchmarks
+
+bench-kafka: setup-dev ## Measure streams in Kafka beside those in PostgreSQL, over HTTP and by turns: needs wrk, Java 17 and Maven
+	$(BIN)/python -m benchmarks.kafka $(BENCH_ARGS)
 
 # Nothing is fetched for it: what builds is among the tools in the lock file.
 wheel: setup-dev ## Build the package, to be installed elsewhere: a wheel and an sdist, in dist/

@@ -13,11 +13,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import orjson
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.events import make_event
+from benchmarks.kafka.places import place_at
 from benchmarks.own_database import own_database
 from tests.kafka.cluster import KafkaCluster
 
@@ -52,7 +55,7 @@ class Outcome:
     p99_ms: float
 
 
-def measure(threads: int, work: Work) -> Outcome:
+def measure(threads: int, work: Work, seconds: float) -> Outcome:
     """Let threads do `work`, which returns how much it was, until the time is over."""
     from django.db import connection
 
@@ -67,7 +70,7 @@ def measure(threads: int, work: Work) -> Outcome:
         connection.close()
 
     started = time.perf_counter()
-    deadline = started + SECONDS
+    deadline = started + seconds
     workers = [threading.Thread(target=loop, args=(index,)) for index in range(threads)]
     for worker in workers:
         worker.start()
@@ -78,7 +81,9 @@ def measure(threads: int, work: Work) -> Outcome:
     return Outcome(sum(done) / spent, times[len(times) // 2], times[int(len(times) * 0.99)])
 
 
-def loads_of(one: Contender, record: Callable[[int], bytes]) -> dict[str, Callable[[], Outcome]]:
+def loads_of(
+    one: Contender, record: Callable[[int], bytes], *, seconds: float = SECONDS, history: int = HISTORY
+) -> dict[str, Callable[[], Outcome]]:
     """Return what is measured, by its name."""
     from streams.log.protocol import PartitionAppend
 
@@ -90,24 +95,24 @@ def loads_of(one: Contender, record: Callable[[int], bytes]) -> dict[str, Callab
             one.log.append([PartitionAppend(places[index % partitions], records)])
             return size
 
-        return lambda: measure(threads, append)
+        return lambda: measure(threads, append, seconds)
 
-    [history] = one.make(1)
-    for start in range(0, HISTORY, 500):
-        one.log.append([PartitionAppend(history, [record(number) for number in range(start, start + 500)])])
+    [old] = one.make(1)
+    for start in range(0, history, 500):
+        one.log.append([PartitionAppend(old, [record(number) for number in range(start, start + 500)])])
 
     def replays(log: "Log", threads: int) -> Callable[[], Outcome]:
-        positions = [index * HISTORY // threads for index in range(threads)]
+        positions = [index * history // threads for index in range(threads)]
 
         def read(index: int) -> int:
-            result = log.read(history, after=positions[index], max_events=1_000, max_bytes=8 * MIB)
+            result = log.read(old, after=positions[index], max_events=1_000, max_bytes=8 * MIB)
             positions[index] = result.next_offset if result.events else 0
             return len(result.events)
 
-        return lambda: measure(threads, read)
+        return lambda: measure(threads, read, seconds)
 
     def looks_at_the_head(index: int) -> int:
-        assert not one.log.read(history, after=HISTORY, max_events=100, max_bytes=MIB).events
+        assert not one.log.read(old, after=history, max_events=100, max_bytes=MIB).events
         return 1
 
     sixteen = one.make(16)
@@ -125,14 +130,14 @@ def loads_of(one: Contender, record: Callable[[int], bytes]) -> dict[str, Callab
         "read 1,000 in sequence, remembered": replays(one.log, 1),
         "read 1,000 in sequence, nothing remembered": replays(one.cold, 1),
         "the same, 4 threads": replays(one.cold, 4),
-        "read at the head (nothing there), 4 threads": lambda: measure(4, looks_at_the_head),
-        "ends of 16 partitions, 4 threads": lambda: measure(4, asks_for_bounds),
+        "read at the head (nothing there), 4 threads": lambda: measure(4, looks_at_the_head, seconds),
+        "ends of 16 partitions, 4 threads": lambda: measure(4, asks_for_bounds, seconds),
     }
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="eventflow-bench-") as home, own_database():
-        cluster = KafkaCluster(Path(home) / "kafka", count=NODES)
+        cluster = KafkaCluster(Path(home) / "kafka", count=NODES, is_for_speed=True)
         try:
             cluster.start()
             _compare(cluster)
@@ -140,16 +145,15 @@ def main() -> None:
             cluster.stop()
 
 
+def make_record(number: int) -> bytes:
+    """Return an event as the log stores it."""
+    return b'{"id":"018f3c1e-7a00-7000-8000-%012d",' % number + orjson.dumps(make_event(number))[1:]
+
+
 def _compare(cluster: KafkaCluster) -> None:
-    import orjson
-
-    from benchmarks.events import make_event
-
-    def record(number: int) -> bytes:
-        return b'{"id":"018f3c1e-7a00-7000-8000-%012d",' % number + orjson.dumps(make_event(number))[1:]
-
-    contenders = [_postgres(), _kafka(cluster)]
-    loads = {each.name: loads_of(each, record) for each in contenders}
+    place = place_at(cluster.addresses, NODES)
+    contenders = [make_postgres(), make_kafka(place.name, place.options)]
+    loads = {each.name: loads_of(each, make_record) for each in contenders}
     table = Table("", *(f"{each.name}: per second, p50/p99 ms" for each in contenders), "ratio")
     for name in loads[contenders[0].name]:
         rounds: dict[str, list[Outcome]] = {each.name: [] for each in contenders}
@@ -171,7 +175,8 @@ def _median(outcomes: Sequence[Outcome]) -> Outcome:
     )
 
 
-def _postgres() -> Contender:
+def make_postgres() -> Contender:
+    """Return the log in PostgreSQL; Django is set up on a database of the benchmark's own."""
     from accounts.models import User
     from streams.log.postgres import PostgresLog
     from streams.log.protocol import PartitionRef
@@ -189,13 +194,14 @@ def _postgres() -> Contender:
     return Contender("PostgreSQL", PostgresLog(wakeups=wakeups), PostgresLog(wakeups=wakeups, cache_bytes=0), make)
 
 
-def _kafka(cluster: KafkaCluster) -> Contender:
+def make_kafka(name: str, options: dict[str, Any], *, readers: int = 6) -> Contender:
+    """Return the log in a Kafka cluster."""
+    from streams.log.kafka.configuration import KafkaOptions
     from streams.log.kafka.engine import KafkaLog
-    from tests.kafka.engines import make_partitions, options_of
+    from tests.kafka.engines import make_partitions
 
-    log = KafkaLog("kafka", options_of(cluster, "bench-"))
-    cold = KafkaLog("kafka", options_of(cluster, "bench-", cache_bytes=0))
-    name = f"Kafka, {NODES} node{'s' if NODES > 1 else ''}"
+    log = KafkaLog("kafka", KafkaOptions(**options))
+    cold = KafkaLog("kafka", KafkaOptions(**options, readers=readers, cache_bytes=0))
     return Contender(name, log, cold, lambda count: make_partitions(log, count))
 
 

@@ -21,11 +21,12 @@ class Instance:
 
     Args:
         is_embedded: have servers of its own whatever the environment says, as when several instances run at once.
+        variables: of its environment, on top.
     """
 
-    def __init__(self, *, is_embedded: bool = False) -> None:
+    def __init__(self, *, is_embedded: bool = False, **variables: str) -> None:
         given = {"DATABASE_URL", "REDIS_URL"} if is_embedded else set()
-        self._environment = {name: value for name, value in os.environ.items() if name not in given}
+        self._environment = {name: value for name, value in os.environ.items() if name not in given} | variables
         self.home = Path(tempfile.mkdtemp(prefix="eventflow-bench-"))
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -80,8 +81,7 @@ class Instance:
         Args:
             of: of those alone whose command line has this word.
         """
-        ticks = sum(_cpu_ticks(pid) for pid in _family(self._process.pid) if of in _command(pid))
-        return ticks / os.sysconf("SC_CLK_TCK")
+        return sum(cpu_seconds_of(pid) for pid in _family(self._process.pid) if of in _command(pid))
 
     def memory_bytes(self, *, of: str = "") -> int:
         """Memory of the instance's processes; what several share is counted once (PSS).
@@ -109,13 +109,14 @@ def _command(pid: int) -> str:
         return ""
 
 
-def _cpu_ticks(pid: int) -> int:
+def cpu_seconds_of(pid: int) -> float:
+    """CPU time that a process, and its children that have ended, have used so far; of one that is gone: 0."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return 0
     # utime, stime and those of children that have ended.
-    return sum(int(each) for each in fields[11:15])
+    return sum(int(each) for each in fields[11:15]) / os.sysconf("SC_CLK_TCK")
 
 
 def _memory_bytes(pid: int) -> int:

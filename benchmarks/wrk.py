@@ -22,6 +22,22 @@ request = function()
 end
 %(delay)s
 """
+_REPLAY = """
+local number = 0
+function setup(thread)
+  thread:set("number", number)
+  number = number + 1
+end
+function init(arguments)
+  position = number * %(apart)d
+end
+local headers = {%(headers)s}
+request = function()
+  local path = wrk.path .. "&last_offset=" .. position
+  position = (position + %(step)d) %% %(events)d
+  return wrk.format("GET", path, headers)
+end
+"""
 # Eight of these in a body become as many hexadecimal digits by chance, others each time that it is sent.
 RANDOM_DIGITS = "########"
 _WITH_RANDOM_DIGITS = """bodies[turn]:gsub("########", function()
@@ -51,12 +67,11 @@ def post(
     with tempfile.TemporaryDirectory() as folder:
         for index, body in enumerate(bodies, 1):
             Path(folder, f"body-{index}").write_bytes(body)
-        lines = ", ".join(f'["{name}"] = "{value}"' for name, value in headers.items())
         delay = f"delay = function() return {pause_ms} end" if pause_ms else ""
         is_random = any(RANDOM_DIGITS.encode() in each for each in bodies)
         # In brackets: of what `gsub` returns, the text alone.
         text = f"({_WITH_RANDOM_DIGITS})" if is_random else "bodies[turn]"
-        values = {"count": len(bodies), "folder": folder, "headers": lines, "delay": delay, "body": text}
+        values = {"count": len(bodies), "folder": folder, "headers": _in_lua(headers), "delay": delay, "body": text}
         script = Path(folder, "post.lua")
         script.write_text("math.randomseed(os.time())\n" + _SCRIPT % values)
         return _run(url, ["-s", str(script)], connections=connections, seconds=seconds)
@@ -68,8 +83,23 @@ def get(url: str, *, connections: int, seconds: int, headers: dict[str, str]) ->
     return _run(url, arguments, connections=connections, seconds=seconds)
 
 
-def _run(url: str, arguments: list[str], *, connections: int, seconds: int) -> Load:
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "--latency", "--timeout", "20s", *arguments, url]
+def replay(url: str, *, events: int, step: int, readers: int, seconds: int, headers: dict[str, str]) -> Load:
+    """Read a stream in sequence, `step` of its events at a time, over and over; each reader begins elsewhere in it."""
+    values = {"headers": _in_lua(headers), "events": events, "step": step, "apart": events // readers // step * step}
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(_REPLAY % values)
+        script.flush()
+        # A thread each: of one thread's connections, nobody knows which asks next.
+        return _run(url, ["-s", script.name], connections=readers, seconds=seconds, threads=readers)
+
+
+def _in_lua(headers: dict[str, str]) -> str:
+    return ", ".join(f'["{name}"] = "{value}"' for name, value in headers.items())
+
+
+def _run(url: str, arguments: list[str], *, connections: int, seconds: int, threads: int = 1) -> Load:
+    command = ["wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}", "--latency"]
+    command += ["--timeout", "20s", *arguments, url]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     failures = sum(int(number) for number in re.findall(r"Non-2xx or 3xx responses: (\d+)", output))
     failures += sum(int(number) for number in re.findall(r"(?:connect|read|write|timeout) (\d+)", output))
