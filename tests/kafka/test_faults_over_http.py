@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -46,6 +47,7 @@ class Producers:
         self._stop = stop
         self.told: dict[str, tuple[int, int]] = {}
         self.codes: Counter[str] = Counter()
+        self.longest_wait = 0.0
 
     def produce(self, thread: int) -> None:
         request = 0
@@ -58,7 +60,9 @@ class Producers:
 
     def _send(self, body, *, key):
         while True:
+            began = time.monotonic()
             answer = self._shop.post("/streams/orders/events", body, Idempotency_Key=key)
+            self.longest_wait = max(self.longest_wait, time.monotonic() - began)
             if answer.status_code == 202:
                 return answer.json()["events"]
             self.codes[answer.json()["code"]] += 1
@@ -111,11 +115,20 @@ def partition_of(number: int):
     return info_of(Stream.objects.get(name="orders")).partitions[number]
 
 
-def test_a_leader_that_is_killed_costs_a_wait(cluster, shop, orders):
+def test_a_leader_that_is_killed_costs_a_wait_and_nobody_is_told_that_an_engine_is_away(
+    cluster, shop, orders, capsys, record_property
+):
     def kill(producers: Producers) -> None:
         cluster.kill(leader_of(engine(), partition_of(0)))
 
-    check_that_each_is_there_once(shop, meanwhile(shop, kill))
+    producers = meanwhile(shop, kill)
+    check_that_each_is_there_once(shop, producers)
+    # What was sent twice because its leader died may be stored where nobody knows; its retry is told where.
+    assert set(producers.codes) <= {"outcome_unknown", "idempotency_in_progress"}
+    # How long an election takes is the machine's: it is written down, and not judged.
+    record_property("longest_wait_seconds", round(producers.longest_wait, 1))
+    with capsys.disabled():
+        print(f"\na leader was killed: the longest wait for an answer was {producers.longest_wait:.1f} s (meant: 7)")
 
 
 def test_what_was_left_open_is_completed_by_its_key_and_no_event_is_stored_twice(cluster, shop, orders):
