@@ -29,7 +29,7 @@ def own_database(**settings: str) -> Iterator[None]:
         server.wait_until_ready(process)
         with psycopg.connect(server.maintenance_url, autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {DATABASE_NAME}")
-        _set_up_django(server.url)
+        set_up_django(server.url)
         yield
     finally:
         process.send_signal(signal.SIGINT)
@@ -38,7 +38,8 @@ def own_database(**settings: str) -> Iterator[None]:
         shutil.rmtree(server.data.parent, ignore_errors=True)
 
 
-def _set_up_django(database_url: str) -> None:
+def set_up_django(database_url: str) -> None:
+    """Let this process work with a database, migrated if it was not."""
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "eventflow_site.settings",
         "DATABASE_URL": database_url,

@@ -17,7 +17,7 @@ from benchmarks import wrk
 from benchmarks.instance import Instance
 from benchmarks.kafka.alone import LIKE, engines_alone
 from benchmarks.kafka.counters import staleness
-from benchmarks.kafka.idle import SERVERS, USED, eight_readers, idle_shares
+from benchmarks.kafka.idle import USED, eight_readers, idle_servers, shares_of
 from benchmarks.kafka.loads import Outcome, Server, Size, loads_of, settle
 from benchmarks.kafka.places import POSTGRES, Place, engines_variable, kafka_places, place_at
 
@@ -34,8 +34,9 @@ def main() -> None:
     with _clusters(asked) as clusters:
         for table in _compare(asked, size, clusters):
             console.print(table)
-        if not asked.only:
-            console.print(_idle(clusters, size))
+        if not asked.only and size is not SHORT:
+            with idle_servers(clusters[0]) as servers:
+                console.print(_idle(servers, clusters[0], seconds=20.0, settling_seconds=15.0))
 
 
 def _clusters(asked: argparse.Namespace) -> AbstractContextManager[list[Place]]:
@@ -46,9 +47,10 @@ def _clusters(asked: argparse.Namespace) -> AbstractContextManager[list[Place]]:
 
 def _compare(asked: argparse.Namespace, size: Size, clusters: Sequence[Place]) -> Iterator[Table]:
     places = [POSTGRES, *clusters]
+    seconds = 0.2 if size is SHORT else 2.0
     with (
-        engines_alone(places, seconds=0.2 if size is SHORT else 2.0, history=min(size.long, 100_000)) as alone,
         Instance(is_embedded=True, EVENTFLOW_ENGINES=engines_variable(clusters)) as instance,
+        engines_alone(instance.database_url, places, seconds=seconds, history=min(size.long, 100_000)) as alone,
     ):
         console.print("  filling streams …")
         server = Server(instance, places, size)
@@ -69,6 +71,9 @@ def _compare(asked: argparse.Namespace, size: Size, clusters: Sequence[Place]) -
         yield _costs(over_http, places)
         if not asked.only:
             yield _counters(server, clusters, seconds=1.0 if size is SHORT else 10.0)
+        if not asked.only and size is SHORT:
+            # Starting others would take longer than all the rest.
+            yield _idle({USED: instance}, clusters[0], seconds=1.0, settling_seconds=0.0)
 
 
 def _arguments() -> argparse.Namespace:
@@ -135,14 +140,12 @@ def _counters(server: Server, clusters: Sequence[Place], *, seconds: float) -> T
     return table
 
 
-def _idle(clusters: Sequence[Place], size: Size) -> Table:
-    place = clusters[0]
-    seconds, settling, servers = (1.0, 0.0, (USED,)) if size is SHORT else (20.0, 15.0, SERVERS)
+def _idle(servers: dict[str, Instance], place: Place, *, seconds: float, settling_seconds: float) -> Table:
     table = Table("", "% of a processor", title="What nobody uses")
-    for name, share in idle_shares(place, servers, seconds=seconds, settling_seconds=settling).items():
+    shares = shares_of(servers, place, seconds=seconds, settling_seconds=settling_seconds)
+    for name, share in shares.items():
         table.add_row(f"all processes of a server: {name}", f"{100 * share:.1f}")
-    share = eight_readers(place, seconds=seconds)
-    table.add_row("eight readers with full queues", f"{100 * share:.1f}")
+    table.add_row("eight readers with full queues", f"{100 * eight_readers(place, seconds=seconds):.1f}")
     return table
 
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from benchmarks import engines
 from benchmarks.kafka.loads import Outcome
 from benchmarks.kafka.places import Place
-from benchmarks.own_database import own_database
+from benchmarks.own_database import set_up_django
 
 # By the load over HTTP: what `benchmarks.engines` calls its like.
 LIKE = {
@@ -21,23 +21,25 @@ Loads = dict[str, Callable[[], Outcome]]
 
 
 @contextmanager
-def engines_alone(places: Sequence[Place], *, seconds: float, history: int) -> Iterator[dict[str, Loads]]:
-    """Lend, by place and load, what measures events a second of the engine alone."""
-    with own_database():
-        contenders = {
-            place.name: engines.make_kafka(place.name, place.options) if place.alias else engines.make_postgres()
-            for place in places
-        }
-        found: dict[str, Loads] = {}
-        for name, contender in contenders.items():
-            loads = engines.loads_of(contender, engines.make_record, seconds=seconds, history=history)
-            found[name] = {load: _measure(loads[like]) for load, like in LIKE.items()}
-        try:
-            yield found
-        finally:
-            for each in contenders.values():
-                each.cold.close()
-                each.log.close()
+def engines_alone(
+    database_url: str, places: Sequence[Place], *, seconds: float, history: int
+) -> Iterator[dict[str, Loads]]:
+    """Lend, by place and load, what measures the engine alone; PostgreSQL is the server's own."""
+    set_up_django(database_url)
+    contenders = {
+        place.name: engines.make_kafka(place.name, place.options) if place.alias else engines.make_postgres()
+        for place in places
+    }
+    found: dict[str, Loads] = {}
+    for name, contender in contenders.items():
+        loads = engines.loads_of(contender, engines.make_record, seconds=seconds, history=history)
+        found[name] = {load: _measure(loads[like]) for load, like in LIKE.items()}
+    try:
+        yield found
+    finally:
+        for each in contenders.values():
+            each.cold.close()
+            each.log.close()
 
 
 def _measure(measure: Callable[[], engines.Outcome]) -> Callable[[], Outcome]:

@@ -1,8 +1,8 @@
 """What a server costs that does nothing: without Kafka, with an engine that nobody uses, and with one that was used."""
 
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from benchmarks import engines
 from benchmarks.api import Api, sign_in
@@ -11,23 +11,30 @@ from benchmarks.kafka.loads import SINGLES
 from benchmarks.kafka.places import Place, engines_variable
 
 NO_ENGINE, UNUSED, USED = "no engine", "an engine that nobody uses", "a stream in it, appended to and read"
-SERVERS = (NO_ENGINE, UNUSED, USED)
 
 
-def idle_shares(place: Place, servers: Sequence[str], *, seconds: float, settling_seconds: float) -> dict[str, float]:
-    """Return the share of a processor that each of these servers takes, side by side."""
+@contextmanager
+def idle_servers(place: Place) -> Iterator[dict[str, Instance]]:
+    """Lend three servers side by side."""
     variable = engines_variable([place])
-    with ExitStack() as running:
-        instances = {
-            each: running.enter_context(
-                Instance(is_embedded=True, EVENTFLOW_ENGINES="" if each == NO_ENGINE else variable)
-            )
-            for each in servers
-        }
-        if USED in instances:
-            _use(instances[USED], place)
-        time.sleep(settling_seconds)
-        return _shares_of(instances, seconds)
+    with (
+        Instance(is_embedded=True) as plain,
+        Instance(is_embedded=True, EVENTFLOW_ENGINES=variable) as unused,
+        Instance(is_embedded=True, EVENTFLOW_ENGINES=variable) as used,
+    ):
+        yield {NO_ENGINE: plain, UNUSED: unused, USED: used}
+
+
+def shares_of(
+    servers: dict[str, Instance], place: Place, *, seconds: float, settling_seconds: float
+) -> dict[str, float]:
+    """Return the share of a processor that each server takes while nobody asks it for anything."""
+    if USED in servers:
+        _use(servers[USED], place)
+    time.sleep(settling_seconds)
+    before = {name: each.cpu_seconds() for name, each in servers.items()}
+    time.sleep(seconds)
+    return {name: (each.cpu_seconds() - before[name]) / seconds for name, each in servers.items()}
 
 
 def _use(instance: Instance, place: Place) -> None:
@@ -38,12 +45,6 @@ def _use(instance: Instance, place: Place) -> None:
         writer = Api(instance.port, admin.headers)
         writer.call("POST", "/streams/used/events", SINGLES[0])
         writer.call("GET", "/streams/used/events?last_offset=0")
-
-
-def _shares_of(instances: dict[str, Instance], seconds: float) -> dict[str, float]:
-    before = {name: each.cpu_seconds() for name, each in instances.items()}
-    time.sleep(seconds)
-    return {name: (each.cpu_seconds() - before[name]) / seconds for name, each in instances.items()}
 
 
 def eight_readers(place: Place, *, seconds: float) -> float:
