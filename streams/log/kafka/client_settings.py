@@ -26,8 +26,8 @@ PRODUCER: Final[Settings] = {
     "acks": "all",
     "enable.idempotence": True,
     "max.in.flight.requests.per.connection": 5,
-    # Requests that come together share a batch; alone, one waits for no longer than this. Of 1, 2, 3 and 5, this one
-    # stored the most where 16 and more come together, with half as much of the brokers' processors (docs/benchmarks.md).
+    # Requests that come together share a batch; alone, one waits for no longer than this. With 3 instead of 1 more was
+    # stored where many come together, most of all on three nodes, and brokers worked less (docs/benchmarks.md).
     "linger.ms": 3,
     "batch.size": 1_000_000,
     "batch.num.messages": 10_000,
