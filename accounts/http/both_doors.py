@@ -1,9 +1,7 @@
 """Middleware that is written once and stands in both doors: Django's own handler, and a web worker's event loop."""
 
-from collections.abc import Callable, Generator
-from typing import Any
+from collections.abc import Callable, Generator, Iterable
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -13,54 +11,58 @@ Passage = Generator[None, HttpResponseBase, HttpResponseBase]
 
 
 class BothDoors:
-    """Takes a request through `passage`, whether what comes next blocks or is awaited."""
+    """Takes a request through `passage`: by itself in Django's handler, with all others by `enter` and `leave`."""
 
-    sync_capable = True
-    async_capable = True
-
-    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
-        self.is_awaited = iscoroutinefunction(get_response)
-        if self.is_awaited:
-            markcoroutinefunction(self)
 
     def passage(self, request: HttpRequest) -> Passage:
         """See `Passage`. It waits for nothing and asks no database: it runs on the event loop."""
         raise NotImplementedError
 
-    def __call__(self, request: HttpRequest) -> Any:
-        return self._answer_awaited(request) if self.is_awaited else self._answer(request)
-
-    def _answer(self, request: HttpRequest) -> HttpResponseBase:
-        passage = self.passage(request)
-        try:
-            next(passage)
-        except StopIteration as end:
-            return end.value
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        passages: list[Passage] = []
+        response = enter(passages, [self], request)
+        if response is not None:
+            return response
         try:
             response = self.get_response(request)
         except BaseException as error:
-            passage.throw(error)
+            break_off(passages, error)
             raise
-        return _leave(passage, response)
+        return leave(passages.pop(), response)
 
-    async def _answer_awaited(self, request: HttpRequest) -> HttpResponseBase:
-        passage = self.passage(request)
+
+def enter(passages: list[Passage], middleware: Iterable[BothDoors], request: HttpRequest) -> HttpResponseBase | None:
+    """Take a request in through one after the other, each added to `passages`, until one answers by itself.
+
+    Returns its answer, or None where the request has come through all of them.
+    """
+    for each in middleware:
+        passage = each.passage(request)
         try:
             next(passage)
         except StopIteration as end:
-            return end.value
-        try:
-            response = await self.get_response(request)
-        except BaseException as error:
-            passage.throw(error)
-            raise
-        return _leave(passage, response)
+            answer: HttpResponseBase = end.value
+            return answer
+        passages.append(passage)
+    return None
 
 
-def _leave(passage: Passage, response: HttpResponseBase) -> HttpResponseBase:
+def leave(passage: Passage, response: HttpResponseBase) -> HttpResponseBase:
+    """Take a response out through one; returns what it made of it."""
     try:
         passage.send(response)
     except StopIteration as end:
-        return end.value
+        answer: HttpResponseBase = end.value
+        return answer
     raise RuntimeError("a passage yields once")
+
+
+def break_off(passages: list[Passage], error: BaseException) -> None:
+    """Tell all that were entered, the last one first, that no response comes."""
+    while passages:
+        try:
+            passages.pop().throw(error)
+        except BaseException as raised:  # noqa: BLE001 - whoever calls raises it
+            error = raised

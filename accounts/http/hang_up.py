@@ -1,7 +1,6 @@
 """Noticing that whoever sent a request no longer listens."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from django.http import HttpRequest
@@ -39,15 +38,11 @@ def notices_hang_up(request: HttpRequest) -> bool:
     return hasattr(request, "on_hang_up")
 
 
-@contextmanager
-def calling_on_hang_up(request: HttpRequest, callback: Callable[[], None]) -> Iterator[None]:
-    """Within the block, call `callback` if the client hangs up; where nobody can tell, it never does."""
-    watch = getattr(request, "on_hang_up", None)
-    if watch is None:
-        yield
-        return
-    call_off = watch(callback)
-    try:
-        yield
-    finally:
-        call_off()
+def call_on_hang_up(request: HttpRequest, callback: Callable[[], None]) -> Callable[[], None]:
+    """Call `callback` if the client hangs up, never where nobody can tell; return how to call that off."""
+    watch: Callable[[Callable[[], None]], Callable[[], None]] | None = getattr(request, "on_hang_up", None)
+    return _nothing_to_call_off if watch is None else watch(callback)
+
+
+def _nothing_to_call_off() -> None:
+    pass

@@ -73,6 +73,13 @@ class LeanView(APIView):
         for permission in self.permission_classes:
             permission().has_permission(request, self)  # type: ignore[arg-type]
 
+    def forget_query(self, request: HttpRequest) -> None:
+        """Let go of the query: a request that is about to wait waits with as little as it can."""
+        del self.query
+        forget = getattr(request, "forget_query", None)
+        if forget is not None:
+            forget()
+
     async def find_caller(self, request: HttpRequest) -> Caller | None:
         """Return who sent a request, or None if it does not say.
 

@@ -1,8 +1,7 @@
 """Places that all callers share: whoever has many gets no more while others might want some."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Final
 
 from accounts.caller import Caller
@@ -33,22 +32,22 @@ class Places:
         self._taken = 0
         self._held: dict[str, int] = {}
 
-    @contextmanager
-    def hold(self, caller: Caller) -> Iterator[None]:
-        """Hold a place.
+    def hold(self, caller: Caller) -> "Held":
+        """Hold a place, within the block.
 
         Raises:
             RateLimited: the key, or its owner with all keys, has its share.
             the refusal: all are taken.
         """
-        names = caller.names_in_turn
+        return Held(self, caller.names_in_turn)
+
+    def take(self, names: Names) -> None:
         with self._lock:
             self._take(names)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._give_back(names)
+
+    def give_back(self, names: Names) -> None:
+        with self._lock:
+            self._give_back(names)
 
     def _take(self, names: Names) -> None:
         free = self._total - self._taken
@@ -67,6 +66,22 @@ class Places:
             self._held[name] -= 1
             if not self._held[name]:
                 del self._held[name]
+
+
+class Held:
+    """A place that is held within the block. Not a generator's: thousands of them wait, each with its frame."""
+
+    __slots__ = ("_names", "_places")
+
+    def __init__(self, places: Places, names: Names) -> None:
+        self._places = places
+        self._names = names
+
+    def __enter__(self) -> None:
+        self._places.take(self._names)
+
+    def __exit__(self, *_raised: object) -> None:
+        self._places.give_back(self._names)
 
 
 def check_reads_in_line(waiting: list[int]) -> None:

@@ -157,6 +157,8 @@ class StreamEventsView(AppendView):
             positions = await positions_after(
                 last_offset, found, partitions, name="last_offset", is_one="partition" in query
             )
+        del query
+        self.forget_query(request)
         with waiting_place(caller_of(request), wait):
             reading = await read_events_async(
                 positions=positions,

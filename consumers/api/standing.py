@@ -5,7 +5,7 @@ from functools import partial
 from django.http import HttpRequest
 
 from accounts.caller import Caller, caller_of
-from accounts.http.hang_up import calling_on_hang_up, check_still_there
+from accounts.http.hang_up import call_on_hang_up, check_still_there
 from accounts.http.lean import LeanView
 from accounts.roles import Right
 from consumers.access import GroupRight
@@ -62,5 +62,5 @@ def standing_of(view: LeanView, request: HttpRequest, stream: StreamInfo, group:
         key=(type(view), credential, stream.id, len(stream.partitions), group and group.pk),
         look=look_again,
         check_still_there=partial(check_still_there, request),
-        on_hang_up=partial(calling_on_hang_up, request),
+        on_hang_up=partial(call_on_hang_up, request),
     )

@@ -71,7 +71,8 @@ async def read_events_async(
             reading = await shared_looks().read((*reached.items(), limit, max_bytes, types), read, in_thread=in_thread)
         else:
             reading = await in_thread(read)
-        reached = {partition: reading.next_offsets[partition.number] for partition in reached}
+        if any(reading.next_offsets[partition.number] != after for partition, after in reached.items()):
+            reached = {partition: reading.next_offsets[partition.number] for partition in reached}
         heads = {partition.id: reading.bounds[partition.number].head_offset for partition in reached}
         return Look(
             reading,

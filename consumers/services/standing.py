@@ -6,8 +6,8 @@ each wait, and meanwhile now and then: once for all requests of the same standin
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Hashable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Awaitable, Callable, Hashable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
@@ -34,13 +34,13 @@ class Standing:
         look: returns the group as it is now (if there is one), or raises what a new request would get, or
             PartitionsAdded.
         check_still_there: raises if nobody listens any more.
-        on_hang_up: lets a callback be called, within the block, if the client hangs up.
+        on_hang_up: lets a callback be called if the client hangs up; returns how to call that off.
     """
 
     key: Hashable
     look: LookAtStanding
     check_still_there: Callable[[], None] = lambda: None
-    on_hang_up: Callable[[Callable[[], None]], AbstractContextManager[None]] = lambda _: nullcontext()
+    on_hang_up: Callable[[Callable[[], None]], Callable[[], None]] = lambda _: _nothing_to_call_off
 
     async def look_again(self) -> ConsumerGroup | None:
         """Do what `look` does, once for all of the same standing who ask at the same moment.
@@ -51,16 +51,33 @@ class Standing:
             return await self.look()
         return await shared_looks().look((Standing, self.key), self.look)
 
-    @contextmanager
-    def waking(self, wake: Callable[[], None]) -> Iterator[None]:
+    def waking(self, wake: Callable[[], None]) -> AbstractContextManager[None]:
         """Within the block, call `wake` when the standing is lost, or another; who is woken looks again."""
         loop = running_loop()
-        if loop is None:
-            yield
-            return
-        overseer = _overseers.setdefault(loop, _Overseer())
-        with self.on_hang_up(wake), overseer.overseeing(self, wake):
-            yield
+        return nullcontext() if loop is None else _Overseen(_overseers.setdefault(loop, _Overseer()), self, wake)
+
+
+def _nothing_to_call_off() -> None:
+    """For where nobody can tell that a client has hung up."""
+
+
+class _Overseen:
+    """One who is looked after within the block. Not a generator's: thousands of them wait, each with its frame."""
+
+    __slots__ = ("_call_off", "_overseer", "_standees", "_standing", "_wake")
+
+    def __init__(self, overseer: "_Overseer", standing: Standing, wake: Callable[[], None]) -> None:
+        self._overseer = overseer
+        self._standing = standing
+        self._wake = wake
+
+    def __enter__(self) -> None:
+        self._call_off = self._standing.on_hang_up(self._wake)
+        self._standees = self._overseer.look_after(self._standing, self._wake)
+
+    def __exit__(self, *_raised: object) -> None:
+        self._overseer.leave(self._standing, self._standees, self._wake)
+        self._call_off()
 
 
 @dataclass(slots=True)
@@ -78,19 +95,20 @@ class _Overseer:
         self._standees: dict[Hashable, _Standees] = {}
         self._task: asyncio.Task[None] | None = None
 
-    @contextmanager
-    def overseeing(self, standing: Standing, wake: Callable[[], None]) -> Iterator[None]:
-        standees = self._standees.setdefault(standing.key, _Standees(standing.look))
+    def look_after(self, standing: Standing, wake: Callable[[], None]) -> _Standees:
+        standees = self._standees.get(standing.key)
+        if standees is None:
+            standees = self._standees[standing.key] = _Standees(standing.look)
         standees.wakes.add(wake)
         if self._task is None:
             # Not in the context of the request that happens to be the first.
             self._task = asyncio.create_task(self._look_after(), context=contextvars.Context())
-        try:
-            yield
-        finally:
-            standees.wakes.discard(wake)
-            if not standees.wakes and self._standees.get(standing.key) is standees:
-                del self._standees[standing.key]
+        return standees
+
+    def leave(self, standing: Standing, standees: _Standees, wake: Callable[[], None]) -> None:
+        standees.wakes.discard(wake)
+        if not standees.wakes and self._standees.get(standing.key) is standees:
+            del self._standees[standing.key]
 
     async def _look_after(self) -> None:
         try:

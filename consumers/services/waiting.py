@@ -2,11 +2,11 @@
 
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from math import inf
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from psycopg_pool import PoolTimeout
 
@@ -31,38 +31,44 @@ _NO_TURN = (PoolTimeout, RateLimited)
 _places = Places("waiting", MAX_WAITING_REQUESTS, lambda: TooManyWaiting(MAX_WAITING_REQUESTS))
 
 
-@contextmanager
-def waiting_place(caller: Caller, wait_seconds: float) -> Iterator[None]:
-    """Hold a place while waiting; a request that does not wait needs none.
+_NO_PLACE: Final = nullcontext()
+
+
+class _CountedPlace:
+    """A place that is held, and counted, within the block."""
+
+    __slots__ = ("_count", "_held")
+
+    def __init__(self, caller: Caller, count: Callable[[int], None]) -> None:
+        self._held = _places.hold(caller)
+        self._count = count
+
+    def __enter__(self) -> None:
+        self._held.__enter__()
+        self._count(1)
+
+    def __exit__(self, *_raised: object) -> None:
+        self._count(-1)
+        self._held.__exit__()
+
+
+def waiting_place(caller: Caller, wait_seconds: float) -> AbstractContextManager[None]:
+    """Hold a place while waiting, within the block; a request that does not wait needs none.
 
     Raises:
         RateLimited: the caller has its share of them.
         TooManyWaiting
     """
-    if not wait_seconds:
-        yield
-        return
-    with _places.hold(caller):
-        count_waiting(1)
-        try:
-            yield
-        finally:
-            count_waiting(-1)
+    return _CountedPlace(caller, count_waiting) if wait_seconds else _NO_PLACE
 
 
-@contextmanager
-def live_place(caller: Caller) -> Iterator[None]:
+def live_place(caller: Caller) -> AbstractContextManager[None]:
     """Hold one of the same places for as long as a live stream is open.
 
     Raises:
         RateLimited, TooManyWaiting
     """
-    with _places.hold(caller):
-        count_live(1)
-        try:
-            yield
-        finally:
-            count_live(-1)
+    return _CountedPlace(caller, count_live)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +129,10 @@ async def look_until_found(
             for partition_id, head_offset in seen.heads.items():
                 watch.saw(partition_id, head_offset)
             await let_go_of_connection()
-            await watch.wait_async(min(deadline - now, seen.look_again_seconds))
+            found, look_again_seconds = seen.found, seen.look_again_seconds
+            # Thousands wait, each with what is left here.
+            del seen
+            await watch.wait_async(min(deadline - now, look_again_seconds))
             waited_seconds += time.monotonic() - now
             if standing is not None:
                 standing.check_still_there()
@@ -131,7 +140,7 @@ async def look_until_found(
                 seen = await _in_turn(look_again, deadline, *_NO_TURN)
             except PartitionsAdded:
                 # Whoever asks again waits for all of them.
-                return seen.found, waited_seconds
+                return found, waited_seconds
 
 
 async def _in_turn(

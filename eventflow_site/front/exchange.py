@@ -1,6 +1,6 @@
 """A request and its answer, as the web server hands them over: the seam between `rsgi` and the rest."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -36,8 +36,8 @@ class Exchange(Protocol):
         """The body in the pieces in which it comes."""
         ...
 
-    async def hung_up(self) -> None:
-        """Return when the client has closed the connection."""
+    def hung_up(self) -> Awaitable[None]:
+        """What is done when the client has closed the connection: a coroutine, or what is like asyncio's futures."""
         ...
 
 

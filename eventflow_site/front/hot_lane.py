@@ -5,18 +5,20 @@ work again as an append itself. Requests for a lean view pass the same middlewar
 through Django; only what Django does around them is left out.
 """
 
-from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from inspect import isawaitable
-from typing import Any, cast
+from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.core.handlers.exception import convert_exception_to_response
+from django.core.handlers.exception import response_for_exception
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import Resolver404, ResolverMatch, resolve
 from django.utils.module_loading import import_string
 
+from accounts.http.both_doors import BothDoors, Passage, break_off, enter, leave
 from accounts.http.lean import LeanView
 from eventflow_site.api.errors import problem_handler
 from eventflow_site.front.requests import FrontRequest
@@ -47,7 +49,7 @@ def _find_lean_view(path: str) -> ResolverMatch | None:
     return match if issubclass(getattr(match.func, "cls", object), LeanView) else None
 
 
-async def _call_view(request: FrontRequest) -> HttpResponseBase:
+async def _answer_of(request: FrontRequest) -> HttpResponseBase:
     if request.refusal is not None:
         return problem_handler(request.refusal, {"request": request})
     match: Any = request.resolver_match
@@ -55,17 +57,49 @@ async def _call_view(request: FrontRequest) -> HttpResponseBase:
     return await response if isawaitable(response) else response
 
 
+async def _as_response(request: FrontRequest, error: Exception) -> HttpResponseBase:
+    # It renders a page and writes to the log, so not on the loop.
+    response: HttpResponseBase = await sync_to_async(response_for_exception, thread_sensitive=False)(request, error)
+    return response
+
+
+def _nobody(_request: HttpRequest) -> HttpResponseBase:
+    raise RuntimeError("middleware on the event loop has only its passage")
+
+
 class HotLane:
     """Answers requests on the event loop; made once in each web worker, when Django is set up."""
 
     def __init__(self) -> None:
-        # An error becomes an answer at each step, so that a defect is logged and has its request id as well.
-        answer: Any = convert_exception_to_response(cast("Any", _call_view))
-        for name in reversed(settings.MIDDLEWARE[: settings.MIDDLEWARE.index(MACHINE_LANE)]):
+        self._middleware: list[BothDoors] = []
+        for name in settings.MIDDLEWARE[: settings.MIDDLEWARE.index(MACHINE_LANE)]:
             middleware = import_string(name)
-            if not getattr(middleware, "async_capable", False):
-                raise ImproperlyConfigured(f"{name} stands before the machine lane, so it must be async_capable.")
-            answer = convert_exception_to_response(middleware(answer))
-        self.answer: Callable[[FrontRequest], Awaitable[HttpResponseBase]] = answer
+            if not issubclass(middleware, BothDoors):
+                raise ImproperlyConfigured(f"{name} stands before the machine lane, so it must be a BothDoors.")
+            self._middleware.append(middleware(_nobody))
         # Every address is loaded now, not while the first request waits.
         resolve(f"{API_PREFIX}events")
+
+    async def answer(self, request: FrontRequest) -> HttpResponseBase:
+        """Take a request through all middleware to its view, and the response back.
+
+        In one coroutine, however many there are: a request that waits keeps each that it is in. An error becomes an
+        answer at each step, so that a defect is logged and has its request id as well.
+        """
+        passages: list[Passage] = []
+        try:
+            try:
+                response = enter(passages, self._middleware, request)
+                if response is None:
+                    response = await _answer_of(request)
+            except Exception as error:  # noqa: BLE001 - as Django does
+                response = await _as_response(request, error)
+        except BaseException as error:
+            break_off(passages, error)
+            raise
+        while passages:
+            try:
+                response = leave(passages.pop(), response)
+            except Exception as error:  # noqa: BLE001 - as Django does
+                response = await _as_response(request, error)
+        return response

@@ -29,6 +29,9 @@ class FrontRequest(HttpRequest):
         has_hung_up: the client has closed the connection, as far as anybody has watched.
     """
 
+    # Django keeps it in `__dict__`, which for that gets a table of its own, larger than all else of a request.
+    __slots__ = ("_query",)
+
     resolver_match: ResolverMatch | None
 
     def __init__(self, exchange: Exchange, bodies: Bodies) -> None:
@@ -42,11 +45,18 @@ class FrontRequest(HttpRequest):
         self.content_params = None
         self.refusal: Exception | None = meta.pop("eventflow.refusal", None)
         self.has_hung_up = False
+        self._query: QueryDict | None = None
         self._bodies = bodies
 
-    @cached_property
+    @property
     def GET(self) -> QueryDict:  # type: ignore[override]  # noqa: N802 - Django's name
-        return QueryDict(self.META["QUERY_STRING"], encoding=self.encoding)
+        if self._query is None:
+            self._query = QueryDict(self.META["QUERY_STRING"], encoding=self.encoding)
+        return self._query
+
+    def forget_query(self) -> None:
+        """Let go of the parsed query; whoever wants it again parses it again."""
+        self._query = None
 
     @cached_property
     def COOKIES(self) -> dict[str, str]:  # type: ignore[override]  # noqa: N802 - Django's name

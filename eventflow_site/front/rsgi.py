@@ -8,7 +8,7 @@ import os
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "eventflow_site.settings")
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -66,8 +66,10 @@ class RsgiExchange:
     def body(self) -> AsyncIterator[bytes]:
         return self._protocol.__aiter__()
 
-    async def hung_up(self) -> None:
-        await self._protocol.client_disconnect()
+    def hung_up(self) -> Awaitable[None]:
+        # A future as it is: to await it would take a task, for each request that waits.
+        disconnected: Awaitable[None] = self._protocol.client_disconnect()
+        return disconnected
 
 
 class Application:

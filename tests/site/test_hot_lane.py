@@ -379,7 +379,7 @@ def test_the_lane_has_whatever_middleware_a_machines_request_passes_in_django(ke
 def test_middleware_that_would_make_the_loop_stand_still_is_refused_at_the_start(settings):
     settings.MIDDLEWARE = [f"{__name__}.Blocks", *settings.MIDDLEWARE]
 
-    with pytest.raises(ImproperlyConfigured, match="async_capable"):
+    with pytest.raises(ImproperlyConfigured, match="must be a BothDoors"):
         HotLane()
 
 

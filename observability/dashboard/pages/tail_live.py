@@ -21,7 +21,7 @@ from accounts.caller import Caller, caller_of
 from accounts.database_threads import in_database_thread
 from accounts.errors import CredentialsMissing, InvalidParameter
 from accounts.http.event_stream import EVENT_STREAM, HEADERS, EventStreamResponse, write_event, write_retry
-from accounts.http.hang_up import HungUp, calling_on_hang_up, check_still_there, notices_hang_up
+from accounts.http.hang_up import HungUp, call_on_hang_up, check_still_there, notices_hang_up
 from accounts.http.lean import LeanView
 from accounts.permissions import MayConsume
 from accounts.roles import Right
@@ -113,7 +113,7 @@ class FollowTail(LeanView):
             key=(type(self), *asked),
             look=look_again,
             check_still_there=partial(check_still_there, request),
-            on_hang_up=partial(calling_on_hang_up, request),
+            on_hang_up=partial(call_on_hang_up, request),
         )
 
 
