@@ -53,17 +53,15 @@ class Door:
         if repeated is not None:
             await self._shedding.hold_back()
             return repeated
-        answer = await self._answer(exchange)
-        self._shedding.note_answer(exchange, answer)
-        return answer
-
-    async def _answer(self, exchange: Exchange) -> Answer:
         request = FrontRequest(exchange, self._bodies)
         if request.refusal is None:
             request.resolver_match = find_hot_view(exchange.method, request.path)
-            if request.resolver_match is None:
-                return await self._ask_django(request)
-        return self._as_answer(await self._hot_lane.answer(request), exchange)
+        if request.refusal is None and request.resolver_match is None:
+            answer = await self._ask_django(request)
+        else:
+            answer = self._as_answer(await self._hot_lane.answer(request), exchange)
+        self._shedding.note_answer(exchange, answer)
+        return answer
 
     async def _ask_django(self, request: FrontRequest) -> Answer:
         try:

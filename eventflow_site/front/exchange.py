@@ -16,13 +16,20 @@ class Exchange(Protocol):
         client, server: `address:port`.
     """
 
-    method: str
-    path: str
-    query_string: str
-    http_version: str
-    scheme: str
-    client: str
-    server: str
+    @property
+    def method(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def query_string(self) -> str: ...
+    @property
+    def http_version(self) -> str: ...
+    @property
+    def scheme(self) -> str: ...
+    @property
+    def client(self) -> str: ...
+    @property
+    def server(self) -> str: ...
 
     def header_items(self) -> Iterable[tuple[str, str]]:
         """Each header line, names in lower case; those whose values cannot be read are left out."""

@@ -1,6 +1,7 @@
 """Django's request for what came in, made without what only pages need."""
 
 import asyncio
+import sys
 from collections.abc import Callable
 from functools import lru_cache
 from io import BytesIO
@@ -39,7 +40,7 @@ class FrontRequest(HttpRequest):
         self.exchange = exchange
         self.environ = self.META = meta = environ_of(exchange)
         self.path = self.path_info = exchange.path
-        self.method = exchange.method.upper()
+        self.method = meta["REQUEST_METHOD"].upper()
         self.resolver_match = None
         self.content_type = meta.get("CONTENT_TYPE")
         self.content_params = None
@@ -114,18 +115,19 @@ def environ_of(exchange: Exchange) -> dict[str, Any]:
 
     A header whose name has an underscore is dropped: it would look like one that a proxy has set.
     """
-    host, _, port = exchange.server.rpartition(":")
+    name, port = _name_and_port(exchange.server)
+    path = exchange.path
     meta: dict[str, Any] = {
         "REQUEST_METHOD": exchange.method,
         "SCRIPT_NAME": "",
         # As WSGI has it: bytes, written as the characters of their numbers.
-        "PATH_INFO": exchange.path if exchange.path.isascii() else exchange.path.encode().decode("latin-1"),
+        "PATH_INFO": path if path.isascii() else path.encode().decode("latin-1"),
         "QUERY_STRING": exchange.query_string,
-        "SERVER_NAME": host or exchange.server,
+        "SERVER_NAME": name,
         "SERVER_PORT": port,
-        "SERVER_PROTOCOL": f"HTTP/{exchange.http_version}",
+        "SERVER_PROTOCOL": _protocol(exchange.http_version),
         "REMOTE_ADDR": exchange.client.rpartition(":")[0].strip("[]"),
-        "wsgi.url_scheme": exchange.scheme,
+        "wsgi.url_scheme": sys.intern(exchange.scheme),
     }
     for name, value in exchange.header_items():
         key = _key_of(name)
@@ -155,6 +157,18 @@ def wsgi_environ_of(meta: dict[str, Any], body: bytes) -> dict[str, Any]:
     # It is no longer in pieces.
     meta.pop("HTTP_TRANSFER_ENCODING", None)
     return meta
+
+
+# The same for all requests, and kept once.
+@lru_cache(64)
+def _name_and_port(server: str) -> tuple[str, str]:
+    host, _, port = server.rpartition(":")
+    return host or server, port
+
+
+@lru_cache(8)
+def _protocol(http_version: str) -> str:
+    return f"HTTP/{http_version}"
 
 
 @lru_cache(1_024)

@@ -32,39 +32,57 @@ from streams.stopping import stop_waiting  # noqa: E402
 
 
 class RsgiExchange:
-    """A request of granian's."""
+    """A request of granian's.
 
-    __slots__ = (
-        "_headers",
-        "_protocol",
-        "client",
-        "http_version",
-        "method",
-        "path",
-        "query_string",
-        "scheme",
-        "server",
-    )
+    What its head says is asked of granian each time: what is kept here is kept for as long as a request waits, and
+    each look at the headers is a copy of them.
+    """
+
+    __slots__ = ("_protocol", "_scope")
 
     def __init__(self, scope: Any, protocol: Any) -> None:
+        self._scope = scope
         self._protocol = protocol
-        self._headers = scope.headers
-        self.method: str = scope.method
-        self.path: str = scope.path
-        self.query_string: str = scope.query_string
-        self.http_version: str = scope.http_version
-        self.scheme: str = scope.scheme
-        self.client: str = scope.client
-        self.server: str = scope.server
+
+    @property
+    def method(self) -> str:
+        return str(self._scope.method)
+
+    @property
+    def path(self) -> str:
+        return str(self._scope.path)
+
+    @property
+    def query_string(self) -> str:
+        return str(self._scope.query_string)
+
+    @property
+    def http_version(self) -> str:
+        return str(self._scope.http_version)
+
+    @property
+    def scheme(self) -> str:
+        return str(self._scope.scheme)
+
+    @property
+    def client(self) -> str:
+        return str(self._scope.client)
+
+    @property
+    def server(self) -> str:
+        return str(self._scope.server)
 
     def header_items(self) -> Iterable[tuple[str, str]]:
-        return self._headers.items()
+        items: Iterable[tuple[str, str]] = self._scope.headers.items()
+        return items
 
     def header_names(self) -> Iterable[str]:
-        return self._headers.keys()
+        names: Iterable[str] = self._scope.headers.keys()
+        return names
 
     def body(self) -> AsyncIterator[bytes]:
-        return self._protocol.__aiter__()
+        pieces: AsyncIterator[bytes] = self._protocol.__aiter__()
+        return pieces
 
     def hung_up(self) -> Awaitable[None]:
         # A future as it is: to await it would take a task, for each request that waits.
