@@ -49,6 +49,11 @@ def render_batch(events: Iterable[bytes], *, stream: str) -> bytes:
 def render_cloudevent(event: bytes, *, stream: str) -> bytes:
     """Return an event of a stream as a CloudEvent; its data keeps its bytes."""
     stored = decode_event(event)
+    return _encoder.encode(attributes_of(stored, stream=stream) | _data_of(stored))
+
+
+def attributes_of(stored: StoredEvent, *, stream: str) -> dict[str, Any]:
+    """Return all that a CloudEvent says of an event, but its data: values as JSON has them, and times."""
     attributes: dict[str, Any] = {
         "specversion": SPEC_VERSION,
         "id": stored.id,
@@ -64,8 +69,7 @@ def render_cloudevent(event: bytes, *, stream: str) -> bytes:
     attributes |= _from_headers(stored.headers)
     attributes |= {"stream": stream, "partition": stored.partition, "offset": str(stored.offset)}
     attributes |= _marks_of(stored)
-    attributes |= _data_of(stored)
-    return _encoder.encode(attributes)
+    return attributes
 
 
 def _from_headers(headers: Mapping[str, str]) -> dict[str, Any]:
@@ -108,17 +112,23 @@ def _marks_of(stored: StoredEvent) -> dict[str, Any]:
 
 
 def _data_of(stored: StoredEvent) -> dict[str, Raw]:
-    payload = stored.payload
-    form = stored.headers.get(DATA_FORM_HEADER)
-    if stored.erased is not None or (form == ABSENT and bytes(payload) == b"null"):
+    if has_no_data(stored):
         return {}
+    return {"data" if binary_data_of(stored) is None else "data_base64": stored.payload}
+
+
+def has_no_data(stored: StoredEvent) -> bool:
+    """Whether the CloudEvent is one without data: it came so, or was erased."""
+    came_without = stored.headers.get(DATA_FORM_HEADER) == ABSENT and bytes(stored.payload) == b"null"
+    return stored.erased is not None or came_without
+
+
+def binary_data_of(stored: StoredEvent) -> bytes | None:
+    """Return the data that is no JSON, and is kept as base64; None: it is JSON."""
     # A redrive may have another payload, and a header may say what it likes.
-    return {"data_base64" if form == BASE64 and _is_base64(payload) else "data": payload}
-
-
-def _is_base64(payload: Raw) -> bool:
+    if stored.headers.get(DATA_FORM_HEADER) != BASE64:
+        return None
     try:
-        b64decode(_text.decode(payload), validate=True)
+        return b64decode(_text.decode(stored.payload), validate=True)
     except (msgspec.MsgspecError, binascii.Error, ValueError):
-        return False
-    return True
+        return None
