@@ -29,6 +29,7 @@ from streams.log.protocol import (
     TopicSight,
     TopicSpec,
 )
+from tests.distant_topics import DistantCopier, DistantTopics
 
 
 def find_faults(options: Mapping[str, Any]) -> Sequence[str]:
@@ -67,9 +68,12 @@ class DistantLog(MemoryLog):
     """
 
     capabilities: ClassVar[frozenset[Capability]] = frozenset()
+    topic_prefix = "distant."
+    copy_seconds = 8.0
 
     def __init__(self, alias: str = "distant") -> None:
         super().__init__()
+        self.topics = DistantTopics()
         self.alias = alias
         self.weather = Weather()
         self.topics: dict[str, TopicSight] = {}
@@ -80,6 +84,16 @@ class DistantLog(MemoryLog):
         self.weather.calls.append(what)
         if self.weather.is_away:
             raise LogUnavailable(self.alias, "it is away", retry_after=1)
+
+    # --- copies --------------------------------------------------------------------------------------
+
+    def make_topic(self, topic: str, partitions: int, *, allow_weak: bool) -> None:
+        self._ask("make_topic")
+        self.topics.make(topic, partitions)
+
+    def open_copier(self, topic: str, group: str) -> DistantCopier:
+        self._ask("open_copier")
+        return DistantCopier(self.topics, topic, group)
 
     # --- append --------------------------------------------------------------------------------------
 

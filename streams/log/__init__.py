@@ -12,6 +12,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from accounts.asked_before import may_be_asked
+from streams.conf import POSTGRES
+from streams.errors import NotOffered
+from streams.log.copying import Lane, LaneEnd, SentSpan, TakesCopies, TopicCopier
 from streams.log.distant_threads import in_log_thread
 from streams.log.engines import close_engines, get_engines
 from streams.log.epochs import locate
@@ -28,10 +31,16 @@ __all__ = [
     "LEASING_ADOPTED",
     "SIGHTINGS",
     "TRIMMING_ADOPTED",
+    "Lane",
+    "LaneEnd",
     "Log",
+    "SentSpan",
     "Sighting",
+    "TakesCopies",
+    "TopicCopier",
     "capabilities_of",
     "close_log",
+    "copying_to",
     "ends_elsewhere",
     "engine_aliases",
     "engine_healths",
@@ -109,6 +118,21 @@ def engine_healths() -> Mapping[str, LogHealth]:
     """Return how the engines beside the installation's own are, by alias, each at most a second old."""
     engines = get_engines()
     return {alias: engines.health_of(alias) for alias in engines.aliases}
+
+
+@contextmanager
+def copying_to(alias: str) -> Iterator[TakesCopies]:
+    """Lend an engine for one call that makes, or is about, copies of events.
+
+    Raises:
+        NotOffered: it takes none.
+        LogUnavailable: it failed a moment ago, or fails now.
+    """
+    engine = get_engines().get(alias) if alias != POSTGRES else None
+    if engine is None or not isinstance(engine.log, TakesCopies):
+        raise NotOffered(alias, "mirrors")
+    with engine.breaker.guard():
+        yield engine.log
 
 
 def require_offer(alias: str, wanted: Capability) -> None:

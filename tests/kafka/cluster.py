@@ -65,10 +65,12 @@ class KafkaCluster:
         for node in self.nodes:
             self._wait_until_up(node)
 
-    def start_again(self, node: int) -> None:
-        """Start a node that was killed, with what it has stored; it knows of all that are running."""
-        self._launch(node)
-        self._wait_until_up(node)
+    def start_again(self, *nodes: int) -> None:
+        """Start nodes that were killed, with what they have stored; they end with the thread that calls this."""
+        for node in nodes:
+            self._launch(node)
+        for node in nodes:
+            self._wait_until_up(node)
 
     def kill(self, node: int) -> None:
         self._processes[node].kill()

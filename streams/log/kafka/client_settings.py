@@ -87,6 +87,20 @@ LOOKER: Final[Settings] = _CONSUMER
 # For what is stored and cannot be read yet: somebody's transaction is open in front of it.
 LOOKER_BEHIND_TRANSACTIONS: Final[Settings] = {**_CONSUMER, "isolation.level": "read_uncommitted"}
 
+# --- copies for clients of Kafka's own ---
+
+# Of what is sent for a mirror, whatever an installation says: after this time nothing of it is sent any more.
+COPY_TIMEOUT_MS: Final = 8_000
+COPY_PRODUCER: Final[Settings] = {**PRODUCER, "linger.ms": 5}
+COPY_PRODUCER_FIXED: Final[Settings] = {
+    "message.timeout.ms": COPY_TIMEOUT_MS,
+    # A record that is refused ends the session. Else those behind it would be stored without it.
+    "enable.gapless.guarantee": True,
+}
+COPY_CONSUMER: Final[Settings] = {**_CONSUMER, "queued.max.messages.kbytes": 2_048}
+# What others have under way in transactions must not hide what is behind it.
+COPY_CONSUMER_FIXED: Final[Settings] = {"isolation.level": "read_uncommitted"}
+
 TOPIC: Final[Mapping[str, str]] = {
     "cleanup.policy": "delete",
     # Else retention would go by what clients say the time is.
@@ -97,4 +111,9 @@ TOPIC: Final[Mapping[str, str]] = {
     "retention.bytes": "-1",
     "max.message.bytes": str(MAX_MESSAGE_BYTES),
     "compression.type": "producer",
+}
+
+# Copies are kept as long as the brokers keep what nobody says anything of; nobody trims them.
+COPY_TOPIC: Final[Mapping[str, str]] = {
+    name: value for name, value in TOPIC.items() if name not in {"retention.ms", "retention.bytes"}
 }

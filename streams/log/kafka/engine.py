@@ -17,6 +17,7 @@ from streams.errors import (
     TopicUnavailable,
 )
 from streams.log.kafka.client_settings import (
+    COPY_TIMEOUT_MS,
     LOOKER,
     LOOKER_BEHIND_TRANSACTIONS,
     MAX_MESSAGE_BYTES,
@@ -26,6 +27,7 @@ from streams.log.kafka.client_settings import (
 )
 from streams.log.kafka.configuration import KafkaOptions, find_weakness_of_brokers
 from streams.log.kafka.consumers import ConsumerPool
+from streams.log.kafka.copying import KafkaCopier
 from streams.log.kafka.dropping import Dropped
 from streams.log.kafka.errors import KafkaSilent
 from streams.log.kafka.looking import Looker
@@ -37,7 +39,7 @@ from streams.log.kafka.reading import KafkaReader
 from streams.log.kafka.retaining import Retention, offset_at
 from streams.log.kafka.sending import Sender, Tagged, check_records
 from streams.log.kafka.sparse import SparseReader
-from streams.log.kafka.topics import Topics, TopicShape
+from streams.log.kafka.topics import CopyShape, Topics, TopicShape
 from streams.log.offering import TRIMMING_ADOPTED, require_for_appends
 from streams.log.protocol import (
     PLAIN_TOPIC,
@@ -81,6 +83,7 @@ class KafkaLog:
     """
 
     capabilities: ClassVar[frozenset[Capability]] = frozenset()
+    copy_seconds: ClassVar[float] = COPY_TIMEOUT_MS / 1_000
 
     def __init__(
         self,
@@ -92,11 +95,12 @@ class KafkaLog:
         opener: Opener | None = None,
     ) -> None:
         self.alias = alias
+        self.topic_prefix = options.topic_prefix
         self._options = options
         self._on_append = on_append
         self._has_looked_at_brokers = False
         self._dropped = Dropped(is_known)
-        opener = opener or Opener(options)
+        self._opener = opener = opener or Opener(options)
         self._producer = LogProducer(PRODUCER, opener.producer)
         self._sender = Sender(self._producer)
         looker_pool = ConsumerPool(LOOKER, opener.consumer, size=_LOOKERS)
@@ -232,11 +236,7 @@ class KafkaLog:
     # --- topics --------------------------------------------------------------------------------------
 
     def ensure(self, partitions: Sequence[PartitionRef], spec: TopicSpec = PLAIN_TOPIC) -> Mapping[int, Epoch]:
-        if not self._options.is_durable and not spec.allow_weak:
-            raise EngineRefuses(
-                f"The engine {self.alias} has min_in_sync_replicas of 1: with one broker the events would be lost that "
-                "it alone has stored. Set it to 2 or more, or say `allow_weak`."
-            )
+        self._refuse_if_weak(allow_weak=spec.allow_weak)
         topic = self.topic_for(partitions, spec)
         shape = TopicShape(
             len(partitions),
@@ -270,6 +270,13 @@ class KafkaLog:
         with self._asking(partitions):
             ends = self._looker_behind_transactions.ends([place for _, place in known])
         return {each.id: end.high - 1 + place.base for (each, place), end in zip(known, ends, strict=True)}
+
+    def _refuse_if_weak(self, *, allow_weak: bool) -> None:
+        if not self._options.is_durable and not allow_weak:
+            raise EngineRefuses(
+                f"The engine {self.alias} has min_in_sync_replicas of 1: with one broker the events would be lost that "
+                "it alone has stored. Set it to 2 or more, or say `allow_weak`."
+            )
 
     def _warn_of_slow_brokers(self) -> None:
         if self._has_looked_at_brokers:
@@ -331,6 +338,17 @@ class KafkaLog:
                 else:
                     for place in (place for _, place in placed if place.topic == topic):
                         self.topics.delete_all_records(place)
+
+    # --- copies --------------------------------------------------------------------------------------
+
+    def make_topic(self, topic: str, partitions: int, *, allow_weak: bool) -> None:
+        self._refuse_if_weak(allow_weak=allow_weak)
+        shape = CopyShape(partitions, self._options.replication_factor, self._options.min_in_sync_replicas)
+        with self._asking([]):
+            self.topics.ensure(topic, shape)
+
+    def open_copier(self, topic: str, group: str) -> KafkaCopier:
+        return KafkaCopier(self.alias, topic, group, opener=self._opener, topics=self.topics)
 
     # --- what Kafka has not --------------------------------------------------------------------------
 

@@ -6,11 +6,18 @@ from typing import Any, Final
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 
-from streams.log.kafka.client_settings import Settings
+from streams.log.kafka.client_settings import (
+    COPY_CONSUMER_FIXED,
+    COPY_PRODUCER,
+    COPY_PRODUCER_FIXED,
+    Settings,
+)
 from streams.log.kafka.configuration import KafkaOptions
 from streams.log.kafka.repeated_lines import SeldomRepeated
 
 logger = logging.getLogger("eventflow.kafka")
+# Of what we have set on purpose nobody need be warned, by each handle anew.
+logger.addFilter(lambda line: "enable.gapless.guarantee is experimental" not in line.getMessage())
 logger.addFilter(SeldomRepeated())
 
 # Of syslog: from notices on. What a lost connection says is a level of its own below.
@@ -28,6 +35,14 @@ class Opener:
 
     def consumer(self, settings: Settings) -> Consumer:
         return Consumer(self._all(settings, self._options.consumer), logger=logger)
+
+    def copy_producer(self) -> Producer:
+        own = {**self._options.producer, **COPY_PRODUCER_FIXED}
+        return Producer(self._all(COPY_PRODUCER, own), logger=logger)
+
+    def copy_consumer(self, settings: Settings) -> Consumer:
+        own = {**self._options.consumer, **COPY_CONSUMER_FIXED}
+        return Consumer(self._all(settings, own), logger=logger)
 
     def admin(self) -> AdminClient:
         return AdminClient(self._all({"client.id": "eventflow"}, {}), logger=logger)

@@ -9,12 +9,12 @@ from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, Final, NamedTuple
 
-from confluent_kafka import KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
 from accounts.process_id import process_id
 from streams.errors import EngineRefuses
-from streams.log.kafka.client_settings import TOPIC
+from streams.log.kafka.client_settings import COPY_TOPIC, TOPIC
 from streams.log.kafka.codes import REFUSED_TOPICS, TOPIC_EXISTS, UNKNOWN
 from streams.log.kafka.errors import KafkaSilent
 from streams.log.kafka.handles import keep, let_go
@@ -40,6 +40,11 @@ class TopicShape(NamedTuple):
     retention_bytes: int | None = None
 
     @property
+    def needed(self) -> Mapping[str, str]:
+        """Return what of its settings one that is there already has to have."""
+        return self.settings
+
+    @property
     def settings(self) -> Mapping[str, str]:
         found = {**TOPIC, "min.insync.replicas": str(self.min_in_sync_replicas)}
         if self.retention_bytes is not None:
@@ -47,6 +52,22 @@ class TopicShape(NamedTuple):
             segment = max(_LEAST_SEGMENT_BYTES, min(self.retention_bytes // 4, _USUAL_SEGMENT_BYTES))
             found |= {"retention.bytes": str(self.retention_bytes), "segment.bytes": str(segment)}
         return found
+
+
+class CopyShape(NamedTuple):
+    """What a topic for copies is made with. One that is there is its owner's matter, in all but what is needed."""
+
+    partitions: int
+    replication_factor: int
+    min_in_sync_replicas: int
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        return {**COPY_TOPIC, "min.insync.replicas": str(self.min_in_sync_replicas)}
+
+    @property
+    def needed(self) -> Mapping[str, str]:
+        return {name: self.settings[name] for name in ("max.message.bytes", "min.insync.replicas")}
 
 
 class Topics:
@@ -71,7 +92,7 @@ class Topics:
     def was_asked(self) -> bool:
         return self._handle is not None
 
-    def ensure(self, name: str, shape: TopicShape) -> str:
+    def ensure(self, name: str, shape: TopicShape | CopyShape) -> str:
         """Make a topic and wait until each of its partitions is led; one that is there must be like it.
 
         Returns:
@@ -95,11 +116,11 @@ class Topics:
             self._compare(name, shape)
         return self._wait_for_leaders(name, shape.partitions)
 
-    def _compare(self, name: str, shape: TopicShape) -> None:
+    def _compare(self, name: str, shape: TopicShape | CopyShape) -> None:
         found, partitions = self._look_at(name)
         wrong = [
             f"{key} is {found[key].value}, and has to be {value}"
-            for key, value in shape.settings.items()
+            for key, value in shape.needed.items()
             if key in found and not _suits(key, found[key].value, value)
         ]
         if partitions != shape.partitions:
@@ -208,6 +229,20 @@ class Topics:
             KafkaSilent
         """
         self.delete_records(place, before=_END)
+
+    def note_position(self, group: str, ends: Mapping[Place, int]) -> None:
+        """Set a group's position to Kafka's offsets, some time or never: nobody waits for it.
+
+        Raises:
+            KafkaSilent: not even the question could be put.
+        """
+        at = [TopicPartition(place.topic, place.number, end) for place, end in ends.items()]
+        try:
+            self._admin.alter_consumer_group_offsets(
+                [ConsumerGroupTopicPartitions(group, at)], request_timeout=_HEALTH_SECONDS
+            )
+        except KafkaException as error:
+            raise KafkaSilent(f"Kafka does not take a position ({error.args[0].str()})") from error
 
     def session_timeout_ms(self) -> int | None:
         """Return after how long the brokers miss one of theirs; None: they do not say, or not to us."""
