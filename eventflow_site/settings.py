@@ -272,6 +272,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
 if EVENTFLOW_ENGINES:
     CELERY_BEAT_SCHEDULE |= {
         "look-at-engines": {"task": "streams.look_at_engines", "schedule": 1.0, "options": {"expires": 1}},
+        "run-mirrors": {"task": "streams.run_mirrors", "schedule": 1.0, "options": {"expires": 1}},
         "clear-engines": {"task": "streams.clear_engines", "schedule": 30.0, "options": {"expires": 30}},
     }
 

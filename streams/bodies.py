@@ -32,6 +32,7 @@ from streams.models import Validation, Visibility
 from streams.schemas.compatibility import Compatibility
 from streams.services.adoption import TOPIC_PATTERN, is_topic
 from streams.services.lifecycle import StreamSettings
+from streams.services.mirrors import MirrorSettings
 
 
 class RetentionSerializer(StrictSerializer):
@@ -263,6 +264,47 @@ class GrantStreamSerializer(GrantSerializer):
     rights = StrictListField(
         child=StrictChoiceField(choices=[right.value for right in Right]), min_length=1, max_length=3
     )
+
+
+class CreateMirrorSerializer(StrictSerializer):
+    engine = StrictCharField(max_length=MAX_ALIAS_CHARACTERS, help_text="The alias of an engine that has topics.")
+    topic = StrictCharField(
+        max_length=MAX_TOPIC_CHARACTERS,
+        required=False,
+        help_text="The engine's prefix and the stream's name, unless an admin names another one.",
+    )
+    allow_weak = StrictBooleanField(
+        required=False,
+        help_text="Also in an engine that could lose what it has stored, with fewer than two replicas in sync.",
+    )
+
+    def get_fields(self) -> dict[str, Any]:
+        # `from` is no name that a class can have.
+        start = StrictChoiceField(
+            choices=["beginning", "now"],
+            default="beginning",
+            help_text="What is kept and what comes, or only what comes from now on.",
+        )
+        return {**super().get_fields(), "from": start}
+
+
+def read_new_mirror(given: Any) -> MirrorSettings:
+    """Return the mirror that a body describes.
+
+    Raises:
+        ValidationError
+    """
+    fields = CreateMirrorSerializer.checked(given).validated_data
+    return MirrorSettings(
+        engine=fields["engine"],
+        topic=fields.get("topic"),
+        from_beginning=fields["from"] == "beginning",
+        allow_weak=fields.get("allow_weak", False),
+    )
+
+
+class ChangeMirrorSerializer(StrictSerializer):
+    paused = StrictBooleanField()
 
 
 def read_stream_grant(given: Any) -> tuple[dict[str, str | None], list[Right]]:

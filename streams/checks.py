@@ -10,7 +10,7 @@ from django.db import DatabaseError
 
 from streams.conf import POSTGRES
 from streams.log.engines import module_of
-from streams.models import Epoch
+from streams.models import Epoch, Mirror
 
 # So many streams are named in a sentence.
 _NAMED_STREAMS = 5
@@ -51,20 +51,39 @@ def check_engines_of_streams(*, databases: Sequence[str] | None = None, **_optio
             .values_list("engine", "partition__stream__name")
             .distinct()
         )
+        mirrored = list(
+            Mirror.objects.exclude(engine__in=settings.EVENTFLOW_ENGINES)
+            .order_by("engine", "stream__name")
+            .values_list("engine", "stream__name")
+            .distinct()
+        )
     except DatabaseError:
         # Not migrated yet, or away: others tell of it.
         return []
-    found: dict[str, list[str]] = {}
-    for alias, stream in there:
-        found.setdefault(alias, []).append(stream)
-    return [
+    lying: list[CheckMessage] = [
         Error(
             f"EVENTFLOW_ENGINES does not name {alias}, in which there are events of {_listed(streams)}.",
             hint="Name it again, or delete these streams first.",
             id="streams.E003",
         )
-        for alias, streams in found.items()
+        for alias, streams in _by_alias(there).items()
     ]
+    copied: list[CheckMessage] = [
+        Weakness(
+            f"EVENTFLOW_ENGINES does not name {alias}, into which {_listed(streams)} are mirrored: nothing is copied.",
+            hint="Name it again, or delete these mirrors.",
+            id="streams.W002",
+        )
+        for alias, streams in _by_alias(mirrored).items()
+    ]
+    return [*lying, *copied]
+
+
+def _by_alias(found: Sequence[tuple[str, str]]) -> Mapping[str, Sequence[str]]:
+    by_alias: dict[str, list[str]] = {}
+    for alias, stream in found:
+        by_alias.setdefault(alias, []).append(stream)
+    return by_alias
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -31,6 +31,31 @@ PENDING_SECONDS: Final = 10.0
 # ... so its events are sent within this time or not at all: an engine takes up to eight seconds more.
 SEND_WITHIN_SECONDS: Final = 1.5
 
+# --- mirrors: copies of streams in topics ---
+MAX_MIRRORS: Final = 5
+# What a worker takes of a stream before it waits for it to be stored: so many partitions, and of each so much.
+MIRROR_STEP_PARTITIONS: Final = 8
+MIRROR_STEP_EVENTS: Final = 500
+MIRROR_STEP_BYTES: Final = 512 * 1024
+# How long a mirror is a worker's without a word from it. Longer than what it has sent may be under way.
+MIRROR_LEASE_SECONDS: Final = 20.0
+# With less than this left it is asked for again.
+MIRROR_RENEW_SECONDS: Final = 13.0
+# Beyond the time that something sent may be under way.
+MIRROR_MARGIN_SECONDS: Final = 2.0
+# How soon a worker notices that a mirror was paused or deleted, or its stream changed; and looks for events unasked.
+MIRROR_GLANCE_SECONDS: Final = 1.0
+# The waits between tries while it fails: the first one, doubled each time, and the longest.
+MIRROR_BACKOFF_SECONDS: Final = 0.5
+MIRROR_MAX_BACKOFF_SECONDS: Final = 10.0
+# How often the position is told to the engine's own tools.
+MIRROR_SHOW_SECONDS: Final = 1.0
+# Of one process.
+MAX_RUNNING_MIRRORS: Final = 32
+# How long a worker that ends waits for what its mirrors have under way.
+MIRROR_STOP_SECONDS: Final = 6.0
+MAX_REASON_CHARACTERS: Final = 500
+
 # --- what a producer may send (API.md's limits) ---
 MAX_EVENT_BYTES: Final = 1_000_000
 MAX_REQUEST_EVENTS: Final = 1_000

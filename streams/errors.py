@@ -409,3 +409,60 @@ class EngineRefuses(DomainError):
 
     code = "engine_refuses"
     title = "Engine refuses"
+
+
+# --- mirrors ---
+
+
+class MirrorNotFound(DomainError):
+    """The stream has no mirror of that id.
+
+    `GET /streams/{stream}/mirrors` lists those that it has.
+    """
+
+    code = "mirror_not_found"
+    title = "Mirror not found"
+
+    def __init__(self) -> None:
+        super().__init__("The stream has no mirror of that id.")
+
+
+class MirrorExists(DomainError):
+    """Something is copied into the topic already, or its mirror was deleted a moment ago and ends now.
+
+    Nothing was made. Name another topic. If you have just deleted a mirror into it, try again in half a minute.
+    """
+
+    code = "mirror_exists"
+    title = "Topic has a mirror"
+
+
+class TooManyMirrors(DomainError):
+    """The stream has as many mirrors as one may have.
+
+    Let several readers read one topic, or delete a mirror that nobody needs.
+    """
+
+    code = "too_many_mirrors"
+    title = "Too many mirrors"
+
+
+class MirrorUseless(DomainError):
+    """The stream's events are in an engine of their own already, so there is nothing to mirror into another topic.
+
+    `detail` names the engine and the topic. Read that topic, or ask whoever runs the cluster to replicate it.
+    """
+
+    code = "mirror_useless"
+    title = "Stream is in that kind of engine already"
+
+
+class InvalidTopic(DomainError):
+    """A topic cannot have this name, or it is kept for streams that lie in the engine.
+
+    Use 1 to 249 of `A-Z a-z 0-9 . _ -`, not beginning with `__`, and not ending with two numbers as the topics of
+    streams do.
+    """
+
+    code = "invalid_topic"
+    title = "Invalid topic"

@@ -13,6 +13,7 @@ from streams.conf import (
     MAX_DEDUPLICATION_SECONDS,
     MAX_PARTITIONS,
     MAX_QUARANTINE_CHARACTERS,
+    MAX_REASON_CHARACTERS,
     MAX_TOPIC_CHARACTERS,
     MAX_TYPE_CHARACTERS,
     NOT_IN_QUARANTINE,
@@ -295,6 +296,73 @@ class UnfinishedAppend(models.Model):
 
     def __str__(self) -> str:
         return f"{self.caller} {self.key}"
+
+
+class Mirror(models.Model):
+    """A stream whose events are copied into a topic of another engine, as they come.
+
+    Drawing: waiting for a worker --> leased by one, renewed again and again --> waiting, when it lets go of it, or has
+    not been heard of for as long as the lease lasts. Paused, nobody takes it.
+    """
+
+    stream = models.ForeignKey(Stream, on_delete=models.CASCADE, related_name="mirrors")
+    engine = models.CharField(max_length=MAX_ALIAS_CHARACTERS)
+    topic = models.CharField(max_length=MAX_TOPIC_CHARACTERS)
+    is_paused = models.BooleanField(default=False)
+    # Deleted, while a worker may have something under way: until that is over nobody else may write there.
+    is_ending = models.BooleanField(default=False, db_default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    # Since when it is paused, or was resumed.
+    switched_at = models.DateTimeField(auto_now_add=True)
+    # Whose it is. Whoever has another token may not change a position any more.
+    lease_token = models.UUIDField(null=True)
+    leased_at = models.DateTimeField(null=True)
+    lease_expires_at = models.DateTimeField(null=True)
+    # Since when nothing could be copied, and why; the reason stays when it can again.
+    failing_since = models.DateTimeField(null=True)
+    last_error = models.CharField(max_length=MAX_REASON_CHARACTERS, blank=True, default="", db_default="")
+    last_error_at = models.DateTimeField(null=True)
+    failure_count = models.BigIntegerField(default=0, db_default=0)
+
+    class Meta:
+        ordering = ("pk",)
+        constraints = (
+            # Two would not know whose records are whose.
+            models.UniqueConstraint(fields=["engine", "topic"], name="mirror_once_in_each_topic"),
+            models.CheckConstraint(
+                condition=Q(lease_token__isnull=True, leased_at__isnull=True, lease_expires_at__isnull=True)
+                | Q(lease_token__isnull=False, leased_at__isnull=False, lease_expires_at__isnull=False),
+                name="mirror_lease_is_whole_or_not_there",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.engine}: {self.topic}"
+
+
+class MirrorPosition(models.Model):
+    """How far one partition of a stream was copied."""
+
+    pk = models.CompositePrimaryKey("mirror_id", "number")
+    mirror = models.ForeignKey(Mirror, on_delete=models.CASCADE, db_index=False, related_name="positions")
+    number = models.PositiveSmallIntegerField()
+    # Events up to here are in the topic, or were lost, or came before the mirror.
+    position = models.BigIntegerField()
+    # Where the topic ended then, as its engine counts; NULL: nothing was copied yet.
+    topic_end = models.BigIntegerField(null=True)
+    copied_count = models.BigIntegerField(default=0, db_default=0)
+    # Events that retention took before they were copied.
+    lost_count = models.BigIntegerField(default=0, db_default=0)
+    # Events that were found in the topic more than once.
+    doubled_count = models.BigIntegerField(default=0, db_default=0)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=Q(position__gte=0), name="mirror_position_is_an_offset_or_none"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.mirror_id}/{self.number}: {self.position}"
 
 
 class EventBatch(models.Model):

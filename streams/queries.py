@@ -12,13 +12,14 @@ from accounts.errors import ScopeMissing
 from accounts.models import ApiKey, User
 from accounts.queries import list_api_keys
 from accounts.roles import Right, Role
+from accounts.row_ids import row_id_in
 from streams.access import rights_on_stream
 from streams.conf import MAX_LISTED
-from streams.errors import EventExpired, EventNotFound, StreamNotFound
+from streams.errors import EventExpired, EventNotFound, MirrorNotFound, StreamNotFound
 from streams.log import capabilities_of, get_log, last_seen
 from streams.log.protocol import LEAST, Bounds, Capability, PartitionRef
 from streams.lookup import StreamInfo, info_of, partition_of
-from streams.models import Partition, Stream, Visibility
+from streams.models import Mirror, Partition, Stream, Visibility
 from streams.names import is_well_formed
 from streams.totals import StreamTotals, add_up
 from streams.visible import list_streams
@@ -175,3 +176,27 @@ def list_limited_partitions() -> QuerySet[Partition]:
         | Q(stream__retention_max_bytes__isnull=False)
         | Q(stream__retention_max_events__isnull=False)
     )
+
+
+def list_all_mirrors() -> QuerySet[Mirror]:
+    """Return mirrors with their streams and positions; those that are being ended are not among them."""
+    mirrors = Mirror.objects.filter(is_ending=False)
+    return mirrors.select_related("stream").prefetch_related("positions").order_by("pk")
+
+
+def list_mirrors(stream: Stream) -> QuerySet[Mirror]:
+    """Return one stream's."""
+    return list_all_mirrors().filter(stream_id=stream.pk)
+
+
+def get_mirror(stream: Stream, mirror_id: str) -> Mirror:
+    """Return one mirror of a stream.
+
+    Raises:
+        MirrorNotFound
+    """
+    number = row_id_in(mirror_id)
+    mirror = None if number is None else list_mirrors(stream).filter(pk=number).first()
+    if mirror is None:
+        raise MirrorNotFound
+    return mirror

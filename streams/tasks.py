@@ -5,6 +5,7 @@ from accounts.conf import IDEMPOTENCY_TTL_SECONDS
 from streams.conf import MERGE_TICK_SECONDS
 from streams.services import merging
 from streams.services.foreign_ends import look_at_ends
+from streams.services.mirroring import running
 from streams.services.places import clear_places
 from streams.services.quarantine import look_at_topics
 from streams.services.receipts import forget_unfinished
@@ -44,3 +45,9 @@ def clear_engines() -> int:
 def merge_small_batches() -> int:
     """Make full batches of small ones; returns how many went."""
     return merging.merge_small_batches(now=timezone.now(), seconds=MERGE_TICK_SECONDS)
+
+
+@shared_task(name="streams.run_mirrors")
+def run_mirrors() -> int:
+    """Have this worker copy the mirrors that nobody copies; returns how many it took."""
+    return running.run_mirrors()

@@ -17,6 +17,7 @@ from consumers.queries import forget_groups
 from streams.log import SIGHTINGS
 from streams.lookup import forget_streams
 from streams.schema_lookup import forget_schemas
+from streams.services.mirroring.running import stop_mirrors
 from streams.services.schema_uses import forget_schema_uses
 from tests.connection_pool import close_pool, connections_in_use
 
@@ -67,6 +68,7 @@ def emptied_in_the_end() -> Iterator[None]:
 
 def forget_everything() -> None:
     """Forget what this process remembers of the database, and the connections that are left over."""
+    stop_mirrors()
     forget_keys()
     forget_browsers()
     forget_key_uses()

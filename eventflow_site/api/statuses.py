@@ -89,6 +89,11 @@ STATUS_OF: dict[type[DomainError], int] = {
     streams.StreamReadOnly: 409,
     streams.UnknownEngine: 422,
     streams.EngineRefuses: 409,
+    streams.MirrorNotFound: 404,
+    streams.MirrorExists: 409,
+    streams.TooManyMirrors: 409,
+    streams.MirrorUseless: 409,
+    streams.InvalidTopic: 422,
     # consumer groups
     consumers.ConsumerGroupNotFound: 404,
     consumers.ConsumerGroupExists: 409,

@@ -5,6 +5,7 @@ from streams.api.append import AppendView
 from streams.api.event_schemas import CheckSchemaView, EventSchemaViewSet, InferSchemaView
 from streams.api.events import EventView
 from streams.api.grants import StreamGrantViewSet
+from streams.api.mirrors import MirrorViewSet
 from streams.api.producers import ProducerViewSet
 from streams.api.streams import StreamViewSet
 
@@ -24,6 +25,16 @@ urlpatterns = [
         "streams/<str:stream>/grants/<str:grant_id>",
         StreamGrantViewSet.as_view({"delete": "destroy"}),
         name="stream-grant",
+    ),
+    path(
+        "streams/<str:stream>/mirrors",
+        MirrorViewSet.as_view({"get": "list", "post": "create"}),
+        name="mirrors",
+    ),
+    path(
+        "streams/<str:stream>/mirrors/<str:mirror_id>",
+        MirrorViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        name="mirror",
     ),
     path(
         "streams/<str:stream>/schemas",

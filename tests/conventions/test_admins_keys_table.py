@@ -46,6 +46,11 @@ nar pla roo
 403 403 200  GET /streams/{stream}/grants
 403 403 201  POST /streams/{stream}/grants
 403 403 204  DELETE /streams/{stream}/grants/{grant}
+403 403 200  GET /streams/{stream}/mirrors
+403 403 422  POST /streams/{stream}/mirrors
+403 403 200  GET /streams/{stream}/mirrors/{mirror}
+403 403 200  PATCH /streams/{stream}/mirrors/{mirror}
+403 403 200  DELETE /streams/{stream}/mirrors/{mirror}
 404 200 200  GET /streams/{stream}/schemas
 403 403 201  POST /streams/{stream}/schemas
 404 200 200  GET /streams/{stream}/schemas/event/latest

@@ -35,6 +35,7 @@ LIMITS = {
     "files under way (a search, the audit trail) in one web worker": f"{accounts.conf.MAX_DOWNLOADS}",
     "`deduplicate_ids` of a stream": f"{streams.conf.MAX_DEDUPLICATION_SECONDS // 86_400} days",
     "schemas of a stream": f"{streams.conf.MAX_SCHEMAS:,}, each {streams.conf.MAX_SCHEMA_BYTES // 1024} KiB",
+    "mirrors of a stream": f"{streams.conf.MAX_MIRRORS}",
     "`Idempotency-Key`": f"{accounts.conf.MAX_IDEMPOTENCY_KEY_LENGTH} characters",
 }
 

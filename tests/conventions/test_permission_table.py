@@ -74,6 +74,9 @@ NEW_PASSWORD = {"current_password": "a guess", "new_password": "a long new passw
 CHANGED = {"description": "d"}
 SCHEMA = {"type": "order.created", "schema": True}
 OF_TYPE = {"type": "event"}
+# With its rights in order it is told that there is no such engine.
+MIRROR = {"engine": "nowhere"}
+PAUSE = {"paused": True}
 GRANT = {"user": "friend@example.com", "rights": ["consume"]}
 USE = {"user": "friend@example.com", "rights": ["use"]}
 WHY = {"reason": "asked for"}
@@ -113,6 +116,11 @@ TABLE: list[tuple[str, Any, str]] = [
     ("GET /streams/{stream}/grants", None, "              200 200 403 403 403 403 404 403 403 403 200 404 401"),
     ("POST /streams/{stream}/grants", GRANT, "            201 201 403 403 403 403 404 403 403 403 201 404 401"),
     ("DELETE /streams/{stream}/grants/{grant}", None, "   204 204 403 403 403 403 404 403 403 403 204 404 401"),
+    ("GET /streams/{stream}/mirrors", None, "             200 200 403 403 403 403 404 403 403 403 200 404 401"),
+    ("POST /streams/{stream}/mirrors", MIRROR, "          422 422 403 403 403 403 404 403 403 403 422 404 401"),
+    ("GET /streams/{stream}/mirrors/{mirror}", None, "    200 200 403 403 403 403 404 403 403 403 200 404 401"),
+    ("PATCH /streams/{stream}/mirrors/{mirror}", PAUSE, " 200 200 403 403 403 403 404 403 403 403 200 404 401"),
+    ("DELETE /streams/{stream}/mirrors/{mirror}", None, " 200 200 403 403 403 403 404 403 403 403 200 404 401"),
     ("GET /streams/{stream}/schemas", None, "             200 200 200 200 200 404 404 404 200 200 200 404 401"),
     ("POST /streams/{stream}/schemas", SCHEMA, "          201 201 403 403 403 403 404 403 403 403 201 404 401"),
     ("GET /streams/{stream}/schemas/event/latest", None, "200 200 200 200 200 404 404 404 200 200 200 404 401"),
@@ -304,6 +312,7 @@ class Cast:
             "stream": stream.name,
             "group": group.name,
             "grant": str(stream.grants.create(user=helper, rights=["consume"]).pk),
+            "mirror": str(stream.mirrors.create(engine="nowhere", topic=name).pk),
             "group_grant": str(group.grants.create(user=helper, rights=["use"]).pk),
             "leasing": leasing.name,
             "delivery": str(make_waiting_delivery(leasing)),
@@ -345,6 +354,7 @@ def template_of(line: str) -> tuple[str, str]:
         .replace("{bulk}", "{action_id}")
         .replace("{rule}", "{rule_id}")
         .replace("{channel}", "{channel_id}")
+        .replace("{mirror}", "{mirror_id}")
     )
     path = path.replace("{grant}", "{grant_id}").replace("{group_grant}", "{grant_id}")
     return method, path

@@ -41,6 +41,11 @@ TABLE = {
     # To somebody who has a grant already, which is replaced.
     "POST /streams/{stream}/grants": "              200 200 403 403 403 403 403 404",
     "DELETE /streams/{stream}/grants/{grant}": "    204 204 403 403 403 403 403 404",
+    "GET /streams/{stream}/mirrors": "              200 200 403 403 403 403 403 404",
+    "POST /streams/{stream}/mirrors": "             422 422 403 403 403 403 403 404",
+    "GET /streams/{stream}/mirrors/{mirror}": "     200 200 403 403 403 403 403 404",
+    "PATCH /streams/{stream}/mirrors/{mirror}": "   200 200 403 403 403 403 403 404",
+    "DELETE /streams/{stream}/mirrors/{mirror}": "  200 200 403 403 403 403 403 404",
     "GET /streams/{stream}/schemas": "              200 200 200 200 200 200 404 404",
     "POST /streams/{stream}/schemas": "             201 201 403 403 403 403 403 404",
     "GET /streams/{stream}/schemas/event/latest": " 200 200 200 200 200 200 404 404",

@@ -298,6 +298,17 @@ class GrantNotFound(Problem):
     code = "grant_not_found"
 
 
+class MirrorNotFound(Problem):
+    """Mirror not found.
+
+    The stream has no mirror of that id.
+
+    `GET /streams/{stream}/mirrors` lists those that it has.
+    """
+
+    code = "mirror_not_found"
+
+
 class NotFound(Problem):
     """Not found.
 
@@ -557,6 +568,28 @@ class LeaseLost(Problem):
     code = "lease_lost"
 
 
+class MirrorExists(Problem):
+    """Topic has a mirror.
+
+    Something is copied into the topic already, or its mirror was deleted a moment ago and ends now.
+
+    Nothing was made. Name another topic. If you have just deleted a mirror into it, try again in half a minute.
+    """
+
+    code = "mirror_exists"
+
+
+class MirrorUseless(Problem):
+    """Stream is in that kind of engine already.
+
+    The stream's events are in an engine of their own already, so there is nothing to mirror into another topic.
+
+    `detail` names the engine and the topic. Read that topic, or ask whoever runs the cluster to replicate it.
+    """
+
+    code = "mirror_useless"
+
+
 class NotOpen(Problem):
     """Dead letter is not open.
 
@@ -666,6 +699,17 @@ class TooManyMembers(Problem):
     """
 
     code = "too_many_members"
+
+
+class TooManyMirrors(Problem):
+    """Too many mirrors.
+
+    The stream has as many mirrors as one may have.
+
+    Let several readers read one topic, or delete a mirror that nobody needs.
+    """
+
+    code = "too_many_mirrors"
 
 
 class TooManySchemas(Problem):
@@ -941,6 +985,18 @@ class InvalidTemplate(Problem):
     """
 
     code = "invalid_template"
+
+
+class InvalidTopic(Problem):
+    """Invalid topic.
+
+    A topic cannot have this name, or it is kept for streams that lie in the engine.
+
+    Use 1 to 249 of `A-Z a-z 0-9 . _ -`, not beginning with `__`, and not ending with two numbers as the topics of
+    streams do.
+    """
+
+    code = "invalid_topic"
 
 
 class MoreThanLost(Problem):
@@ -1246,6 +1302,7 @@ BY_CODE: Final[dict[str, type[Problem]]] = {
     "delivery_not_found": DeliveryNotFound,
     "event_not_found": EventNotFound,
     "grant_not_found": GrantNotFound,
+    "mirror_not_found": MirrorNotFound,
     "not_found": NotFound,
     "partition_not_found": PartitionNotFound,
     "schema_not_found": SchemaNotFound,
@@ -1269,6 +1326,8 @@ BY_CODE: Final[dict[str, type[Problem]]] = {
     "idempotency_in_progress": IdempotencyInProgress,
     "incompatible": Incompatible,
     "lease_lost": LeaseLost,
+    "mirror_exists": MirrorExists,
+    "mirror_useless": MirrorUseless,
     "not_open": NotOpen,
     "nothing_to_infer_from": NothingToInferFrom,
     "stream_exists": StreamExists,
@@ -1279,6 +1338,7 @@ BY_CODE: Final[dict[str, type[Problem]]] = {
     "team_owns": TeamOwns,
     "too_many_grants": TooManyGrants,
     "too_many_members": TooManyMembers,
+    "too_many_mirrors": TooManyMirrors,
     "too_many_schemas": TooManySchemas,
     "wrong_mode": WrongMode,
     "dead_letter_without_event": DeadLetterWithoutEvent,
@@ -1303,6 +1363,7 @@ BY_CODE: Final[dict[str, type[Problem]]] = {
     "invalid_request": InvalidRequest,
     "invalid_schema": InvalidSchema,
     "invalid_template": InvalidTemplate,
+    "invalid_topic": InvalidTopic,
     "more_than_lost": MoreThanLost,
     "not_offered": NotOffered,
     "offset_beyond_head": OffsetBeyondHead,
