@@ -13,6 +13,7 @@ from observability.conf import MAX_LABELLED_GROUPS, MAX_LABELLED_STREAMS, RETRY_
 from observability.models import Heartbeat
 from observability.numbers.background import count_overdue_streams
 from observability.numbers.holdings import Holding, load_holdings
+from observability.numbers.mirrors import list_mirror_standings, mirror_families
 from observability.numbers.outlook import GroupNumbers, list_group_numbers
 from observability.numbers.snapshot import one_snapshot
 from observability.numbers.statements import run
@@ -48,6 +49,7 @@ def _collect_from_database(now: datetime) -> list[Family]:
     with one_snapshot():
         run("limit_statement_time", timeout=f"{SCRAPE_TIMEOUT_SECONDS}s")
         holdings = load_holdings(stream_ids=None, now=now)
+        mirrors = list_mirror_standings(holdings, now=now)
         groups = list_group_numbers(ConsumerGroup.objects.order_by("stream__name", "name"), holdings, now=now)
         heartbeats = list(Heartbeat.objects.values_list("name", "ticked_at"))
         disk = find_disk_standing(now=now)
@@ -64,6 +66,7 @@ def _collect_from_database(now: datetime) -> list[Family]:
         *background,
         *stream_families(list(holdings.values())),
         *group_families(groups),
+        *mirror_families(mirrors),
     ]
 
 

@@ -13,6 +13,7 @@ from observability.dashboard.queries.event_scan import scan_backwards, scan_forw
 from observability.dashboard.queries.event_view import view_event
 from observability.dashboard.queries.first_steps import FirstSteps, first_steps
 from observability.dashboard.queries.stream_pages import StreamHeading, describe_stream
+from observability.numbers.mirrors import mirror_standings_in
 from observability.numbers.series import step_of
 from observability.numbers.stats import get_stream_stats
 from streams.log import last_seen
@@ -53,6 +54,7 @@ class StreamOverview(Page):
             types=stats.types[:SHOWN_TYPES],
             most_of_a_type=max((each.events for each in stats.types), default=1),
             remembered_ids=stats.remembered_ids,
+            mirrors=mirror_standings_in(stats.holding, now=now) if Right.MANAGE in heading.rights else [],
             groups=stats.groups[:SHOWN_GROUPS] if may_consume else [],
             events=events,
             steps=None if stats.holding.totals.head_offset or self.is_part("region") else self._first_steps(heading),
