@@ -304,7 +304,7 @@ def read_new_mirror(given: Any) -> MirrorSettings:
 
 
 class ChangeMirrorSerializer(StrictSerializer):
-    paused = StrictBooleanField()
+    paused = StrictBooleanField(required=False)
 
 
 def read_stream_grant(given: Any) -> tuple[dict[str, str | None], list[Right]]:

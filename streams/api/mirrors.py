@@ -108,7 +108,7 @@ class MirrorViewSet(StrictViewSet):
         row = _managed(request, stream)
         mirror = get_mirror(row, mirror_id)
         require_body(request)
-        is_paused = ChangeMirrorSerializer.checked(request.data).validated_data["paused"]
+        is_paused = ChangeMirrorSerializer.checked(request.data).validated_data.get("paused", mirror.is_paused)
         return Response(_shown(row, switch_mirror(mirror=mirror, is_paused=is_paused)))
 
     @extend_schema(operation_id="delete_mirror", responses={200: EndedMirrorSerializer})

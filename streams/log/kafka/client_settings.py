@@ -99,7 +99,11 @@ COPY_PRODUCER_FIXED: Final[Settings] = {
 }
 COPY_CONSUMER: Final[Settings] = {**_CONSUMER, "queued.max.messages.kbytes": 2_048}
 # What others have under way in transactions must not hide what is behind it.
-COPY_CONSUMER_FIXED: Final[Settings] = {"isolation.level": "read_uncommitted"}
+COPY_CONSUMER_FIXED: Final[Settings] = {
+    "isolation.level": "read_uncommitted",
+    # Closing waits for a position that is under way to a coordinator; by itself for a minute.
+    "socket.timeout.ms": 3_000,
+}
 
 TOPIC: Final[Mapping[str, str]] = {
     "cleanup.policy": "delete",

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from confluent_kafka import KafkaException, Message, Producer
+from confluent_kafka import KafkaException, Message, Producer, TopicPartition
 
 from streams.cloudevents.records import LOG_HEADER, OFFSET_HEADER, EventRecord
 from streams.errors import EngineRefuses, LogUnavailable
@@ -27,7 +27,6 @@ from streams.log.kafka.looking import Ends, Looker
 from streams.log.kafka.messages import native_offset
 from streams.log.kafka.opening import Opener
 from streams.log.kafka.places import Place
-from streams.log.kafka.topics import Topics
 
 logger = logging.getLogger(__name__)
 
@@ -50,13 +49,12 @@ _RETRY_SECONDS: Final = 1.0
 class KafkaCopier:
     """`TopicCopier` on Kafka."""
 
-    def __init__(self, alias: str, topic: str, group: str, *, opener: Opener, topics: Topics) -> None:
+    def __init__(self, alias: str, topic: str, group: str, opener: Opener) -> None:
         self._alias = alias
         self._topic = topic
-        self._group = group
         self._opener = opener
-        self._topics = topics
-        self._consumers = ConsumerPool(COPY_CONSUMER, opener.copy_consumer, size=1)
+        # One: it tells the ends, reads the last records, and has the group's position.
+        self._consumers = ConsumerPool({**COPY_CONSUMER, "group.id": group}, opener.copy_consumer, size=1)
         self._looker = Looker(self._consumers)
         self._producer: Producer | None = None
 
@@ -206,10 +204,13 @@ class KafkaCopier:
     # --- being seen ----------------------------------------------------------------------------------
 
     def note_ends(self, ends: Mapping[int, int]) -> None:
-        # Not by the consumer: it would wait for a coordinator that is away when it is closed.
+        # Not by an AdminClient: `alter_consumer_group_offsets` ends the whole process when the group's coordinator goes
+        # away meanwhile (an assertion of librdkafka 2.16).
+        positions = [TopicPartition(self._topic, number, end) for number, end in ends.items()]
         try:
-            self._topics.note_position(self._group, {Place(self._topic, number): end for number, end in ends.items()})
-        except KafkaSilent as error:
+            with self._consumers.lend() as consumer:
+                consumer.handle.commit(offsets=positions, asynchronous=True)
+        except (KafkaException, KafkaSilent) as error:
             logger.info("the position in %s is not shown: %s", self._topic, error)
 
     def close(self) -> None:

@@ -348,7 +348,7 @@ class KafkaLog:
             self.topics.ensure(topic, shape)
 
     def open_copier(self, topic: str, group: str) -> KafkaCopier:
-        return KafkaCopier(self.alias, topic, group, opener=self._opener, topics=self.topics)
+        return KafkaCopier(self.alias, topic, group, self._opener)
 
     # --- what Kafka has not --------------------------------------------------------------------------
 

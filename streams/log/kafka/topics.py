@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, Final, NamedTuple
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
 from accounts.process_id import process_id
@@ -229,20 +229,6 @@ class Topics:
             KafkaSilent
         """
         self.delete_records(place, before=_END)
-
-    def note_position(self, group: str, ends: Mapping[Place, int]) -> None:
-        """Set a group's position to Kafka's offsets, some time or never: nobody waits for it.
-
-        Raises:
-            KafkaSilent: not even the question could be put.
-        """
-        at = [TopicPartition(place.topic, place.number, end) for place, end in ends.items()]
-        try:
-            self._admin.alter_consumer_group_offsets(
-                [ConsumerGroupTopicPartitions(group, at)], request_timeout=_HEALTH_SECONDS
-            )
-        except KafkaException as error:
-            raise KafkaSilent(f"Kafka does not take a position ({error.args[0].str()})") from error
 
     def session_timeout_ms(self) -> int | None:
         """Return after how long the brokers miss one of theirs; None: they do not say, or not to us."""
