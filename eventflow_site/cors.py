@@ -16,8 +16,8 @@ from eventflow_site.machine_lane import API_PREFIX, is_machine_request
 from eventflow_site.transport import allowed_methods
 
 _ALLOWED_HEADERS: Final = (
-    "Authorization, Content-Encoding, Content-Type, Idempotency-Key, If-Head, If-Match, If-None-Match, "
-    "Last-Event-ID, Prefer, X-API-Key, X-Request-Id"
+    "Authorization, Content-Encoding, Content-Type, EventFlow-Atomic, Idempotency-Key, If-Head, If-Match, "
+    "If-None-Match, Last-Event-ID, Prefer, X-API-Key, X-Request-Id"
 )
 # A script reads these beside what every answer shows (Content-Type, Cache-Control …).
 _EXPOSED_HEADERS: Final = (

@@ -18,6 +18,7 @@ from accounts.limits.rates import BYTES, EVENTS, get_rates
 from accounts.long_work import off_the_loop_if_long
 from accounts.permissions import MayProduce
 from accounts.roles import Right
+from streams.api.atomic import ATOMIC, is_atomic_required
 from streams.api.cloudevent_schemas import CLOUDEVENTS_IN
 from streams.api.events_in import NDJSON, read_events
 from streams.api.if_head import IF_HEAD, expected_head_of
@@ -46,6 +47,7 @@ def append_operation(events: Any, cloudevents: dict[str, Any], example: dict[str
         "parameters": [
             *IDEMPOTENCY,
             IF_HEAD,
+            ATOMIC,
             TRACEPARENT,
             OpenApiParameter(
                 "Prefer",
@@ -83,6 +85,7 @@ class AppendView(LeanView):
         # Decided before the body is read: whoever has gone too far need not send it.
         get_rates().admit(caller, EVENTS, BYTES)
         key, expected_head = idempotency_key_of(request), expected_head_of(request)
+        is_atomic = is_atomic_required(request)
         events, is_single, size, identity, are_cloudevents = await read_events(request, caller)
         is_minimal = _prefers_minimal(request)
         if not events:
@@ -108,6 +111,7 @@ class AppendView(LeanView):
                 render=render,
                 idempotency=idempotency,
                 expected_head=expected_head,
+                is_atomic=is_atomic,
                 size=size,
             )
         except InvalidEvents as error:

@@ -6,7 +6,7 @@ from streams.errors import NotOffered
 from streams.log.protocol import Capability, PartitionAppend
 
 WHAT_IS_MISSED = {
-    Capability.ATOMIC_APPEND: "storing the events of several partitions wholly or not at all",
+    Capability.ATOMIC_APPEND: "storing several events wholly or not at all, whatever fails",
     Capability.DEDUPLICATION: "deduplicate_ids",
     Capability.EXPECTED_HEAD: "If-Head",
     Capability.TIMED: "events with deliver_after or expires_after",

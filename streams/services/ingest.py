@@ -30,7 +30,7 @@ from streams.errors import (
     StreamPaused,
     StreamReadOnly,
 )
-from streams.log import get_log, offers, refuse_read_only
+from streams.log import get_log, offers, refuse_read_only, require_offer
 from streams.log.protocol import (
     Appended,
     AppendedRange,
@@ -84,6 +84,7 @@ async def append_events_async(
     render: Render,
     idempotency: Idempotency | None = None,
     expected_head: int | None = None,
+    is_atomic: bool = False,
     size: int = 0,
 ) -> tuple[Appended, bytes]:
     """Store all of the events durably, or none; return where they went and the rendered answer.
@@ -94,6 +95,7 @@ async def append_events_async(
         render: makes the response body from the placement and the ranges; a retry with the same
             Idempotency-Key is answered with the same bytes.
         expected_head: store them only if the partition of all of them ends there; None: wherever it does.
+        is_atomic: refuse several events where their engine may store a part of them.
         size: of the request, in bytes: what is long is prepared where it holds up nobody.
 
     Raises:
@@ -101,6 +103,7 @@ async def append_events_async(
         InvalidEvents, InvalidPayloads, TooDeep, PayloadTooLarge: some events cannot be accepted.
         HeadNotOfOne, HeadMoved: a head was expected that the events do not have in common, or that has moved.
         IdempotencyKeyReused, IdempotencyInProgress, StreamRecreated: see there.
+        NotOffered: their engine does not promise what is asked for.
         AppendNotStored, AppendOutcomeUnknown: the database failed before, or at, the commit.
     """
     try:
@@ -111,6 +114,7 @@ async def append_events_async(
             render,
             idempotency,
             expected_head=expected_head,
+            is_atomic=is_atomic,
             is_single=is_single,
             size=size,
         )
@@ -155,12 +159,16 @@ async def _append(
     idempotency: Idempotency | None,
     *,
     expected_head: int | None,
+    is_atomic: bool,
     is_single: bool,
     size: int,
 ) -> tuple[Appended, bytes]:
     names = _names_of(events, stream_name, is_single=is_single)
     streams = await _open_streams(caller, names)
     each = [streams] if isinstance(streams, StreamInfo) else streams
+    if is_atomic and len(events) > 1:
+        for alias in {stream.engine for stream in each}:
+            require_offer(alias, Capability.ATOMIC_APPEND)
     validators = await validators_for(each)
 
     # Nobody else asks.
