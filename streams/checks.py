@@ -40,6 +40,23 @@ def _check_engine(alias: str, configured: Mapping[str, Any]) -> Iterator[CheckMe
             yield Weakness(f"EVENTFLOW_ENGINES: {alias}: {weakness}.", id="streams.W001")
 
 
+def ask_engines(**_options: Any) -> list[CheckMessage]:
+    """Ask the engines that `EVENTFLOW_ENGINES` names what of them should be otherwise; for `check --deploy` alone."""
+    found: list[CheckMessage] = []
+    for alias, configured in settings.EVENTFLOW_ENGINES.items():
+        options = configured.get("OPTIONS", {})
+        try:
+            module = module_of(configured["ENGINE"])
+        except ImportError:
+            continue
+        if not module.find_faults(options):
+            found += [
+                Weakness(f"EVENTFLOW_ENGINES: {alias}: {words}.", id="streams.W002")
+                for words in module.ask_for_weaknesses(options)
+            ]
+    return found
+
+
 def check_engines_of_streams(*, databases: Sequence[str] | None = None, **_options: Any) -> list[CheckMessage]:
     """Look for streams that lie in an engine which the settings do not name (any more)."""
     if not databases:

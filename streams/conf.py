@@ -20,6 +20,8 @@ QUARANTINE_RETRY_SECONDS: Final = 30
 BREAKER_FAILURES: Final = 3
 BREAKER_SECONDS: Final = 1.0
 ENGINE_HEALTH_SECONDS: Final = 1.0
+# What was seen of an engine's topics longer ago is not told any more.
+ENGINE_SIGHTING_LATE_SECONDS: Final = 60
 # Of each event loop, for reads of each engine: those that wait for it hold up nobody else.
 ENGINE_THREADS: Final = 8
 # How often what was appended to other engines is added to the counters of their partitions.

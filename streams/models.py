@@ -278,6 +278,21 @@ class PlaceToClear(models.Model):
         return f"{self.engine}: {self.topic}"
 
 
+class EngineSighting(models.Model):
+    """What a tick last saw of the topics that streams have in an engine. Counts are of partitions."""
+
+    engine = models.CharField(max_length=MAX_ALIAS_CHARACTERS, primary_key=True)
+    seen_at = models.DateTimeField()
+    under_replicated = models.PositiveIntegerField(default=0)
+    below_minimum = models.PositiveIntegerField(default=0)
+    leaderless = models.PositiveIntegerField(default=0)
+    # A sentence for each kind of trouble.
+    words = ArrayField(models.CharField(max_length=1_000), default=list)
+
+    def __str__(self) -> str:
+        return self.engine
+
+
 class UnfinishedAppend(models.Model):
     """An append to another engine whose receipt is claimed and not complete: its process may be gone.
 

@@ -4,6 +4,7 @@ from django.utils import timezone
 from accounts.conf import IDEMPOTENCY_TTL_SECONDS
 from streams.conf import MERGE_TICK_SECONDS
 from streams.services import merging
+from streams.services.engine_watch import look_after_engines
 from streams.services.foreign_ends import look_at_ends
 from streams.services.mirroring import running
 from streams.services.places import clear_places
@@ -31,6 +32,12 @@ def look_at_engines() -> int:
     # First: of a topic that is another one now nothing is to be believed.
     look_at_topics(now=timezone.now())
     return look_at_ends()
+
+
+@shared_task(name="streams.look_after_engines")
+def look_after_topics() -> int:
+    """Write down what is wrong with the topics of other engines; returns how many kinds of trouble there are."""
+    return look_after_engines(now=timezone.now())
 
 
 @shared_task(name="streams.clear_engines")

@@ -28,6 +28,7 @@ from streams.log.protocol import (
     Run,
     TopicSight,
     TopicSpec,
+    TopicTroubles,
 )
 from tests.distant_topics import DistantCopier, DistantTopics
 
@@ -38,6 +39,10 @@ def find_faults(options: Mapping[str, Any]) -> Sequence[str]:
 
 def find_weaknesses(options: Mapping[str, Any]) -> Sequence[str]:
     return ["events are kept in memory"] if options.get("is_weak") else []
+
+
+def ask_for_weaknesses(options: Mapping[str, Any]) -> Sequence[str]:
+    return ["it is beyond the network"] if options.get("is_weak") else []
 
 
 def make_engine(alias: str, options: Mapping[str, Any]) -> "DistantLog":
@@ -57,6 +62,7 @@ class Weather:
     is_away: bool = False
     stored_before_it_failed: int | None = None
     refuses: bool = False
+    troubles: TopicTroubles = field(default_factory=TopicTroubles)
     calls: list[str] = field(default_factory=list)
 
 
@@ -201,6 +207,10 @@ class DistantLog(MemoryLog):
     def look_at_topics(self, topics: Sequence[str]) -> Mapping[str, TopicSight]:
         self._ask("look_at_topics")
         return {topic: self.topics[topic] for topic in topics if topic in self.topics}
+
+    def find_troubles(self, topics: Mapping[str, int]) -> TopicTroubles:
+        self._ask("find_troubles")
+        return self.weather.troubles
 
     def stored_heads(self, partitions: Sequence[PartitionRef]) -> Mapping[int, int]:
         self._ask("stored_heads")

@@ -21,7 +21,9 @@ from observability.telemetry.disk import DiskStanding, find_disk_standing
 from observability.telemetry.exposition import Family
 from streams.log import engine_healths, get_log
 from streams.log.protocol import LogHealth
+from streams.models import EngineSighting
 from streams.queries import count_events_to_merge
+from streams.services.engine_watch import list_engine_sightings
 from streams.services.quarantine import Quarantined, list_quarantined
 
 logger = logging.getLogger(__name__)
@@ -60,7 +62,7 @@ def _collect_from_database(now: datetime) -> list[Family]:
     # Out of the snapshot: no engine is asked inside a transaction.
     is_durable = get_log().health().is_durable
     return [
-        *engine_families(engine_healths(), list_quarantined()),
+        *engine_families(engine_healths(), list_quarantined(), list_engine_sightings(now=now)),
         *database_families(is_durable=is_durable, heartbeats=heartbeats),
         *disk_families(disk, remembered_ids_bytes=remembered_ids_bytes),
         *background,
@@ -82,7 +84,9 @@ def database_families(*, is_durable: bool, heartbeats: Sequence[tuple[str, datet
     return [durable, ticks]
 
 
-def engine_families(healths: Mapping[str, LogHealth], quarantined: Sequence[Quarantined]) -> list[Family]:
+def engine_families(
+    healths: Mapping[str, LogHealth], quarantined: Sequence[Quarantined], sightings: Sequence[EngineSighting]
+) -> list[Family]:
     """Whether the engines beside the database answer; nothing where there are none."""
     up = Family("eventflow_engine_up", "gauge", "Whether an engine of the log beside PostgreSQL takes appends: 1 or 0.")
     kept_out = Family(
@@ -93,7 +97,23 @@ def engine_families(healths: Mapping[str, LogHealth], quarantined: Sequence[Quar
     for alias, health in healths.items():
         up.add(int(health.is_writable), f'{{engine="{alias}"}}')
         kept_out.add(sum(each.engine == alias for each in quarantined), f'{{engine="{alias}"}}')
-    return [up, kept_out] if healths else []
+    under = Family(
+        "eventflow_engine_under_replicated_partitions",
+        "gauge",
+        "Partitions with fewer replicas in sync than they should have; absent while nobody has looked.",
+    )
+    below = Family(
+        "eventflow_engine_below_minimum_partitions",
+        "gauge",
+        "Partitions with fewer replicas in sync than have to store an append: none is answered there.",
+    )
+    leaderless = Family("eventflow_engine_leaderless_partitions", "gauge", "Partitions that no broker leads.")
+    for each in sightings:
+        labels = f'{{engine="{each.engine}"}}'
+        under.add(each.under_replicated, labels)
+        below.add(each.below_minimum, labels)
+        leaderless.add(each.leaderless, labels)
+    return [up, kept_out, under, below, leaderless] if healths else []
 
 
 def disk_families(disk: DiskStanding | None, *, remembered_ids_bytes: int) -> list[Family]:

@@ -19,6 +19,7 @@ from observability.models import Heartbeat
 from observability.telemetry.disk import find_disk_standing
 from observability.telemetry.heartbeat import TICK
 from streams.log import engine_healths, get_log
+from streams.services.engine_watch import list_engine_sightings
 from streams.services.quarantine import list_quarantined
 
 logger = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ def check_readiness() -> Readiness:
         logger.warning("the database cannot be asked whether it is ready: %s", error)
         found.reasons.append("database: its migrations and ticks cannot be read; the log of this server says why")
         return found
-    found.degraded.extend(describe_engines())
+    found.degraded.extend(describe_engines(now=now))
     if not answers_broker():
         found.degraded.append("broker: does not answer; timers and retention wait until it is back")
     if late:
@@ -73,7 +74,7 @@ def check_readiness() -> Readiness:
     return found
 
 
-def describe_engines() -> list[str]:
+def describe_engines(*, now: datetime) -> list[str]:
     """Say which engines beside the database are away or could lose events: their streams alone do without."""
     told = []
     for alias, health in engine_healths().items():
@@ -81,6 +82,7 @@ def describe_engines() -> list[str]:
             told.append(f"engine {alias}: {health.reason}; its streams answer 503, all others go on")
         elif not health.is_durable:
             told.append(f"engine {alias} not durable: {health.reason}")
+    told += [f"engine {each.engine}: {words}" for each in list_engine_sightings(now=now) for words in each.words]
     told += [
         f"engine {each.engine}: {each.stream} is in quarantine: {each.reason}; see "
         f"`{settings.MANAGE} release_stream {each.stream}`"

@@ -33,6 +33,10 @@ class EngineModule(Protocol):
         """Say what of the options can be used, and should not."""
         ...
 
+    def ask_for_weaknesses(self, options: Mapping[str, Any]) -> Sequence[str]:
+        """Ask the engine itself what of it should be otherwise, within seconds; also that it does not answer."""
+        ...
+
     def make_engine(self, alias: str, options: Mapping[str, Any]) -> TaggedLog:
         """Return the engine; it connects when it is first asked."""
         ...

@@ -137,6 +137,22 @@ class TopicSight(NamedTuple):
     partitions: int
 
 
+class TopicTroubles(NamedTuple):
+    """What is wrong with topics that work still, or not everywhere. Counts are of partitions.
+
+    Attributes:
+        under_replicated: that have fewer replicas in sync than replicas.
+        below_minimum: that have fewer in sync than have to store an append, which is not answered there.
+        leaderless: that nobody leads: nothing is read of them or appended.
+        words: a sentence for each kind of trouble, with the names of some.
+    """
+
+    under_replicated: int = 0
+    below_minimum: int = 0
+    leaderless: int = 0
+    words: tuple[str, ...] = ()
+
+
 class Deduplication(NamedTuple):
     """The ids of an append's events: an event is not stored whose id its stream has met within the window.
 
@@ -595,6 +611,14 @@ class TaggedLog(Log, Protocol):
         """Return how topics are, by name; those that are not there are left out.
 
         It may take seconds, and is never asked on the way of an append or a read.
+        """
+        ...
+
+    def find_troubles(self, topics: Mapping[str, int]) -> TopicTroubles:
+        """Say what is wrong with topics that are in use.
+
+        Args:
+            topics: how many partitions each has to have, by its name.
         """
         ...
 

@@ -38,6 +38,7 @@ from streams.log.protocol import (
     TaggedLog,
     TopicSight,
     TopicSpec,
+    TopicTroubles,
 )
 from streams.log.routed_reads import RoutedReads, by_engine
 from streams.log.sightings import Sightings
@@ -181,6 +182,11 @@ class RoutedLog:
         """Return how topics of one engine are, by name; those that are not there are left out."""
         with self._asking_tagged(alias) as log:
             return log.look_at_topics(topics)
+
+    def find_troubles(self, alias: str, topics: Mapping[str, int]) -> TopicTroubles:
+        """Say what is wrong with topics of one engine."""
+        with self._asking_tagged(alias) as log:
+            return log.find_troubles(topics)
 
     def stored_heads(self, alias: str, partitions: Sequence[PartitionRef]) -> Mapping[int, int]:
         """Return where partitions end in one engine, also those in quarantine; what nobody can read yet included."""

@@ -71,7 +71,7 @@ def families() -> dict[str, str]:
     computed = [
         *database_families(is_durable=True, heartbeats=[]),
         *disk_families(None, remembered_ids_bytes=0),
-        *engine_families({"kafka-main": LogHealth(is_writable=True, is_durable=True)}, []),
+        *engine_families({"kafka-main": LogHealth(is_writable=True, is_durable=True)}, [], []),
         *background_families(not_merged=0, overdue_streams=0),
         *stream_families({}),
         *group_families([]),

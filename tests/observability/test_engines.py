@@ -1,5 +1,7 @@
 """What is told of engines beside PostgreSQL: where they are looked after, and before anything starts with them."""
 
+from datetime import timedelta
+
 import pytest
 from django.core import checks
 from django.core.management import call_command
@@ -11,10 +13,12 @@ from observability.models import RollupCursor
 from observability.numbers.rollups import roll_up
 from observability.operations.transfer import export_events, import_events
 from observability.operations.verify_log import verify_partition
-from streams.checks import check_engines, check_engines_of_streams
+from streams.checks import ask_engines, check_engines, check_engines_of_streams
 from streams.log.engines import get_engines
+from streams.log.protocol import TopicTroubles
 from streams.lookup import load_stream
 from streams.models import Partition
+from streams.services.engine_watch import list_engine_sightings, look_after_engines
 from streams.services.foreign_ends import look_at_ends
 from tests.client import ApiClient
 from tests.factories import make_key, make_owner
@@ -51,6 +55,26 @@ def test_the_overview_and_prometheus_know_it_as_well(shop, distant, client):
         parts = {part.name: part for part in get_system_health(now=timezone.now()).parts}
         assert parts["Engine distant"].level == level
         assert f'eventflow_engine_up{{engine="distant"}} {up}' in client.get("/metrics").content.decode()
+
+
+def test_what_is_wrong_with_one_that_answers_is_told_until_nobody_looks_any_more(shop, distant, client):
+    distant.weather.troubles = TopicTroubles(3, 2, 1, ("three partitions are behind (a/0)",))
+    now = timezone.now()
+    assert look_after_engines(now=now) == 1
+    forget_healths()
+    assert "engine distant: three partitions are behind (a/0)" in client.get("/readyz").json()["degraded"]
+    parts = {part.name: part for part in get_system_health(now=timezone.now()).parts}
+    assert (parts["Engine distant"].level, parts["Engine distant"].note) == (
+        "warn",
+        "three partitions are behind (a/0)",
+    )
+    metrics = client.get("/metrics").content.decode()
+    for name, count in (("under_replicated", 3), ("below_minimum", 2), ("leaderless", 1)):
+        assert f'eventflow_engine_{name}_partitions{{engine="distant"}} {count}' in metrics
+    assert list_engine_sightings(now=now + timedelta(seconds=61)) == []
+    distant.weather.troubles = TopicTroubles()
+    assert look_after_engines(now=now) == 0
+    assert [each for each in client.get("/readyz").json()["degraded"] if "distant" in each] == []
 
 
 # --- roll-ups ---
@@ -133,6 +157,14 @@ def test_settings_that_cannot_or_should_not_be_used_are_told(settings, engine, c
     (found,) = check_engines()
     assert (found.id, found.level >= checks.ERROR) == (code, ".E" in code)
     assert words in found.msg
+
+
+def test_before_a_deployment_the_engine_itself_is_asked(settings):
+    settings.EVENTFLOW_ENGINES = {"main": {"ENGINE": "tests.distant_log", "OPTIONS": {"is_weak": True}}}
+    (found,) = ask_engines()
+    assert (found.id, found.msg) == ("streams.W002", "EVENTFLOW_ENGINES: main: it is beyond the network.")
+    settings.EVENTFLOW_ENGINES["main"]["OPTIONS"] = {"colour": 1}
+    assert ask_engines() == []
 
 
 def test_an_alias_that_is_gone_is_told_with_its_streams(shop, settings):

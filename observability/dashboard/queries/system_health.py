@@ -11,6 +11,7 @@ from observability.telemetry.disk import DiskStanding, find_disk_standing
 from observability.telemetry.health import answers_broker
 from observability.telemetry.heartbeat import TICK
 from streams.log import engine_healths, get_log
+from streams.services.engine_watch import list_engine_sightings
 
 REMEMBERED_SECONDS = 5.0
 
@@ -55,7 +56,9 @@ def _look(now: datetime) -> SystemHealth:
     if not has_broker:
         broker = Part("Broker", "warn", "does not answer; events flow on")
     database, disk = _database(), find_disk_standing(now=now)
-    return SystemHealth([web, database, *_engines(), *_disk(disk), broker, *_timers(now, has_broker=has_broker)], disk)
+    return SystemHealth(
+        [web, database, *_engines(now), *_disk(disk), broker, *_timers(now, has_broker=has_broker)], disk
+    )
 
 
 def _database() -> Part:
@@ -67,10 +70,13 @@ def _database() -> Part:
     return Part("Database", "good", "writable and durable")
 
 
-def _engines() -> list[Part]:
+def _engines(now: datetime) -> list[Part]:
     """The engines beside the database, each by its alias: one that is away concerns its own streams."""
+    troubles = {each.engine: each.words[0] for each in list_engine_sightings(now=now) if each.words}
     return [
-        Part(f"Engine {alias}", "good", "writable and durable")
+        Part(f"Engine {alias}", "warn", troubles[alias])
+        if health.is_writable and alias in troubles
+        else Part(f"Engine {alias}", "good", "writable and durable")
         if health.is_writable and health.is_durable
         else Part(f"Engine {alias}", "warn", health.reason)
         for alias, health in engine_healths().items()

@@ -30,6 +30,13 @@ def find_weaknesses(options: Mapping[str, Any]) -> Sequence[str]:
     return configuration.find_weaknesses(configuration.read_options(options))
 
 
+def ask_for_weaknesses(options: Mapping[str, Any]) -> Sequence[str]:
+    """Ask the brokers what should be otherwise."""
+    from streams.log.kafka.asking_brokers import ask_brokers
+
+    return ask_brokers(configuration.read_options(options))
+
+
 def make_engine(alias: str, options: Mapping[str, Any]) -> "TaggedLog":
     """Return the engine; it connects when it is first asked.
 

@@ -63,6 +63,18 @@ REFUSED_TOPICS: Final = frozenset(
 TOPIC_EXISTS: Final = KafkaError.TOPIC_ALREADY_EXISTS
 
 
+# Of connections that do not come about, for people; they name no host.
+WORDS: Final = {
+    KafkaError._TRANSPORT: "nobody takes a connection at its addresses, or who does is no broker",  # noqa: SLF001
+    KafkaError._RESOLVE: "its addresses are not known by their names",  # noqa: SLF001
+    KafkaError._SSL: "TLS comes to no agreement; look at security.protocol and ssl.*",  # noqa: SLF001
+    KafkaError._AUTHENTICATION: "its user or password is refused; look at sasl.*",  # noqa: SLF001
+    KafkaError.SASL_AUTHENTICATION_FAILED: "its user or password is refused; look at sasl.*",
+    KafkaError.UNSUPPORTED_SASL_MECHANISM: "it does not know the sasl.mechanism",
+    KafkaError._TIMED_OUT: "no answer came in time",  # noqa: SLF001
+}
+
+
 def may_pass(error: KafkaError) -> bool:
     """Whether asking again may help."""
     return error.retriable() or error.code() in MOVED or error.code() in UNKNOWN

@@ -39,6 +39,7 @@ from streams.log.kafka.reading import KafkaReader
 from streams.log.kafka.retaining import Retention, offset_at
 from streams.log.kafka.sending import Sender, Tagged, check_records
 from streams.log.kafka.sparse import SparseReader
+from streams.log.kafka.topic_watch import TopicWatch
 from streams.log.kafka.topics import CopyShape, Topics, TopicShape
 from streams.log.offering import TRIMMING_ADOPTED, require_for_appends
 from streams.log.protocol import (
@@ -60,6 +61,7 @@ from streams.log.protocol import (
     Receipt,
     TopicSight,
     TopicSpec,
+    TopicTroubles,
 )
 
 logger = logging.getLogger(__name__)
@@ -112,7 +114,8 @@ class KafkaLog:
         self._looker_behind_transactions = Looker(behind_pool)
         self._reader = KafkaReader(self._looker, readers=readers, peekers=peekers, cache_bytes=options.cache_bytes)
         self._sparse_reader = SparseReader(self._looker, readers=readers, peekers=peekers)
-        self.topics = Topics(opener.admin)
+        self.topics = Topics(opener)
+        self._watch = TopicWatch(self.topics)
         self._retention = Retention(self._looker, self._reader, self.topics)
 
     # --- append --------------------------------------------------------------------------------------
@@ -264,6 +267,10 @@ class KafkaLog:
     def look_at_topics(self, topics: Sequence[str]) -> Mapping[str, TopicSight]:
         with self._asking([]):
             return self.topics.look_at(topics)
+
+    def find_troubles(self, topics: Mapping[str, int]) -> TopicTroubles:
+        with self._asking([]):
+            return self._watch.find_troubles(topics)
 
     def stored_heads(self, partitions: Sequence[PartitionRef]) -> Mapping[int, int]:
         known = self._known(partitions)

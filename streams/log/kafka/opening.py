@@ -3,7 +3,7 @@
 import logging
 from typing import Any, Final
 
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, KafkaError, Producer
 from confluent_kafka.admin import AdminClient
 
 from streams.log.kafka.client_settings import (
@@ -22,6 +22,7 @@ logger.addFilter(SeldomRepeated())
 
 # Of syslog: from notices on. What a lost connection says is a level of its own below.
 _LEVEL: Final = 5
+_SAYS_LITTLE: Final = frozenset({KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT})  # noqa: SLF001
 
 
 class Opener:
@@ -29,6 +30,8 @@ class Opener:
 
     def __init__(self, options: KafkaOptions) -> None:
         self._options = options
+        # What the connections for questions to the controllers have to say, until they are asked what.
+        self.last_error: KafkaError | None = None
 
     def producer(self, settings: Settings) -> Producer:
         return Producer(self._all(settings, self._options.producer), logger=logger)
@@ -45,7 +48,15 @@ class Opener:
         return Consumer(self._all(settings, own), logger=logger)
 
     def admin(self) -> AdminClient:
-        return AdminClient(self._all({"client.id": "eventflow"}, {}), logger=logger)
+        return AdminClient(self._all({"client.id": "eventflow", "error_cb": self._note}, {}), logger=logger)
+
+    def _note(self, error: KafkaError) -> None:
+        if "SSL" in error.str():
+            # Of who hangs up in the middle of a handshake librdkafka only says that they did.
+            error = KafkaError(KafkaError._SSL)  # noqa: SLF001
+        # That nobody is left, or hangs up, says less than why.
+        if error.code() not in _SAYS_LITTLE or self.last_error is None:
+            self.last_error = error
 
     def _all(self, settings: Settings, own: Settings) -> dict[str, Any]:
         return {"log_level": _LEVEL, **settings, **self._options.for_all(), **own}

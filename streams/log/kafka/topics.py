@@ -5,7 +5,7 @@ Never on the way of an append or a read: some of these calls stall for seconds n
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, Final, NamedTuple
 
@@ -15,9 +15,10 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 from accounts.process_id import process_id
 from streams.errors import EngineRefuses
 from streams.log.kafka.client_settings import COPY_TOPIC, TOPIC
-from streams.log.kafka.codes import REFUSED_TOPICS, TOPIC_EXISTS, UNKNOWN
+from streams.log.kafka.codes import REFUSED_TOPICS, TOPIC_EXISTS, UNKNOWN, WORDS
 from streams.log.kafka.errors import KafkaSilent
 from streams.log.kafka.handles import keep, let_go
+from streams.log.kafka.opening import Opener
 from streams.log.kafka.places import Place
 from streams.log.protocol import TopicSight
 
@@ -27,6 +28,7 @@ _LEADER_SECONDS: Final = 10.0
 _PAUSE_SECONDS: Final = 0.02
 _END: Final = -1
 _DURABLE_REPLICAS: Final = 2
+_TOPICS_TO_ASK: Final = 50
 _LEAST_SEGMENT_BYTES: Final = 1024 * 1024
 _USUAL_SEGMENT_BYTES: Final = 1024 * 1024 * 1024
 
@@ -73,8 +75,8 @@ class CopyShape(NamedTuple):
 class Topics:
     """One for each process."""
 
-    def __init__(self, open_handle: Callable[[], AdminClient]) -> None:
-        self._open_handle = open_handle
+    def __init__(self, opener: Opener) -> None:
+        self._opener = opener
         self._pid = process_id()
         self._handle: AdminClient | None = None
 
@@ -83,7 +85,7 @@ class Topics:
         if self._handle is None or self._pid != process_id():
             self._pid = process_id()
             try:
-                self._handle = keep(self._open_handle())
+                self._handle = keep(self._opener.admin())
             except KafkaException as error:
                 raise KafkaSilent(str(error.args[0])) from error
         return self._handle
@@ -161,9 +163,39 @@ class Topics:
         Raises:
             KafkaSilent
         """
+        return {
+            name: TopicSight(str(topic.topic_id), len(topic.partitions)) for name, topic in self.describe(names).items()
+        }
+
+    def describe(self, names: Collection[str]) -> Mapping[str, Any]:
+        """Return librdkafka's descriptions of topics, by name, in one question; those that nobody knows are left out.
+
+        Raises:
+            KafkaSilent
+        """
+        try:
+            return self._describe_now(names)
+        except KafkaSilent:
+            # After the broker died that it took for the controller, librdkafka goes on to wait for it; a look at all
+            # topics, which any broker answers, tells it who is.
+            self.metadata()
+            return self._describe_now(names)
+
+    def metadata(self) -> Mapping[str, Any]:
+        """Return what any broker knows of all topics, by name: who leads, has and keeps up with each partition.
+
+        Raises:
+            KafkaSilent
+        """
+        try:
+            return dict(self._admin.list_topics(timeout=_HEALTH_SECONDS).topics)
+        except KafkaException as error:
+            raise KafkaSilent(self._why_silent(error)) from error
+
+    def _describe_now(self, names: Collection[str]) -> Mapping[str, Any]:
         found = {}
         if names:
-            asked = self._admin.describe_topics(TopicCollection(list(names)), request_timeout=_CALL_SECONDS)
+            asked = self._admin.describe_topics(TopicCollection(list(names)), request_timeout=_HEALTH_SECONDS)
             for name, future in asked.items():
                 try:
                     topic = _result(future)
@@ -173,7 +205,21 @@ class Topics:
                             f"Kafka does not describe the topic {name} ({error.args[0].str()})"
                         ) from error
                 else:
-                    found[name] = TopicSight(str(topic.topic_id), len(topic.partitions))
+                    found[name] = topic
+        return found
+
+    def settings_of(self, names: Collection[str]) -> Mapping[str, Mapping[str, str]]:
+        """Return the settings of topics, by name; of those that do not say, or not to us, none.
+
+        Raises:
+            KafkaSilent
+        """
+        resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
+        found = {}
+        if resources:
+            for resource, future in self._admin.describe_configs(resources, request_timeout=_HEALTH_SECONDS).items():
+                with contextlib.suppress(KafkaException):
+                    found[resource.name] = {key: str(each.value) for key, each in _result(future).items()}
         return found
 
     def adopt(self, name: str, *, is_read_only: bool, allow_weak: bool) -> TopicSight:
@@ -247,9 +293,52 @@ class Topics:
             KafkaSilent
         """
         try:
-            return len(_result(self._admin.describe_cluster(request_timeout=_HEALTH_SECONDS)).nodes)
+            nodes = _result(self._admin.describe_cluster(request_timeout=_HEALTH_SECONDS)).nodes
+            self._opener.last_error = None
+            return len(nodes)
         except KafkaException as error:
-            raise KafkaSilent(f"Kafka does not answer ({error.args[0].name()})") from error
+            raise KafkaSilent(self._why_silent(error)) from error
+
+    def _why_silent(self, error: KafkaException) -> str:
+        """Say why nobody answers, in words that name no host: what the connections say, if they say something."""
+        # Whatever they have to say is told now.
+        self._admin.poll(0)
+        last = self._opener.last_error or error.args[0]
+        return f"Kafka does not answer: {WORDS.get(last.code(), last.name())}"
+
+    def rights(self) -> Collection[str]:
+        """Return the names of the rights that our user has on the cluster.
+
+        Raises:
+            KafkaSilent
+        """
+        try:
+            described = _result(
+                self._admin.describe_cluster(include_authorized_operations=True, request_timeout=_HEALTH_SECONDS)
+            )
+        except KafkaException as error:
+            raise KafkaSilent(f"Kafka does not say what we may ({error.args[0].name()})") from error
+        return {each.name for each in described.authorized_operations or ()}
+
+    def rights_on(self, prefix: str) -> Mapping[str, Collection[str]]:
+        """Return the names of the rights that our user has on some topics whose names begin so, by name.
+
+        Raises:
+            KafkaSilent
+        """
+        try:
+            names = [
+                name for name in self._admin.list_topics(timeout=_HEALTH_SECONDS).topics if name.startswith(prefix)
+            ]
+            asked = self._admin.describe_topics(
+                TopicCollection(sorted(names)[:_TOPICS_TO_ASK]),
+                include_authorized_operations=True,
+                request_timeout=_CALL_SECONDS,
+            )
+            topics = {name: _result(future) for name, future in asked.items()} if names else {}
+        except KafkaException as error:
+            raise KafkaSilent(f"Kafka does not say what we may ({error.args[0].name()})") from error
+        return {name: {each.name for each in topic.authorized_operations or ()} for name, topic in topics.items()}
 
     def close(self) -> None:
         if self._handle is not None and self._pid == process_id():
