@@ -79,7 +79,7 @@ class DistantLog(MemoryLog):
 
     def __init__(self, alias: str = "distant") -> None:
         super().__init__()
-        self.topics = DistantTopics()
+        self.copies = DistantTopics()
         self.alias = alias
         self.weather = Weather()
         self.topics: dict[str, TopicSight] = {}
@@ -95,11 +95,11 @@ class DistantLog(MemoryLog):
 
     def make_topic(self, topic: str, partitions: int, *, allow_weak: bool) -> None:
         self._ask("make_topic")
-        self.topics.make(topic, partitions)
+        self.copies.make(topic, partitions)
 
     def open_copier(self, topic: str, group: str) -> DistantCopier:
         self._ask("open_copier")
-        return DistantCopier(self.topics, topic, group)
+        return DistantCopier(self.copies, topic, group)
 
     # --- append --------------------------------------------------------------------------------------
 

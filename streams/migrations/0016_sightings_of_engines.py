@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('streams', '0014_adopted_topics'),
+        ('streams', '0015_mirrors'),
     ]
 
     operations = [
