@@ -28,6 +28,10 @@ ENGINE_THREADS: Final = 8
 SIGHTINGS_INTERVAL_SECONDS: Final = 1.0
 # A place that was made for a stream which did not come is dropped after this time.
 UNUSED_PLACE_SECONDS: Final = 600
+# The place of a stream that was deleted is dropped after this time; until then somebody may remember it, and append.
+LEFT_PLACE_SECONDS: Final = 30
+# ... but not for longer than this: so long a stream that takes over the name is not shown.
+NAME_REMEMBERED_SECONDS: Final = 2.0
 # A request whose receipt is kept beside the engine is over after this time, however it ended: another one may go on.
 PENDING_SECONDS: Final = 10.0
 # ... so its events are sent within this time or not at all: an engine takes up to eight seconds more.

@@ -274,7 +274,23 @@ def info_of(row: Stream) -> StreamInfo:
 
     That it is full is not looked at: only appending asks, through `load_stream`.
     """
-    partition_ids = [each.pk for each in sorted(row.partitions.all(), key=lambda partition: partition.number)]
+    [info] = infos_of([row])
+    return info
+
+
+def infos_of(rows: Sequence[Stream]) -> list[StreamInfo]:
+    """Return the same of several, with at most one query for all of them."""
+    ids = {row.pk: _partition_ids(row) for row in rows}
+    elsewhere = [pk for row in rows if row.has_epochs for pk in ids[row.pk]]
+    epochs = find_epochs(elsewhere) if elsewhere else {}
+    return [_info_of(row, ids[row.pk], epochs) for row in rows]
+
+
+def _partition_ids(row: Stream) -> list[int]:
+    return [each.pk for each in sorted(row.partitions.all(), key=lambda partition: partition.number)]
+
+
+def _info_of(row: Stream, partition_ids: list[int], epochs: Mapping[int, tuple[Epoch, ...]]) -> StreamInfo:
     return StreamInfo(
         id=row.pk,
         name=row.name,
@@ -284,7 +300,7 @@ def info_of(row: Stream) -> StreamInfo:
         is_full=False,
         validation=row.validation,
         deduplicate_ids=row.deduplicate_ids_seconds,
-        partitions=_refs(row.name, partition_ids, find_epochs(partition_ids) if row.has_epochs else {}),
+        partitions=_refs(row.name, partition_ids, epochs if row.has_epochs else {}),
     )
 
 

@@ -18,7 +18,7 @@ from streams.conf import MAX_LISTED
 from streams.errors import EventExpired, EventNotFound, MirrorNotFound, StreamNotFound
 from streams.log import capabilities_of, get_log, last_seen
 from streams.log.protocol import LEAST, Bounds, Capability, PartitionRef
-from streams.lookup import StreamInfo, info_of, partition_of
+from streams.lookup import StreamInfo, infos_of, partition_of
 from streams.models import Mirror, Partition, Stream, Visibility
 from streams.names import is_well_formed
 from streams.totals import StreamTotals, add_up
@@ -110,7 +110,7 @@ def describe_producers(caller: Caller, users: list[User], *, most: int = MAX_LIS
     owned: dict[int, list[Stream]] = {}
     for stream in _first_of_each(list_streams(caller).filter(owner__in=users), "owner_id", "name", most):
         owned.setdefault(stream.owner_id, []).append(stream)
-    totals = totals_of([info_of(stream) for streams in owned.values() for stream in streams])
+    totals = totals_of(infos_of([stream for streams in owned.values() for stream in streams]))
     return [
         Producer(
             user,

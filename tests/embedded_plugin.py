@@ -24,7 +24,7 @@ _servers: EmbeddedServers | None = None
 
 def pytest_configure(config: pytest.Config) -> None:
     # Not loaded with `-p`: by now Django is set up, and these come before pytest-django's own of the same name.
-    for fixtures in ("tests.fixtures", "tests.kafka.fixtures"):
+    for fixtures in ("tests.fixtures", "tests.kafka.fixtures", "tests.kafka.elsewhere"):
         config.pluginmanager.register(import_module(fixtures))
 
 

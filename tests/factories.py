@@ -17,9 +17,12 @@ from consumers.models import BulkAction, ConsumerGroup, DeadLetter
 from consumers.services.groups import GroupSettings, create_group
 from streams.lookup import load_stream
 from streams.models import Partition, Stream
-from streams.services.lifecycle import StreamSettings, create_stream
+from streams.services.lifecycle import StreamSettings, create_stream, place_for_stream
 
 _numbers = itertools.count(1)
+
+# What `make_stream` says of a stream unless a test says otherwise.
+usual_settings: dict[str, Any] = {}
 
 
 def make_user(*roles: Role, email: str | None = None, password: str | None = None, **fields: Any) -> User:
@@ -49,10 +52,10 @@ def make_tokens(user: User) -> TokenPair:
 
 
 def make_stream(name: str | None = None, *, owner: User | None = None, **settings: Any) -> Stream:
-    owner = owner or make_owner()
-    return create_stream(
-        caller=owner.as_caller(), name=name or f"stream-{next(_numbers)}", settings=StreamSettings(**settings)
-    )
+    caller = (owner or make_owner()).as_caller()
+    name, wanted = name or f"stream-{next(_numbers)}", StreamSettings(**{**usual_settings, **settings})
+    place = place_for_stream(caller=caller, name=name, settings=wanted)
+    return create_stream(caller=caller, name=name, settings=wanted, place=place)
 
 
 def make_group(stream: Stream, name: str | None = None, *, owner: User | None = None, **settings: Any) -> ConsumerGroup:

@@ -6,14 +6,14 @@ written down after.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
 from accounts.asked_before import outside_of_transactions, require_outside
 from streams.conf import POSTGRES
-from streams.errors import NotOffered
+from streams.errors import LogUnavailable, NotOffered
 from streams.log.engines import Engine, Engines
 from streams.log.offering import require, require_for_appends
 from streams.log.postgres import PostgresLog
@@ -41,7 +41,7 @@ from streams.log.protocol import (
     TopicTroubles,
 )
 from streams.log.routed_reads import RoutedReads, by_engine
-from streams.log.sightings import Sightings
+from streams.log.sightings import Sighting, Sightings, write_sightings
 from streams.log.slices import open_place, refuse_quarantined, refuse_read_only
 from streams.log.wakeup import Wakeups
 from streams.record_lines import size_of
@@ -208,13 +208,25 @@ class RoutedLog:
         max_batches: int = 1_000,
     ) -> int:
         refuse_quarantined([partition])
-        return self._reads.trim(
+        taken = self._reads.trim(
             partition,
             recorded_before=recorded_before,
             keep_bytes=keep_bytes,
             keep_events=keep_events,
             max_batches=max_batches,
         )
+        if taken and partition.epochs:
+            self._see_what_is_left(partition)
+        return taken
+
+    def _see_what_is_left(self, partition: PartitionRef) -> None:
+        """Write down where a partition begins now: what a group has lost shows as soon as it is gone."""
+        # It is gone, whoever can be asked now: the tick sees it later.
+        with suppress(LogUnavailable):
+            ends = self._reads.bounds([partition]).get(partition.id)
+            if ends is not None:
+                seen = Sighting(partition.id, ends.head_offset, ends.earliest_offset, ends.last_recorded_at)
+                write_sightings([seen])
 
     def foresee_trim(
         self,

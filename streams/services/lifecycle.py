@@ -35,7 +35,7 @@ from streams.services.adoption import (
 )
 from streams.services.confirmations import check_confirmed
 from streams.services.partition_changes import add_partitions
-from streams.services.places import Place, check_engine, leave_place, prepare_place, show_place
+from streams.services.places import Place, check_engine, leave_place, prepare_place, show_place, wait_for_the_name
 
 MIB: Final = 2**20
 RETENTION_FIELDS: Final = ("retention_max_age_seconds", "retention_max_bytes", "retention_max_events")
@@ -187,6 +187,7 @@ def create_stream(
             )
     except IntegrityError as error:
         raise StreamExists(f"A stream named {name} exists already.") from error
+    wait_for_the_name(name)
     if place is not None:
         show_place(stream, place)
     elif settings.engine != POSTGRES:

@@ -5,6 +5,7 @@ process that dies in between leaves a place that the next tick clears.
 """
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from typing import Any, Final
 from django.db import transaction
 from django.utils import timezone
 
-from streams.conf import POSTGRES, UNUSED_PLACE_SECONDS
+from streams.conf import LEFT_PLACE_SECONDS, NAME_REMEMBERED_SECONDS, POSTGRES, UNUSED_PLACE_SECONDS
 from streams.errors import EngineRefuses, LogUnavailable, UnknownEngine
 from streams.log import engine_aliases, get_routed_log
 from streams.log.protocol import Bounds, Epoch, PartitionRef, TopicSpec
@@ -114,7 +115,11 @@ def _counters(ends: Bounds | None) -> dict[str, Any]:
 
 
 def leave_place(info: StreamInfo, *, now: datetime) -> None:
-    """Note that a stream's places in other engines are to be dropped, in the transaction that deletes it."""
+    """Note that a stream's places in other engines are to be dropped, in the transaction that deletes it.
+
+    Not at once: what is left to be dropped tells who makes a stream of that name to wait (`wait_for_the_name`).
+    """
+    due_at = now + timedelta(seconds=LEFT_PLACE_SECONDS)
     by_place: dict[tuple[str, str, str], list[int]] = {}
     for partition in info.partitions:
         for epoch in partition.epochs:
@@ -123,11 +128,24 @@ def leave_place(info: StreamInfo, *, now: datetime) -> None:
                 by_place.setdefault((epoch.engine, epoch.topic, epoch.topic_id), []).append(partition.id)
     PlaceToClear.objects.bulk_create(
         PlaceToClear(
-            engine=engine, topic=topic, topic_id=topic_id, stream_name=info.name, partition_ids=ids, due_at=now
+            engine=engine, topic=topic, topic_id=topic_id, stream_name=info.name, partition_ids=ids, due_at=due_at
         )
         for (engine, topic, topic_id), ids in by_place.items()
     )
     EpochRow.objects.filter(partition__in=[each.id for each in info.partitions]).delete()
+
+
+def wait_for_the_name(name: str) -> None:
+    """Wait until nobody remembers a stream of that name which lay elsewhere; of most names there was none.
+
+    In the transaction that makes a stream, whose row has the name already. Another engine does not know that a stream
+    is gone: a worker that remembers it would answer an append, sent to the new one, with a place in the old.
+    """
+    if not engine_aliases():
+        return
+    soon = timezone.now() + timedelta(seconds=LEFT_PLACE_SECONDS)
+    if PlaceToClear.objects.filter(stream_name=name, due_at__lte=soon).exists():
+        time.sleep(NAME_REMEMBERED_SECONDS)
 
 
 def clear_places(*, now: datetime) -> int:

@@ -10,6 +10,7 @@ from consumers.services.leasing import lease_deliveries
 from consumers.services.members import note_member_async
 from streams.errors import StreamNotFound
 from streams.models import Stream
+from streams.services.lifecycle import delete_stream
 from tests.consumers.leases import ack, info, lease_one, make_lease_group, produce
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
@@ -46,6 +47,6 @@ def test_it_cannot_be_changed(deleted):
 
 def test_none_is_made_on_a_stream_that_is_gone(deleted):
     _, stream, _ = deleted
-    Stream.objects.filter(pk=stream.id).delete()
+    delete_stream(stream=Stream.objects.get(pk=stream.id), confirm=stream.name)
     with pytest.raises(StreamNotFound):
         create_group(stream=stream, name="late", settings=GroupSettings(), owner=stream.access.owner)

@@ -20,21 +20,10 @@ collect_ignore_glob = [] if find_spec("confluent_kafka") else ["test_[!c]*.py"]
 @pytest.fixture
 def kafka_main(kafka_cluster: KafkaCluster, db_with_commits: None, settings: Any) -> Iterator[None]:
     """An installation with an engine `kafka-main`."""
-    from tests.kafka.engines import options_of
+    from tests.kafka.engines import engine_settings
 
     close_log()
-    options = options_of(kafka_cluster, "http-")
-    settings.EVENTFLOW_ENGINES = {
-        "kafka-main": {
-            "ENGINE": "streams.log.kafka",
-            "OPTIONS": {
-                "bootstrap_servers": options.bootstrap_servers,
-                "topic_prefix": options.topic_prefix,
-                "replication_factor": options.replication_factor,
-                "min_in_sync_replicas": options.min_in_sync_replicas,
-            },
-        }
-    }
+    settings.EVENTFLOW_ENGINES = {"kafka-main": engine_settings(kafka_cluster, "http-")}
     yield
     SIGHTINGS.forget()
     close_log()

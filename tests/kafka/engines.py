@@ -25,6 +25,13 @@ def options_of(cluster: KafkaCluster, prefix: str, **own: Any) -> KafkaOptions:
     return replace(usual, **own)
 
 
+def engine_settings(cluster: KafkaCluster, prefix: str) -> dict[str, Any]:
+    """What `EVENTFLOW_ENGINES` says of such an engine."""
+    options = options_of(cluster, prefix)
+    names = ("bootstrap_servers", "topic_prefix", "replication_factor", "min_in_sync_replicas")
+    return {"ENGINE": "streams.log.kafka", "OPTIONS": {name: getattr(options, name) for name in names}}
+
+
 def make_partitions(log: KafkaLog, count: int = 1, spec: TopicSpec | None = None) -> list[PartitionRef]:
     """A new stream's partitions, ready for appends; `spec` is for whoever wants more of it than that."""
     first = next(_ids)

@@ -1,13 +1,19 @@
 """A stream in Kafka, over HTTP: what works as anywhere, what is refused by name, and what becomes of it at its end."""
 
+import json
+import urllib.request
+
 import pytest
 from django.utils import timezone
 
+from streams.log import SIGHTINGS
 from streams.log.engines import get_engines
 from streams.models import Epoch, PlaceToClear, UnfinishedAppend
 from streams.services.places import clear_places
+from streams.services.retention import delete_expired_events
 from tests.kafka.engines import count_partitions
 from tests.run.instance import wait_for
+from tests.web_server import WebServer
 
 pytestmark = [pytest.mark.kafka, pytest.mark.database]
 
@@ -89,6 +95,48 @@ def test_a_topic_that_somebody_deleted_is_unavailable_and_not_gone(shop, orders)
     assert (answer.status_code, answer.json()["code"]) == (503, "engine_unavailable")
     assert "kafka-main" in answer.json()["detail"]
     assert answer["Retry-After"] == "1"
+
+
+def test_an_append_after_a_stream_was_made_anew_goes_there_also_where_the_old_one_is_remembered(shop, orders, settings):
+    key = shop.headers["X-API-Key"]
+
+    def append(payload):
+        request = urllib.request.Request(
+            f"{web.url}/api/v1/streams/orders/events",
+            json.dumps({"type": "t", "payload": payload}).encode(),
+            {"X-API-Key": key, "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            assert answer.status == 202
+
+    with WebServer(EVENTFLOW_ENGINES=json.dumps(settings.EVENTFLOW_ENGINES)) as web:
+        append("old")
+        assert shop.delete("/streams/orders?confirm=orders").status_code == 204
+        # In PostgreSQL it is made in no time.
+        assert shop.post("/streams", {"name": "orders"}).status_code == 201
+        append("new")
+    assert [each["payload"] for each in read(shop, 0)] == ["new"]
+
+
+def test_retention_takes_exactly_what_may_go_and_says_so_at_once(shop, orders):
+    shop.post("/streams/orders/events", [{"type": "t", "key": "k", "payload": n} for n in range(10)])
+    assert shop.post("/streams/orders/consumer-groups", {"name": "billing", "mode": "offset"}).status_code == 201
+    SIGHTINGS.write()
+    [number] = [number for number in range(3) if read(shop, number)]
+    limit = {"retention": {"max_events": 9}}
+    refused = shop.patch("/streams/orders", limit)
+    assert (refused.status_code, refused.json()["code"]) == (422, "confirmation_missing")
+    assert "This deletes 7 events at once, for good" in refused.json()["detail"]
+    assert shop.patch("/streams/orders?confirm=orders", limit).status_code == 200
+
+    assert delete_expired_events(now=timezone.now()) == 7
+    assert delete_expired_events(now=timezone.now()) == 0
+
+    answer = shop.get("/streams/orders/events", last_offset=0, partition=number)
+    assert [each["payload"] for each in answer.json()] == [7, 8, 9]
+    assert answer["EventFlow-Gap"]
+    [group] = shop.get("/streams/orders/stats").json()["consumer_groups"]
+    assert (group["lag"], group["lost"]) == (3, 7)
 
 
 def test_its_topic_goes_with_it(shop, orders):

@@ -46,13 +46,19 @@ def report_dead_letter(
     )
     place = partition_of(stream, partition)
     reported = None if copy is None else read_reported_copy(copy, partition=partition, offset=offset)
-    same_event = DeadLetter.objects.filter(partition_id=place.id, offset=offset, group=group)
-    # Another engine is not asked inside the transaction; nothing is erased there, so nothing has to be held.
-    elsewhere = _event_or_copy(stream, place, offset, reported) if place.epochs else None
+    same_event = DeadLetter.objects.filter(partition_id=place.id, offset=offset, group=group).order_by("-round")
+    is_open = same_event.filter(status=DeadLetterStatus.OPEN)
+    elsewhere = None
+    if place.epochs:
+        # Before the log is asked, which may not have the event any more.
+        if (found := is_open.first()) is not None:
+            return found, False
+        # Another engine is not asked inside the transaction; nothing is erased there, so nothing has to be held.
+        elsewhere = _event_or_copy(stream, place, offset, reported)
     with transaction.atomic():
         # One report of this partition at a time: the second finds what the first has kept.
         run("lock_offsets", group_id=group.pk, partition_ids=[place.id])
-        found = same_event.filter(status=DeadLetterStatus.OPEN).order_by("-round").first()
+        found = is_open.first()
         if found is not None:
             return found, False
         if elsewhere is None:

@@ -7,7 +7,7 @@ from django.core.management.base import CommandParser
 from observability.operations.command import OperatorCommand, console, find_stream_named, progress
 from observability.operations.transfer import count_events
 from observability.operations.verify_log import find_groups_without_place, verify_partition
-from streams.lookup import StreamInfo, info_of
+from streams.lookup import StreamInfo, infos_of
 from streams.models import Stream
 
 
@@ -39,4 +39,4 @@ class Command(OperatorCommand):
 
 
 def _all_streams() -> list[StreamInfo]:
-    return [info_of(row) for row in Stream.objects.prefetch_related("partitions").order_by("name")]
+    return infos_of(list(Stream.objects.prefetch_related("partitions").order_by("name")))
