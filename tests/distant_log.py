@@ -57,12 +57,14 @@ class Weather:
         is_away: nobody can reach it.
         stored_before_it_failed: an append stores so many of its events and then nobody knows; None: it does not fail.
         refuses: an append stores nothing, for certain.
+        is_weak: it could lose what it has stored; who makes a stream there has to allow it.
     """
 
     is_away: bool = False
     stored_before_it_failed: int | None = None
     refuses: bool = False
     troubles: TopicTroubles = field(default_factory=TopicTroubles)
+    is_weak: bool = False
     calls: list[str] = field(default_factory=list)
 
 
@@ -184,6 +186,8 @@ class DistantLog(MemoryLog):
 
     def ensure(self, partitions: Sequence[PartitionRef], spec: TopicSpec = PLAIN_TOPIC) -> Mapping[int, Epoch]:
         self._ask("ensure")
+        if self.weather.is_weak and not spec.allow_weak:
+            raise EngineRefuses(f"The engine {self.alias} keeps events in memory. Say `allow_weak`.")
         new = [each for each in partitions if each.id not in self._partitions]
         super().ensure(new)
         for each in new:
@@ -245,4 +249,6 @@ class DistantLog(MemoryLog):
     def health(self) -> LogHealth:
         if self.weather.is_away:
             return LogHealth(is_writable=False, is_durable=False, reason="it is away")
+        if self.weather.is_weak:
+            return LogHealth(is_writable=True, is_durable=False, reason="events are kept in memory")
         return LogHealth(is_writable=True, is_durable=True)

@@ -130,13 +130,23 @@ class StreamGrantInline(GrantInline):
 @admin.register(Stream)
 class StreamAdmin(admin.ModelAdmin):
     form = StreamForm
-    list_display = ("name", "owner_name", "visibility", "partition_count", "event_count", "is_paused", "browse")
-    list_filter = ("is_paused", "visibility", "validation")
+    list_display = (
+        "name",
+        "owner_name",
+        "visibility",
+        "engine",
+        "partition_count",
+        "event_count",
+        "is_paused",
+        "browse",
+    )
+    list_filter = ("is_paused", "visibility", "validation", "engine")
     list_select_related = ("owner", "owner_team")
     list_per_page = 50
     search_fields = ("name", "description", "owner__email", "owner_team__name")
     autocomplete_fields = ("owner", "owner_team")
-    readonly_fields = ("created_at", "updated_at")
+    # Streams in another engine are made in the dashboard or by the API: the engine is asked outside of a transaction.
+    readonly_fields = ("engine", "created_at", "updated_at")
     actions = ("pause", "resume")
     inlines = (StreamGrantInline,)
     fieldsets = (
@@ -148,6 +158,7 @@ class StreamAdmin(admin.ModelAdmin):
                     "description",
                     "owner",
                     "owner_team",
+                    "engine",
                     "partition_count",
                     "confirm",
                     "visibility",
@@ -175,7 +186,7 @@ class StreamAdmin(admin.ModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         (heading, first), *others = self.fieldsets
-        names = [name for name in first["fields"] if obj or name != "confirm"]
+        names = [name for name in first["fields"] if obj or name not in {"confirm", "engine"}]
         return [(heading, {"fields": names}), *others]
 
     @admin.display(description="events kept")

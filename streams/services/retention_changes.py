@@ -98,12 +98,17 @@ def foresee_retention(*, stream: Stream, changes: Mapping[str, Any], now: dateti
 
 def find_retention_loss(*, stream: Stream, changes: Mapping[str, Any], now: datetime) -> RetentionLoss | None:
     """Return what these changes would delete, or None if nothing; most changes are known to without a query."""
-    after = _changed(stream, changes)
-    is_shared_by_more = changes.get("partition_count", 0) > stream.partition_count and after.is_shared
-    if not is_shared_by_more and not _is_lowered(retention_of(stream), after):
+    if not may_delete(stream=stream, changes=changes):
         return None
     loss = foresee_retention(stream=stream, changes=changes, now=now)
     return loss if loss.partitions else None
+
+
+def may_delete(*, stream: Stream, changes: Mapping[str, Any]) -> bool:
+    """Whether these changes could delete something; nobody is asked."""
+    after = _changed(stream, changes)
+    is_shared_by_more = changes.get("partition_count", 0) > stream.partition_count and after.is_shared
+    return is_shared_by_more or _is_lowered(retention_of(stream), after)
 
 
 def explain_loss(loss: RetentionLoss) -> str:

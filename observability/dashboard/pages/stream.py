@@ -8,14 +8,16 @@ from django.utils import timezone
 from accounts.roles import Right
 from observability.dashboard.page import Page
 from observability.dashboard.queries.charts import rate_chart, size_chart
+from observability.dashboard.queries.engines import why_away
 from observability.dashboard.queries.event_filter import EventFilter
 from observability.dashboard.queries.event_scan import scan_backwards, scan_forwards
-from observability.dashboard.queries.event_view import view_event
+from observability.dashboard.queries.event_view import EventView, view_event
 from observability.dashboard.queries.first_steps import FirstSteps, first_steps
 from observability.dashboard.queries.stream_pages import StreamHeading, describe_stream
 from observability.numbers.mirrors import mirror_standings_in
 from observability.numbers.series import step_of
 from observability.numbers.stats import get_stream_stats
+from streams.errors import LogUnavailable
 from streams.log import last_seen
 
 RECENT_EVENTS = 8
@@ -37,10 +39,8 @@ class StreamOverview(Page):
         window = window if window in WINDOWS else "1h"
         now = timezone.now()
         stats = get_stream_stats(heading.info, window_seconds=WINDOWS[window], now=now)
-        events = []
-        if may_consume := Right.CONSUME in heading.rights:
-            scan = scan_backwards(heading.info.partitions, {}, wanted=EventFilter(), limit=RECENT_EVENTS)
-            events = [view_event(raw) for raw in scan.events]
+        may_consume = Right.CONSUME in heading.rights
+        events, away = _recent_events(heading) if may_consume else ([], why_away(heading.engine.alias))
         step = step_of(WINDOWS[window])
         return self.show(
             stream=heading,
@@ -57,12 +57,24 @@ class StreamOverview(Page):
             mirrors=mirror_standings_in(stats.holding, now=now) if Right.MANAGE in heading.rights else [],
             groups=stats.groups[:SHOWN_GROUPS] if may_consume else [],
             events=events,
+            away=away,
             steps=None if stats.holding.totals.head_offset or self.is_part("region") else self._first_steps(heading),
         )
 
     def _first_steps(self, heading: StreamHeading) -> FirstSteps:
         api = self.request.build_absolute_uri("/api/v1")
         return first_steps(self.caller, heading, api=api)
+
+
+def _recent_events(stream: StreamHeading) -> tuple[list[EventView], str]:
+    """Return the newest events; and why there are none where their engine cannot be asked, which is not waited for."""
+    if away := why_away(stream.engine.alias):
+        return [], away
+    try:
+        scan = scan_backwards(stream.info.partitions, {}, wanted=EventFilter(), limit=RECENT_EVENTS)
+    except LogUnavailable as error:
+        return [], error.reason
+    return [view_event(raw) for raw in scan.events], ""
 
 
 def _first_event(stream: StreamHeading) -> dict[str, Any]:

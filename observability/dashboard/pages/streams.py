@@ -1,6 +1,7 @@
 """The list of streams, and creating one."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -21,12 +22,23 @@ from observability.dashboard.once import once
 from observability.dashboard.page import Page, Toast
 from observability.dashboard.pages.access import access_context
 from observability.dashboard.problems import problem_of
+from observability.dashboard.queries.engines import list_engine_choices, view_engine
 from observability.dashboard.queries.stream_pages import describe_stream, list_largest_streams, list_stream_rows
 from streams.bodies import read_new_stream, read_stream_changes
+from streams.conf import POSTGRES
+from streams.errors import EngineRefuses, LogUnavailable, NotOffered, UnknownEngine
 from streams.models import Stream, Validation, Visibility
 from streams.queries import get_stream, totals_of
-from streams.services.lifecycle import change_stream, create_stream, default_max_age_seconds, delete_stream
+from streams.services.lifecycle import (
+    StreamSettings,
+    change_stream,
+    create_stream,
+    default_max_age_seconds,
+    delete_stream,
+    place_for_stream,
+)
 from streams.services.partition_changes import PartitionGrowth, find_partition_growth
+from streams.services.places import Place
 from streams.services.retention_changes import RetentionLoss, find_retention_loss
 
 AGE_UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
@@ -39,6 +51,8 @@ FIELDS = {
     "/visibility": "visibility",
     "/validation": "validation",
     "/deduplicate_ids": "deduplicate_ids",
+    "/engine": "engine",
+    "/allow_weak": "engine",
     "/retention/max_age": "max_age",
     "/retention/max_bytes": "max_bytes",
     "/retention/max_events": "max_events",
@@ -55,6 +69,8 @@ SETTINGS = {
     "Events": ("max_events",),
     "Paused": ("paused",),
 }
+# Fields of which not every engine offers what they are about.
+NOT_EVERYWHERE = {"partitions", "deduplicate_ids", "deduplicate_unit"}
 COLUMNS = {
     "partition_count": "Partitions",
     "visibility": "Who may read",
@@ -64,6 +80,8 @@ COLUMNS = {
     "retention_max_events": "Events",
     "is_paused": "Paused",
 }
+# What an engine has to say to a new stream.
+OF_THE_ENGINE = (UnknownEngine, EngineRefuses, NotOffered, LogUnavailable)
 LIMITS = ("retention_max_age_seconds", "retention_max_bytes", "retention_max_events")
 # So many groups are named where saving deletes what they have not read.
 SHOWN_GROUPS = 12
@@ -122,19 +140,33 @@ class NewStream(Page):
             "max_age": age,
             "age_unit": age_unit,
             "size_unit": "GiB",
+            "engine": POSTGRES,
         }
-        return self.whole(self.template, form=Form(values), **CHOICES)
+        return self.whole(self.template, form=Form(values), engines=list_engine_choices(), **CHOICES)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        try:
+            new = read_new_stream({"partitions": None} | _given(request.POST.dict()))
+            # An engine is asked before the transaction that remembers the form.
+            place = place_for_stream(caller=self.caller, name=new.name, settings=new.settings)
+        except (DomainError, ValidationError) as error:
+            return self._again(request, error)
+        return self._make(request, new.name, new.settings, place)
 
     @once()
-    def post(self, request: HttpRequest) -> HttpResponse:
-        values = request.POST.dict()
+    def _make(self, request: HttpRequest, name: str, settings: StreamSettings, place: Place | None) -> HttpResponse:
         try:
-            new = read_new_stream({"partitions": None} | _given(values))
-            stream = create_stream(caller=self.caller, name=new.name, settings=new.settings)
-        except (DomainError, ValidationError) as error:
-            form = refused_form(values, problem_of(error, request), FIELDS, whole="name")
-            return self.form_again("dashboard/_stream_form.html", self.template, form=form, is_new=True, **CHOICES)
+            stream = create_stream(caller=self.caller, name=name, settings=settings, place=place)
+        except DomainError as error:
+            return self._again(request, error)
         return self.done(Toast("good", f"{stream.name} is ready for events"), to=reverse("stream", args=[stream.name]))
+
+    def _again(self, request: HttpRequest, error: DomainError | ValidationError) -> HttpResponse:
+        whole = "engine" if isinstance(error, OF_THE_ENGINE) else "name"
+        form = refused_form(request.POST.dict(), problem_of(error, request), FIELDS, whole=whole)
+        context = {"form": form, "is_new": True, "engines": list_engine_choices(), **CHOICES}
+        context["lacks"] = view_engine(form.values.get("engine", POSTGRES)).lacks
+        return self.form_again("dashboard/_stream_form.html", self.template, **context)
 
 
 class StreamSettingsPage(Page):
@@ -151,6 +183,7 @@ class StreamSettingsPage(Page):
             self.template,
             stream=heading,
             tab="settings",
+            lacks=heading.engine.lacks,
             form=Form(for_version(_values_of(row), row.version)),
             **CHOICES,
             **access_context(self, row),
@@ -196,7 +229,12 @@ class StreamSettingsPage(Page):
         return self._again(row, form)
 
     def _again(self, row: Stream, form: Form, **further: Any) -> HttpResponse:
-        context = {"stream": describe_stream(self.caller, row.name), "tab": "settings", "form": form, **CHOICES}
+        heading = describe_stream(self.caller, row.name)
+        if lacks := heading.engine.lacks:
+            # What could not be filled in did not come along.
+            absent = {name: text for name, text in _values_of(row).items() if name in NOT_EVERYWHERE}
+            form = replace(form, values={**absent, **form.values})
+        context = {"stream": heading, "tab": "settings", "form": form, "lacks": lacks, **CHOICES}
         context |= access_context(self, row)
         return self.form_again("dashboard/_stream_form.html", self.template, **context, **further)
 
@@ -252,6 +290,8 @@ def _given(values: Mapping[str, str]) -> dict[str, Any]:
         given["deduplicate_ids"] = _times(values["deduplicate_ids"], unit)
     if "partitions" in values:
         given["partitions"] = number_or_text(values["partitions"])
+    if values.get("engine", POSTGRES) != POSTGRES:
+        given |= {"engine": values["engine"], "allow_weak": values.get("allow_weak") == "on"}
     return given
 
 

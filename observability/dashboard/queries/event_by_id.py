@@ -15,9 +15,10 @@ from django.db.models import F, Max, OuterRef, Subquery
 
 from accounts.caller import Caller
 from accounts.roles import Right
+from observability.dashboard.queries.engines import list_away
 from streams.log import get_log
 from streams.log.protocol import Bounds, PartitionRef
-from streams.lookup import info_of
+from streams.lookup import infos_of
 from streams.models import Partition
 from streams.stored_event import outline_of
 from streams.visible import list_streams
@@ -100,8 +101,10 @@ def _lanes(caller: Caller, *, since: datetime | None) -> tuple[list[_Lane], bool
         last_recorded_at=Subquery(last.values_list(Max("last_recorded_at")))
     )
     rows = rows.filter(last_recorded_at__gte=since) if since else rows.filter(last_recorded_at__isnull=False)
+    # What is away cannot be searched; all else is.
+    rows = rows.exclude(engine__in=list_away())
     streams = list(rows.order_by(F("last_recorded_at").desc(), "name")[: MOST_STREAMS + 1])
-    refs = [ref for row in streams[:MOST_STREAMS] for ref in info_of(row).partitions]
+    refs = [ref for info in infos_of(streams[:MOST_STREAMS]) for ref in info.partitions]
     bounds = get_log().bounds(refs)
     lanes = [_Lane(ref, bounds[ref.id]) for ref in refs if ref.id in bounds and bounds[ref.id].event_count]
     return lanes, len(streams) > MOST_STREAMS

@@ -1,6 +1,7 @@
 """What the overview shows, as plain values, in a number of queries that no amount of data changes."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,12 +10,14 @@ from accounts.roles import Right
 from consumers.dead_letter_queries import list_open_dead_letters
 from consumers.group_standings import GroupStanding
 from observability.dashboard.queries.alert_pages import count_firing
+from observability.dashboard.queries.engines import why_away
 from observability.dashboard.queries.event_filter import EventFilter
 from observability.dashboard.queries.event_scan import scan_backwards
 from observability.dashboard.queries.event_view import EventView, view_event
 from observability.dashboard.queries.group_pages import list_groups_of_note
 from observability.numbers.activity import Activity, activity_of, list_busiest, total_activity
 from observability.numbers.tails import load_tails
+from streams.errors import LogUnavailable
 from streams.lookup import info_of
 from streams.models import Partition
 from streams.visible import list_streams
@@ -105,6 +108,10 @@ def _recent_events(caller: Caller) -> list[RecentEvent]:
     ids = list(dict.fromkeys(newest.values_list("stream_id", flat=True)[: RECENT_STREAMS * 4]))[:RECENT_STREAMS]
     found: list[RecentEvent] = []
     for row in list_streams(caller).filter(pk__in=ids):
-        scan = scan_backwards(info_of(row).partitions, {}, wanted=EventFilter(), limit=RECENT_EVENTS)
-        found += [RecentEvent(row.name, view_event(raw)) for raw in scan.events]
+        if why_away(row.engine):
+            # Nobody waits for it here: what is known of the others is shown.
+            continue
+        with suppress(LogUnavailable):
+            scan = scan_backwards(info_of(row).partitions, {}, wanted=EventFilter(), limit=RECENT_EVENTS)
+            found += [RecentEvent(row.name, view_event(raw)) for raw in scan.events]
     return sorted(found, key=lambda each: each.event.recorded_at, reverse=True)[:RECENT_EVENTS]

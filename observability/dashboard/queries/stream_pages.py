@@ -8,9 +8,10 @@ from django.db.models import OuterRef, Subquery, Sum
 
 from accounts.caller import Caller
 from accounts.roles import Right
+from observability.dashboard.queries.engines import EngineView, view_engine
 from observability.numbers.activity import Activity, activity_of
 from observability.numbers.tails import load_tails
-from streams.lookup import StreamInfo, info_of
+from streams.lookup import StreamInfo, info_of, infos_of
 from streams.models import Partition, Stream, Visibility
 from streams.queries import get_stream, totals_of
 from streams.visible import list_streams
@@ -23,6 +24,7 @@ class StreamRow:
     name: str
     description: str
     owner: str
+    engine: EngineView
     partition_count: int
     is_paused: bool
     is_internal: bool
@@ -53,6 +55,7 @@ class StreamHeading:
     name: str
     description: str
     owner: str
+    engine: EngineView
     partition_count: int
     is_paused: bool
     is_internal: bool
@@ -96,7 +99,7 @@ def list_largest_streams(caller: Caller, *, now: datetime, name_part: str = "", 
 
 
 def _rows_of(rows: Sequence[Stream], *, now: datetime) -> list[StreamRow]:
-    infos = [info_of(row) for row in rows]
+    infos = infos_of(rows)
     totals = totals_of(infos)
     ids = [info.id for info in infos]
     activity = activity_of(ids, load_tails(Stream.objects.filter(pk__in=ids)), now=now)
@@ -105,6 +108,7 @@ def _rows_of(rows: Sequence[Stream], *, now: datetime) -> list[StreamRow]:
             name=row.name,
             description=row.description,
             owner=row.owner_name,
+            engine=view_engine(row.engine),
             partition_count=row.partition_count,
             is_paused=row.is_paused,
             is_internal=row.visibility == Visibility.INTERNAL,
@@ -131,6 +135,7 @@ def describe_stream(caller: Caller, name: str, right: Right | None = None) -> St
         name=row.name,
         description=row.description,
         owner=row.owner_name,
+        engine=view_engine(row.engine),
         partition_count=row.partition_count,
         is_paused=row.is_paused,
         is_internal=row.visibility == Visibility.INTERNAL,
@@ -148,5 +153,5 @@ def _retention_of(row: Stream) -> Retention:
 
 def list_producible_names(caller: Caller, *, limit: int = 500) -> list[str]:
     """The names of streams that the caller may append to, for a form to offer."""
-    rows = list_streams(caller).order_by("name")[:limit]
-    return [row.name for row in rows if Right.PRODUCE in info_of(row).rights_of(caller)]
+    rows = list(list_streams(caller).order_by("name")[:limit])
+    return [info.name for info in infos_of(rows) if Right.PRODUCE in info.rights_of(caller)]
