@@ -13,10 +13,11 @@ from django.db import transaction
 
 from observability.alerts.kinds import KINDS
 from observability.alerts.messages import queue_messages
-from observability.alerts.observing import Observation, Observed, observe
+from observability.alerts.observing import Observation, Observed, count_engines_away, observe
 from observability.alerts.statements import run
 from observability.conf import ALERTS_OF_ONE_RULE
-from observability.models import Alert, AlertRule
+from observability.models import Alert, AlertRule, What
+from streams.log import engine_aliases
 
 logger = logging.getLogger("eventflow.alerts")
 
@@ -29,14 +30,20 @@ class Transition(NamedTuple):
     number: int
 
 
-@transaction.atomic
 def evaluate_rules() -> int:
     """Look at all rules, and write down what has changed and who is to be told; return how many transitions."""
+    # Before the transaction, within which no engine is asked; and only if somebody wants to know.
+    is_wanted = AlertRule.objects.filter(is_paused=False, what=What.ENGINES).exists() if engine_aliases() else False
+    return _evaluate(count_engines_away() if is_wanted else 0)
+
+
+@transaction.atomic
+def _evaluate(engines_away: int) -> int:
     ((is_ours, now),) = run("take_turn_to_look")
     if not is_ours:
         return 0
     rules = list(AlertRule.objects.filter(is_paused=False).order_by("pk").prefetch_related("channels"))
-    observed = observe(rules, now=now)
+    observed = observe(rules, engines_away=engines_away, now=now)
     _note_stopped(rules, observed)
     transitions = _write_down(rules, observed)
     queue_messages(transitions, now=now)

@@ -54,4 +54,5 @@ KINDS: Final[dict[str, Kind]] = {
     What.SILENT_PRODUCER: Kind(Scope.STREAM, high=_YEAR, is_duration=True),
     What.DISK: Kind(Scope.INSTALLATION, high=100),
     What.REJECTIONS: Kind(Scope.INSTALLATION),
+    What.ENGINES: Kind(Scope.INSTALLATION, high=1_000),
 }

@@ -18,6 +18,7 @@ from observability.numbers.holdings import Holding, load_holdings
 from observability.numbers.outlook import GroupNumbers, list_group_numbers
 from observability.numbers.rejections import count_rejected_appends
 from observability.telemetry.disk import find_disk_standing
+from streams.log import engine_healths
 from streams.models import Stream
 from streams.visible import list_streams
 
@@ -53,11 +54,17 @@ class Observed:
     unknown: set[int] = field(default_factory=set)
 
 
-def observe(rules: Sequence[AlertRule], *, now: datetime) -> Observed:
+def count_engines_away() -> int:
+    """Count the engines beside PostgreSQL that take no appends now; they are asked."""
+    return sum(not health.is_writable for health in engine_healths().values())
+
+
+def observe(rules: Sequence[AlertRule], *, engines_away: int, now: datetime) -> Observed:
     """Return what these rules find, in a number of queries that grows with their owners and not with the rules.
 
     Args:
         rules: with their channels.
+        engines_away: what `count_engines_away` said a moment ago.
     """
     callers, observed = callers_of(rules), Observed()
     sights = _Sights(rules, callers)
@@ -69,6 +76,7 @@ def observe(rules: Sequence[AlertRule], *, now: datetime) -> Observed:
         else:
             subjects[rule.pk] = ids
     numbers = _Numbers.load([(rule, subjects[rule.pk]) for rule in rules if rule.pk in subjects], now=now)
+    numbers.engines_away = engines_away
     for rule in rules:
         if rule.pk in subjects:
             _observe_one(rule, subjects[rule.pk], numbers, observed)
@@ -149,6 +157,7 @@ class _Numbers:
     groups: dict[int, GroupNumbers]
     # When it was made, and whether it is paused.
     ages: dict[Scope, dict[int, tuple[datetime, bool]]]
+    engines_away: int = 0
 
     @classmethod
     def load(cls, looked_at: Sequence[tuple[AlertRule, Collection[int]]], *, now: datetime) -> "_Numbers":
@@ -209,5 +218,7 @@ class _Numbers:
     def _of_installation(self, what: str) -> float | None:
         if what == What.REJECTIONS:
             return count_rejected_appends(now=self.now, seconds=REJECTIONS_WINDOW_SECONDS)
+        if what == What.ENGINES:
+            return self.engines_away
         standing = find_disk_standing(now=self.now)
         return None if standing is None else standing.used_bytes * 100 / standing.capacity_bytes

@@ -28,9 +28,11 @@ _SAID: Final[dict[str, Said]] = {
     What.LOST: lambda subject, value: f"{subject} has lost {number_of(int(value), 'event')} to retention",
     What.REJECTIONS: lambda _subject, value: f"{number_of(int(value), 'append')} refused in {_WINDOW}",
     What.DISK: lambda _subject, value: f"The disk of the log is {int(value)} % full",
+    What.ENGINES: lambda _subject, value: f"{number_of(int(value), 'engine')} beside PostgreSQL cannot be reached",
 }
 _NO_MORE: Final[dict[str, str]] = {
     What.RETENTION_RISK: "Retention no longer reaches what {subject} has not finished",
+    What.ENGINES: "No engine is away",
     What.LOST: "What {subject} has lost was acknowledged",
     What.SILENT_GROUP: "{subject} is no longer silent",
     What.SILENT_PRODUCER: "{subject} is no longer silent",

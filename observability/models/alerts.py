@@ -26,9 +26,10 @@ class What(models.TextChoices):
     LOST = "lost", "events that retention took before a group had finished them"
     DISK = "disk", "how full the disk of the log is"
     REJECTIONS = "rejections", "appends that were refused"
+    ENGINES = "engines", "other engines that are away"
 
 
-WHOLE_INSTALLATION = (What.DISK.value, What.REJECTIONS.value)
+WHOLE_INSTALLATION = (What.DISK.value, What.REJECTIONS.value, What.ENGINES.value)
 OF_A_STREAM = (What.SILENT_PRODUCER.value,)
 
 

@@ -89,6 +89,11 @@ def engine_families(
 ) -> list[Family]:
     """Whether the engines beside the database answer; nothing where there are none."""
     up = Family("eventflow_engine_up", "gauge", "Whether an engine of the log beside PostgreSQL takes appends: 1 or 0.")
+    durable = Family(
+        "eventflow_engine_durable",
+        "gauge",
+        "Whether what such an engine confirms outlives any one of its brokers, as far as it can be asked: 1 or 0.",
+    )
     kept_out = Family(
         "eventflow_engine_quarantined_streams",
         "gauge",
@@ -96,6 +101,7 @@ def engine_families(
     )
     for alias, health in healths.items():
         up.add(int(health.is_writable), f'{{engine="{alias}"}}')
+        durable.add(int(health.is_durable), f'{{engine="{alias}"}}')
         kept_out.add(sum(each.engine == alias for each in quarantined), f'{{engine="{alias}"}}')
     under = Family(
         "eventflow_engine_under_replicated_partitions",
@@ -113,7 +119,7 @@ def engine_families(
         under.add(each.under_replicated, labels)
         below.add(each.below_minimum, labels)
         leaderless.add(each.leaderless, labels)
-    return [up, kept_out, under, below, leaderless] if healths else []
+    return [up, durable, kept_out, under, below, leaderless] if healths else []
 
 
 def disk_families(disk: DiskStanding | None, *, remembered_ids_bytes: int) -> list[Family]:

@@ -7,6 +7,7 @@ from time import monotonic
 
 from streams.conf import BREAKER_FAILURES, BREAKER_SECONDS
 from streams.errors import AppendOutcomeUnknown, LogUnavailable, TopicUnavailable
+from streams.log.failures import count_left_alone, count_unavailable, count_unknown
 
 
 class Breaker:
@@ -38,9 +39,11 @@ class Breaker:
             self._failures = 0
             raise
         except LogUnavailable as error:
+            count_unavailable(self._alias)
             self._note_failure(error.reason)
             raise
         except AppendOutcomeUnknown:
+            count_unknown(self._alias)
             self._note_failure("its answers do not come in time")
             raise
         else:
@@ -64,5 +67,7 @@ class Breaker:
     def _note_failure(self, reason: str) -> None:
         with self._lock:
             self._failures += 1
+            if self._failures == BREAKER_FAILURES:
+                count_left_alone(self._alias)
             self._reason = reason
             self._tries_at = monotonic() + BREAKER_SECONDS

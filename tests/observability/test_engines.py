@@ -54,7 +54,9 @@ def test_the_overview_and_prometheus_know_it_as_well(shop, distant, client):
         forget_healths()
         parts = {part.name: part for part in get_system_health(now=timezone.now()).parts}
         assert parts["Engine distant"].level == level
-        assert f'eventflow_engine_up{{engine="distant"}} {up}' in client.get("/metrics").content.decode()
+        metrics = client.get("/metrics").content.decode()
+        assert f'eventflow_engine_up{{engine="distant"}} {up}' in metrics
+        assert f'eventflow_engine_durable{{engine="distant"}} {up}' in metrics
 
 
 def test_what_is_wrong_with_one_that_answers_is_told_until_nobody_looks_any_more(shop, distant, client):

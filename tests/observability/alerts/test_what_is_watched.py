@@ -14,6 +14,7 @@ from consumers.services.losses import acknowledge_loss
 from observability.models import AlertChannel, AlertNotification, AlertRule, DiskSample, RejectedAppends
 from observability.numbers.rejections import write_rejections
 from observability.tasks import delete_old_alerts
+from streams.log.engines import get_engines
 from streams.models import Partition, StreamGrant
 from tests.client import ApiClient
 from tests.consumers.leases import info
@@ -176,6 +177,21 @@ def test_appends_that_are_refused_and_nothing_else_that_is():
     assert look() == [("resolved", "")]
     RejectedAppends.objects.update(minute=timezone.now() - timedelta(hours=2))
     assert delete_old_alerts() == 1
+
+
+def test_engines_that_are_away(distant):
+    def let_be(*, away):
+        distant.weather.is_away = away
+        get_engines()._healths.forget()
+
+    make_rule(make_user(Role.ADMIN), "engines")
+    assert look() == []
+    let_be(away=True)
+    assert look() == [("fired", "")]
+    assert texts()[0].startswith("1 engine beside PostgreSQL cannot be reached (threshold 1)")
+    let_be(away=False)
+    assert look() == [("resolved", "")]
+    assert texts()[1].startswith("Resolved: No engine is away")
 
 
 def test_refusals_that_cannot_be_written_down_now_are_later(monkeypatch):

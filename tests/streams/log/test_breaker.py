@@ -1,6 +1,7 @@
 """An engine that has failed several times one after the other is left alone for a moment, then one call tries."""
 
 import pytest
+from prometheus_client import REGISTRY
 
 from streams.conf import BREAKER_FAILURES, BREAKER_SECONDS
 from streams.errors import AppendNotStored, AppendOutcomeUnknown, HeadMoved, LogUnavailable
@@ -81,3 +82,23 @@ def test_a_try_that_fails_opens_it_again(kafka, clock):
     fail(kafka, 1)
     with pytest.raises(LogUnavailable), kafka.guard():
         pytest.fail("it was called")
+
+
+def counted(name, **labels):
+    return REGISTRY.get_sample_value(name, {"engine": "kafka-main", **labels}) or 0.0
+
+
+def test_failures_are_counted_by_what_is_known_then_and_how_often_it_is_left_alone(kafka):
+    def all_counted():
+        return [
+            counted("eventflow_engine_failures_total", outcome="unavailable"),
+            counted("eventflow_engine_failures_total", outcome="unknown"),
+            counted("eventflow_engine_left_alone_total"),
+        ]
+
+    before = all_counted()
+    fail(kafka, BREAKER_FAILURES - 1)
+    fail(kafka, 1, AppendOutcomeUnknown)
+    with pytest.raises(LogUnavailable):
+        call(kafka)
+    assert [now - then for now, then in zip(all_counted(), before, strict=True)] == [BREAKER_FAILURES - 1, 1, 1]
