@@ -1,8 +1,5 @@
 """A stream in Kafka, over HTTP: what works as anywhere, what is refused by name, and what becomes of it at its end."""
 
-import json
-import urllib.request
-
 import pytest
 from django.utils import timezone
 
@@ -13,7 +10,6 @@ from streams.services.places import clear_places
 from streams.services.retention import delete_expired_events
 from tests.kafka.engines import count_partitions
 from tests.run.instance import wait_for
-from tests.web_server import WebServer
 
 pytestmark = [pytest.mark.kafka, pytest.mark.database]
 
@@ -95,27 +91,6 @@ def test_a_topic_that_somebody_deleted_is_unavailable_and_not_gone(shop, orders)
     assert (answer.status_code, answer.json()["code"]) == (503, "engine_unavailable")
     assert "kafka-main" in answer.json()["detail"]
     assert answer["Retry-After"] == "1"
-
-
-def test_an_append_after_a_stream_was_made_anew_goes_there_also_where_the_old_one_is_remembered(shop, orders, settings):
-    key = shop.headers["X-API-Key"]
-
-    def append(payload):
-        request = urllib.request.Request(
-            f"{web.url}/api/v1/streams/orders/events",
-            json.dumps({"type": "t", "payload": payload}).encode(),
-            {"X-API-Key": key, "Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            assert answer.status == 202
-
-    with WebServer(EVENTFLOW_ENGINES=json.dumps(settings.EVENTFLOW_ENGINES)) as web:
-        append("old")
-        assert shop.delete("/streams/orders?confirm=orders").status_code == 204
-        # In PostgreSQL it is made in no time.
-        assert shop.post("/streams", {"name": "orders"}).status_code == 201
-        append("new")
-    assert [each["payload"] for each in read(shop, 0)] == ["new"]
 
 
 def test_retention_takes_exactly_what_may_go_and_says_so_at_once(shop, orders):

@@ -3,9 +3,11 @@
 import pytest
 from django.utils import timezone
 
+from streams.conf import NAME_REMEMBERED_SECONDS, STREAM_CACHE_SECONDS
 from streams.errors import LogUnavailable
 from streams.log import SIGHTINGS
 from streams.models import Epoch, Partition, PlaceToClear, Stream
+from streams.services import places
 from streams.services.foreign_ends import look_at_ends
 from streams.services.places import clear_places
 from streams.services.retention import delete_expired_events
@@ -293,5 +295,20 @@ def test_a_deleted_stream_is_dropped_in_its_engine_after_the_commit(shop, orders
 def test_a_place_whose_topic_nobody_wrote_down_is_cleared_by_its_name(shop, orders, distant):
     shop.delete("/streams/orders?confirm=orders")
     PlaceToClear.objects.update(topic="", topic_id="")
-    assert clear_places(now=timezone.now()) == 1
+    assert clear_places(now=PlaceToClear.objects.get().due_at) == 1
     assert not distant._partitions
+
+
+def test_a_name_is_given_away_only_when_no_worker_remembers_whose_it_was(shop, orders, distant, monkeypatch):
+    waited = []
+    monkeypatch.setattr(places.time, "sleep", waited.append)
+    assert shop.delete("/streams/orders?confirm=orders").status_code == 204
+    assert shop.post("/streams", {"name": "clicks", "engine": "distant"}).status_code == 201
+    assert waited == []
+    assert shop.post("/streams", {"name": "orders"}).status_code == 201
+    assert waited == [NAME_REMEMBERED_SECONDS]
+    assert NAME_REMEMBERED_SECONDS > STREAM_CACHE_SECONDS
+    assert shop.delete("/streams/orders?confirm=orders").status_code == 204
+    clear_places(now=PlaceToClear.objects.get().due_at)
+    assert shop.post("/streams", {"name": "orders", "engine": "distant"}).status_code == 201
+    assert waited == [NAME_REMEMBERED_SECONDS]

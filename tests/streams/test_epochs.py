@@ -8,7 +8,7 @@ from django.utils import timezone
 from streams.log import SIGHTINGS, get_log
 from streams.log.protocol import PartitionRef, TopicSpec
 from streams.lookup import find_stream, forget_streams, load_stream
-from streams.models import Epoch, Partition, Stream
+from streams.models import Epoch, Partition, PlaceToClear, Stream
 from streams.services.foreign_ends import look_at_ends
 from streams.services.lifecycle import delete_stream
 from streams.services.places import clear_places
@@ -143,5 +143,5 @@ def test_nothing_of_it_can_be_erased(shop, moved):
 def test_deleting_it_takes_both(shop, moved, distant):
     delete_stream(stream=Stream.objects.get(), confirm="orders")
     assert not Partition.objects.exists()
-    assert clear_places(now=timezone.now()) == 1
+    assert clear_places(now=PlaceToClear.objects.get().due_at) == 1
     assert not distant._partitions
