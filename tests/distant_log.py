@@ -81,7 +81,7 @@ class DistantLog(MemoryLog):
 
     def __init__(self, alias: str = "distant") -> None:
         super().__init__()
-        self.copies = DistantTopics()
+        self.mirrored = DistantTopics()
         self.alias = alias
         self.weather = Weather()
         self.topics: dict[str, TopicSight] = {}
@@ -97,11 +97,11 @@ class DistantLog(MemoryLog):
 
     def make_topic(self, topic: str, partitions: int, *, allow_weak: bool) -> None:
         self._ask("make_topic")
-        self.copies.make(topic, partitions)
+        self.mirrored.make(topic, partitions)
 
     def open_copier(self, topic: str, group: str) -> DistantCopier:
         self._ask("open_copier")
-        return DistantCopier(self.copies, topic, group)
+        return DistantCopier(self.mirrored, topic, group)
 
     # --- append --------------------------------------------------------------------------------------
 

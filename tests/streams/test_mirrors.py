@@ -6,7 +6,7 @@ from django.utils import timezone
 from accounts.models import AuditEntry
 from accounts.roles import Role
 from streams.conf import MAX_MIRRORS
-from streams.models import Mirror, MirrorPosition
+from streams.models import Epoch, Mirror, MirrorPosition
 from streams.services.mirroring.running import run_mirrors, stop_mirrors
 from streams.services.retention import delete_expired_events
 from tests.client import ApiClient
@@ -76,8 +76,10 @@ def test_it_says_where_it_goes_and_how_far_it_is(shop, distant):
     assert look(shop)["partitions"] == [
         {"partition": 0, "position": 5, "head_offset": 5, "lag": 0, "copied": 5, "lost": 0, "doubled": 0}
     ]
-    assert distant.copies.offsets(TOPIC) == [[1, 2, 3, 4, 5]]
-    wait_for("its group's position is told", lambda: distant.copies.copying.ends == {"eventflow.mirror.orders": {0: 5}})
+    assert distant.mirrored.offsets(TOPIC) == [[1, 2, 3, 4, 5]]
+    wait_for(
+        "its group's position is told", lambda: distant.mirrored.copying.ends == {"eventflow.mirror.orders": {0: 5}}
+    )
 
 
 def test_a_retry_with_the_same_key_gets_the_same_mirror(shop):
@@ -121,6 +123,13 @@ def test_another_name_than_its_own_is_an_admins_to_give(shop):
     assert mirror(admin, topic="shop.orders").json()["topic"] == "shop.orders"
 
 
+def test_a_topic_that_is_a_streams_takes_no_copies(shop):
+    shop.post("/streams", {"name": "clicks", "engine": "distant"})
+    Epoch.objects.update(topic="shop.clicks")
+    admin = ApiClient(token=make_token(make_user(Role.ADMIN)))
+    assert code_of(mirror(admin, topic="shop.clicks")) == (409, "engine_refuses")
+
+
 def test_a_stream_has_so_many_and_no_more(shop):
     admin = ApiClient(token=make_token(make_user(Role.ADMIN)))
     made = [mirror(admin, topic=f"shop.{n}").status_code for n in range(MAX_MIRRORS)]
@@ -154,10 +163,10 @@ def test_it_goes_with_its_stream(shop):
 
 def test_of_what_nobody_knows_only_the_rest_is_sent(shop, distant):
     append(shop, 10)
-    distant.copies.copying.stored_before_it_failed = 4
+    distant.mirrored.copying.stored_before_it_failed = 4
     mirror(shop)
     run_until(shop, is_copied)
-    assert distant.copies.offsets(TOPIC) == [list(range(1, 11))]
+    assert distant.mirrored.offsets(TOPIC) == [list(range(1, 11))]
     standing = look(shop)
     assert (standing["failures"], standing["copied"], standing["doubled"]) == (1, 10, 0)
     assert "did not" in standing["last_error"]["reason"] or "do not come" in standing["last_error"]["reason"]
@@ -165,14 +174,14 @@ def test_of_what_nobody_knows_only_the_rest_is_sent(shop, distant):
 
 def test_an_event_that_is_not_taken_is_named_and_nothing_goes_past_it(shop, distant):
     append(shop, 6)
-    distant.copies.copying.refuses_offset = 4
+    distant.mirrored.copying.refuses_offset = 4
     mirror(shop)
     run_until(shop, lambda standing: standing["state"] == "failing" and standing["failures"] >= 2)
     assert "offset 4" in look(shop)["last_error"]["reason"]
-    assert distant.copies.offsets(TOPIC) == [[1, 2, 3]]
-    distant.copies.copying.refuses_offset = None
+    assert distant.mirrored.offsets(TOPIC) == [[1, 2, 3]]
+    distant.mirrored.copying.refuses_offset = None
     wait_for("it goes on", lambda: is_copied(look(shop)), seconds=20)
-    assert distant.copies.offsets(TOPIC) == [[1, 2, 3, 4, 5, 6]]
+    assert distant.mirrored.offsets(TOPIC) == [[1, 2, 3, 4, 5, 6]]
 
 
 def test_what_a_dead_worker_had_under_way_is_waited_for(shop, distant):
@@ -182,14 +191,14 @@ def test_what_a_dead_worker_had_under_way_is_waited_for(shop, distant):
     stop_mirrors()
     # As if it had sent two more and died: the lease is there, and what was sent comes late.
     append(shop, 4)
-    mirrored, [records] = Mirror.objects.get(), distant.copies.records[TOPIC]
-    distant.copies.copying.arriving = [(0, records[0]._replace(offset=offset)) for offset in (7, 8)]
+    mirrored, [records] = Mirror.objects.get(), distant.mirrored.records[TOPIC]
+    distant.mirrored.copying.arriving = [(0, records[0]._replace(offset=offset)) for offset in (7, 8)]
     now = timezone.now()
     Mirror.objects.filter(pk=mirrored.pk).update(
         lease_token="00000000-0000-4000-8000-000000000000", leased_at=now, lease_expires_at=now
     )
     run_until(shop, is_copied)
-    assert distant.copies.offsets(TOPIC) == [list(range(1, 11))]
+    assert distant.mirrored.offsets(TOPIC) == [list(range(1, 11))]
     assert look(shop)["doubled"] == 0
 
 
@@ -197,7 +206,7 @@ def test_a_copy_that_comes_all_the_same_is_counted(shop, distant, caplog):
     append(shop, 3)
     mirror(shop)
     run_until(shop, is_copied)
-    [records] = distant.copies.records[TOPIC]
+    [records] = distant.mirrored.records[TOPIC]
     records.append(records[1])
     append(shop, 2)
     wait_for("it is copied", lambda: is_copied(look(shop)) and look(shop)["copied"] == 5, seconds=20)
@@ -209,7 +218,7 @@ def test_what_others_write_into_the_topic_is_theirs(shop, distant):
     append(shop, 3)
     mirror(shop)
     run_until(shop, is_copied)
-    [records] = distant.copies.records[TOPIC]
+    [records] = distant.mirrored.records[TOPIC]
     records.append(records[1]._replace(headers=[("ef-offset", b"2"), ("ef-log", b"0")]))
     append(shop, 2)
     wait_for("it is copied", lambda: look(shop)["copied"] == 5, seconds=20)
@@ -224,7 +233,7 @@ def test_what_retention_took_is_counted_once_and_the_rest_goes_on(shop, distant)
     delete_expired_events(now=timezone.now())
     assert look(shop)["lag"] == 5
     run_until(shop, is_copied)
-    assert distant.copies.offsets(TOPIC) == [[16, 17, 18, 19, 20]]
+    assert distant.mirrored.offsets(TOPIC) == [[16, 17, 18, 19, 20]]
     assert (look(shop)["lost"], look(shop)["copied"]) == (15, 5)
 
 
@@ -232,7 +241,7 @@ def test_a_stream_that_moves_to_another_engine_keeps_its_mirror(shop, distant):
     from streams.log import get_routed_log
     from streams.log.protocol import PartitionRef, TopicSpec
     from streams.lookup import forget_streams
-    from streams.models import Epoch, Partition, Stream
+    from streams.models import Partition, Stream
 
     append(shop, 4)
     mirror(shop)
@@ -247,5 +256,5 @@ def test_a_stream_that_moves_to_another_engine_keeps_its_mirror(shop, distant):
     forget_streams()
     append(shop, 3)
     wait_for("it is copied", lambda: look(shop)["copied"] == 7, seconds=20)
-    assert distant.copies.offsets(TOPIC) == [list(range(1, 8))]
+    assert distant.mirrored.offsets(TOPIC) == [list(range(1, 8))]
     assert code_of(mirror(shop)) == (409, "mirror_useless")
