@@ -12,7 +12,7 @@ from consumers.models import ConsumerGroup, GroupOffset
 from consumers.progress import PartitionProgress, Place, count_lag
 from consumers.queries import GroupIds
 from consumers.statements import run
-from streams.log import get_log, locate
+from streams.log import get_log, last_seen, locate
 from streams.log.protocol import Bounds, PartitionRef
 from streams.models import Partition
 
@@ -184,7 +184,7 @@ def list_losses(group: ConsumerGroup) -> list[Loss]:
     """Return what the group has lost and nobody has acknowledged, by partition, in two queries."""
     offsets = list(GroupOffset.objects.filter(group=group).select_related("partition").order_by("partition__number"))
     refs = [PartitionRef(each.partition_id, "", each.partition.number) for each in offsets]
-    bounds = get_log().bounds(refs)
+    bounds = last_seen(refs)
     return [
         _loss_of(each, bounds[each.partition_id])
         for each in offsets

@@ -1,7 +1,7 @@
 """What may be asked for of streams, whichever door it comes by: the API's bodies and the dashboard's forms."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -208,6 +208,35 @@ def read_stream_changes(given: Any) -> tuple[dict[str, Any], str | None]:
         settings["partition_count"] = settings.pop("partitions")
     owner = settings.pop("owner", None)
     return settings, owner
+
+
+class MoveStreamSerializer(StrictSerializer):
+    to = StrictCharField(
+        max_length=MAX_ALIAS_CHARACTERS,
+        help_text="Where its events are to go: `postgres`, or the alias of another engine of this installation.",
+    )
+    allow_weak = StrictBooleanField(
+        default=False,
+        help_text="Also to an engine that could lose what it has stored, with fewer than two replicas in sync.",
+    )
+    dry_run = StrictBooleanField(default=False, help_text="Only say what would change and what stands in the way.")
+
+
+class WantedMove(NamedTuple):
+    """A move that somebody asks for, or asks about."""
+
+    to: str
+    allow_weak: bool
+    dry_run: bool
+
+
+def read_move(given: Any) -> WantedMove:
+    """Return the move that a body or a form describes.
+
+    Raises:
+        ValidationError
+    """
+    return WantedMove(**MoveStreamSerializer.checked(given).validated_data)
 
 
 @extend_schema_field({"type": "string", "pattern": f"^{TYPE_PATTERN}$"})

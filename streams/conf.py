@@ -62,6 +62,25 @@ MAX_RUNNING_MIRRORS: Final = 32
 MIRROR_STOP_SECONDS: Final = 6.0
 MAX_REASON_CHARACTERS: Final = 500
 
+
+# --- moving a stream to another engine ---
+# Between the proof that a place takes nothing more and the look where it ends. An append that takes longer than this
+# looks whether it was stored behind that end.
+FENCE_SETTLE_SECONDS: Final = 0.25
+# How long an append that meets a fence waits for the place behind it, and how often it looks.
+FENCE_PATIENCE_SECONDS: Final = 5.0
+FENCE_LOOK_SECONDS: Final = 0.02
+# Whoever carries out a move says so for this long, again and again; after that another one may go on.
+MOVE_LEASE_SECONDS: Final = 8.0
+# How long a move waits that an engine stood in the way of.
+MOVE_RETRY_SECONDS: Final = 15.0
+# For so long after a move was ended by hand its old place is opened again and again.
+ABORTED_MOVE_SECONDS: Final = 60.0
+# What retention has emptied is dropped later than anybody can remember it.
+EMPTY_PLACE_SECONDS: Final = 60
+# Whoever reads at the end of a stretch elsewhere asks so often whether another one follows.
+EPOCH_MEMORY_SECONDS: Final = 0.9
+
 # --- what a producer may send (API.md's limits) ---
 MAX_EVENT_BYTES: Final = 1_000_000
 MAX_REQUEST_EVENTS: Final = 1_000

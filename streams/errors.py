@@ -1,6 +1,8 @@
 """What can go wrong with streams and events."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from math import ceil
 
 from accounts.conf import MAX_FAULTS
@@ -306,6 +308,22 @@ class AppendNotStored(DomainError):
         super().__init__(detail)
 
 
+class PlaceFenced(AppendNotStored):
+    """The place that the events went to takes no more of them: its stream is being moved to another engine.
+
+    Send it again after `Retry-After`. The answer carries `EventFlow-Stored: no`.
+
+    Attributes:
+        stored: for each append the offsets and times of those of its events that are there all the same.
+        since: for each append an offset behind which all of its events are that are there; 0: nobody knows one.
+    """
+
+    def __init__(self, stored: Sequence[Sequence[tuple[int, datetime]]], since: Sequence[int]) -> None:
+        super().__init__("The stream is being moved to another engine at this moment. Nothing was stored; retry.")
+        self.stored = stored
+        self.since = since
+
+
 class AppendOutcomeUnknown(DomainError):
     """The commit was under way when the connection or the time ran out: stored or not, nobody knows.
 
@@ -466,3 +484,34 @@ class InvalidTopic(DomainError):
 
     code = "invalid_topic"
     title = "Invalid topic"
+
+
+class MoveUnderWay(DomainError):
+    """The stream is being moved to another engine, and this has to wait until that has ended. Nothing was changed.
+
+    `GET /streams/{stream}/moves` says how far it has come. Retry when it is over; whoever runs the installation can
+    also end it with `manage.py move_stream NAME --abort`.
+    """
+
+    code = "move_under_way"
+    title = "Move under way"
+
+
+class MoveRefused(DomainError):
+    """The stream cannot be moved to that engine as it is now. Nothing was changed.
+
+    `detail` says all that stands in the way, and how to mend it. Ask with `dry_run` until nothing does.
+    """
+
+    code = "move_refused"
+    title = "Move refused"
+
+
+class NoMoveUnderWay(DomainError):
+    """No move of the stream is under way that could go on or be ended.
+
+    `GET /streams/{stream}/moves` lists those that have ended.
+    """
+
+    code = "no_move_under_way"
+    title = "No move under way"

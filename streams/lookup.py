@@ -228,14 +228,14 @@ def _info_of_rows(name: str, rows: Sequence[tuple[Any, ...]]) -> StreamInfo:
 
 
 def renewed(stream: StreamInfo) -> StreamInfo:
-    """Return the stream as the database has it now: partitions may have been added on another worker.
+    """Return the stream as the database has it now: partitions may have been added on another worker, or moved.
 
     Who was deleted stays as it is here, even where another one has its name by now.
     """
     current = load_stream(stream.name)
     if current is None or current.id != stream.id:
         return stream
-    if len(current.partitions) > len(stream.partitions):
+    if current.partitions != stream.partitions:
         forget_streams()
     return current
 

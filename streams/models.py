@@ -293,6 +293,58 @@ class EngineSighting(models.Model):
         return self.engine
 
 
+class MoveState(models.TextChoices):
+    """How far a move has come: PLANNED -> PREPARED -> FENCING -> MOVED, or straight on where PostgreSQL is left.
+
+    PLANNED, PREPARED and FENCING may end in ABORTED; FENCING goes back to PREPARED where the old place does not close.
+    """
+
+    PLANNED = "planned", "planned: a place is made for it"
+    PREPARED = "prepared", "prepared: the new place is there"
+    FENCING = "fencing", "fencing: the old place is being closed, and appends wait"
+    MOVED = "moved", "moved"
+    ABORTED = "aborted", "aborted: it lies where it was"
+
+
+class StreamMove(models.Model):
+    """A move of a stream from one engine to another. The row says where it stands, for whoever goes on with it."""
+
+    stream = models.ForeignKey(Stream, on_delete=models.CASCADE, related_name="moves")
+    source = models.CharField(max_length=MAX_ALIAS_CHARACTERS)
+    target = models.CharField(max_length=MAX_ALIAS_CHARACTERS)
+    allow_weak = models.BooleanField(default=False)
+    state = models.CharField(max_length=8, choices=MoveState, default=MoveState.PLANNED)
+    # Of the stretches that begin there: no other move of the stream has it, so no two have the same place.
+    epoch_number = models.PositiveSmallIntegerField()
+    topic = models.CharField(max_length=MAX_TOPIC_CHARACTERS, blank=True)
+    topic_id = models.CharField(max_length=64, blank=True)
+    # What stands in the way, or stood; empty: nothing.
+    problem = models.TextField(blank=True)
+    asked_by = models.CharField(max_length=254, blank=True)
+    started_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+    # Who goes on with it: for a few seconds at a time, so that another one can when they are gone.
+    worker = models.UUIDField(null=True)
+    worked_until = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-pk",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["stream"], condition=Q(finished_at__isnull=True), name="move_under_way_once_for_each_stream"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["moved", "aborted"], finished_at__isnull=False)
+                | (~Q(state__in=["moved", "aborted"]) & Q(finished_at__isnull=True)),
+                name="move_is_finished_only_at_its_end",
+            ),
+            models.UniqueConstraint(fields=["stream", "epoch_number"], name="move_has_a_place_of_its_own"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.stream_id}: {self.source} to {self.target}, {self.state}"
+
+
 class UnfinishedAppend(models.Model):
     """An append to another engine whose receipt is claimed and not complete: its process may be gone.
 

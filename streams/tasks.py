@@ -3,10 +3,14 @@ from django.utils import timezone
 
 from accounts.conf import IDEMPOTENCY_TTL_SECONDS
 from streams.conf import MERGE_TICK_SECONDS
+from streams.log import engine_aliases
 from streams.services import merging
 from streams.services.engine_watch import look_after_engines
 from streams.services.foreign_ends import look_at_ends
 from streams.services.mirroring import running
+from streams.services.moving.asking import reopen_after_aborted_moves
+from streams.services.moving.leftovers import forget_empty_stretches
+from streams.services.moving.steps import carry_on_moves as carry_on
 from streams.services.places import clear_places
 from streams.services.quarantine import look_at_topics
 from streams.services.receipts import forget_unfinished
@@ -45,7 +49,18 @@ def clear_engines() -> int:
     """Drop what is left in other engines of streams that are gone; returns how many places were cleared."""
     now = timezone.now()
     forget_unfinished(older_than_seconds=IDEMPOTENCY_TTL_SECONDS, now=now)
+    if engine_aliases():
+        forget_empty_stretches(now=now)
     return clear_places(now=now)
+
+
+@shared_task(name="streams.carry_on_moves")
+def carry_on_moves() -> int:
+    """Go on with moves of streams that nobody works at; returns how many have ended by that."""
+    if not engine_aliases():
+        return 0
+    reopen_after_aborted_moves()
+    return carry_on()
 
 
 @shared_task(name="streams.merge_small_batches")

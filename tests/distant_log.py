@@ -7,7 +7,14 @@ from typing import Any, ClassVar
 
 from django.db import connection
 
-from streams.errors import AppendNotStored, AppendOutcomeUnknown, EngineRefuses, LogUnavailable, NotOffered
+from streams.errors import (
+    AppendNotStored,
+    AppendOutcomeUnknown,
+    EngineRefuses,
+    LogUnavailable,
+    NotOffered,
+    PlaceFenced,
+)
 from streams.log.memory import MemoryLog, check_records
 from streams.log.protocol import (
     PLAIN_TOPIC,
@@ -17,6 +24,7 @@ from streams.log.protocol import (
     Capability,
     Epoch,
     ErasedEvent,
+    Found,
     Front,
     LogHealth,
     Merged,
@@ -72,7 +80,7 @@ class DistantLog(MemoryLog):
     """`TaggedLog` in memory, with the fewest capabilities.
 
     It keeps events one by one, each with what it was tagged with; another process's could lie between any two. What is
-    there is found by the id of the partition; a partition that nobody has ensured is gone.
+    there is found by the id of the partition and the name of the topic; one that nobody has ensured is gone.
     """
 
     capabilities: ClassVar[frozenset[Capability]] = frozenset()
@@ -86,12 +94,25 @@ class DistantLog(MemoryLog):
         self.weather = Weather()
         self.topics: dict[str, TopicSight] = {}
         self._tags: dict[tuple[int, int], tuple[bytes, int]] = {}
+        self._fenced: set[int] = set()
 
     def _ask(self, what: str) -> None:
         assert not connection.in_atomic_block, "no engine is asked inside a transaction"
         self.weather.calls.append(what)
         if self.weather.is_away:
             raise LogUnavailable(self.alias, "it is away", retry_after=1)
+
+    def _place(self, partition: PartitionRef) -> PartitionRef:
+        """Return a partition with the id that one stretch of it has here."""
+        if not partition.epochs:
+            return partition
+        epoch = partition.epochs[-1]
+        place = partition._replace(id=_id_in(partition.id, epoch.topic))
+        stored = self._partitions.get(place.id)
+        if stored is not None and not stored.head_offset:
+            # Where it begins nobody knew when it was made.
+            stored.head_offset = epoch.first_offset - 1
+        return place
 
     # --- copies --------------------------------------------------------------------------------------
 
@@ -112,15 +133,45 @@ class DistantLog(MemoryLog):
         return self._send(appends, tag=None, found={})
 
     def append_tagged(
-        self, appends: Sequence[PartitionAppend], *, tag: bytes, since: Mapping[int, int] | None = None
+        self,
+        appends: Sequence[PartitionAppend],
+        *,
+        tag: bytes,
+        since: Mapping[int, int] | None = None,
+        places: Sequence[int] | None = None,
     ) -> Appended:
         self._check(appends)
-        return self._send(appends, tag=tag, found={} if since is None else self._find(tag, since))
+        count = sum(len(append.records) for append in appends)
+        places = range(count) if places is None else places
+        there = {} if since is None else self._find(appends, tag, since)
+        found = {position: there[place] for position, place in enumerate(places) if place in there}
+        return self._send(appends, tag=tag, found=found, places=places)
 
     async def append_tagged_async(
-        self, appends: Sequence[PartitionAppend], *, tag: bytes, since: Mapping[int, int] | None = None
+        self,
+        appends: Sequence[PartitionAppend],
+        *,
+        tag: bytes,
+        since: Mapping[int, int] | None = None,
+        places: Sequence[int] | None = None,
     ) -> Appended:
-        return self.append_tagged(appends, tag=tag, since=since)
+        return self.append_tagged(appends, tag=tag, since=since, places=places)
+
+    def find_tagged(self, partition: PartitionRef, *, tag: bytes, since: int) -> Mapping[int, Found]:
+        self._ask("find_tagged")
+        here = self._place(partition)
+        at = {each.offset: each.recorded_at for each in self._events_of(here)}
+        return {
+            index: Found(offset, at[offset])
+            for (place_id, offset), (own, index) in self._tags.items()
+            if own == tag and place_id == here.id and offset > since
+        }
+
+    def find_records(self, partition: PartitionRef, records: Sequence[bytes], *, since: int) -> Mapping[int, Found]:
+        self._ask("find_records")
+        events = [each for each in self._events_of(self._place(partition)) if each.offset > since]
+        stored = {each.record: Found(each.offset, each.recorded_at) for each in reversed(events)}
+        return {index: stored[record] for index, record in enumerate(records) if record in stored}
 
     def _check(self, appends: Sequence[PartitionAppend]) -> None:
         check_records(appends)
@@ -129,35 +180,47 @@ class DistantLog(MemoryLog):
                 raise NotOffered(self.alias, "ids, heads and times of events")
         self._ask("append")
 
-    def _find(self, tag: bytes, since: Mapping[int, int]) -> dict[int, int]:
+    def _find(self, appends: Sequence[PartitionAppend], tag: bytes, since: Mapping[int, int]) -> dict[int, int]:
         """Return the offsets of what an earlier try has stored, by the event's place in the request."""
+        after = {self._place(each.partition).id: since[each.partition.id] for each in appends}
         return {
             index: offset
-            for (partition_id, offset), (own, index) in self._tags.items()
-            if own == tag and offset > since[partition_id]
+            for (place_id, offset), (own, index) in self._tags.items()
+            if own == tag and place_id in after and offset > after[place_id]
         }
 
-    def _send(self, appends: Sequence[PartitionAppend], *, tag: bytes | None, found: Mapping[int, int]) -> Appended:
+    def _send(
+        self,
+        appends: Sequence[PartitionAppend],
+        *,
+        tag: bytes | None,
+        found: Mapping[int, int],
+        places: Sequence[int] = (),
+    ) -> Appended:
+        if any(self._place(append.partition).id in self._fenced for append in appends):
+            raise PlaceFenced([() for _ in appends], [0 for _ in appends])
         if self.weather.refuses:
             raise AppendOutcomeUnknown if found else AppendNotStored
-        for append in appends:
-            self._partition(append.partition)
+        places_here = [self._place(append.partition) for append in appends]
+        for place in places_here:
+            self._partition(place)
         left = self.weather.stored_before_it_failed
         ranges, start = [], 0
-        for append in appends:
+        for append, here in zip(appends, places_here, strict=True):
             missing = [index for index in range(len(append.records)) if start + index not in found]
             if left is not None:
                 missing, left = missing[:left], left - min(left, len(missing))
             placed = {}
             if missing:
-                (now,) = super().append([append._replace(records=[append.records[index] for index in missing])]).ranges
+                rest = append._replace(partition=here, records=[append.records[index] for index in missing])
+                (now,) = super().append([rest]).ranges
                 placed = {index: now.first_offset + place for place, index in enumerate(missing)}
             if tag is not None:
-                self._tags |= {(append.partition.id, offset): (tag, start + index) for index, offset in placed.items()}
+                self._tags |= {(here.id, offset): (tag, places[start + index]) for index, offset in placed.items()}
             placed |= {
                 index - start: offset for index, offset in found.items() if start <= index < start + len(append.records)
             }
-            at = {each.offset: each.recorded_at for each in self._events_of(append.partition)}
+            at = {each.offset: each.recorded_at for each in self._events_of(here)}
             ranges.append(
                 AppendedRange(append.partition, [Run(placed[i], placed[i], at[placed[i]]) for i in sorted(placed)])
             )
@@ -166,38 +229,53 @@ class DistantLog(MemoryLog):
             raise AppendOutcomeUnknown
         return Appended(ranges)
 
+    # --- moving away ---------------------------------------------------------------------------------
+
+    def foresee_place(self, partitions: Sequence[PartitionRef], spec: TopicSpec) -> Sequence[str]:
+        self._ask("foresee_place")
+        return []
+
+    def foresee_fence(self, partitions: Sequence[PartitionRef]) -> Sequence[str]:
+        self._ask("foresee_fence")
+        return []
+
+    def fence(self, partitions: Sequence[PartitionRef]) -> Mapping[int, int]:
+        self._ask("fence")
+        self._fenced |= {self._place(each).id for each in partitions}
+        return {key: ends.head_offset for key, ends in self.bounds(partitions).items()}
+
+    def lift_fence(self, partitions: Sequence[PartitionRef]) -> None:
+        self._ask("lift_fence")
+        self._fenced -= {self._place(each).id for each in partitions}
+
     # --- the rest ------------------------------------------------------------------------------------
 
     def read(self, partition: PartitionRef, *, after: int, max_events: int, max_bytes: int) -> ReadResult:
         self._ask("read")
-        return super().read(partition, after=after, max_events=max_events, max_bytes=max_bytes)
+        return super().read(self._place(partition), after=after, max_events=max_events, max_bytes=max_bytes)
 
     def bounds(self, partitions: Sequence[PartitionRef]) -> Mapping[int, Bounds]:
         self._ask("bounds")
-        return super().bounds(partitions)
+        here = {self._place(each).id: each.id for each in partitions}
+        return {here[key]: ends for key, ends in super().bounds([self._place(each) for each in partitions]).items()}
 
     def offset_at(self, partition: PartitionRef, at: datetime) -> int:
         self._ask("offset_at")
-        return super().offset_at(partition, at)
+        return super().offset_at(self._place(partition), at)
 
     def recorded_after(self, positions: Sequence[tuple[PartitionRef, int]]) -> Sequence[datetime | None]:
         self._ask("recorded_after")
-        return super().recorded_after(positions)
+        return super().recorded_after([(self._place(each), after) for each, after in positions])
 
     def ensure(self, partitions: Sequence[PartitionRef], spec: TopicSpec = PLAIN_TOPIC) -> Mapping[int, Epoch]:
         self._ask("ensure")
         if self.weather.is_weak and not spec.allow_weak:
             raise EngineRefuses(f"The engine {self.alias} keeps events in memory. Say `allow_weak`.")
-        new = [each for each in partitions if each.id not in self._partitions]
-        super().ensure(new)
-        for each in new:
-            self._partitions[each.id].head_offset = spec.first_offset - 1
         topic = self.topic_for(partitions, spec)
+        epoch = Epoch(spec.epoch_number, self.alias, topic, topic[::-1], spec.first_offset, base=spec.first_offset)
         self.topics.setdefault(topic, TopicSight(topic[::-1], len(partitions)))
-        return {
-            each.id: Epoch(spec.epoch_number, self.alias, topic, topic[::-1], spec.first_offset, base=spec.first_offset)
-            for each in partitions
-        }
+        super().ensure([each._replace(id=_id_in(each.id, topic)) for each in partitions])
+        return {each.id: epoch for each in partitions}
 
     def adopt(self, topic: str, *, is_read_only: bool, allow_weak: bool) -> TopicSight:
         self._ask("adopt")
@@ -206,7 +284,8 @@ class DistantLog(MemoryLog):
         return self.topics[topic]
 
     def topic_for(self, partitions: Sequence[PartitionRef], spec: TopicSpec) -> str:
-        return f"{partitions[0].stream}.{min(each.id for each in partitions)}"
+        name = f"{partitions[0].stream}.{min(each.id for each in partitions)}"
+        return name if spec.epoch_number == 1 else f"{name}-{spec.epoch_number}"
 
     def look_at_topics(self, topics: Sequence[str]) -> Mapping[str, TopicSight]:
         self._ask("look_at_topics")
@@ -218,22 +297,29 @@ class DistantLog(MemoryLog):
 
     def stored_heads(self, partitions: Sequence[PartitionRef]) -> Mapping[int, int]:
         self._ask("stored_heads")
-        return {each: ends.head_offset for each, ends in super().bounds(partitions).items()}
+        here = {self._place(each).id: each.id for each in partitions}
+        return {
+            here[key]: ends.head_offset
+            for key, ends in super().bounds([self._place(each) for each in partitions]).items()
+        }
 
     def foresee_trim(self, partitions: Sequence[PartitionRef], **limits: Any) -> Mapping[int, Front]:
         self._ask("foresee_trim")
-        return super().foresee_trim(partitions, **{**limits, "keep_bytes": None})
+        here = {self._place(each).id: each.id for each in partitions}
+        fronts = super().foresee_trim([self._place(each) for each in partitions], **{**limits, "keep_bytes": None})
+        return {here[key]: front for key, front in fronts.items()}
 
     def place_among(self, partitions: Sequence[PartitionRef], count: int) -> None:
         raise NotOffered(self.alias, "more partitions")
 
     def trim(self, partition: PartitionRef, **limits: Any) -> int:
         self._ask("trim")
+        place = self._place(partition)
         with self._lock:
-            if partition.id in self._partitions:
-                stored = self._partitions[partition.id]
+            if place.id in self._partitions:
+                stored = self._partitions[place.id]
                 stored.batches = [[event] for event in stored.events]
-            return super().trim(partition, **{**limits, "keep_bytes": None, "max_batches": 10**9})
+            return super().trim(place, **{**limits, "keep_bytes": None, "max_batches": 10**9})
 
     def merge(self, partition: PartitionRef, limits: MergeLimits) -> Merged:
         """Nothing to do: there are no batches."""
@@ -244,7 +330,7 @@ class DistantLog(MemoryLog):
 
     def drop(self, partitions: Sequence[PartitionRef]) -> None:
         self._ask("drop")
-        super().drop(partitions)
+        super().drop([self._place(each) for each in partitions])
 
     def health(self) -> LogHealth:
         if self.weather.is_away:
@@ -252,3 +338,8 @@ class DistantLog(MemoryLog):
         if self.weather.is_weak:
             return LogHealth(is_writable=True, is_durable=False, reason="events are kept in memory")
         return LogHealth(is_writable=True, is_durable=True)
+
+
+def _id_in(partition_id: int, topic: str) -> int:
+    number = int(topic.rpartition(".")[2].partition("-")[2] or 1)
+    return partition_id + ((number - 1) << 40)

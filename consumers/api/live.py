@@ -228,4 +228,5 @@ class _Following:
         if len(self.stream.partitions) <= len(before.partitions):
             raise StreamNotFound
         if not self.is_one:
-            self.positions |= {each: 0 for each in self.stream.partitions if each not in self.positions}
+            known = {partition.id for partition in self.positions}
+            self.positions |= {each: 0 for each in self.stream.partitions if each.id not in known}

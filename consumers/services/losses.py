@@ -20,7 +20,7 @@ from consumers.errors import MoreThanLost
 from consumers.models import ConsumerGroup, GroupOffset
 from consumers.progress_queries import that_lost_uncounted
 from consumers.statements import run
-from streams.log import get_log
+from streams.log import get_log, last_seen
 from streams.log.protocol import Bounds, PartitionRef
 from streams.lookup import StreamInfo
 
@@ -55,7 +55,7 @@ def count_all_losses() -> int:
     total = 0
     for group_id, rows in groupby(behind, key=lambda row: row[0]):
         partitions = [PartitionRef(partition_id, name, number) for _, partition_id, name, number in rows]
-        total += count_losses(group_id=group_id, bounds=get_log().bounds(partitions))
+        total += count_losses(group_id=group_id, bounds=last_seen(partitions))
     return total
 
 

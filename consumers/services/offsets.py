@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
+from accounts.database_threads import in_database_thread
 from accounts.waits import run_blocking
 from consumers.errors import ConsumerGroupNotFound, GroupPaused, OffsetBeyondHead, WrongMode
 from consumers.models import ConsumerGroup, Mode
 from consumers.services.losses import count_losses
 from consumers.services.shared_commits import share
 from consumers.statements import run
-from streams.log import get_log
+from streams.log import engine_aliases, get_log
 from streams.log.protocol import Bounds, PartitionRef
-from streams.lookup import StreamInfo, partitions_of_async
+from streams.lookup import StreamInfo, partitions_of_async, renewed
 
 
 class CommitOutcome(StrEnum):
@@ -47,6 +48,19 @@ async def commit_offsets_async(
         OffsetBeyondHead: nothing with that offset has been appended yet.
     """
     require_mode(group, Mode.OFFSET)
+    try:
+        return await _commit_all(stream, group, offsets)
+    except OffsetBeyondHead:
+        if not engine_aliases():
+            raise
+        # Whoever read those offsets may have known before us that the stream lies elsewhere.
+        now = await in_database_thread(lambda: renewed(stream))
+        if now.partitions == stream.partitions:
+            raise
+        return await _commit_all(now, group, offsets)
+
+
+async def _commit_all(stream: StreamInfo, group: ConsumerGroup, offsets: Mapping[int, int]) -> list[CommitResult]:
     numbers = sorted(offsets)
     partitions = await partitions_of_async(stream, numbers)
     wanted = {partition: offsets[number] for partition, number in zip(partitions, numbers, strict=True)}

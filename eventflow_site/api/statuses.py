@@ -57,6 +57,9 @@ STATUS_OF: dict[type[DomainError], int] = {
     accounts.UnsupportedEncoding: 415,
     accounts.BrokenEncoding: 400,
     # streams
+    streams.MoveUnderWay: 409,
+    streams.MoveRefused: 409,
+    streams.NoMoveUnderWay: 409,
     streams.StreamNotFound: 404,
     streams.StreamExists: 409,
     streams.HeadMoved: 412,

@@ -11,7 +11,7 @@ from observability.models import StreamMinute
 from observability.numbers.rates import rate_begins_at, rate_per_second
 from observability.numbers.retention_risk import RetentionLimits, share_limits
 from observability.numbers.tails import Counters, Tail, make_tails
-from streams.log import get_log
+from streams.log import last_seen
 from streams.log.protocol import Bounds, PartitionRef
 from streams.models import Partition
 from streams.totals import StreamTotals, add_up
@@ -141,7 +141,7 @@ def _load_lanes(partitions: QuerySet[Partition]) -> dict[int, list[Lane]]:
         Extract("rollupcursor__rolled_up_until", "epoch"),
     )
     found = [(PartitionRef(row[0], row[3], row[1]), row) for row in rows]
-    bounds = get_log().bounds([ref for ref, _ in found])
+    bounds = last_seen([ref for ref, _ in found])
     lanes: dict[int, list[Lane]] = {}
     for ref, row in found:
         if ref.id not in bounds:

@@ -54,8 +54,8 @@ def verify_partition(partition: PartitionRef, *, advance: Callable[[int], object
         size += sum(map(record_size, found.events))
         advance(found.next_offset - position)
         position = found.next_offset
-    if not is_whole or position != head or counters.is_sealed:
-        # Of what lies in another engine the counters are as last seen, and sizes are of our own appends.
+    if not is_whole or position != head or partition.epochs:
+        # Of what lies, or lay, in another engine the counters are as last seen, and sizes are of our own appends.
         return
     if counters.earliest_offset == 1 and size != counters.appended_bytes:
         yield Finding(partition, head, f"the events have {size} bytes, counted were {counters.appended_bytes}")

@@ -139,7 +139,7 @@ class StreamViewSet(StrictViewSet):
     def create(self, request: Request, place: Place | None) -> Response:
         """Create a stream; it is yours, or your team's, or whose an admin says.
 
-        `engine` says where its events will lie, for good; what that engine cannot promise is refused by name.
+        `engine` says where its events will lie, until it is moved; what that engine cannot promise is refused by name.
         """
         new = read_new_stream(request.data)
         owner = None if new.owner is None else find_owner(caller_of(request), new.owner)

@@ -6,6 +6,7 @@ from streams.api.event_schemas import CheckSchemaView, EventSchemaViewSet, Infer
 from streams.api.events import EventView
 from streams.api.grants import StreamGrantViewSet
 from streams.api.mirrors import MirrorViewSet
+from streams.api.moves import StreamMoveViewSet
 from streams.api.producers import ProducerViewSet
 from streams.api.streams import StreamViewSet
 
@@ -35,6 +36,11 @@ urlpatterns = [
         "streams/<str:stream>/mirrors/<str:mirror_id>",
         MirrorViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
         name="mirror",
+    ),
+    path(
+        "streams/<str:stream>/moves",
+        StreamMoveViewSet.as_view({"get": "list", "post": "create"}),
+        name="stream-moves",
     ),
     path(
         "streams/<str:stream>/schemas",

@@ -20,7 +20,7 @@ from streams.log.engines import close_engines, get_engines
 from streams.log.epochs import locate
 from streams.log.offering import LEASING_ADOPTED, TRIMMING_ADOPTED, require
 from streams.log.protocol import Bounds, Capability, Log, LogHealth, PartitionRef
-from streams.log.sightings import SIGHTINGS, Sighting, write_sightings
+from streams.log.sightings import SIGHTINGS, Sighting, raise_earliest, write_sightings
 from streams.log.slices import refuse_read_only
 from streams.log.wakeup import close_wakeups, get_wakeups
 
@@ -51,6 +51,7 @@ __all__ = [
     "last_seen",
     "locate",
     "offers",
+    "raise_earliest",
     "refuse_read_only",
     "require_offer",
     "use_log",

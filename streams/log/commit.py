@@ -11,7 +11,7 @@ from accounts.errors import IdempotencyInProgress, IdempotencyKeyReused
 from accounts.idempotency import pack_body, unpack_body
 from streams.conf import MAX_PARTITIONS
 from streams.connections import Scissors, connect, has_own_number, shares_sessions
-from streams.errors import AppendNotStored, HeadMoved, StreamRecreated
+from streams.errors import AppendNotStored, AppendOutcomeUnknown, HeadMoved, StreamRecreated
 from streams.log.arrays import Bigints, adapters
 from streams.log.lanes import Lane
 from streams.log.pending import PendingAppend, lanes_for
@@ -195,7 +195,31 @@ class CommitSession:
     def _claim(self, requests: Sequence[PendingAppend]) -> dict[PendingAppend, Any]:
         """Claim the keys and return the answers of those requests whose key was used before."""
         by_key = {(r.receipt.caller, r.receipt.key): r for r in requests if r.receipt is not None}
-        ordered = sorted(by_key)
+        held = self._hold_claims({pair: r for pair, r in by_key.items() if r.receipt and r.receipt.is_claimed})
+        ordered = sorted(pair for pair, r in by_key.items() if r.receipt and not r.receipt.is_claimed)
+        return held | self._claim_anew(by_key, ordered) if ordered else held
+
+    def _hold_claims(self, by_key: Mapping[tuple[str, str], PendingAppend]) -> dict[PendingAppend, Any]:
+        """Hold keys that were claimed before, and return the answers of those that somebody else has completed."""
+        if not by_key:
+            return {}
+        keys = {"callers": [caller for caller, _ in by_key], "keys": [key for _, key in by_key]}
+        try:
+            statuses = {(caller, key): (status, body) for caller, key, status, body in self._run("hold_claims", **keys)}
+        except psycopg.errors.LockNotAvailable as error:
+            raise ClaimWaits from error
+        self._run("end_unfinished", **keys)
+        answers: dict[PendingAppend, Any] = {}
+        for pair, request in by_key.items():
+            if pair not in statuses:
+                answers[request] = AppendOutcomeUnknown()
+            elif (body := statuses[pair][1]) is not None:
+                answers[request] = Appended(ranges=(), body=unpack_body(bytes(body)), is_replay=True)
+        return answers
+
+    def _claim_anew(
+        self, by_key: Mapping[tuple[str, str], PendingAppend], ordered: Sequence[tuple[str, str]]
+    ) -> dict[PendingAppend, Any]:
         try:
             claimed = self._run(
                 "claim_receipts",

@@ -35,6 +35,7 @@ from streams.log.protocol import (
 from streams.log.reading import BatchReader
 from streams.log.recorded_times import BatchTimes
 from streams.log.refusals import LATE, describe_refusal, health_of
+from streams.log.slices import bounds_of_row, clamped, first_offset_in, is_here, last_offset_in
 from streams.log.statements import run
 from streams.log.wakeup import Wakeups
 from streams.models import Partition
@@ -70,7 +71,8 @@ class PostgresLog:
         if not partitions:
             return {}
         rows = run("bounds", partition_ids=[partition.id for partition in partitions])
-        return {row[0]: Bounds(*row[1:]) for row in rows}
+        places = {partition.id: partition for partition in partitions}
+        return {row[0]: clamped(bounds_of_row(*row[1:]), places[row[0]]) for row in rows}
 
     def offset_at(self, partition: PartitionRef, at: datetime) -> int:
         bounds = self.bounds([partition]).get(partition.id)
@@ -102,8 +104,8 @@ class PostgresLog:
         afters = [after for _, after in positions]
         rows = run("recorded_after", partition_ids=partition_ids, afters=afters)
         return [
-            BatchTimes(*row).at(after + 1) if row[0] is not None else None
-            for row, after in zip(rows, afters, strict=True)
+            BatchTimes(*row).at(after + 1) if row[0] is not None and row[0] <= last_offset_in(partition) else None
+            for row, (partition, after) in zip(rows, positions, strict=True)
         ]
 
     def ensure(self, partitions: Sequence[PartitionRef], spec: TopicSpec = PLAIN_TOPIC) -> Mapping[int, Epoch]:
@@ -124,7 +126,14 @@ class PostgresLog:
     ) -> int:
         limits = {"recorded_before": recorded_before, "keep_bytes": keep_bytes, "keep_events": keep_events}
         while True:
-            rows = run("trim", partition_id=partition.id, max_batches=max_batches, **limits)
+            rows = run(
+                "trim",
+                partition_id=partition.id,
+                after=first_offset_in(partition) - 1,
+                up_to=last_offset_in(partition),
+                max_batches=max_batches,
+                **limits,
+            )
             event_count, is_overtaken = rows[0] if rows else (0, False)
             if not is_overtaken:
                 return int(event_count)
@@ -148,7 +157,8 @@ class PostgresLog:
             keep_events=keep_events,
             max_batches=max(1, max_batches // len(partitions)),
         )
-        return {row[0]: _front(*row[1:]) for row in rows}
+        places = {partition.id: partition for partition in partitions}
+        return {row[0]: _within(places[row[0]], _front(*row[1:])) for row in rows}
 
     def merge(self, partition: PartitionRef, limits: MergeLimits) -> Merged:
         return merge_batches(partition, limits)
@@ -217,6 +227,16 @@ class PostgresLog:
     def close(self) -> None:
         """Store what was accepted and stop the flusher."""
         self._committer.close()
+
+
+def _within(place: PartitionRef, front: Front) -> Front:
+    """Return what of a front lies in the stretch that was asked for."""
+    if not is_here(place):
+        return front
+    earliest = max(front.earliest_offset, first_offset_in(place))
+    return front._replace(
+        earliest_offset=earliest, first_kept=max(earliest, min(front.first_kept, last_offset_in(place) + 1))
+    )
 
 
 def _front(earliest_offset: int, first_kept: int, is_cut: bool, *kept: Any) -> Front:  # noqa: FBT001 - as a row comes

@@ -239,6 +239,13 @@ class AppendedRange(NamedTuple):
         return self.runs[-1].recorded_at if self.runs else next(iter(self.repeats.values())).recorded_at
 
 
+class Found(NamedTuple):
+    """Where an event is that was stored before."""
+
+    offset: int
+    recorded_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What to remember of an append, in its own transaction, so that a retry is answered from memory.
@@ -248,12 +255,14 @@ class Receipt:
         key: the request's `Idempotency-Key`.
         request_hash: SHA-256 of what makes the request the same one.
         render: makes the response body from the ranges, in the order of the appends.
+        is_claimed: its key was claimed before, in a transaction of its own, and is not completed.
     """
 
     caller: str
     key: str
     request_hash: bytes
     render: Callable[[Sequence[AppendedRange]], bytes]
+    is_claimed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +302,12 @@ class Bounds(NamedTuple):
     @property
     def event_count(self) -> int:
         return self.head_offset - self.earliest_offset + 1
+
+
+class SealedBounds(Bounds):
+    """The ends, as last seen, of a partition that is appended to elsewhere; whoever thinks otherwise asks where."""
+
+    __slots__ = ()
 
 
 class OldestId(NamedTuple):
@@ -575,7 +590,12 @@ class TaggedLog(Log, Protocol):
     """An engine without RECEIPT_IN_SAME_TRANSACTION: the receipt is kept elsewhere, and events carry whose they are."""
 
     def append_tagged(
-        self, appends: Sequence[PartitionAppend], *, tag: bytes, since: Mapping[int, int] | None = None
+        self,
+        appends: Sequence[PartitionAppend],
+        *,
+        tag: bytes,
+        since: Mapping[int, int] | None = None,
+        places: Sequence[int] | None = None,
     ) -> Appended:
         """Do what `append` does for a request that may be tried again with the same tag.
 
@@ -584,9 +604,11 @@ class TaggedLog(Log, Protocol):
             since: of a later try: an offset for each partition id, none of them above the partition's head when the
                 first try began. What that has stored is looked for behind them, and only the rest is sent. No try may
                 be under way any more.
+            places: of each event in its request, append after append; None: these are all of its events.
 
         Raises:
             AppendNotStored: nothing of the request is there, neither of this try nor of an earlier one.
+            PlaceFenced: the place is closed; it says what was stored all the same.
             AppendOutcomeUnknown: part of it may be there; try again with the same tag.
             LogUnavailable: nobody could look, or send; this try stored nothing.
         """
@@ -627,7 +649,60 @@ class TaggedLog(Log, Protocol):
         ...
 
     async def append_tagged_async(
-        self, appends: Sequence[PartitionAppend], *, tag: bytes, since: Mapping[int, int] | None = None
+        self,
+        appends: Sequence[PartitionAppend],
+        *,
+        tag: bytes,
+        since: Mapping[int, int] | None = None,
+        places: Sequence[int] | None = None,
     ) -> Appended:
         """Do what `append_tagged` does, and let the event loop go on meanwhile; without a loop, block like it."""
+        ...
+
+    def find_tagged(self, partition: PartitionRef, *, tag: bytes, since: int) -> Mapping[int, Found]:
+        """Return what tries of a request have stored behind an offset, by the events' places in the request."""
+        ...
+
+    def find_records(self, partition: PartitionRef, records: Sequence[bytes], *, since: int) -> Mapping[int, Found]:
+        """Return which records are there behind an offset, byte by byte, by their positions: each where it is first.
+
+        `since` of 0: behind where the partition ended a minute ago, or earlier.
+        """
+        ...
+
+    def foresee_place(self, partitions: Sequence[PartitionRef], spec: TopicSpec) -> Sequence[str]:
+        """Say why `ensure` would refuse; nothing is made.
+
+        Raises:
+            LogUnavailable: nobody can tell.
+        """
+        ...
+
+    def foresee_fence(self, partitions: Sequence[PartitionRef]) -> Sequence[str]:
+        """Say why `fence` would fail; nothing is changed.
+
+        Raises:
+            LogUnavailable: nobody can tell.
+        """
+        ...
+
+    def fence(self, partitions: Sequence[PartitionRef]) -> Mapping[int, int]:
+        """Let the place that these partitions, all of a stream, have open take nothing more; return its last offsets.
+
+        Harmless when repeated. An append is refused there (PlaceFenced), or stored at most at its last offset, or
+        answered later than `FENCE_SETTLE_SECONDS` after it began: whoever has waited so long looks whether what was
+        stored is behind the end.
+
+        Raises:
+            EngineRefuses: it may not close the place.
+            LogUnavailable: it is not known to be closed. It may be: `lift_fence`, or try again.
+        """
+        ...
+
+    def lift_fence(self, partitions: Sequence[PartitionRef]) -> None:
+        """Let a place take appends again; harmless where it does.
+
+        Raises:
+            EngineRefuses, LogUnavailable
+        """
         ...

@@ -7,6 +7,7 @@ from streams.log.batches import times_of, unpack
 from streams.log.cache import BatchCache, splice
 from streams.log.protocol import Bounds, LogDamaged, PartitionRef, ReadResult
 from streams.log.selection import Selection, result_of
+from streams.log.slices import bounds_of_row, last_offset_in
 from streams.log.statements import run
 
 # How many batches the first read of a partition looks at, before it knows how full they are.
@@ -81,13 +82,14 @@ class BatchReader:
             "read",
             partition_id=partition.id,
             after=after,
+            up_to=last_offset_in(partition),
             max_batches=max_batches,
             max_bytes=max(1, selection.bytes_left),
         )
         if not rows:
             raise PartitionGone
-        bounds, mark = Bounds(*rows[0][:4]), rows[0][4]
-        batches = [row[5:] for row in rows if row[5] is not None]
+        bounds, mark = bounds_of_row(*rows[0][:5]), rows[0][5]
+        batches = [row[6:] for row in rows if row[6] is not None]
         if batches:
             if len(self._events_per_batch) > _REMEMBERED_PARTITIONS:
                 self._events_per_batch.clear()

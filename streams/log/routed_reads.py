@@ -1,13 +1,14 @@
 """Reading partitions whose events lie in several engines, one stretch after the other."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 
+from accounts.asked_before import may_be_asked
 from streams.conf import POSTGRES
 from streams.errors import PartitionGone
-from streams.log.protocol import Bounds, Epoch, Front, Gap, Log, PartitionRef, ReadResult
-from streams.log.slices import epochs_of, open_place, place_in, places_from
+from streams.log.protocol import Bounds, Epoch, Front, Gap, Log, LogDamaged, PartitionRef, ReadResult, SealedBounds
+from streams.log.slices import open_place, place_in, places_from
 
 # Gives the engine of an alias, or says that it is away.
 Asking = Callable[[str], AbstractContextManager[Log]]
@@ -16,17 +17,37 @@ Asking = Callable[[str], AbstractContextManager[Log]]
 class RoutedReads:
     """`Log`'s questions, each to the engine that has the events."""
 
-    def __init__(self, asking: Asking) -> None:
+    def __init__(self, asking: Asking, renew: Callable[[Sequence[PartitionRef]], list[PartitionRef]]) -> None:
         self._asking = asking
+        # Where partitions lie by now: whoever waits, or reads on, may hold a reference from before a move.
+        self._renew = renew
 
     def read(self, partition: PartitionRef, *, after: int, max_events: int, max_bytes: int) -> ReadResult:
         """Return events of one stretch, as `Log.read` promises; the next read goes on in the next one."""
+        try:
+            found = self._read(partition, after=after, max_events=max_events, max_bytes=max_bytes)
+            if found.events or not (isinstance(found.bounds, SealedBounds) or partition.engine != POSTGRES):
+                return found
+        except LogDamaged:
+            # What is missing there may lie elsewhere, if the stream was moved there and back.
+            [now] = self._renew([partition])
+            if now.epochs == partition.epochs:
+                raise
+        else:
+            [now] = self._renew([partition])
+            if now.epochs == partition.epochs:
+                return found
+        return self._read(now, after=after, max_events=max_events, max_bytes=max_bytes)
+
+    def _read(self, partition: PartitionRef, *, after: int, max_events: int, max_bytes: int) -> ReadResult:
         after = max(0, after)
         position = after
         for epoch, place in places_from(partition, after + 1):
+            # What is before this stretch, retention took.
+            position = max(position, epoch.first_offset - 1)
             with self._asking(epoch.engine) as log:
                 found = log.read(place, after=position, max_events=max_events, max_bytes=max_bytes)
-            if place is partition:
+            if place is partition and position == after:
                 return found
             found = _cut(found, epoch)
             if found.events or epoch.last_offset is None:
@@ -37,37 +58,54 @@ class RoutedReads:
             events=found.events,
             offsets=found.offsets,
             next_offset=found.next_offset,
-            bounds=self._bounds_of_several(partition) or found.bounds,
+            bounds=self.bounds([partition]).get(partition.id, found.bounds),
             gap=Gap(after + 1, first - 1) if first > after + 1 else None,
         )
 
     def bounds(self, partitions: Sequence[PartitionRef]) -> Mapping[int, Bounds]:
-        """Return the ends of partitions, with one question to each engine that has some of them wholly."""
-        found: dict[int, Bounds] = {}
-        for alias, own in by_engine(each for each in partitions if len(each.epochs) <= 1).items():
-            with self._asking(alias) as log:
-                found |= log.bounds(own)
-        for partition in partitions:
-            if len(partition.epochs) > 1 and (ends := self._bounds_of_several(partition)) is not None:
-                found[partition.id] = ends
+        """Return the ends of partitions, with one question to each engine for each stretch that they have there."""
+        # Also of those that are here again: where nothing is left of a stretch, nobody may be asked any more.
+        elsewhere = [each for each in partitions if each.engine != POSTGRES or len(each.epochs) > 1]
+        renewed = {each.id: each for each in self._renew(elsewhere)} if elsewhere else {}
+        found = self._bounds_of_several([renewed.get(each.id, each) for each in partitions])
+        stale = [
+            each for each in partitions if each.engine == POSTGRES and isinstance(found.get(each.id), SealedBounds)
+        ]
+        if not may_be_asked():
+            # As last seen, which has to do where no other engine is asked.
+            return found
+        return {**found, **self._bounds_of_several(self._renew(stale))} if stale else found
+
+    def _bounds_of_several(self, partitions: Sequence[PartitionRef]) -> dict[int, Bounds]:
+        """Return the ends of all stretches of each partition together, however many there are.
+
+        Retention takes from the oldest, so most often that one and the open one tell.
+        """
+        found = self._bounds_in([open_place(each) for each in partitions])
+        older = {each.id: list(each.epochs[:-1]) for each in partitions if len(each.epochs) > 1 and each.id in found}
+        several = {each.id: each for each in partitions if each.id in older}
+        while older:
+            asked = {partition_id: epochs.pop(0) for partition_id, epochs in older.items()}
+            ends = self._bounds_in([place_in(several[partition_id], epoch) for partition_id, epoch in asked.items()])
+            for partition_id, epoch in asked.items():
+                if _keeps(ends.get(partition_id), epoch):
+                    found[partition_id] = _joined(ends[partition_id], found[partition_id])
+                    older[partition_id] = []
+            older = {partition_id: epochs for partition_id, epochs in older.items() if epochs}
+        for partition_id, ends_here in self._bounds_in(list(_places_to_ask_too(several.values(), found))).items():
+            newer = found[partition_id]
+            found[partition_id] = newer._replace(
+                last_recorded_at=newer.last_recorded_at or ends_here.last_recorded_at,
+                timed_through=max(newer.timed_through, ends_here.timed_through),
+            )
         return found
 
-    def _bounds_of_several(self, partition: PartitionRef) -> Bounds | None:
-        ends = self._bounds_in(open_place(partition), partition.engine)
-        if ends is None:
-            return None
-        earliest, recorded_at, timed_through = ends.earliest_offset, ends.last_recorded_at, ends.timed_through
-        for epoch in epochs_of(partition)[:-1]:
-            own = self._bounds_in(place_in(partition, epoch), epoch.engine)
-            if own is not None and epoch.last_offset is not None and own.earliest_offset <= epoch.last_offset:
-                earliest = min(earliest, own.earliest_offset)
-                recorded_at = recorded_at or own.last_recorded_at
-                timed_through = max(timed_through, own.timed_through)
-        return Bounds(earliest, ends.head_offset, recorded_at, timed_through)
-
-    def _bounds_in(self, place: PartitionRef, alias: str) -> Bounds | None:
-        with self._asking(alias) as log:
-            return log.bounds([place]).get(place.id)
+    def _bounds_in(self, places: Sequence[PartitionRef]) -> dict[int, Bounds]:
+        found: dict[int, Bounds] = {}
+        for alias, own in by_engine(places).items():
+            with self._asking(alias) as log:
+                found |= log.bounds(own)
+        return found
 
     def offset_at(self, partition: PartitionRef, at: datetime) -> int:
         for epoch, place in places_from(partition, 1):
@@ -108,7 +146,19 @@ class RoutedReads:
         """Return what retention would take of each partition's oldest stretch that keeps anything."""
         found: dict[int, Front] = {}
         oldest = [self._oldest_place(each) for each in partitions]
-        for alias, own in by_engine(oldest).items():
+        for partition, place in zip(partitions, oldest, strict=True):
+            if place is partition:
+                continue
+            with self._asking(place.engine) as log:
+                found |= log.foresee_trim(
+                    [place],
+                    recorded_before=recorded_before,
+                    keep_bytes=keep_bytes,
+                    keep_events=self._kept_in(place, partition, keep_events),
+                    max_batches=max_batches,
+                )
+        whole = [place for partition, place in zip(partitions, oldest, strict=True) if place is partition]
+        for alias, own in by_engine(whole).items():
             with self._asking(alias) as log:
                 found |= log.foresee_trim(
                     own,
@@ -130,29 +180,55 @@ class RoutedReads:
     ) -> int:
         """Take from each partition's oldest stretch that keeps anything."""
         place = self._oldest_place(partition)
-        if keep_events is not None and place is not partition and place.engine != POSTGRES:
-            # Those in later stretches are kept as well, and its engine does not know of them.
-            last, ends = place.epochs[0].last_offset, self._bounds_of_several(partition)
-            if last is not None and ends is not None:
-                keep_events = max(0, keep_events - (ends.head_offset - last))
         with self._asking(place.engine) as log:
             return log.trim(
                 place,
                 recorded_before=recorded_before,
                 keep_bytes=keep_bytes,
-                keep_events=keep_events,
+                keep_events=self._kept_in(place, partition, keep_events),
                 max_batches=max_batches,
             )
+
+    def _kept_in(self, place: PartitionRef, partition: PartitionRef, keep_events: int | None) -> int | None:
+        """Return how many events have to stay in one stretch, when so many have to in all of them."""
+        if keep_events is None or place is partition or place.engine == POSTGRES:
+            # PostgreSQL counts from the head of all of them.
+            return keep_events
+        # Those in later stretches are kept as well, and its engine does not know of them.
+        last, ends = place.epochs[0].last_offset, self._bounds_of_several([partition]).get(partition.id)
+        return keep_events if last is None or ends is None else max(0, keep_events - (ends.head_offset - last))
 
     def _oldest_place(self, partition: PartitionRef) -> PartitionRef:
         if len(partition.epochs) <= 1:
             return partition
         for epoch in partition.epochs[:-1]:
             place = place_in(partition, epoch)
-            own = self._bounds_in(place, epoch.engine)
-            if own is not None and epoch.last_offset is not None and own.earliest_offset <= epoch.last_offset:
+            if _keeps(self._bounds_in([place]).get(place.id), epoch):
                 return place
         return open_place(partition)
+
+
+def _keeps(bounds: Bounds | None, epoch: Epoch) -> bool:
+    """Whether a stretch that has ended keeps an event."""
+    return bounds is not None and epoch.last_offset is not None and bounds.earliest_offset <= epoch.last_offset
+
+
+def _places_to_ask_too(partitions: Iterable[PartitionRef], found: Mapping[int, Bounds]) -> Iterator[PartitionRef]:
+    """Yield of each partition the stretch that knows of events for later, or else when the newest event came."""
+    for each in partitions:
+        here = [epoch for epoch in each.epochs[:-1] if epoch.engine == POSTGRES]
+        if each.engine != POSTGRES and here:
+            yield place_in(each, here[-1])
+        elif found[each.id].last_recorded_at is None:
+            yield place_in(each, each.epochs[-2])
+
+
+def _joined(older: Bounds, newer: Bounds) -> Bounds:
+    return newer._replace(
+        earliest_offset=min(older.earliest_offset, newer.earliest_offset),
+        last_recorded_at=newer.last_recorded_at or older.last_recorded_at,
+        timed_through=max(older.timed_through, newer.timed_through),
+    )
 
 
 def by_engine(places: Iterable[PartitionRef]) -> dict[str, list[PartitionRef]]:

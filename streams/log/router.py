@@ -12,15 +12,19 @@ from functools import partial
 from typing import TypeVar
 
 from accounts.asked_before import outside_of_transactions, require_outside
+from accounts.waits import run_blocking
 from streams.conf import POSTGRES
 from streams.errors import LogUnavailable, NotOffered
-from streams.log.engines import Engine, Engines
+from streams.log.current_epochs import CurrentEpochs
+from streams.log.engines import Engines
+from streams.log.moving_appends import MovingAppends
 from streams.log.offering import require, require_for_appends
 from streams.log.postgres import PostgresLog
 from streams.log.protocol import (
     EVERY_CAPABILITY,
     PLAIN_TOPIC,
     Appended,
+    AppendedRange,
     Bounds,
     Capability,
     Epoch,
@@ -63,7 +67,9 @@ class RoutedLog:
         self._engines = engines
         self._wakeups = wakeups
         self._sightings = sightings
-        self._reads = RoutedReads(self._asking)
+        current = CurrentEpochs()
+        self._reads = RoutedReads(self._asking, current.of)
+        self._appends = MovingAppends(lend=self._asking_tagged, note=self._note, postgres=postgres, current=current)
 
     @contextmanager
     def _asking(self, alias: str) -> Iterator[Log]:
@@ -88,56 +94,56 @@ class RoutedLog:
     # --- appending -----------------------------------------------------------------------------------
 
     def append(self, appends: Sequence[PartitionAppend], *, receipt: Receipt | None = None) -> Appended:
-        alias = _one_engine(appends)
-        if alias == POSTGRES:
-            return self._postgres.append(appends, receipt=receipt)
-        engine, places = self._ready(alias, appends, receipt)
-        with engine.breaker.guard():
-            return self._seen(places, engine.log.append(places))
+        return run_blocking(self.append_async(appends, receipt=receipt))
 
     async def append_async(self, appends: Sequence[PartitionAppend], *, receipt: Receipt | None = None) -> Appended:
         alias = _one_engine(appends)
         if alias == POSTGRES:
             return await self._postgres.append_async(appends, receipt=receipt)
-        engine, places = self._ready(alias, appends, receipt)
-        with engine.breaker.guard():
-            return self._seen(places, await engine.log.append_async(places))
-
-    async def append_tagged_async(
-        self, appends: Sequence[PartitionAppend], *, tag: bytes, since: Mapping[int, int] | None = None
-    ) -> Appended:
-        """Do what `TaggedLog.append_tagged_async` does, for partitions of an engine that has it."""
-        engine, places = self._ready(_one_engine(appends), appends, None)
-        with engine.breaker.guard():
-            return self._seen(places, await engine.log.append_tagged_async(places, tag=tag, since=since))
-
-    def _ready(
-        self, alias: str, appends: Sequence[PartitionAppend], receipt: Receipt | None
-    ) -> tuple[Engine, Sequence[PartitionAppend]]:
-        require_outside(alias)
-        engine = self._engines.get(alias)
         if receipt is not None:
             raise NotOffered(alias, "a receipt beside the events")
-        require_for_appends(alias, engine.log.capabilities, appends)
-        places = [each._replace(partition=open_place(each.partition)) for each in appends]
-        refuse_quarantined(each.partition for each in places)
-        refuse_read_only(each.partition for each in places)
-        return engine, places
+        self._require(alias, appends)
+        return await self._appends.append(appends)
 
-    def _seen(self, appends: Sequence[PartitionAppend], appended: Appended) -> Appended:
+    def _require(self, alias: str, appends: Sequence[PartitionAppend]) -> None:
+        require_outside(alias)
+        require_for_appends(alias, self._engines.get(alias).log.capabilities, appends)
+        places = [open_place(each.partition) for each in appends]
+        refuse_quarantined(places)
+        refuse_read_only(places)
+
+    async def append_tagged_async(
+        self,
+        appends: Sequence[PartitionAppend],
+        *,
+        tag: bytes,
+        since: Mapping[int, int] | None,
+        receipt: Receipt,
+        send_until: float,
+    ) -> Appended:
+        """Append once for a receipt that was claimed before, whatever tries with the same tag have stored.
+
+        Args:
+            tag, since: as for `TaggedLog.append_tagged`.
+            send_until: by the monotonic clock: later, nothing is sent but to PostgreSQL, which completes the receipt in
+                the events' transaction. Then the answer has a body.
+        """
+        alias = _one_engine(appends)
+        if alias != POSTGRES:
+            self._require(alias, appends)
+        return await self._appends.append_tagged(appends, tag=tag, since=since, receipt=receipt, send_until=send_until)
+
+    def _note(self, appends: Sequence[PartitionAppend], ranges: Sequence[AppendedRange]) -> None:
         """Note what was appended, and wake who waits for it."""
         heads: dict[int, int] = {}
-        for append, stored in zip(appends, appended.ranges, strict=True):
+        for append, stored in zip(appends, ranges, strict=True):
             self._sightings.note(append.partition.id, stored.last_offset, stored.recorded_at, size_of(append.records))
             heads[append.partition.id] = max(stored.last_offset, heads.get(append.partition.id, 0))
         self._wakeups.announce(heads)
-        return appended
 
     # --- reading -------------------------------------------------------------------------------------
 
     def read(self, partition: PartitionRef, *, after: int, max_events: int, max_bytes: int) -> ReadResult:
-        if not partition.epochs:
-            return self._postgres.read(partition, after=after, max_events=max_events, max_bytes=max_bytes)
         read = partial(self._reads.read, partition, after=after, max_events=max_events, max_bytes=max_bytes)
         return _asked([partition], ("read", partition, after, max_events, max_bytes), read)
 
@@ -253,6 +259,28 @@ class RoutedLog:
             with self._asking(alias) as log:
                 log.drop(own)
 
+    # --- moving a stream -----------------------------------------------------------------------------
+
+    def foresee_place(self, alias: str, partitions: Sequence[PartitionRef], spec: TopicSpec) -> Sequence[str]:
+        """Do what `TaggedLog.foresee_place` does in one engine, for partitions that may lie anywhere."""
+        with self._asking_tagged(alias) as log:
+            return log.foresee_place(partitions, spec)
+
+    def foresee_fence(self, partitions: Sequence[PartitionRef]) -> Sequence[str]:
+        """Do what `TaggedLog.foresee_fence` does, in the engine that has these partitions of a stream open."""
+        with self._asking_tagged(partitions[0].engine) as log:
+            return log.foresee_fence([open_place(each) for each in partitions])
+
+    def fence(self, partitions: Sequence[PartitionRef]) -> Mapping[int, int]:
+        """Do what `TaggedLog.fence` does, in the engine that has these partitions of a stream open."""
+        with self._asking_tagged(partitions[0].engine) as log:
+            return log.fence([open_place(each) for each in partitions])
+
+    def lift_fence(self, partitions: Sequence[PartitionRef]) -> None:
+        """Do what `TaggedLog.lift_fence` does, in the engine that has these partitions of a stream open."""
+        with self._asking_tagged(partitions[0].engine) as log:
+            log.lift_fence([open_place(each) for each in partitions])
+
     # --- what PostgreSQL alone remembers of events ---------------------------------------------------
 
     def oldest_ids(self, partitions: Sequence[PartitionRef]) -> Mapping[int, OldestId]:
@@ -265,8 +293,11 @@ class RoutedLog:
         return self._postgres.forget_ids(partition_id, recorded_before=recorded_before, up_to=up_to, max_ids=max_ids)
 
     def merge(self, partition: PartitionRef, limits: MergeLimits) -> Merged:
-        # What was PostgreSQL's once is left as it is: it goes by retention.
-        return Merged() if partition.epochs else self._postgres.merge(partition, limits)
+        if partition.engine != POSTGRES:
+            return Merged()
+        # What was PostgreSQL's before a move is left as it is: it goes by retention.
+        first = partition.epochs[-1].first_offset if partition.epochs else 1
+        return self._postgres.merge(partition, limits._replace(after=max(limits.after, first - 1)))
 
     def erase(self, partition: PartitionRef, offset: int, *, at: datetime) -> ErasedEvent | None:
         for epoch in partition.epochs:

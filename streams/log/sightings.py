@@ -6,7 +6,7 @@ takes, is seen by the tick that asks for the ends (`streams/services/foreign_end
 
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -40,6 +40,16 @@ def write_sightings(sightings: Iterable[Sighting]) -> None:
         names = ("partition_ids", "head_offsets", "earliest_offsets", "recorded_ats", "appended_bytes")
         columns: list[list[Any]] = [list(column) for column in zip(*ordered, strict=True)]
         run("note_sightings", **dict(zip(names, columns, strict=True)))
+
+
+def raise_earliest(earliest_offsets: Mapping[int, int]) -> None:
+    """Raise where partitions begin, by id, that are appended to in PostgreSQL and have older stretches elsewhere."""
+    if earliest_offsets:
+        run(
+            "raise_earliest",
+            partition_ids=list(earliest_offsets),
+            earliest_offsets=list(earliest_offsets.values()),
+        )
 
 
 class Sightings:

@@ -1,9 +1,11 @@
 """Which stretch of a partition's offsets lies where: a slice that is read never crosses from one into the next."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
+from streams.conf import MAX_OFFSET, POSTGRES
 from streams.errors import StreamQuarantined, StreamReadOnly
-from streams.log.protocol import POSTGRES_EPOCH, Epoch, PartitionRef
+from streams.log.protocol import POSTGRES_EPOCH, Bounds, Epoch, PartitionRef, SealedBounds
 
 
 def epochs_of(partition: PartitionRef) -> tuple[Epoch, ...]:
@@ -51,3 +53,34 @@ def refuse_read_only(partitions: Iterable[PartitionRef]) -> None:
                 f"{partition.stream} shows the topic {partition.epochs[-1].topic} of {partition.engine}, which was "
                 "adopted read_only. Nothing was stored."
             )
+
+
+def is_here(place: PartitionRef) -> bool:
+    """Whether PostgreSQL is asked for one stretch of a partition that has others elsewhere."""
+    return len(place.epochs) == 1 and place.epochs[0].engine == POSTGRES
+
+
+def first_offset_in(place: PartitionRef) -> int:
+    """Return the first offset that PostgreSQL may have of what it is asked for."""
+    return place.epochs[0].first_offset if is_here(place) else 1
+
+
+def last_offset_in(place: PartitionRef) -> int:
+    """Return the last offset that PostgreSQL may have of what it is asked for."""
+    last = place.epochs[0].last_offset if is_here(place) else None
+    return MAX_OFFSET if last is None else last
+
+
+def bounds_of_row(*row: Any) -> Bounds:
+    """Return the ends that a partition's row tells of."""
+    *ends, is_sealed = row
+    return SealedBounds(*ends) if is_sealed else Bounds(*ends)
+
+
+def clamped(bounds: Bounds, place: PartitionRef) -> Bounds:
+    """Return the ends of one stretch, from those of all that a partition's row tells of."""
+    if not is_here(place):
+        return bounds
+    head = min(bounds.head_offset, last_offset_in(place))
+    earliest = max(bounds.earliest_offset, first_offset_in(place))
+    return bounds._replace(earliest_offset=min(earliest, head + 1), head_offset=head)

@@ -7,6 +7,7 @@ partition that ends below where it ended before is put into quarantine.
 import logging
 from collections.abc import Mapping, Sequence
 
+from streams.conf import POSTGRES
 from streams.errors import LogUnavailable
 from streams.log import (
     Sighting,
@@ -15,6 +16,7 @@ from streams.log import (
     get_wakeups,
     last_seen,
     locate,
+    raise_earliest,
     write_sightings,
 )
 from streams.log.protocol import Bounds, PartitionRef
@@ -31,14 +33,19 @@ def look_at_ends() -> int:
     """
     moved = 0
     for alias in engine_aliases():
-        rows = Partition.objects.filter(stream__engine=alias).values_list("pk", "stream__name", "number")
-        partitions = [each for each in locate([PartitionRef(*row) for row in rows]) if not are_in_quarantine(each)]
+        # Also those that are appended to elsewhere by now: what they keep here, retention takes.
+        rows = Partition.objects.filter(stream__has_epochs=True, epochs__engine=alias).distinct()
+        located = locate([PartitionRef(*row) for row in rows.values_list("pk", "stream__name", "number")])
+        partitions = [each for each in located if not are_in_quarantine(each)]
         if not partitions:
             continue
         # Before the engine is asked: what is appended in between must not look as if it had been lost.
         known = last_seen(partitions)
         try:
             found = get_routed_log().bounds(partitions)
+            # A move that came in between is no loss.
+            now = {each.id: each.epochs for each in locate(partitions)}
+            partitions = [each for each in partitions if now[each.id] == each.epochs]
             lost = [each for each in partitions if _has_lost(found.get(each.id), known.get(each.id))]
             check_lost_ends(alias, lost, {key: ends.head_offset for key, ends in known.items()})
         except LogUnavailable as error:
@@ -53,6 +60,9 @@ def _has_lost(found: Bounds | None, known: Bounds | None) -> bool:
 
 
 def _note(partitions: Sequence[PartitionRef], found: Mapping[int, Bounds], known: Mapping[int, Bounds]) -> int:
+    here = [each for each in partitions if each.engine == POSTGRES]
+    raise_earliest({each.id: found[each.id].earliest_offset for each in here if each.id in found})
+    partitions = [each for each in partitions if each.engine != POSTGRES]
     news: dict[int, int] = {}
     sightings = []
     for partition in partitions:

@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from accounts.caller import Caller
 from accounts.database_threads import in_database_thread
-from accounts.errors import QuotaExceeded, ScopeMissing
+from accounts.errors import IdempotencyInProgress, QuotaExceeded, ScopeMissing
 from accounts.long_work import off_the_loop_if_long
 from accounts.quotas import STORED_MIB, quota_of
 from accounts.roles import Right
@@ -174,11 +174,13 @@ async def _append(
     # Nobody else asks.
     ids_are_new = any(stream.deduplicate_ids for stream in each) and all(event.id is UNSET for event in events)
 
+    key = None if idempotency is None else idempotency.key
+
     def make_and_place() -> tuple[Placement, Made]:
         made = make_records(events, is_single=is_single)
         if validators:
             made = made._replace(records=validate(events, made.records, streams, validators, is_single=is_single))
-        placement = _place(events, streams, made, are_new=ids_are_new)
+        placement = _place(events, streams, made, are_new=ids_are_new, key=key)
         return placement if expected_head is None else _expect(placement, streams, events, expected_head), made
 
     placement, made = await off_the_loop_if_long(make_and_place, size=size)
@@ -190,7 +192,7 @@ async def _append(
             # made anew there.
             forget_streams()
             streams = await _open_streams(caller, names)
-            placement = _place(events, streams, made, are_new=ids_are_new)
+            placement = _place(events, streams, made, are_new=ids_are_new, key=key)
             if expected_head is not None:
                 placement = _expect(placement, streams, events, expected_head)
     raise AppendNotStored("Partitions were added to the stream again and again meanwhile. Nothing was stored; retry.")
@@ -210,7 +212,13 @@ async def _store(
     if receipt is not None and not offers(placement.appends[0].partition, Capability.RECEIPT_IN_SAME_TRANSACTION):
         appended = await append_once(placement.appends, receipt)
     else:
-        appended = await get_log().append_async(placement.appends, receipt=receipt)
+        try:
+            appended = await get_log().append_async(placement.appends, receipt=receipt)
+        except IdempotencyInProgress:
+            if receipt is None or not placement.appends[0].partition.epochs:
+                raise
+            # Its first try began while the stream lay where no receipts are kept.
+            appended = await append_once(placement.appends, receipt)
     body = appended.body if appended.body is not None else render(placement, appended.ranges)
     return appended, body
 
@@ -277,7 +285,14 @@ def _place(
     made: Made,
     *,
     are_new: bool,
+    key: str | None = None,
 ) -> Placement:
+    """Choose the partition of each event.
+
+    Args:
+        are_new: their ids were made for them.
+        key: the request's `Idempotency-Key`.
+    """
     records, ids, timed = made
     if isinstance(streams, StreamInfo) and len(streams.partitions) == 1:
         deduplication = deduplication_of(streams, ids, are_new=are_new)
@@ -296,7 +311,7 @@ def _place(
             partition = partitions[partition_of_key(event.key, len(partitions))]
         else:
             # Events without a key stay together in one request.
-            partition = keyless.get(stream.id) or partitions[next_keyless_partition(stream.id, len(partitions))]
+            partition = keyless.get(stream.id) or _keyless_partition(stream, key)
             keyless[stream.id] = partition
         lane = appends.get(partition.id) or appends.setdefault(partition.id, (len(appends), partition, stream, [], []))
         index, _, _, batch, own_ids = lane
@@ -327,6 +342,14 @@ def _place(
         ],
         places,
     )
+
+
+def _keyless_partition(stream: StreamInfo, key: str | None) -> PartitionRef:
+    partitions = stream.partitions
+    if key is not None and partitions[0].epochs:
+        # A retry looks where the first try went, as its receipt may not tell.
+        return partitions[partition_of_key(key, len(partitions))]
+    return partitions[next_keyless_partition(stream.id, len(partitions))]
 
 
 def _key_of(event: Envelope) -> bytes | None:

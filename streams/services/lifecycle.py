@@ -20,7 +20,7 @@ from accounts.services.audit import changed, record
 from accounts.services.owners import owner_by_name, owner_to_come
 from accounts.services.versions import check_version
 from streams.conf import MAX_PARTITIONS, POSTGRES
-from streams.errors import ConfirmationMissing, InvalidName, ReservedName, StreamExists, StreamNotFound
+from streams.errors import ConfirmationMissing, InvalidName, MoveUnderWay, ReservedName, StreamExists, StreamNotFound
 from streams.log import get_log, require_offer
 from streams.log.protocol import Capability
 from streams.lookup import forget_streams, info_of
@@ -35,7 +35,15 @@ from streams.services.adoption import (
 )
 from streams.services.confirmations import check_confirmed
 from streams.services.partition_changes import add_partitions
-from streams.services.places import Place, check_engine, leave_place, prepare_place, show_place, wait_for_the_name
+from streams.services.places import (
+    Place,
+    check_engine,
+    leave_place,
+    leave_planned_place,
+    prepare_place,
+    show_place,
+    wait_for_the_name,
+)
 
 MIB: Final = 2**20
 RETENTION_FIELDS: Final = ("retention_max_age_seconds", "retention_max_bytes", "retention_max_events")
@@ -245,6 +253,7 @@ def change_stream(
         NotOffered: its engine cannot do what is asked for.
         QuotaExceeded: whoever owns it then would have too much, or too many partitions.
         PartitionsOnlyAdded: it has more partitions than are asked for.
+        MoveUnderWay: more partitions are asked for, and it is being moved.
         ConfirmationMissing: its retention would delete events, or keys would move, and `confirm` is not its name.
     """
     check_version(stream, expected, stream_id=stream.pk)
@@ -277,6 +286,8 @@ def _change(
     if not after:
         return stream
     if "partition_count" in after:
+        if stream.moves.filter(finished_at=None).exists():
+            raise MoveUnderWay(f"{stream.name} is being moved: add partitions when that is over. Nothing was changed.")
         add_partitions(stream, count)
     was = stream.owner_name
     for name, value in after.items():
@@ -318,6 +329,7 @@ def delete_stream(*, stream: Stream, confirm: str | None, expected: Collection[s
         info = info_of(stream)
         for hold in before_deletion:
             hold(stream)
+        leave_planned_place(stream, now=timezone.now())
         if stream.has_epochs:
             leave_place(info, now=timezone.now())
         # The counter rows go first: an append that comes later finds no partition and stores nothing. What lies in

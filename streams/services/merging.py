@@ -21,6 +21,7 @@ from streams.conf import (
 )
 from streams.log import get_log
 from streams.log.protocol import Merged, MergeLimits, PartitionRef
+from streams.lookup import ref_of
 from streams.metrics import count_merged
 from streams.models import Partition
 from streams.queries import list_partitions_to_merge
@@ -51,7 +52,7 @@ def merge_small_batches(*, now: datetime, seconds: float) -> int:
 
 
 def _merge(partition: Partition, now: datetime) -> Merged:
-    ref = PartitionRef(partition.pk, partition.stream.name, partition.number)
+    ref = ref_of(partition)
     try:
         merged = get_log().merge(ref, _limits_of(ref, partition, now))
     except OperationalError as error:
@@ -85,7 +86,7 @@ def _share_of(kept: int | None, *, at_most: int) -> int:
 def _limits_of(ref: PartitionRef, partition: Partition, now: datetime) -> MergeLimits:
     retention, partitions = retention_of(partition.stream), partition.stream.partition_count
     limits = merge_limits(retention, partitions=partitions, now=now)
-    if retention == Retention(None, None, None):
+    if retention == Retention(None, None, None) or ref.epochs:
         return limits
     going = retention.share(partitions=partitions, now=now + timedelta(seconds=MERGE_NOT_WORTH_SECONDS))
     front = get_log().foresee_trim([ref], **going, max_batches=MERGE_STEP_BATCHES).get(ref.id)

@@ -148,6 +148,24 @@ def wait_for_the_name(name: str) -> None:
         time.sleep(NAME_REMEMBERED_SECONDS)
 
 
+def leave_planned_place(stream: Stream, *, now: datetime) -> None:
+    """Note that the place is to be dropped to which a stream is being moved, in the transaction that deletes it."""
+    if not engine_aliases():
+        return
+    ids = list(stream.partitions.order_by("number").values_list("pk", flat=True))
+    PlaceToClear.objects.bulk_create(
+        PlaceToClear(
+            engine=move.target,
+            topic=move.topic,
+            topic_id=move.topic_id,
+            stream_name=stream.name,
+            partition_ids=ids,
+            due_at=now,
+        )
+        for move in stream.moves.filter(finished_at=None).exclude(topic="")
+    )
+
+
 def clear_places(*, now: datetime) -> int:
     """Drop in their engines the places that no stream uses; return how many. What is away is asked the next time."""
     cleared = 0

@@ -6,7 +6,8 @@
                          v over: it looks for what is there, sends the rest, and completes it
 
 The claim is committed on its own, with the heads that were last seen of the partitions: never above the truth, so
-what the first try stored lies behind them.
+what the first try stored lies behind them. A stream may move meanwhile: what its tries have stored is looked for
+wherever its partitions lay, and if they lie in PostgreSQL by then, the receipt is completed with the rest.
 """
 
 from collections.abc import Sequence
@@ -60,7 +61,13 @@ async def append_once(appends: Sequence[PartitionAppend], receipt: Receipt) -> A
         # Somebody may take it over before these events arrive.
         raise AppendOutcomeUnknown(_LATE)
     try:
-        appended = await get_routed_log().append_tagged_async(appends, tag=claim.tag.bytes, since=claim.since)
+        appended = await get_routed_log().append_tagged_async(
+            appends,
+            tag=claim.tag.bytes,
+            since=claim.since,
+            receipt=receipt,
+            send_until=claim.claimed_at + SEND_WITHIN_SECONDS,
+        )
     except AppendOutcomeUnknown:
         raise
     except LogUnavailable as error:
@@ -74,6 +81,9 @@ async def append_once(appends: Sequence[PartitionAppend], receipt: Receipt) -> A
         # Certainly nothing was stored.
         await in_database_thread(partial(_free, receipt))
         raise
+    if appended.body is not None:
+        # The stream has moved to where the receipt is completed with the events.
+        return appended
     body = receipt.render(appended.ranges)
     try:
         await in_database_thread(partial(_complete, appends, receipt, body))

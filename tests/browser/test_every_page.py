@@ -63,6 +63,8 @@ FOR_PRODUCERS = [
     "/streams/orders/schemas/new?type=order.created",
     "/streams/orders/settings",
     "/streams/orders/history?groups=shown",
+    "/streams/orders/moves",
+    "/streams/orders/move?to=postgres",
     "/streams/orders/delete",
     "/streams/orders/events/0/30/erase",
     "/keys/new",

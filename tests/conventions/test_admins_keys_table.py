@@ -51,6 +51,8 @@ nar pla roo
 403 403 200  GET /streams/{stream}/mirrors/{mirror}
 403 403 200  PATCH /streams/{stream}/mirrors/{mirror}
 403 403 200  DELETE /streams/{stream}/mirrors/{mirror}
+403 403 200  GET /streams/{stream}/moves
+403 403 200  POST /streams/{stream}/moves
 404 200 200  GET /streams/{stream}/schemas
 403 403 201  POST /streams/{stream}/schemas
 404 200 200  GET /streams/{stream}/schemas/event/latest

@@ -77,6 +77,7 @@ OF_TYPE = {"type": "event"}
 # With its rights in order it is told that there is no such engine.
 MIRROR = {"engine": "nowhere"}
 PAUSE = {"paused": True}
+MOVE = {"to": "postgres", "dry_run": True}
 GRANT = {"user": "friend@example.com", "rights": ["consume"]}
 USE = {"user": "friend@example.com", "rights": ["use"]}
 WHY = {"reason": "asked for"}
@@ -121,6 +122,8 @@ TABLE: list[tuple[str, Any, str]] = [
     ("GET /streams/{stream}/mirrors/{mirror}", None, "    200 200 403 403 403 403 404 403 403 403 200 404 401"),
     ("PATCH /streams/{stream}/mirrors/{mirror}", PAUSE, " 200 200 403 403 403 403 404 403 403 403 200 404 401"),
     ("DELETE /streams/{stream}/mirrors/{mirror}", None, " 200 200 403 403 403 403 404 403 403 403 200 404 401"),
+    ("GET /streams/{stream}/moves", None, "               200 200 403 403 403 403 404 403 403 403 200 404 401"),
+    ("POST /streams/{stream}/moves", MOVE, "              200 200 403 403 403 403 404 403 403 403 200 404 401"),
     ("GET /streams/{stream}/schemas", None, "             200 200 200 200 200 404 404 404 200 200 200 404 401"),
     ("POST /streams/{stream}/schemas", SCHEMA, "          201 201 403 403 403 403 404 403 403 403 201 404 401"),
     ("GET /streams/{stream}/schemas/event/latest", None, "200 200 200 200 200 404 404 404 200 200 200 404 401"),

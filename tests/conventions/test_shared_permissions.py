@@ -46,6 +46,8 @@ TABLE = {
     "GET /streams/{stream}/mirrors/{mirror}": "     200 200 403 403 403 403 403 404",
     "PATCH /streams/{stream}/mirrors/{mirror}": "   200 200 403 403 403 403 403 404",
     "DELETE /streams/{stream}/mirrors/{mirror}": "  200 200 403 403 403 403 403 404",
+    "GET /streams/{stream}/moves": "                200 200 403 403 403 403 403 404",
+    "POST /streams/{stream}/moves": "               200 200 403 403 403 403 403 404",
     "GET /streams/{stream}/schemas": "              200 200 200 200 200 200 404 404",
     "POST /streams/{stream}/schemas": "             201 201 403 403 403 403 403 404",
     "GET /streams/{stream}/schemas/event/latest": " 200 200 200 200 200 200 404 404",

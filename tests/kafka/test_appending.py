@@ -120,28 +120,6 @@ def test_what_finds_no_room_in_the_queue_is_refused_as_a_whole(kafka_log, monkey
     assert len(ids(kafka_log, partition)) == 11
 
 
-def test_a_broker_that_refuses_says_so_for_certain(kafka_cluster, kafka_log):
-    """The fence of a move: no record is small enough, so the leader stores none."""
-    from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
-
-    [partition] = make_partitions(kafka_log)
-    append(kafka_log, partition, "a")
-    entry = ConfigEntry("max.message.bytes", "1", incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(ConfigResource.Type.TOPIC, place_of(partition).topic, incremental_configs=[entry])
-    kafka_log.topics._admin.incremental_alter_configs([resource])[resource].result()
-    refused = []
-
-    def is_refused():
-        try:
-            refused.append(append(kafka_log, partition, f"b{len(refused)}"))
-        except AppendNotStored as error:
-            return "MSG_SIZE_TOO_LARGE" in str(error)
-        return False
-
-    wait_for("the broker has heard of it", is_refused)
-    assert len(ids(kafka_log, partition)) == 1 + len(refused)
-
-
 class BrokenProducer:
     """A real producer that says once that it has failed for good, as librdkafka does when its session is lost."""
 

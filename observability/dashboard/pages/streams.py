@@ -27,6 +27,7 @@ from observability.dashboard.queries.stream_pages import describe_stream, list_l
 from streams.bodies import read_new_stream, read_stream_changes
 from streams.conf import POSTGRES
 from streams.errors import EngineRefuses, LogUnavailable, NotOffered, UnknownEngine
+from streams.log import engine_aliases
 from streams.models import Stream, Validation, Visibility
 from streams.queries import get_stream, totals_of
 from streams.services.lifecycle import (
@@ -185,6 +186,8 @@ class StreamSettingsPage(Page):
             tab="settings",
             lacks=heading.engine.lacks,
             form=Form(for_version(_values_of(row), row.version)),
+            # With one engine there is nothing to say of it.
+            engine=row.engine if engine_aliases() else "",
             **CHOICES,
             **access_context(self, row),
         )

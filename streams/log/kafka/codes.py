@@ -18,6 +18,8 @@ REFUSED: Final = frozenset(
         KafkaError.UNSUPPORTED_FOR_MESSAGE_FORMAT,
     }
 )
+# What a topic answers whose limit on messages is lower than anything: so a stream's place is closed.
+FENCED: Final = KafkaError.MSG_SIZE_TOO_LARGE
 # The topic is unknown: it was deleted, or made so lately that not every broker has heard of it.
 UNKNOWN: Final = frozenset(
     {

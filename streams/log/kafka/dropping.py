@@ -18,21 +18,22 @@ class Dropped:
     def __init__(self, is_known: Callable[[PartitionRef], bool] | None = None) -> None:
         self._lock = threading.Lock()
         self._is_known = is_known
-        # Ids are never used again.
-        self._ids: set[int] = set()
+        # The names of topics are never used again. Nor are partitions' ids, but one may have several topics, one after
+        # the other.
+        self._topics: set[str] = set()
         self._numbers: dict[str, set[int]] = {}
 
     def __contains__(self, partition: PartitionRef) -> bool:
-        return partition.id in self._ids
+        topic = partition.epochs[-1].topic if partition.epochs else ""
+        return topic in self._topics or partition.number in self._numbers.get(topic, ())
 
     def are_gone(self, partition: PartitionRef) -> bool:
         """Return whether a partition is gone, of which Kafka knows nothing."""
         return partition in self or (self._is_known is not None and not self._is_known(partition))
 
-    def add(self, partitions: Iterable[tuple[PartitionRef, Place]]) -> None:
+    def add(self, places: Iterable[Place]) -> None:
         with self._lock:
-            for partition, place in partitions:
-                self._ids.add(partition.id)
+            for place in places:
                 self._numbers.setdefault(place.topic, set()).add(place.number)
 
     def numbers_of(self, topic: str) -> set[int]:
@@ -40,6 +41,7 @@ class Dropped:
         return set(self._numbers.get(topic, ()))
 
     def forget(self, topic: str) -> None:
-        """Forget a topic that was deleted; the ids of its partitions stay known as gone."""
+        """Forget the partitions of a topic that was deleted; the topic stays known as gone."""
         with self._lock:
+            self._topics.add(topic)
             self._numbers.pop(topic, None)

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import ClassVar, Final
 
+from confluent_kafka import Message
+
 from accounts.waits import running_loop
 from streams.errors import (
     AppendOutcomeUnknown,
@@ -14,6 +16,7 @@ from streams.errors import (
     LogUnavailable,
     NotOffered,
     PartitionGone,
+    PlaceFenced,
     TopicUnavailable,
 )
 from streams.log.kafka.client_settings import (
@@ -30,15 +33,19 @@ from streams.log.kafka.consumers import ConsumerPool
 from streams.log.kafka.copying import KafkaCopier
 from streams.log.kafka.dropping import Dropped
 from streams.log.kafka.errors import KafkaSilent
+from streams.log.kafka.fencing import Fence
 from streams.log.kafka.looking import Looker
+from streams.log.kafka.moments import moment_of_millisecond
 from streams.log.kafka.opening import Opener
 from streams.log.kafka.places import Place, place_of
 from streams.log.kafka.producing import LogProducer
 from streams.log.kafka.ranges import heads_of
 from streams.log.kafka.reading import KafkaReader
 from streams.log.kafka.retaining import Retention, offset_at
-from streams.log.kafka.sending import Sender, Tagged, check_records
+from streams.log.kafka.sending import Fenced, Sender, Tagged, check_records
+from streams.log.kafka.sent import Stored
 from streams.log.kafka.sparse import SparseReader
+from streams.log.kafka.tagging import index_in
 from streams.log.kafka.topic_watch import TopicWatch
 from streams.log.kafka.topics import CopyShape, Topics, TopicShape
 from streams.log.offering import TRIMMING_ADOPTED, require_for_appends
@@ -50,6 +57,7 @@ from streams.log.protocol import (
     Capability,
     Epoch,
     ErasedEvent,
+    Found,
     Front,
     LogHealth,
     Merged,
@@ -117,57 +125,105 @@ class KafkaLog:
         self.topics = Topics(opener)
         self._watch = TopicWatch(self.topics)
         self._retention = Retention(self._looker, self._reader, self.topics)
+        self._fence = Fence(self.topics, self._sender, self._looker)
 
     # --- append --------------------------------------------------------------------------------------
 
     def append(self, appends: Sequence[PartitionAppend], *, receipt: Receipt | None = None) -> Appended:
         placed = self._placed(appends, receipt)
         before = self._heads_seen(placed)
-        return self._told(self._sender.send(placed), before)
+        with self._noticing_fences(placed):
+            return self._told(self._sender.send(placed), before)
 
     async def append_async(self, appends: Sequence[PartitionAppend], *, receipt: Receipt | None = None) -> Appended:
         if running_loop() is None:
             return self.append(appends, receipt=receipt)
         placed = self._placed(appends, receipt)
         before = self._heads_seen(placed)
-        return self._told(await self._sender.send_async(placed), before)
+        with self._noticing_fences(placed):
+            return self._told(await self._sender.send_async(placed), before)
 
     def append_tagged(
-        self, appends: Sequence[PartitionAppend], *, tag: bytes, since: Mapping[int, int] | None = None
+        self,
+        appends: Sequence[PartitionAppend],
+        *,
+        tag: bytes,
+        since: Mapping[int, int] | None = None,
+        places: Sequence[int] | None = None,
     ) -> Appended:
-        """Do what `append` does for a request that may be tried again with the same tag.
+        """Do what `append` does for a request that may be tried again with the same tag (`TaggedLog`).
 
-        Args:
-            tag: 16 bytes that no other request has.
-            since: of a later try: offsets by partition id, none of them above the partition's head when the first try
-                began. What that stored is looked for behind them, and only the rest is sent. No try may be under way
-                any more: it ends `message.timeout.ms` after its last event was sent.
-
-        Raises:
-            AppendOutcomeUnknown: part of it may be stored; try again with the same tag.
-            LogUnavailable: nobody could look; nothing was sent.
+        No try may be under way any more: it ends `message.timeout.ms` after its last event was sent.
         """
         placed = self._placed(appends, None)
-        return self._told(self._sender.send(placed, self._find_tagged(placed, tag, since)))
+        with self._noticing_fences(placed):
+            return self._told(self._sender.send(placed, self._tagged(placed, tag, since, places)))
 
     async def append_tagged_async(
-        self, appends: Sequence[PartitionAppend], *, tag: bytes, since: Mapping[int, int] | None = None
+        self,
+        appends: Sequence[PartitionAppend],
+        *,
+        tag: bytes,
+        since: Mapping[int, int] | None = None,
+        places: Sequence[int] | None = None,
     ) -> Appended:
         """Do the same, and let the event loop go on meanwhile."""
         if running_loop() is None:
-            return self.append_tagged(appends, tag=tag, since=since)
+            return self.append_tagged(appends, tag=tag, since=since, places=places)
         placed = self._placed(appends, None)
         if since is None:
-            tagged = Tagged(tag, {})
+            tagged = Tagged(tag, {}, places)
         else:
-            tagged = await asyncio.to_thread(self._find_tagged, placed, tag, since)
-        return self._told(await self._sender.send_async(placed, tagged))
+            tagged = await asyncio.to_thread(self._tagged, placed, tag, since, places)
+        with self._noticing_fences(placed):
+            return self._told(await self._sender.send_async(placed, tagged))
 
-    def _find_tagged(self, placed: Placed, tag: bytes, since: Mapping[int, int] | None) -> Tagged:
+    def _tagged(
+        self, placed: Placed, tag: bytes, since: Mapping[int, int] | None, places: Sequence[int] | None
+    ) -> Tagged:
         if since is None:
-            return Tagged(tag, {})
-        with self._asking([append.partition for append, _ in placed]):
-            return Tagged(tag, self._reader.find_tagged(placed, tag=tag, since=since))
+            return Tagged(tag, {}, places)
+        found: dict[int, Stored] = {}
+        for append, place in placed:
+            found |= self._stored_before(append.partition, place, tag, since[append.partition.id])
+        if places is not None:
+            found = {position: found[at] for position, at in enumerate(places) if at in found}
+        return Tagged(tag, found, places)
+
+    def find_tagged(self, partition: PartitionRef, *, tag: bytes, since: int) -> Mapping[int, Found]:
+        place = self._place(partition)
+        return _found_at(place, self._stored_before(partition, place, tag, since))
+
+    def _stored_before(self, partition: PartitionRef, place: Place, tag: bytes, since: int) -> Mapping[int, Stored]:
+        with self._asking([partition]):
+            return self._reader.find(place, since=since, index_of=lambda record: index_in(record, tag))
+
+    def find_records(self, partition: PartitionRef, records: Sequence[bytes], *, since: int) -> Mapping[int, Found]:
+        place = self._place(partition)
+        # Of lines that are the same each is another one.
+        left: dict[bytes, list[int]] = {}
+        for index, record in enumerate(records):
+            left.setdefault(record, []).insert(0, index)
+
+        def index_of(record: Message) -> int | None:
+            indexes = left.get(record.value() or b"")
+            return indexes.pop() if indexes else None
+
+        with self._asking([partition]):
+            return _found_at(place, self._reader.find(place, since=since, index_of=index_of))
+
+    @contextmanager
+    def _noticing_fences(self, placed: Placed) -> Iterator[None]:
+        # Before anything is sent: whatever is stored of it lies behind.
+        since = [self._reader.newest.offset(append.partition.id) for append, _ in placed]
+        try:
+            yield
+        except Fenced as fenced:
+            stored = [
+                [(each.offset + place.base, moment_of_millisecond(each.milliseconds)) for each in own]
+                for (_, place), own in zip(placed, fenced.stored, strict=True)
+            ]
+            raise PlaceFenced(stored, since) from None
 
     def _placed(self, appends: Sequence[PartitionAppend], receipt: Receipt | None) -> Placed:
         check_records(appends, max_bytes=MAX_MESSAGE_BYTES - _FRAME_BYTES)
@@ -239,16 +295,10 @@ class KafkaLog:
     # --- topics --------------------------------------------------------------------------------------
 
     def ensure(self, partitions: Sequence[PartitionRef], spec: TopicSpec = PLAIN_TOPIC) -> Mapping[int, Epoch]:
-        self._refuse_if_weak(allow_weak=spec.allow_weak)
+        self._refuse_if_weak(spec)
         topic = self.topic_for(partitions, spec)
-        shape = TopicShape(
-            len(partitions),
-            self._options.replication_factor,
-            self._options.min_in_sync_replicas,
-            None if spec.max_bytes is None else max(1, spec.max_bytes // len(partitions)),
-        )
         with self._asking([]):
-            topic_id = self.topics.ensure(topic, shape)
+            topic_id = self.topics.ensure(topic, self._shape_of(partitions, spec))
             self._warn_of_slow_brokers()
         epoch = Epoch(
             spec.epoch_number, self.alias, topic, topic_id, first_offset=spec.first_offset, base=spec.first_offset
@@ -258,6 +308,23 @@ class KafkaLog:
     def adopt(self, topic: str, *, is_read_only: bool, allow_weak: bool) -> TopicSight:
         with self._asking([]):
             return self.topics.adopt(topic, is_read_only=is_read_only, allow_weak=allow_weak)
+
+    def foresee_place(self, partitions: Sequence[PartitionRef], spec: TopicSpec) -> Sequence[str]:
+        with self._asking([]):
+            refusal = self.topics.find_refusal(self.topic_for(partitions, spec), self._shape_of(partitions, spec))
+        return [each for each in (self._find_weakness(spec), refusal) if each]
+
+    def _refuse_if_weak(self, spec: TopicSpec) -> None:
+        if weakness := self._find_weakness(spec):
+            raise EngineRefuses(weakness)
+
+    def _find_weakness(self, spec: TopicSpec) -> str:
+        if self._options.is_durable or spec.allow_weak:
+            return ""
+        return (
+            f"The engine {self.alias} has min_in_sync_replicas of 1: with one broker the events would be lost that "
+            "it alone has stored. Set it to 2 or more, or say `allow_weak`."
+        )
 
     def topic_for(self, partitions: Sequence[PartitionRef], spec: TopicSpec) -> str:
         [stream] = {each.stream for each in partitions}
@@ -278,12 +345,13 @@ class KafkaLog:
             ends = self._looker_behind_transactions.ends([place for _, place in known])
         return {each.id: end.high - 1 + place.base for (each, place), end in zip(known, ends, strict=True)}
 
-    def _refuse_if_weak(self, *, allow_weak: bool) -> None:
-        if not self._options.is_durable and not allow_weak:
-            raise EngineRefuses(
-                f"The engine {self.alias} has min_in_sync_replicas of 1: with one broker the events would be lost that "
-                "it alone has stored. Set it to 2 or more, or say `allow_weak`."
-            )
+    def _shape_of(self, partitions: Sequence[PartitionRef], spec: TopicSpec) -> TopicShape:
+        return TopicShape(
+            len(partitions),
+            self._options.replication_factor,
+            self._options.min_in_sync_replicas,
+            None if spec.max_bytes is None else max(1, spec.max_bytes // len(partitions)),
+        )
 
     def _warn_of_slow_brokers(self) -> None:
         if self._has_looked_at_brokers:
@@ -327,7 +395,7 @@ class KafkaLog:
     def drop(self, partitions: Sequence[PartitionRef]) -> None:
         """Delete the partitions' events; their topic goes with the last of them. Another topic of its name stays."""
         placed = [(each, place_of(each)) for each in partitions if each.epochs and not each.epochs[-1].is_external]
-        self._dropped.add(placed)
+        self._dropped.add(place for _, place in placed)
         for each in partitions:
             self._reader.cache.discard(each.id)
             self._reader.newest.forget(each.id)
@@ -349,13 +417,32 @@ class KafkaLog:
     # --- copies --------------------------------------------------------------------------------------
 
     def make_topic(self, topic: str, partitions: int, *, allow_weak: bool) -> None:
-        self._refuse_if_weak(allow_weak=allow_weak)
+        self._refuse_if_weak(TopicSpec(allow_weak=allow_weak))
         shape = CopyShape(partitions, self._options.replication_factor, self._options.min_in_sync_replicas)
         with self._asking([]):
             self.topics.ensure(topic, shape)
 
     def open_copier(self, topic: str, group: str) -> KafkaCopier:
         return KafkaCopier(self.alias, topic, group, self._opener)
+
+    # --- moving away ---------------------------------------------------------------------------------
+
+    def fence(self, partitions: Sequence[PartitionRef]) -> Mapping[int, int]:
+        placed = [(each, self._place(each)) for each in partitions]
+        with self._asking(partitions):
+            return self._fence.close(placed)
+
+    def lift_fence(self, partitions: Sequence[PartitionRef]) -> None:
+        with self._asking(partitions):
+            self._fence.lift(self._place(partitions[0]).topic)
+
+    def foresee_fence(self, partitions: Sequence[PartitionRef]) -> Sequence[str]:
+        try:
+            with self._asking(partitions):
+                self._fence.try_out(self._place(partitions[0]).topic)
+        except EngineRefuses as error:
+            return [error.detail]
+        return []
 
     # --- what Kafka has not --------------------------------------------------------------------------
 
@@ -420,3 +507,10 @@ class KafkaLog:
             if error.is_of_one_topic:
                 raise TopicUnavailable(self.alias, error.reason, retry_after=_RETRY_SECONDS) from error
             raise LogUnavailable(self.alias, error.reason, retry_after=_RETRY_SECONDS) from error
+
+
+def _found_at(place: Place, stored: Mapping[int, Stored]) -> Mapping[int, Found]:
+    return {
+        index: Found(each.offset + place.base, moment_of_millisecond(each.milliseconds))
+        for index, each in stored.items()
+    }

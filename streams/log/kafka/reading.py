@@ -1,7 +1,10 @@
 """Reading a partition: the ends, then what the cache has, then what the brokers give."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+
+from confluent_kafka import Message
 
 from streams.log.cache import BatchCache
 from streams.log.kafka.consumers import ConsumerPool, LentConsumer, Standing
@@ -15,8 +18,7 @@ from streams.log.kafka.newest import NewestSeen
 from streams.log.kafka.places import Place
 from streams.log.kafka.sent import Stored
 from streams.log.kafka.sparse import Step, fetch_sparse_step
-from streams.log.kafka.tagging import index_in
-from streams.log.protocol import Bounds, LogDamaged, PartitionAppend, PartitionRef, ReadResult
+from streams.log.protocol import Bounds, LogDamaged, PartitionRef, ReadResult
 from streams.log.selection import Selection, result_of
 from streams.stored_event import recorded_at_of
 
@@ -24,6 +26,8 @@ from streams.stored_event import recorded_at_of
 _STEP_RECORDS = 1_000
 # So far before the end of a topic that others write somebody's record is found, as a rule.
 _BEFORE_HOLES = 100
+# What was sent a moment ago was recorded since then, by whosever clock.
+_RECENT_SECONDS = 60.0
 
 
 class KafkaReader:
@@ -162,24 +166,29 @@ class KafkaReader:
         batches = self.cache.run(partition_id, after=offset - 1, max_events=1, max_bytes=1)
         return recorded_at_of(batches[0].events[offset - batches[0].first_offset]) if batches else None
 
-    def find_tagged(
-        self, placed: Sequence[tuple[PartitionAppend, Place]], *, tag: bytes, since: Mapping[int, int]
-    ) -> Mapping[int, Stored]:
-        """Return where an earlier try of a request has stored its records, by their places in the request."""
-        places = {append.partition.id: place for append, place in placed}
+    def find(self, place: Place, *, since: int, index_of: Callable[[Message], int | None]) -> Mapping[int, Stored]:
+        """Return where records are behind an offset that are somebody's, by what `index_of` says they are.
+
+        Raises:
+            KafkaSilent
+        """
+        [ends] = self._looker.ends([place])
+        if since:
+            position = max(since + 1 - place.base, ends.low)
+        else:
+            recent = self._looker.first_since(place, int((time.time() - _RECENT_SECONDS) * 1_000))
+            position = ends.high if recent is None else recent
         found: dict[int, Stored] = {}
-        for (partition_id, place), ends in zip(places.items(), self._looker.ends(list(places.values())), strict=True):
-            position = max(since[partition_id] + 1 - place.base, ends.low)
-            while position < ends.high:
-                standing = Standing(place, position)
-                with self._readers.lend(standing) as consumer:
-                    records, is_last = _step(consumer, standing, end=ends.high)
-                for record in records:
-                    position = offset_of(place, record) - place.base + 1
-                    if (index := index_in(record, tag)) is not None:
-                        found[index] = Stored(position - 1, milliseconds_of(record))
-                if is_last:
-                    break
+        while position < ends.high:
+            standing = Standing(place, position)
+            with self._readers.lend(standing) as consumer:
+                records, is_last = _step(consumer, standing, end=ends.high)
+            for record in records:
+                position = offset_of(place, record) - place.base + 1
+                if (index := index_of(record)) is not None:
+                    found[index] = Stored(position - 1, milliseconds_of(record))
+            if is_last:
+                break
         return found
 
 

@@ -21,19 +21,32 @@ NOTHING_FOUND: Final[Mapping[int, Stored]] = {}
 Placed = Sequence[tuple[PartitionAppend, Place]]
 
 
+class Fenced(Exception):
+    """A fence has refused what was not stored: of each append, where the rest of it is."""
+
+    def __init__(self, stored: Sequence[Sequence[Stored]]) -> None:
+        super().__init__("the topic takes nothing more")
+        self.stored = stored
+
+
 class Tagged:
     """A request whose records carry whose they are.
 
     Attributes:
         tag: 16 bytes that no other request has.
-        found: the records that an earlier try of it has stored, by their place in the request.
+        found: the records that an earlier try of it has stored, by their position in what is sent now.
+        places: of the records that are sent now in their request; None: they are all of it.
     """
 
-    __slots__ = ("found", "tag")
+    __slots__ = ("found", "places", "tag")
 
-    def __init__(self, tag: bytes, found: Mapping[int, Stored]) -> None:
+    def __init__(self, tag: bytes, found: Mapping[int, Stored], places: Sequence[int] | None = None) -> None:
         self.tag = tag
         self.found = found
+        self.places = places
+
+    def header(self, position: int) -> tuple[str, bytes]:
+        return header_of(self.tag, position if self.places is None else self.places[position])
 
 
 class Sender:
@@ -43,7 +56,7 @@ class Sender:
         self._producer = producer
 
     def send(self, placed: Placed, tagged: Tagged | None = None) -> Sequence[AppendedRange]:
-        """Store an append; the errors are those of `Log.append`."""
+        """Store an append; the errors are those of `Log.append`, and `Fenced`."""
         latch = ThreadLatch()
         session, sent = self._begin(placed, tagged, latch)
         try:
@@ -62,6 +75,16 @@ class Sender:
         finally:
             session.end(sent)
         return _ranges(placed, sent, tagged)
+
+    def probe(self, placed: Placed) -> bool:
+        """Send records that nobody wants stored; return whether a fence has refused each of them."""
+        latch = ThreadLatch()
+        session, sent = self._begin(placed, None, latch)
+        try:
+            latch.wait(COMMIT_TIMEOUT_SECONDS)
+        finally:
+            session.end(sent)
+        return len(sent.of_partitions) == len(placed) and all(each.is_fenced for each in sent.of_partitions)
 
     def _begin(self, placed: Placed, tagged: Tagged | None, latch: Latch) -> tuple[Session, SentAppend]:
         session = self._producer.session()
@@ -86,7 +109,7 @@ class Sender:
             else:
                 keys = append.keys or [None] * len(append.records)
                 missing = [
-                    (record, key, [header_of(tagged.tag, at)])
+                    (record, key, [tagged.header(at)])
                     for at, (record, key) in enumerate(zip(append.records, keys, strict=True), index)
                     if at not in tagged.found
                 ]
@@ -100,6 +123,9 @@ class Sender:
 
 def _ranges(placed: Placed, sent: SentAppend, tagged: Tagged | None) -> Sequence[AppendedRange]:
     found = NOTHING_FOUND if tagged is None else tagged.found
+    if sent.is_fenced:
+        stored = [list(each.in_order()) for each in sent.of_partitions]
+        raise Fenced([*stored, *[[] for _ in placed[len(stored) :]]])
     try:
         sent.check()
     except AppendNotStored as error:

@@ -7,7 +7,7 @@ from confluent_kafka import KafkaError, Message
 
 from accounts.latches import Latch, open_all
 from streams.errors import AppendNotStored, AppendOutcomeUnknown
-from streams.log.kafka.codes import REFUSED
+from streams.log.kafka.codes import FENCED, REFUSED
 from streams.log.kafka.messages import milliseconds_of
 
 
@@ -52,6 +52,11 @@ class SentRecords:
         """Take what librdkafka did not even queue."""
         self.refusals += errors
 
+    @property
+    def is_fenced(self) -> bool:
+        """Whether a fence has refused any of them, and nothing else has."""
+        return bool(self.refusals) and not self.doubts and all(each.code() == FENCED for each in self.refusals)
+
     def in_order(self) -> Iterator[Stored]:
         """Return where the records are, once all are stored, in the order in which they were produced."""
         return iter(sorted(self.stored))
@@ -95,6 +100,15 @@ class SentAppend:
     def give_up(self) -> None:
         """Expect no more reports: nobody knows what became of the rest."""
         self.is_given_up = True
+
+    @property
+    def is_fenced(self) -> bool:
+        """Whether all that is missing was refused by a fence."""
+        return (
+            self.is_complete
+            and any(records.refusals for records in self.of_partitions)
+            and all(records.is_fenced for records in self.of_partitions if records.refusals or records.doubts)
+        )
 
     def check(self) -> None:
         """Return if every record is stored.

@@ -10,12 +10,12 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
 
 from accounts.process_id import process_id
 from streams.errors import EngineRefuses
 from streams.log.kafka.client_settings import COPY_TOPIC, TOPIC
-from streams.log.kafka.codes import REFUSED_TOPICS, TOPIC_EXISTS, UNKNOWN, WORDS
+from streams.log.kafka.codes import MOVED, REFUSED_TOPICS, TOPIC_EXISTS, UNKNOWN, WORDS
 from streams.log.kafka.errors import KafkaSilent
 from streams.log.kafka.handles import keep, let_go
 from streams.log.kafka.opening import Opener
@@ -24,6 +24,8 @@ from streams.log.protocol import TopicSight
 
 _CALL_SECONDS: Final = 10.0
 _HEALTH_SECONDS: Final = 3.0
+# Short, and again: appends may wait for it.
+_ALTER_SECONDS: Final = 2.0
 _LEADER_SECONDS: Final = 10.0
 _PAUSE_SECONDS: Final = 0.02
 _END: Final = -1
@@ -104,19 +106,59 @@ class Topics:
             EngineRefuses: it is there and differs, or Kafka makes none like it, or not for us.
             KafkaSilent
         """
-        new = NewTopic(
-            name,
-            num_partitions=shape.partitions,
-            replication_factor=shape.replication_factor,
-            config=dict(shape.settings),
-        )
         try:
-            _result(self._admin.create_topics([new], request_timeout=_CALL_SECONDS)[name])
+            _result(self._admin.create_topics([_new_topic(name, shape)], request_timeout=_CALL_SECONDS)[name])
         except KafkaException as error:
             if error.args[0].code() != TOPIC_EXISTS:
                 raise _refusal(error, f"Kafka made no topic {name}") from error
             self._compare(name, shape)
         return self._wait_for_leaders(name, shape.partitions)
+
+    def find_refusal(self, name: str, shape: TopicShape) -> str:
+        """Say why Kafka would not make a topic; empty: it would, or has.
+
+        Raises:
+            KafkaSilent
+        """
+        new = _new_topic(name, shape)
+        try:
+            _result(self._admin.create_topics([new], validate_only=True, request_timeout=_CALL_SECONDS)[name])
+        except KafkaException as error:
+            if error.args[0].code() in REFUSED_TOPICS:
+                return f"Kafka would make no topic {name} ({error.args[0].str()})."
+            if error.args[0].code() != TOPIC_EXISTS:
+                raise KafkaSilent(
+                    f"Kafka does not say whether it would make a topic ({error.args[0].str()})"
+                ) from error
+        return ""
+
+    def limit_messages(self, name: str, max_bytes: int, *, is_trial: bool = False) -> None:
+        """Let a topic take no larger messages than that; of a trial nothing stays.
+
+        Raises:
+            EngineRefuses: it may not be altered by us.
+            KafkaSilent
+        """
+        entry = ConfigEntry("max.message.bytes", str(max_bytes), incremental_operation=AlterConfigOpType.SET)
+        resource = ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=[entry])
+        deadline = time.monotonic() + _CALL_SECONDS
+        while True:
+            try:
+                answers = self._admin.incremental_alter_configs(
+                    [resource], validate_only=is_trial, request_timeout=_ALTER_SECONDS
+                )
+                _result(answers[resource])
+            except KafkaException as error:
+                if error.args[0].code() not in MOVED or time.monotonic() > deadline:
+                    raise _refusal(error, f"Kafka does not let the topic {name} be altered") from error
+            else:
+                return
+            self._learn_who_controls()
+
+    def _learn_who_controls(self) -> None:
+        """Ask any broker who takes such questions: by itself librdkafka would go on to wait for one that has died."""
+        with contextlib.suppress(KafkaException):
+            self._admin.list_topics(timeout=_ALTER_SECONDS)
 
     def _compare(self, name: str, shape: TopicShape | CopyShape) -> None:
         found, partitions = self._look_at(name)
@@ -344,6 +386,15 @@ class Topics:
         if self._handle is not None and self._pid == process_id():
             let_go(self._handle)
             self._handle = None
+
+
+def _new_topic(name: str, shape: TopicShape) -> NewTopic:
+    return NewTopic(
+        name,
+        num_partitions=shape.partitions,
+        replication_factor=shape.replication_factor,
+        config=dict(shape.settings),
+    )
 
 
 def _refusal(error: KafkaException, what: str) -> Exception:

@@ -1,6 +1,7 @@
 -- The ends of a partition, its erasure mark and the batches that follow an offset, as of one snapshot.
 --
 -- Params   partition_id, after
+--          up_to         no batch behind this offset
 --          max_batches   look at no more than these
 --          max_bytes     stop after the batch with which this many stored bytes are reached
 -- Returns  one row for each batch, in order, or one with nulls in the batch's columns if there is none;
@@ -11,7 +12,7 @@
 -- From the earliest offset on: what retention took before stands in the index until a vacuum, and would be passed over
 -- one by one.
 SELECT partition.earliest_offset, partition.head_offset, partition.last_recorded_at, partition.timed_through,
-       partition.erasure_mark, batch.last_offset, batch.event_count, batch.recorded_at, batch.codec, batch.records
+       partition.is_sealed, partition.erasure_mark, batch.last_offset, batch.event_count, batch.recorded_at, batch.codec, batch.records
   FROM streams_partition AS partition
   LEFT JOIN LATERAL (
        SELECT *
@@ -22,6 +23,7 @@ SELECT partition.earliest_offset, partition.head_offset, partition.last_recorded
                          FROM streams_eventbatch
                         WHERE partition_id = partition.id
                           AND last_offset > greatest(%(after)b::bigint, partition.earliest_offset - 1)
+                          AND last_offset <= %(up_to)b::bigint
                         ORDER BY last_offset
                         LIMIT %(max_batches)b::bigint) AS nearest) AS measured
         WHERE bytes_before < %(max_bytes)b::bigint) AS batch ON true

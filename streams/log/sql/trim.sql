@@ -1,6 +1,7 @@
 -- Delete whole batches from the front of a partition: those that any of the limits lets go.
 --
 -- Params   partition_id; max_batches to delete at most
+--          after, up_to: of the offsets in between only
 --          recorded_before: older batches may go          (or null)
 --          keep_events: so many newest events must stay    (or null)
 --          keep_bytes: so many newest stored bytes must stay (or null)
@@ -39,7 +40,8 @@ WITH seen AS (
            SELECT last_offset, event_count, recorded_at, records
              FROM streams_eventbatch
             WHERE partition_id = partition.id
-              AND last_offset >= partition.earliest_offset
+              AND last_offset >= greatest(partition.earliest_offset, %(after)b::bigint + 1)
+              AND last_offset <= %(up_to)b::bigint
             ORDER BY last_offset
             LIMIT %(max_batches)b::bigint) AS oldest
 ), ending AS (
@@ -49,11 +51,13 @@ WITH seen AS (
 ), deleted AS (
     DELETE FROM streams_eventbatch
      WHERE partition_id = %(partition_id)b::bigint
+       AND last_offset > %(after)b::bigint
        AND last_offset <= (SELECT last_offset FROM ending)
 ), moved AS (
     UPDATE streams_partition
        SET earliest_offset = ending.last_offset + 1,
-           stored_bytes = streams_partition.stored_bytes - ending.size
+           -- Of a partition that also lies elsewhere it is an estimate.
+           stored_bytes = greatest(0, streams_partition.stored_bytes - ending.size)
       FROM ending
      WHERE streams_partition.id = %(partition_id)b::bigint
        AND ending.last_offset IS NOT NULL

@@ -48,6 +48,8 @@ MOST = {
     "/streams/orders/consumer-groups/warehouse?sort=failures": 24,
     "/streams/orders/consumer-groups/warehouse/deliveries/{delivery}/release": 10,
     "/streams/orders/consumer-groups/warehouse/consume": 22,
+    "/streams/orders/moves": 11,
+    "/streams/orders/move?to=postgres": 10,
     "/streams/orders/delete": 9,
     "/streams/new": 4,
     "/dead-letters": 11,

@@ -590,6 +590,40 @@ class MirrorUseless(Problem):
     code = "mirror_useless"
 
 
+class MoveRefused(Problem):
+    """Move refused.
+
+    The stream cannot be moved to that engine as it is now. Nothing was changed.
+
+    `detail` says all that stands in the way, and how to mend it. Ask with `dry_run` until nothing does.
+    """
+
+    code = "move_refused"
+
+
+class MoveUnderWay(Problem):
+    """Move under way.
+
+    The stream is being moved to another engine, and this has to wait until that has ended. Nothing was changed.
+
+    `GET /streams/{stream}/moves` says how far it has come. Retry when it is over; whoever runs the installation can
+    also end it with `manage.py move_stream NAME --abort`.
+    """
+
+    code = "move_under_way"
+
+
+class NoMoveUnderWay(Problem):
+    """No move under way.
+
+    No move of the stream is under way that could go on or be ended.
+
+    `GET /streams/{stream}/moves` lists those that have ended.
+    """
+
+    code = "no_move_under_way"
+
+
 class NotOpen(Problem):
     """Dead letter is not open.
 
@@ -1328,6 +1362,9 @@ BY_CODE: Final[dict[str, type[Problem]]] = {
     "lease_lost": LeaseLost,
     "mirror_exists": MirrorExists,
     "mirror_useless": MirrorUseless,
+    "move_refused": MoveRefused,
+    "move_under_way": MoveUnderWay,
+    "no_move_under_way": NoMoveUnderWay,
     "not_open": NotOpen,
     "nothing_to_infer_from": NothingToInferFrom,
     "stream_exists": StreamExists,
