@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
@@ -37,6 +37,7 @@ class Users:
     def __init__(self, shop: Any) -> None:
         self._shop = shop
         self._stop = threading.Event()
+        self._are_told = threading.Event()
         self.told: dict[str, Place] = {}
         self.open: set[str] = set()
         self.codes: Counter[str] = Counter()
@@ -95,7 +96,7 @@ class Users:
     def _read(self) -> None:
         """Read as a group in offset mode, partition by partition, and commit what came."""
         positions = dict.fromkeys(range(PARTITIONS), 0)
-        while not self._is_over(lambda: len(self.read)):
+        while not self._is_over(self.read):
             for number, position in list(positions.items()):
                 events = self._poll(number, position)
                 offsets = [each["offset"] for each in events]
@@ -127,7 +128,7 @@ class Users:
 
     def _lease(self) -> None:
         group = "/streams/orders/consumer-groups/workers"
-        while not self._is_over(lambda: len(self.leased)):
+        while not self._is_over(self.leased):
             leased = self._shop.post(f"{group}/lease", {"max_events": 200, "wait": 0.05})
             if leased.status_code == 503:
                 threading.Event().wait(0.05)
@@ -146,8 +147,12 @@ class Users:
             threading.Event().wait(0.05)
         assert answer.status_code == 200, answer.content
 
-    def _is_over(self, count: Callable[[], int]) -> bool:
-        return self._stop.is_set() and count() >= len(self.told)
+    def _is_over(self, seen: Mapping[str, Any]) -> bool:
+        return self._are_told.is_set() and self.told.keys() <= seen.keys()
+
+    def all_are_told(self) -> None:
+        """Say that no producer is under way any more: who reads ends when all is read."""
+        self._are_told.set()
 
     def stop(self) -> None:
         self._stop.set()
@@ -168,6 +173,8 @@ def used(shop: Any) -> Iterator[Users]:
         some_more(users, 100)
     finally:
         users.stop()
+        outcomes_of(works[:-2])
+        users.all_are_told()
     assert outcomes_of(works) == [None] * len(calls), outcomes_of(works)
     print(f"\n{len(users.told)} events, {len(users.open)} in doubt, {dict(users.codes)}; longest pauses:")
     print({name: round(seconds, 2) for name, seconds in sorted(users.pauses.items())})
