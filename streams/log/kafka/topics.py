@@ -388,7 +388,7 @@ class Topics:
             self._handle = None
 
 
-def _new_topic(name: str, shape: TopicShape) -> NewTopic:
+def _new_topic(name: str, shape: TopicShape | CopyShape) -> NewTopic:
     return NewTopic(
         name,
         num_partitions=shape.partitions,
