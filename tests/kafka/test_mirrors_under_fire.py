@@ -108,6 +108,21 @@ class Mirroring:
         assert found == {n: list(range(1, head + 1)) for n, head in enumerate(heads)}
         assert self.standing["doubled"] == 0
 
+    def check_nothing_is_twice_that_is_not_told(self) -> None:
+        """As a reader sees it who passes over what is not higher than the last one."""
+        heads = [each["head_offset"] for each in self.standing["partitions"]]
+        assert sum(heads) > 0
+        twice = 0
+        for number, offsets in offsets_in(self.cluster, self.topic).items():
+            rising = [
+                offset
+                for offset, highest in zip(offsets, itertools.accumulate([0, *offsets], max), strict=False)
+                if offset > highest
+            ]
+            assert rising == list(range(1, heads[number] + 1))
+            twice += len(offsets) - len(rising)
+        assert self.standing["doubled"] == twice
+
 
 @pytest.fixture
 def mirroring(shop, settings, kafka_cluster) -> Iterator[Mirroring]:
@@ -157,7 +172,8 @@ def test_workers_that_die_around_the_writing_down_of_their_position(mirroring, m
     mirroring.check_each_once_and_in_order()
 
 
-def test_a_worker_that_hangs_loses_its_mirror_and_sends_nothing_when_it_wakes(mirroring):
+def test_a_worker_that_hangs_loses_its_mirror_and_what_it_had_begun_to_send_is_told_when_it_wakes(mirroring):
+    """A request that librdkafka had made, and not sent yet, goes before anything looks at a clock."""
     luck = random.Random(7)
     with mirroring.appending():
         for _ in range(4):
@@ -176,7 +192,7 @@ def test_a_worker_that_hangs_loses_its_mirror_and_sends_nothing_when_it_wakes(mi
             hung.kill()
     mirroring.start()
     mirroring.wait_until_copied()
-    mirroring.check_each_once_and_in_order()
+    mirroring.check_nothing_is_twice_that_is_not_told()
 
 
 def test_a_broker_that_is_killed_is_waited_for(mirroring):

@@ -198,7 +198,9 @@ class KafkaCopier:
             return
         # What waits for a broker goes at once and together, before anything of it times out alone.
         producer.purge(in_queue=True, in_flight=True)
-        producer.flush(_DROP_SECONDS)
+        # One whose session is broken for good says so here as well.
+        with contextlib.suppress(KafkaException):
+            producer.flush(_DROP_SECONDS)
         let_go(producer)
 
     # --- being seen ----------------------------------------------------------------------------------
