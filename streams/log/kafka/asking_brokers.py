@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
+from confluent_kafka.admin import AclOperation
+
 from streams.log.kafka.configuration import KafkaOptions, find_weakness_of_brokers
 from streams.log.kafka.errors import KafkaSilent
 from streams.log.kafka.opening import Opener
@@ -10,14 +12,16 @@ from streams.log.kafka.topics import Topics
 
 _NAMED: Final = 3
 # By the right: what cannot be done without it.
-CLUSTER_RIGHTS: Final = {"CREATE": "streams can be made there only if it may create topics of the prefix"}
+CLUSTER_RIGHTS: Final = {
+    AclOperation.CREATE.name: "streams can be made there only if it may create topics of the prefix"
+}
 TOPIC_RIGHTS: Final = {
-    "READ": "nothing can be read",
-    "WRITE": "nothing can be appended",
-    "DESCRIBE": "nothing can be looked at",
-    "DELETE": "retention and the deletion of streams are not done",
-    "DESCRIBE_CONFIGS": "nobody knows how many replicas have to store an append",
-    "ALTER_CONFIGS": "its stream cannot be moved back",
+    AclOperation.READ.name: "nothing can be read",
+    AclOperation.WRITE.name: "nothing can be appended",
+    AclOperation.DESCRIBE.name: "nothing can be looked at",
+    AclOperation.DELETE.name: "retention and the deletion of streams are not done",
+    AclOperation.DESCRIBE_CONFIGS.name: "nobody knows how many replicas have to store an append",
+    AclOperation.ALTER_CONFIGS.name: "its stream cannot be moved back",
 }
 
 
