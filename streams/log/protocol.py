@@ -144,13 +144,15 @@ class TopicTroubles(NamedTuple):
         under_replicated: that have fewer replicas in sync than replicas.
         below_minimum: that have fewer in sync than have to store an append, which is not answered there.
         leaderless: that nobody leads: nothing is read of them or appended.
-        words: a sentence for each kind of trouble, with the names of some.
+        words: a sentence for each kind of trouble, for everybody.
+        names: of each sentence some topics or partitions, for those who run the installation.
     """
 
     under_replicated: int = 0
     below_minimum: int = 0
     leaderless: int = 0
     words: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 class Deduplication(NamedTuple):

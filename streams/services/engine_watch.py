@@ -9,6 +9,7 @@ from django.db.models import Count
 from streams.conf import ENGINE_SIGHTING_LATE_SECONDS, NOT_IN_QUARANTINE
 from streams.errors import LogUnavailable
 from streams.log import engine_aliases, get_routed_log
+from streams.log.protocol import TopicTroubles
 from streams.models import EngineSighting, Epoch
 
 logger = logging.getLogger(__name__)
@@ -28,10 +29,21 @@ def look_after_engines(*, now: datetime) -> int:
         except LogUnavailable as error:
             logger.info("the topics in %s cannot be looked after: %s", alias, error.reason)
             continue
+        _log_what_is_new(alias, troubles)
         fields = troubles._asdict() | {"words": list(troubles.words), "seen_at": now}
+        del fields["names"]
         EngineSighting.objects.update_or_create(engine=alias, defaults=fields)
         found += len(troubles.words)
     return found
+
+
+def _log_what_is_new(alias: str, troubles: TopicTroubles) -> None:
+    """Name topics, and so streams, where only those read it who run the installation; anybody may ask for the rest."""
+    seen = EngineSighting.objects.filter(engine=alias).first()
+    known = [] if seen is None else seen.words
+    for words, names in zip(troubles.words, troubles.names, strict=True):
+        if words not in known:
+            logger.warning("engine %s: %s (%s)", alias, words, names)
 
 
 def list_engine_sightings(*, now: datetime) -> Sequence[EngineSighting]:

@@ -113,14 +113,18 @@ def test_nothing_else_is_touched(shop, distant):
     assert shop.get("/streams/orders/stats").status_code == 200
 
 
-def test_it_is_named_where_the_installation_is_looked_after(shop, distant, client):
+def test_it_is_told_where_the_installation_is_looked_after(shop, distant, client, capsys):
     assert 'eventflow_engine_quarantined_streams{engine="distant"} 0' in client.get("/metrics").content.decode()
     cut_short(distant, keep=3)
     look_at_ends()
     told = client.get("/readyz").json()
     (line,) = [each for each in told["degraded"] if "quarantine" in each]
-    assert line.startswith("engine distant: orders is in quarantine: partition 0 ends at 3")
-    assert "release_stream orders" in line
+    assert line.startswith("engine distant: streams in quarantine: 1")
+    # Anybody may ask: who runs the installation is told by name.
+    assert "orders" not in line
+    assert "release_stream" in line
+    call_command("release_stream")
+    assert "orders, in distant: partition 0 ends at 3" in capsys.readouterr().err
     assert [each for each in told["reasons"] if "engine" in each] == []
     assert 'eventflow_engine_quarantined_streams{engine="distant"} 1' in client.get("/metrics").content.decode()
     assert AuditEntry.objects.filter(action="stream.quarantined", stream="orders").count() == 1

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from observability.operations.command import OperatorCommand, console, find_stream_named
+from streams.services.quarantine import list_quarantined
 from streams.services.release import plan_release, release_stream
 
 
@@ -13,10 +14,14 @@ class Command(OperatorCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("name")
+        parser.add_argument("name", nargs="?", help="the stream; without one those in quarantine are listed")
         parser.add_argument("--accept-loss", action="store_true", help="what is named as lost is lost; go on behind it")
 
     def run_for(self, options: dict[str, Any]) -> None:
+        if options["name"] is None:
+            for each in list_quarantined():
+                console().print(f"{each.stream}, in {each.engine}: {each.reason}")
+            return
         release = plan_release(find_stream_named(options["name"]))
         if release.changes_nothing:
             console().print(f"{release.stream.name} is not in quarantine, and its topics are as they were.")

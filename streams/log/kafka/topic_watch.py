@@ -78,8 +78,8 @@ def judge(
     leaderless = [each.name for each in lanes if not each.is_led]
     below = [each.name for each in lanes if each.is_led and each.in_sync < each.minimum]
     under = [each.name for each in lanes if each.in_sync < each.replicas]
-    words = [
-        f"{told} ({_named(names)})"
+    troubles = [
+        (told, _some_of(names))
         for names, told in (
             (missing, "topics are not there, and their streams answer 503"),
             (leaderless, f"{len(leaderless)} partitions are led by nobody: nothing is read there or stored"),
@@ -93,9 +93,10 @@ def judge(
         )
         if names
     ]
-    return TopicTroubles(len(under), len(below), len(leaderless), tuple(words))
+    words, named = tuple(told for told, _ in troubles), tuple(names for _, names in troubles)
+    return TopicTroubles(len(under), len(below), len(leaderless), words, named)
 
 
-def _named(names: Sequence[str]) -> str:
+def _some_of(names: Sequence[str]) -> str:
     more = len(names) - _NAMED
     return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
