@@ -103,7 +103,8 @@ def progress_of(
     found = [(row[0], ref, Place(*row[4:])) for ref, row in zip(refs, rows, strict=True)]
     log = get_log()
     if bounds is None:
-        bounds = log.bounds(list({partition for _, partition, _ in found}))
+        ask = last_seen if find is list else log.bounds
+        bounds = ask(list({partition for _, partition, _ in found}))
     known = [each for each in found if each[1].id in bounds]
     late = _find_late(known, bounds)
     unfinished = [(partition, place.committed_offset) for _, partition, place in known]

@@ -31,6 +31,7 @@ from observability.numbers.collectors import (
     group_families,
     stream_families,
 )
+from observability.numbers.mirrors import mirror_families
 from streams.log.protocol import LogHealth
 from tests.run.instance import PROJECT
 
@@ -72,6 +73,7 @@ def families() -> dict[str, str]:
         *database_families(is_durable=True, heartbeats=[]),
         *disk_families(None, remembered_ids_bytes=0),
         *engine_families({"kafka-main": LogHealth(is_writable=True, is_durable=True)}, [], []),
+        *mirror_families([]),
         *background_families(not_merged=0, overdue_streams=0),
         *stream_families({}),
         *group_families([]),

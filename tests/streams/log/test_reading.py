@@ -74,7 +74,8 @@ def test_reads_go_by_the_primary_keys(partition, make_log):
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE streams_eventbatch")
         statement = statements.texts["read"].decode()
-        for name, value in {"partition_id": partition.id, "after": 100, "max_batches": 5, "max_bytes": 1000}.items():
+        given = {"partition_id": partition.id, "after": 100, "up_to": 2**62, "max_batches": 5, "max_bytes": 1000}
+        for name, value in given.items():
             statement = statement.replace(f"%({name})b", str(value))
         cursor.execute(f"EXPLAIN {statement}")
         plan = "\n".join(row[0] for row in cursor.fetchall())
@@ -85,7 +86,7 @@ def test_reads_go_by_the_primary_keys(partition, make_log):
 @pytest.mark.parametrize(
     ("name", "parameters"),
     [
-        ("read", "after => 0, max_batches => 1, max_bytes => 1, partition_id => {}"),
+        ("read", "after => 0, up_to => 4611686018427387904, max_batches => 1, max_bytes => 1, partition_id => {}"),
         ("recorded_after", "partition_ids => ARRAY[{}], afters => ARRAY[0]"),
     ],
 )
