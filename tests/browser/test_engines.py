@@ -12,6 +12,7 @@ from observability.dashboard.queries.system_health import forget_system_health
 from streams.log import SIGHTINGS
 from streams.log.engines import get_engines
 from streams.models import Stream
+from streams.services.moving.steps import carry_on_moves
 from tests.browser.accessibility import assert_accessible, assert_fits, assert_legible
 from tests.client import ApiClient
 from tests.factories import make_key, make_user
@@ -108,3 +109,25 @@ def test_pages_say_that_an_engine_is_away(page, clicks, distant, path, request):
     page.goto(path)
     expect(page.locator("main")).to_contain_text("it is away")
     in_both_themes_and_on_a_phone(page, f"away-{request.node.callspec.id}")
+
+
+def test_a_stream_is_moved_while_somebody_watches_and_the_way_back_is_offered(page, owner):
+    shop = ApiClient(key=make_key(owner))
+    assert shop.post("/streams", {"name": "orders", "partitions": 3}).status_code == 201
+    assert shop.post("/streams/orders/events", [{"payload": n} for n in range(3)]).status_code == 202
+    page.goto("/streams/orders/settings")
+    page.locator("a[href='/streams/orders/moves']").first.click()
+    page.get_by_role("link", name="Move to distant…").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("heading")).to_have_text("Move orders to distant?")
+    in_both_themes_and_on_a_phone(page, "move-question")
+    dialog.get_by_role("button", name="Move it").click()
+    expect(page.get_by_role("progressbar", name="Progress of the move to distant")).to_be_visible()
+    in_both_themes_and_on_a_phone(page, "move-under-way")
+    assert carry_on_moves() == 1
+    # It is seen without asking.
+    expect(page.get_by_role("link", name="Move to postgres…")).to_be_visible()
+    expect(page.get_by_text("moved", exact=True)).to_be_visible()
+    in_both_themes_and_on_a_phone(page, "moved")
+    assert shop.post("/streams/orders/events", {"payload": 3}).status_code == 202
+    assert len(shop.get("/streams/orders/events", last_offset="earliest").json()) == 4

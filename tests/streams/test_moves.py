@@ -147,7 +147,7 @@ def test_what_is_refused_there_is_refused_before(stream):
 def test_what_is_different_there_is_said_before(shop, stream):
     shop.post("/streams/orders/events", {"payload": 1, "deliver_after": 3600})
     told = " ".join(foresee_move(stream=stream, target="distant", allow_weak=False).warnings)
-    for word in ("If-Head", "deliver_after", "erased", "partitions", "Idempotency-Key", "handed out as before"):
+    for word in ("If-Head", "deliver_after", "erases", "partitions", "Idempotency-Key", "handed out as before"):
         assert word in told
 
 

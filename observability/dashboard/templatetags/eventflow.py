@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from django import template
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from consumers.browser_leases import is_browser, person_of
@@ -43,6 +43,15 @@ def thousands(value: int | None) -> str:
 def consumer(name: str) -> SafeString:
     """Who holds or held a delivery: a program by its name, a person by theirs."""
     return format_html("{} in the browser", mark_unseen(person_of(name))) if is_browser(name) else mark_unseen(name)
+
+
+@register.filter
+def coded(text: str) -> SafeString:
+    """Words in which `this` is something to be typed."""
+    pieces = enumerate(map(mark_unseen, text.split("`")))
+    return format_html_join(
+        "", "{}", ((format_html("<code>{}</code>", each) if at % 2 else each,) for at, each in pieces)
+    )
 
 
 @register.simple_tag

@@ -14,14 +14,14 @@ from streams.lookup import info_of
 from streams.models import Epoch, MoveState, Stream, StreamMove
 from streams.services.places import check_engine
 
-_RECEIPTS: Final = "`Idempotency-Key` is kept in two steps: a request that ended half way is completed by a retry."
-_ATOMIC: Final = "a request for several partitions may be stored in part, and is answered `outcome_unknown` then."
+_RECEIPTS: Final = "{} keeps an `Idempotency-Key` in two steps: a request that ended half way is completed by a retry."
+_ATOMIC: Final = "{} may store a part of a request for several partitions, and then answers `outcome_unknown`."
 # What is refused from then on, in the words of whoever asks for it.
 _MISSED: Final = {
-    Capability.EXPECTED_HEAD: "`If-Head` is refused there.",
-    Capability.TIMED: "`deliver_after` and `expires_after` are refused there.",
-    Capability.ERASE: "single events can no longer be erased, also those that are stored already.",
-    Capability.PLACE_AMONG: "partitions cannot be added there.",
+    Capability.EXPECTED_HEAD: "{} refuses `If-Head`.",
+    Capability.TIMED: "{} refuses `deliver_after` and `expires_after`.",
+    Capability.ERASE: "{} erases no single events, also none that are stored already.",
+    Capability.PLACE_AMONG: "{} adds no partitions.",
     Capability.RECEIPT_IN_SAME_TRANSACTION: _RECEIPTS,
     Capability.ATOMIC_APPEND: _ATOMIC,
 }
@@ -148,13 +148,13 @@ def _warnings(stream: Stream, target: str) -> Iterator[str]:
     lost = capabilities_of(stream.engine) - capabilities_of(target)
     for capability, words in _MISSED.items():
         if capability in lost:
-            yield f"In {target} {words}"
+            yield words.format(target)
     if Capability.TIMED in lost:
         waiting = stream.partitions.filter(timed_through__gte=F("earliest_offset"), timed_through__gt=0)
         if waiting.exists():
             yield "Events for later, and those that expire, stay where they are and are handed out as before."
     if Capability.TRIM_BY_BYTES in lost and stream.retention_max_bytes is not None:
-        yield f"In {target} retention by bytes keeps at least so much, and some more."
+        yield f"{target} keeps by bytes at least so much as retention says, and some more."
     if stream.engine != POSTGRES:
         yield "Readers may meet events of the type `eventflow.fence`: at most a few, from the moment of the move."
     yield "Appends wait for about a second. Events that are stored stay where they are, and leave by retention."

@@ -44,7 +44,7 @@ def test_a_stream_is_moved_there_and_the_way_back_is_offered(browser):
 def test_what_stands_in_the_way_is_said_and_then_there_is_no_button(browser):
     Stream.objects.update(deduplicate_ids_seconds=60)
     question = page(browser, "/streams/orders/move?to=distant")
-    assert "does not offer `deduplicate_ids`" in question
+    assert "does not offer <code>deduplicate_ids</code>" in question
     assert "Move it" not in question
     assert browser.post("/streams/orders/move", {"to": "distant"}).status_code == 409
     assert not StreamMove.objects.exists()
