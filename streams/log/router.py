@@ -150,6 +150,11 @@ class RoutedLog:
     def bounds(self, partitions: Sequence[PartitionRef]) -> Mapping[int, Bounds]:
         return _asked(partitions, ("bounds", *partitions), lambda: self._reads.bounds(partitions))
 
+    def bounds_in(self, alias: str, partitions: Sequence[PartitionRef]) -> Mapping[int, Bounds]:
+        """Return the ends of partitions in one engine, also of those that nobody has been told of yet."""
+        with self._asking(alias) as log:
+            return log.bounds([open_place(each) for each in partitions])
+
     def last_seen(self, partitions: Sequence[PartitionRef]) -> Mapping[int, Bounds]:
         """Return the ends as they were last seen, in one query of PostgreSQL, whoever is away."""
         return self._postgres.bounds(partitions)

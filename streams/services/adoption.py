@@ -84,7 +84,7 @@ def adopt_place(
     ids = [partition_id for (partition_id,) in run("reserve_partition_ids", count=sight.partitions)]
     epoch = Epoch(1, engine, topic, sight.topic_id, base=_BASE, is_external=True, is_read_only=is_read_only)
     refs = [PartitionRef(partition_id, stream_name, number, (epoch,)) for number, partition_id in enumerate(ids)]
-    ends = get_routed_log().bounds(refs)
+    ends = get_routed_log().bounds_in(engine, refs)
     return Place(engine, ids, dict.fromkeys(ids, epoch), None, ends)
 
 

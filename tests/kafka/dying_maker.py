@@ -49,7 +49,9 @@ def main() -> None:
     settings.EVENTFLOW_ENGINES = json.loads(sys.argv[1])
     get_log()
     sys.settrace(_die_before(int(sys.argv[2])))
-    prepare_place(engine="kafka-main", stream_name="orders", partitions=2, max_bytes=None, allow_weak=True)
+    prepare_place(
+        engine="kafka-main", stream_name="orders-of-a-dying-maker", partitions=2, max_bytes=None, allow_weak=True
+    )
     sys.settrace(None)
     close_log()
     print("done", flush=True)

@@ -17,12 +17,10 @@ pytestmark = [
 ]
 
 
-def topics_of(prefix):
-    return [
-        name
-        for name in get_engines().get("kafka-main").log.topics._admin.list_topics().topics
-        if name.startswith(prefix)
-    ]
+def topics_of_orders(prefix):
+    """Of this name there is a topic in no other test."""
+    names = get_engines().get("kafka-main").log.topics._admin.list_topics().topics
+    return [name for name in names if name.startswith(f"{prefix}orders-of-a-dying-maker.")]
 
 
 def test_what_a_killed_maker_has_made_is_cleared(kafka_main, settings):
@@ -30,11 +28,11 @@ def test_what_a_killed_maker_has_made_is_cleared(kafka_main, settings):
     made = 0
     for line in itertools.count():
         has_died = is_killed(settings.EVENTFLOW_ENGINES, before_line=line)
-        made += bool(topics_of(prefix))
+        made += bool(topics_of_orders(prefix))
         for noted in PlaceToClear.objects.all():
             assert clear_places(now=noted.due_at) == 1
         assert not PlaceToClear.objects.exists()
-        wait_for("every topic is gone", lambda: not topics_of(prefix))
+        wait_for("every topic is gone", lambda: not topics_of_orders(prefix))
         if not has_died:
             break
     # It died before there was a topic, and after.
