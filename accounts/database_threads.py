@@ -41,6 +41,11 @@ def lend_database_threads(size: int, *, check_line: Callable[[list[int]], None] 
     return threads
 
 
+def lends_threads(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether a loop was given threads: that of a web worker, and not one that lives for a single request."""
+    return loop in _threads
+
+
 async def in_database_thread(work: Callable[[], Returned]) -> Returned:
     """Do `work`, which asks the database, where it may block.
 

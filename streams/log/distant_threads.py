@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 from weakref import WeakKeyDictionary
 
-from accounts.database_threads import give_connection_back, in_database_thread
+from accounts.database_threads import give_connection_back, in_database_thread, lends_threads
 from accounts.lent_threads import LentThreads
 from accounts.waits import running_loop
 from streams.conf import ENGINE_THREADS, POSTGRES
@@ -27,7 +27,7 @@ async def in_log_thread(partitions: Sequence[PartitionRef], work: Callable[[], R
     """
     loop = running_loop()
     engines = {epoch.engine for each in partitions for epoch in each.epochs or ()} - {POSTGRES}
-    if loop is None or len(engines) != 1 or not all(each.epochs for each in partitions):
+    if loop is None or not lends_threads(loop) or len(engines) != 1 or not all(each.epochs for each in partitions):
         return await in_database_thread(work)
     [alias] = engines
     return await _threads_of(loop, alias).run(lambda: _work_and_give_back(work))
