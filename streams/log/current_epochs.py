@@ -34,14 +34,20 @@ class CurrentEpochs:
             seconds=FENCE_LOOK_SECONDS, size=_MOST
         )
 
-    def of(self, partitions: Sequence[PartitionRef]) -> list[PartitionRef]:
-        """Return partitions as they lie now, or lay less than a second ago: in one query at most, and seldom one."""
+    def of(self, partitions: Sequence[PartitionRef], *, are_outdated: bool = False) -> list[PartitionRef]:
+        """Return partitions as they lie now, or lay less than a second ago: in one query at most, and seldom one.
+
+        Args:
+            are_outdated: they are known to have moved since: what is not newer than them is no answer.
+        """
         now = time.monotonic()
         with self._lock:
             known = {
                 each.id: self._known[each.id][1]
                 for each in partitions
-                if each.id in self._known and now - self._known[each.id][0] < EPOCH_MEMORY_SECONDS
+                if each.id in self._known
+                and now - self._known[each.id][0] < EPOCH_MEMORY_SECONDS
+                and not (are_outdated and _last_number(self._known[each.id][1]) <= _last_number(each.epochs))
             }
         missing = [each.id for each in partitions if each.id not in known]
         if missing:
@@ -51,7 +57,11 @@ class CurrentEpochs:
                 if len(self._known) > _MOST:
                     self._known.clear()
                 self._known |= {partition_id: (now, known[partition_id]) for partition_id in missing}
-        return [each._replace(epochs=known[each.id]) for each in partitions]
+        # Somebody else may have looked later than we did.
+        return [
+            each if _last_number(each.epochs) > _last_number(known[each.id]) else each._replace(epochs=known[each.id])
+            for each in partitions
+        ]
 
     async def whereabouts(self, partitions: Sequence[PartitionRef]) -> Whereabouts:
         """Return where partitions lie at this moment; whoever asks at once is answered together."""
@@ -66,3 +76,7 @@ class CurrentEpochs:
         with self._lock:
             self._known |= {each: (now, epochs.get(each, ())) for each in ids}
         return Whereabouts(epochs, is_fenced)
+
+
+def _last_number(epochs: Sequence[Epoch]) -> int:
+    return epochs[-1].number if epochs else 0

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from typing import Protocol
 
 from accounts.asked_before import may_be_asked
 from streams.conf import POSTGRES
@@ -14,10 +15,16 @@ from streams.log.slices import open_place, place_in, places_from
 Asking = Callable[[str], AbstractContextManager[Log]]
 
 
+class Renew(Protocol):
+    """Says where partitions lie by now (`CurrentEpochs.of`)."""
+
+    def __call__(self, partitions: Sequence[PartitionRef], *, are_outdated: bool = False) -> list[PartitionRef]: ...
+
+
 class RoutedReads:
     """`Log`'s questions, each to the engine that has the events."""
 
-    def __init__(self, asking: Asking, renew: Callable[[Sequence[PartitionRef]], list[PartitionRef]]) -> None:
+    def __init__(self, asking: Asking, renew: Renew) -> None:
         self._asking = asking
         # Where partitions lie by now: whoever waits, or reads on, may hold a reference from before a move.
         self._renew = renew
@@ -34,7 +41,8 @@ class RoutedReads:
             if now.epochs == partition.epochs:
                 raise
         else:
-            [now] = self._renew([partition])
+            is_sealed = isinstance(found.bounds, SealedBounds) and partition.engine == POSTGRES
+            [now] = self._renew([partition], are_outdated=is_sealed)
             if now.epochs == partition.epochs:
                 return found
         return self._read(now, after=after, max_events=max_events, max_bytes=max_bytes)
@@ -74,7 +82,7 @@ class RoutedReads:
         if not may_be_asked():
             # As last seen, which has to do where no other engine is asked.
             return found
-        return {**found, **self._bounds_of_several(self._renew(stale))} if stale else found
+        return {**found, **self._bounds_of_several(self._renew(stale, are_outdated=True))} if stale else found
 
     def _bounds_of_several(self, partitions: Sequence[PartitionRef]) -> dict[int, Bounds]:
         """Return the ends of all stretches of each partition together, however many there are.
