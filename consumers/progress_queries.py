@@ -88,7 +88,7 @@ def progress_of(
     *,
     now: datetime,
     bounds: Mapping[int, Bounds] | None = None,
-    find: Callable[[Sequence[PartitionRef]], Sequence[PartitionRef]] = list,
+    find: Callable[[Sequence[PartitionRef]], Sequence[PartitionRef]] | None = None,
 ) -> dict[int, list[PartitionProgress]]:
     """Return how far each group has come, by its id, partition by partition, in at most four queries.
 
@@ -99,12 +99,14 @@ def progress_of(
     """
     offsets = GroupOffset.objects.filter(group_id__in=group_ids).order_by("partition__number")
     rows = list(offsets.values_list("group_id", *_REF, *_PLACE))
-    refs = find([PartitionRef(*row[1:4]) for row in rows])
+    refs: Sequence[PartitionRef] = [PartitionRef(*row[1:4]) for row in rows]
+    if find is not None:
+        refs = find(refs)
     found = [(row[0], ref, Place(*row[4:])) for ref, row in zip(refs, rows, strict=True)]
     log = get_log()
     if bounds is None:
-        ask = last_seen if find is list else log.bounds
-        bounds = ask(list({partition for _, partition, _ in found}))
+        partitions = list({partition for _, partition, _ in found})
+        bounds = last_seen(partitions) if find is None else log.bounds(partitions)
     known = [each for each in found if each[1].id in bounds]
     late = _find_late(known, bounds)
     unfinished = [(partition, place.committed_offset) for _, partition, place in known]

@@ -12,7 +12,7 @@ from consumers.models import ConsumerGroup, Mode
 from consumers.services.losses import count_losses
 from consumers.services.shared_commits import share
 from consumers.statements import run
-from streams.log import engine_aliases, get_log, locate
+from streams.log import engine_aliases, get_log
 from streams.log.protocol import Bounds, PartitionRef
 from streams.lookup import StreamInfo, partitions_of_async, renewed
 
@@ -76,7 +76,7 @@ def _commit(
     group: ConsumerGroup, calls: Sequence[Mapping[PartitionRef, int]]
 ) -> Callable[[], Sequence[list[CommitResult] | Exception]]:
     """Commit for all who call at once, in one statement."""
-    bounds = _ends_of(calls)
+    bounds = get_log().bounds(list({partition: None for wanted in calls for partition in wanted}))
     faults = [_fault(wanted, bounds) for wanted in calls]
     accepted = [wanted for wanted, fault in zip(calls, faults, strict=True) if fault is None]
     highest: dict[int, int] = {}
@@ -85,23 +85,6 @@ def _commit(
     standing = _advance_to(group, highest, bounds) if highest else {}
     # As if they had come one after the other.
     return lambda: [fault or _advance(standing, wanted) for wanted, fault in zip(calls, faults, strict=True)]
-
-
-def _ends_of(calls: Sequence[Mapping[PartitionRef, int]]) -> Mapping[int, Bounds]:
-    """Return the ends of the partitions; where somebody claims more, of where they lie by now.
-
-    Another worker may have read on already in the engine to which a stream has moved a moment ago.
-    """
-    bounds = get_log().bounds(list({partition: None for wanted in calls for partition in wanted}))
-    beyond = {
-        partition.id: partition._replace(epochs=())
-        for wanted in calls
-        for partition, offset in wanted.items()
-        if partition.id in bounds and offset > bounds[partition.id].head_offset
-    }
-    if not beyond or not engine_aliases():
-        return bounds
-    return {**bounds, **get_log().bounds(locate(list(beyond.values())))}
 
 
 def _advance_to(group: ConsumerGroup, highest: Mapping[int, int], bounds: Mapping[int, Bounds]) -> dict[int, int]:

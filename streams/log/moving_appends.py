@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final, TypeVar
 
-from accounts.waits import running_loop
+from accounts.waits import pause, running_loop
 from streams.conf import FENCE_LOOK_SECONDS, FENCE_PATIENCE_SECONDS, FENCE_SETTLE_SECONDS, POSTGRES
 from streams.errors import AppendNotStored, AppendOutcomeUnknown, LogUnavailable, PartitionGone, PlaceFenced
 from streams.log.current_epochs import CurrentEpochs
@@ -277,7 +277,7 @@ class MovingAppends:
                 return {each.id: now.of(each) for each in partitions}
             if time.monotonic() > deadline:
                 raise PlaceFenced([], [])
-            await _pause(FENCE_LOOK_SECONDS)
+            await pause(FENCE_LOOK_SECONDS)
 
 
 def _open(append: PartitionAppend) -> PartitionAppend:
@@ -303,10 +303,3 @@ def _same_place(before: PartitionRef, now: PartitionRef) -> PartitionRef:
 async def _beside_the_loop(work: Callable[[], Returned]) -> Returned:
     """Do `work`, which asks an engine, where it may block."""
     return work() if running_loop() is None else await asyncio.to_thread(work)
-
-
-async def _pause(seconds: float) -> None:
-    if running_loop() is None:
-        time.sleep(seconds)
-    else:
-        await asyncio.sleep(seconds)

@@ -4,40 +4,17 @@
 """
 
 import json
-import os
-import signal
 import sys
-from types import FrameType
 from typing import Any
 
-from tests.forked import Forked
+from tests import dying
 
-MODULE = "streams/services/places.py"
+MODULES = ("streams/services/places.py",)
 
 
 def is_killed(engines: dict[str, Any], *, before_line: int) -> bool:
     """Let it make a place and die there; return whether there was such a line."""
-    maker = Forked(__name__, json.dumps(engines), str(before_line))
-    said, _ = maker.communicate()
-    assert (maker.returncode, said) in ((-signal.SIGKILL, ""), (0, "done\n")), (maker.returncode, said)
-    return maker.returncode == -signal.SIGKILL
-
-
-def _die_before(line: int) -> Any:
-    seen = -1
-
-    def trace(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal seen
-        code = frame.f_code
-        if not code.co_filename.endswith(MODULE) or code.co_name.startswith("<"):
-            return None
-        if event == "line":
-            seen += 1
-            if seen == line:
-                os.kill(os.getpid(), signal.SIGKILL)
-        return trace
-
-    return trace
+    return dying.is_killed(__name__, json.dumps(engines), str(before_line))
 
 
 def main() -> None:
@@ -48,10 +25,9 @@ def main() -> None:
 
     settings.EVENTFLOW_ENGINES = json.loads(sys.argv[1])
     get_log()
-    sys.settrace(_die_before(int(sys.argv[2])))
-    prepare_place(
-        engine="kafka-main", stream_name="orders-of-a-dying-maker", partitions=2, max_bytes=None, allow_weak=True
-    )
-    sys.settrace(None)
+    with dying.dying_before(int(sys.argv[2]), of=MODULES):
+        prepare_place(
+            engine="kafka-main", stream_name="orders-of-a-dying-maker", partitions=2, max_bytes=None, allow_weak=True
+        )
     close_log()
     print("done", flush=True)

@@ -1,6 +1,7 @@
 """A broker that is away is told of by every handle, every second; the log of the server tells it once a minute."""
 
 import logging
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,7 +16,7 @@ def line(text):
 @pytest.fixture
 def now(monkeypatch):
     times = [100.0]
-    monkeypatch.setattr(repeated_lines.time, "monotonic", lambda: times[0])
+    monkeypatch.setattr(repeated_lines, "time", SimpleNamespace(monotonic=lambda: times[0]))
     return times
 
 
