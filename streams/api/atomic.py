@@ -26,5 +26,5 @@ def is_atomic_required(request: HttpRequest) -> bool:
     """
     text = request.META.get("HTTP_EVENTFLOW_ATOMIC")
     if text is not None and text != _REQUIRED:
-        raise InvalidParameter(_NAME, f"{_NAME} is `{_REQUIRED}`, or is left out.")
+        raise InvalidParameter(_NAME, f"Must be `{_REQUIRED}`, or be left out.")
     return text is not None

@@ -14,7 +14,7 @@ from accounts.services.audit import record
 from streams.conf import NOT_IN_QUARANTINE, POSTGRES
 from streams.errors import EngineRefuses
 from streams.log import get_routed_log, last_seen
-from streams.log.protocol import Epoch, PartitionRef
+from streams.log.protocol import Bounds, Epoch, PartitionRef
 from streams.lookup import StreamInfo, forget_streams
 from streams.models import Epoch as EpochRow
 from streams.models import Partition, Stream
@@ -67,12 +67,9 @@ def plan_release(stream: StreamInfo) -> Release:
         EngineRefuses: a topic is not there, or has too few partitions.
         LogUnavailable
     """
-    heads = {partition_id: ends.head_offset for partition_id, ends in last_seen(stream.partitions).items()}
-    earliest = {partition_id: ends.earliest_offset for partition_id, ends in last_seen(stream.partitions).items()}
+    seen = last_seen(stream.partitions)
     topic_ids = _topic_ids(stream)
-    return Release(
-        stream, tuple(_continue(each, topic_ids, earliest[each.id], heads[each.id]) for each in stream.partitions)
-    )
+    return Release(stream, tuple(_continue(each, topic_ids, seen[each.id]) for each in stream.partitions))
 
 
 def _topic_ids(stream: StreamInfo) -> dict[tuple[str, str], str]:
@@ -96,10 +93,11 @@ def _topic_ids(stream: StreamInfo) -> dict[tuple[str, str], str]:
     return found
 
 
-def _continue(
-    partition: PartitionRef, topic_ids: dict[tuple[str, str], str], earliest: int, head: int
-) -> _Continuation:
-    epochs = partition.epochs
+def _continue(partition: PartitionRef, topic_ids: dict[tuple[str, str], str], seen: Bounds) -> _Continuation:
+    epochs, earliest, head = partition.epochs, seen.earliest_offset, seen.head_offset
+    if not epochs:
+        # It has never been elsewhere.
+        return _Continuation(partition, epochs, None)
     stay = [each for each in epochs if topic_ids.get((each.engine, each.topic), each.topic_id) == each.topic_id]
     last = epochs[-1]
     kept = [each._replace(quarantine=NOT_IN_QUARANTINE) for each in stay]

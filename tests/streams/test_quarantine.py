@@ -214,7 +214,9 @@ def test_a_topic_that_is_not_there_has_to_be_made_first(shop, distant, kept_open
         release("--accept-loss")
 
 
-def test_a_stream_that_is_well_is_left_as_it_is(shop, kept_open, capsys):
-    release("--accept-loss")
+@pytest.mark.parametrize("stream", ["orders", "here"])
+def test_a_stream_that_is_well_is_left_as_it_is_wherever_it_lies(shop, kept_open, capsys, stream):
+    shop.post("/streams", {"name": "here"})
+    call_command("release_stream", stream, "--accept-loss")
     assert "not in quarantine" in capsys.readouterr().err
     assert not AuditEntry.objects.filter(action="stream.released").exists()

@@ -19,8 +19,11 @@ class Command(OperatorCommand):
 
     def run_for(self, options: dict[str, Any]) -> None:
         if options["name"] is None:
-            for each in list_quarantined():
+            quarantined = list_quarantined()
+            for each in quarantined:
                 console().print(f"{each.stream}, in {each.engine}: {each.reason}")
+            if not quarantined:
+                console().print("No stream is in quarantine.")
             return
         release = plan_release(find_stream_named(options["name"]))
         if release.changes_nothing:
