@@ -5,13 +5,14 @@ import re
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from accounts.roles import Role
 from observability.dashboard.queries.system_health import forget_system_health
 from streams.log import SIGHTINGS
 from streams.log.engines import get_engines
-from streams.models import Stream
+from streams.models import Mirror, Stream
 from streams.services.moving.steps import carry_on_moves
 from tests.browser.accessibility import assert_accessible, assert_fits, assert_legible
 from tests.client import ApiClient
@@ -131,3 +132,18 @@ def test_a_stream_is_moved_while_somebody_watches_and_the_way_back_is_offered(pa
     in_both_themes_and_on_a_phone(page, "moved")
     assert shop.post("/streams/orders/events", {"payload": 3}).status_code == 202
     assert len(shop.get("/streams/orders/events", last_offset="earliest").json()) == 4
+
+
+def test_a_stream_says_where_it_is_copied_to_and_what_stands_in_the_way(page, owner):
+    shop = ApiClient(key=make_key(owner))
+    assert shop.post("/streams", {"name": "orders"}).status_code == 201
+    assert shop.post("/streams/orders/events", [{"payload": n} for n in range(3)]).status_code == 202
+    assert shop.post("/streams/orders/mirrors", {"engine": "distant"}).status_code == 201
+    Mirror.objects.update(failing_since=timezone.now(), last_error="the broker said <no> to a topic-" + "x" * 200)
+    page.goto("/streams/orders")
+    card = page.get_by_role("region", name="Mirrors")
+    expect(card).to_contain_text("distant.orders")
+    expect(card).to_contain_text("failing")
+    expect(card).to_contain_text("3 behind")
+    expect(card).to_contain_text("the broker said <no>")
+    in_both_themes_and_on_a_phone(page, "mirror")

@@ -1,7 +1,6 @@
 """What the overview shows, as plain values, in a number of queries that no amount of data changes."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -61,6 +60,8 @@ class OverviewPage:
     busiest: Sequence[BusyStream]
     groups: Sequence[GroupStanding]
     recent: Sequence[RecentEvent]
+    # There are some, and their engines are away.
+    is_recent_away: bool
     dead_letters: int
     # Of those that have lost something, the first.
     lost: Sequence[GroupStanding]
@@ -81,13 +82,15 @@ def get_overview(caller: Caller, *, now: datetime) -> OverviewPage:
     activity = activity_of([each.id for each in busiest], tails, now=now)
     busy = [BusyStream(each.name, each.is_paused, activity[each.id]) for each in busiest]
     may_consume = caller.has_right(Right.CONSUME)
+    recent, is_recent_away = _recent_events(caller) if may_consume else ([], False)
     behind, lost = list_groups_of_note(caller, now=now, limit=TOP_GROUPS) if may_consume else ([], [])
     return OverviewPage(
         stream_count=visible.count(),
         activity=total_activity(visible, tails, now=now),
         busiest=sorted(busy, key=lambda each: -each.hour_events),
         groups=behind,
-        recent=_recent_events(caller) if may_consume else [],
+        recent=recent,
+        is_recent_away=is_recent_away,
         dead_letters=count_open_dead_letters(caller) if may_consume else 0,
         lost=lost[:TOP_GROUPS],
         is_more_lost=len(lost) > TOP_GROUPS,
@@ -101,17 +104,22 @@ def count_open_dead_letters(caller: Caller) -> int:
     return list_open_dead_letters().filter(group__stream__in=streams.values("pk"))[:MAX_COUNTED].count()
 
 
-def _recent_events(caller: Caller) -> list[RecentEvent]:
-    """The newest events of the streams that were appended to last."""
+def _recent_events(caller: Caller) -> tuple[list[RecentEvent], bool]:
+    """The newest events of the streams that were appended to last; and whether none of these can be seen now."""
     streams = list_streams(caller, Right.CONSUME).prefetch_related(None).select_related(None)
     newest = Partition.objects.filter(stream__in=streams.values("pk"), head_offset__gt=0).order_by("-last_recorded_at")
     ids = list(dict.fromkeys(newest.values_list("stream_id", flat=True)[: RECENT_STREAMS * 4]))[:RECENT_STREAMS]
     found: list[RecentEvent] = []
+    is_one_away = False
     for row in list_streams(caller).filter(pk__in=ids):
         if why_away(row.engine):
             # Nobody waits for it here: what is known of the others is shown.
+            is_one_away = True
             continue
-        with suppress(LogUnavailable):
+        try:
             scan = scan_backwards(info_of(row).partitions, {}, wanted=EventFilter(), limit=RECENT_EVENTS)
             found += [RecentEvent(row.name, view_event(raw)) for raw in scan.events]
-    return sorted(found, key=lambda each: each.event.recorded_at, reverse=True)[:RECENT_EVENTS]
+        except LogUnavailable:
+            is_one_away = True
+    newest_first = sorted(found, key=lambda each: each.event.recorded_at, reverse=True)
+    return newest_first[:RECENT_EVENTS], is_one_away and not found

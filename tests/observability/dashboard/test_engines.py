@@ -188,6 +188,18 @@ def test_while_its_engine_is_away_the_page_of_a_stream_says_so(client, orders, d
     assert 'href="/streams/here/events/0/1"' in overview
 
 
+def test_while_its_engine_is_away_the_overview_does_not_say_that_nothing_has_happened(client, shop, distant):
+    assert shop.post("/streams", {"name": "orders", "engine": "distant"}).status_code == 201
+    assert "Nothing has happened yet" in words(client.get("/"))
+    assert shop.post("/streams/orders/events", {"payload": 1}).status_code == 202
+    SIGHTINGS.write()
+    distant.weather.is_away = True
+    forget_healths()
+    overview = words(client.get("/"))
+    assert "Not to be seen now" in overview
+    assert "Nothing has happened yet" not in overview
+
+
 # --- the administration ---
 
 
