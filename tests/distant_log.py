@@ -139,6 +139,7 @@ class DistantLog(MemoryLog):
         tag: bytes,
         since: Mapping[int, int] | None = None,
         places: Sequence[int] | None = None,
+        send_until: float | None = None,
     ) -> Appended:
         self._check(appends)
         count = sum(len(append.records) for append in appends)
@@ -154,6 +155,7 @@ class DistantLog(MemoryLog):
         tag: bytes,
         since: Mapping[int, int] | None = None,
         places: Sequence[int] | None = None,
+        send_until: float | None = None,
     ) -> Appended:
         return self.append_tagged(appends, tag=tag, since=since, places=places)
 

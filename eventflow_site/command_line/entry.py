@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from eventflow_site.command_line.subcommands import NoSuchCommand, find, list_subcommands
+from eventflow_site.command_line.subcommands import CLIENT, NoSuchCommand, find, find_version, list_subcommands
 from eventflow_site.version import version
 
 # As argparse answers what was typed wrongly.
@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(_overview())
         return 0
     if name in ("--version", "-V"):
-        sys.stdout.write(f"eventflow {version()}\n")
+        sys.stdout.write(_versions())
         return 0
     try:
         run = find(name)
@@ -26,6 +26,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{missing}\n")
         return _WRONG_USE
     return run(words[1:])
+
+
+def _versions() -> str:
+    """As the client's script says it: which of the two answers is all the same."""
+    client = find_version(CLIENT)
+    return f"eventflow {version()}\n" + (f"{CLIENT} {client}\n" if client else "")
 
 
 def _overview() -> str:
@@ -38,5 +44,5 @@ Usage: eventflow COMMAND …
 
 {lines}
 
-Each says more with --help. `eventflow --version` says which version this is.
+Each says more with --help. `eventflow --version` says which versions these are.
 """

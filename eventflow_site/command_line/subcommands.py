@@ -12,9 +12,10 @@ GROUP = "eventflow.commands"
 Run = Callable[[Sequence[str]], int]
 
 OWN: dict[str, Run] = {"up": own.up, "manage": own.manage}
+CLIENT = "eventflow-client"
 # What packages of ours bring, for whoever types it without having them.
 BROUGHT_BY = {
-    "eventflow-client": (
+    CLIENT: (
         "login",
         "logout",
         "profiles",
@@ -97,13 +98,19 @@ def _package_of(point: importlib.metadata.EntryPoint) -> str:
     return point.dist.name if point.dist else "an unknown package"
 
 
+def find_version(package: str) -> str:
+    """Return which version of a package is installed here; empty: none."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
 def _who_brings(name: str) -> str:
     for package, names in BROUGHT_BY.items():
         if name not in names:
             continue
-        try:
-            installed = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
+        if not (installed := find_version(package)):
             return f"`eventflow {name}` comes with {package}, which is not installed here: pip install {package}"
         return f"{package} {installed} does not bring `eventflow {name}`: pip install --upgrade {package}"
     return f"There is no `eventflow {name}`. `eventflow` alone says what there is."

@@ -177,7 +177,7 @@ class MovingAppends:
                     # Somebody may take it over before these events arrive.
                     raise AppendOutcomeUnknown(_LATE)
                 try:
-                    ranges = await self._append_tagged_to(engine, left, tag, since)
+                    ranges = await self._append_tagged_to(engine, left, tag, since, send_until)
                 except PlaceFenced as fenced:
                     is_in_doubt = True
                     if since is None:
@@ -196,13 +196,15 @@ class MovingAppends:
         raise AppendOutcomeUnknown(_LATE)
 
     async def _append_tagged_to(
-        self, engine: str, left: Sequence[Left], tag: bytes, since: Mapping[int, int] | None
+        self, engine: str, left: Sequence[Left], tag: bytes, since: Mapping[int, int] | None, send_until: float
     ) -> Sequence[AppendedRange]:
         appends = [each.append for each in left]
         began = time.monotonic()
         with self._lend(engine) as log:
             sent = [_open(each) for each in appends]
-            stored = await log.append_tagged_async(sent, tag=tag, since=since, places=places_of(left))
+            stored = await log.append_tagged_async(
+                sent, tag=tag, since=since, places=places_of(left), send_until=send_until
+            )
         await self._check_the_end(appends, stored.ranges, began=began)
         self._note(appends, stored.ranges)
         return stored.ranges

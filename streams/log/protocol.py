@@ -598,6 +598,7 @@ class TaggedLog(Log, Protocol):
         tag: bytes,
         since: Mapping[int, int] | None = None,
         places: Sequence[int] | None = None,
+        send_until: float | None = None,
     ) -> Appended:
         """Do what `append` does for a request that may be tried again with the same tag.
 
@@ -607,6 +608,8 @@ class TaggedLog(Log, Protocol):
                 first try began. What that has stored is looked for behind them, and only the rest is sent. No try may
                 be under way any more.
             places: of each event in its request, append after append; None: these are all of its events.
+            send_until: of a later try, by the monotonic clock: when it has not found out by then what is there, it
+                sends nothing.
 
         Raises:
             AppendNotStored: nothing of the request is there, neither of this try nor of an earlier one.
@@ -657,12 +660,19 @@ class TaggedLog(Log, Protocol):
         tag: bytes,
         since: Mapping[int, int] | None = None,
         places: Sequence[int] | None = None,
+        send_until: float | None = None,
     ) -> Appended:
         """Do what `append_tagged` does, and let the event loop go on meanwhile; without a loop, block like it."""
         ...
 
     def find_tagged(self, partition: PartitionRef, *, tag: bytes, since: int) -> Mapping[int, Found]:
-        """Return what tries of a request have stored behind an offset, by the events' places in the request."""
+        """Return what tries of a request have stored behind an offset, by the events' places in the request.
+
+        What is not there will not appear either, if no try is under way any more.
+
+        Raises:
+            LogUnavailable: nobody can tell.
+        """
         ...
 
     def find_records(self, partition: PartitionRef, records: Sequence[bytes], *, since: int) -> Mapping[int, Found]:

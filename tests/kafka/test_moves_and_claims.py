@@ -56,7 +56,7 @@ def read_all(shop):
 def die_after(monkeypatch, engine, count):
     """Let the first try die when it has stored so many of its events."""
 
-    async def send_some(appends, *, tag, since=None, places=None):
+    async def send_some(appends, *, tag, **_how):
         left = count
         at = 0
         for append in appends:

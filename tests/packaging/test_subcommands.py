@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from eventflow_site.command_line.entry import main
+from tests.packaging.building import VERSION
 
 # Installs a package, as pip leaves it behind: code, and a directory that tells of it.
 Install = Callable[..., None]
@@ -32,6 +33,17 @@ def run(words):
     print("tail was given", *words)
     return 3
 '''
+
+
+def test_it_says_its_version_and_that_of_the_client_if_it_is_there(install, capsys):
+    assert main(["--version"]) == 0
+    alone = capsys.readouterr().out
+    assert alone == f"eventflow {VERSION}\n"
+
+    install("eventflow-client")
+
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"{alone}eventflow-client 2.3\n"
 
 
 def test_alone_it_lists_what_there_is(install, capsys):

@@ -84,6 +84,8 @@ PEEKER: Final[Settings] = {
 
 # For offsets alone: on a reader's connection they would wait behind its parked fetch.
 LOOKER: Final[Settings] = _CONSUMER
+# Where leaders end: it is sent to where nothing is, and fetches nothing.
+LEADERS_ASKER: Final[Settings] = {**_CONSUMER, "enable.partition.eof": False, "queued.min.messages": 1}
 # For what is stored and cannot be read yet: somebody's transaction is open in front of it.
 LOOKER_BEHIND_TRANSACTIONS: Final[Settings] = {**_CONSUMER, "isolation.level": "read_uncommitted"}
 

@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import ClassVar, Final
 
-from confluent_kafka import Message
-
 from accounts.waits import running_loop
 from streams.errors import (
     AppendOutcomeUnknown,
@@ -21,6 +19,7 @@ from streams.errors import (
 )
 from streams.log.kafka.client_settings import (
     COPY_TIMEOUT_MS,
+    LEADERS_ASKER,
     LOOKER,
     LOOKER_BEHIND_TRANSACTIONS,
     MAX_MESSAGE_BYTES,
@@ -34,6 +33,7 @@ from streams.log.kafka.copying import KafkaCopier
 from streams.log.kafka.dropping import Dropped
 from streams.log.kafka.errors import KafkaSilent
 from streams.log.kafka.fencing import Fence
+from streams.log.kafka.finding import Finder
 from streams.log.kafka.looking import Looker
 from streams.log.kafka.moments import moment_of_millisecond
 from streams.log.kafka.opening import Opener
@@ -44,8 +44,8 @@ from streams.log.kafka.reading import KafkaReader
 from streams.log.kafka.retaining import Retention, offset_at
 from streams.log.kafka.sending import Fenced, Sender, Tagged, check_records
 from streams.log.kafka.sent import Stored
+from streams.log.kafka.settled import SettledEnds
 from streams.log.kafka.sparse import SparseReader
-from streams.log.kafka.tagging import index_in
 from streams.log.kafka.topic_watch import TopicWatch
 from streams.log.kafka.topics import CopyShape, Topics, TopicShape
 from streams.log.offering import TRIMMING_ADOPTED, require_for_appends
@@ -76,6 +76,7 @@ logger = logging.getLogger(__name__)
 
 _PEEKERS: Final = 2
 _LOOKERS: Final = 2
+_LEADERS_ASKERS: Final = 2
 # What an event's key, headers and frame may take beside it.
 _FRAME_BYTES: Final = 2_048
 _RETRY_SECONDS: Final = 1.0
@@ -116,11 +117,13 @@ class KafkaLog:
         looker_pool = ConsumerPool(LOOKER, opener.consumer, size=_LOOKERS)
         readers = ConsumerPool(READER, opener.consumer, size=options.readers)
         peekers = ConsumerPool(PEEKER, opener.consumer, size=_PEEKERS)
+        asker_pool = ConsumerPool(LEADERS_ASKER, opener.consumer, size=_LEADERS_ASKERS)
         behind_pool = ConsumerPool(LOOKER_BEHIND_TRANSACTIONS, opener.consumer, size=1)
-        self._pools = (readers, peekers, looker_pool, behind_pool)
+        self._pools = (readers, peekers, looker_pool, asker_pool, behind_pool)
         self._looker = Looker(looker_pool)
         self._looker_behind_transactions = Looker(behind_pool)
         self._reader = KafkaReader(self._looker, readers=readers, peekers=peekers, cache_bytes=options.cache_bytes)
+        self._finder = Finder(self._reader, SettledEnds(asker_pool, self._looker))
         self._sparse_reader = SparseReader(self._looker, readers=readers, peekers=peekers)
         self.topics = Topics(opener)
         self._watch = TopicWatch(self.topics)
@@ -150,6 +153,7 @@ class KafkaLog:
         tag: bytes,
         since: Mapping[int, int] | None = None,
         places: Sequence[int] | None = None,
+        send_until: float | None = None,
     ) -> Appended:
         """Do what `append` does for a request that may be tried again with the same tag (`TaggedLog`).
 
@@ -157,7 +161,7 @@ class KafkaLog:
         """
         placed = self._placed(appends, None)
         with self._noticing_fences(placed):
-            return self._told(self._sender.send(placed, self._tagged(placed, tag, since, places)))
+            return self._told(self._sender.send(placed, self._tagged(placed, tag, since, places, send_until)))
 
     async def append_tagged_async(
         self,
@@ -166,51 +170,45 @@ class KafkaLog:
         tag: bytes,
         since: Mapping[int, int] | None = None,
         places: Sequence[int] | None = None,
+        send_until: float | None = None,
     ) -> Appended:
         """Do the same, and let the event loop go on meanwhile."""
         if running_loop() is None:
-            return self.append_tagged(appends, tag=tag, since=since, places=places)
+            return self.append_tagged(appends, tag=tag, since=since, places=places, send_until=send_until)
         placed = self._placed(appends, None)
         if since is None:
             tagged = Tagged(tag, {}, places)
         else:
-            tagged = await asyncio.to_thread(self._tagged, placed, tag, since, places)
+            tagged = await asyncio.to_thread(self._tagged, placed, tag, since, places, send_until)
         with self._noticing_fences(placed):
             return self._told(await self._sender.send_async(placed, tagged))
 
     def _tagged(
-        self, placed: Placed, tag: bytes, since: Mapping[int, int] | None, places: Sequence[int] | None
+        self,
+        placed: Placed,
+        tag: bytes,
+        since: Mapping[int, int] | None,
+        places: Sequence[int] | None,
+        until: float | None,
     ) -> Tagged:
         if since is None:
             return Tagged(tag, {}, places)
-        found: dict[int, Stored] = {}
-        for append, place in placed:
-            found |= self._stored_before(append.partition, place, tag, since[append.partition.id])
+        with self._asking([append.partition for append, _ in placed]):
+            behind = {place: since[append.partition.id] for append, place in placed}
+            found = self._finder.find_tagged(behind, tag, until=until)
         if places is not None:
             found = {position: found[at] for position, at in enumerate(places) if at in found}
         return Tagged(tag, found, places)
 
     def find_tagged(self, partition: PartitionRef, *, tag: bytes, since: int) -> Mapping[int, Found]:
         place = self._place(partition)
-        return _found_at(place, self._stored_before(partition, place, tag, since))
-
-    def _stored_before(self, partition: PartitionRef, place: Place, tag: bytes, since: int) -> Mapping[int, Stored]:
         with self._asking([partition]):
-            return self._reader.find(place, since=since, index_of=lambda record: index_in(record, tag))
+            return _found_at(place, self._finder.find_tagged({place: since}, tag))
 
     def find_records(self, partition: PartitionRef, records: Sequence[bytes], *, since: int) -> Mapping[int, Found]:
         place = self._place(partition)
-        # Of lines that are the same each is another one.
-        left: dict[bytes, list[int]] = {}
-        for index, record in enumerate(records):
-            left.setdefault(record, []).insert(0, index)
-
-        def index_of(record: Message) -> int | None:
-            indexes = left.get(record.value() or b"")
-            return indexes.pop() if indexes else None
-
         with self._asking([partition]):
-            return _found_at(place, self._reader.find(place, since=since, index_of=index_of))
+            return _found_at(place, self._finder.find_records(place, records, since=since))
 
     @contextmanager
     def _noticing_fences(self, placed: Placed) -> Iterator[None]:

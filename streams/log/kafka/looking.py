@@ -55,6 +55,15 @@ class Looker:
             highs = _ask(consumer, places, _END)
         return [_ends(place, low, high) for place, low, high in zip(places, lows, highs, strict=True)]
 
+    def heads_and_epochs(self, places: Sequence[Place]) -> Sequence[TopicPartition]:
+        """Return the next offset to come of partitions, with the epoch of who leads them, in their order.
+
+        Raises:
+            KafkaSilent: the brokers did not say.
+        """
+        with self._pool.lend() as consumer:
+            return _answers(consumer, places, _END)
+
     def first_since(self, place: Place, milliseconds: int) -> int | None:
         """Return Kafka's offset of the first kept record of that time or later; None: there is none.
 
@@ -74,6 +83,10 @@ def _ends(place: Place, low: int, high: int) -> Ends:
 
 
 def _ask(consumer: LentConsumer, places: Sequence[Place], at: int) -> Sequence[int]:
+    return [each.offset for each in _answers(consumer, places, at)]
+
+
+def _answers(consumer: LentConsumer, places: Sequence[Place], at: int) -> Sequence[TopicPartition]:
     asked = [TopicPartition(place.topic, place.number, at) for place in places]
     began = time.monotonic()
     while True:
@@ -83,7 +96,7 @@ def _ask(consumer: LentConsumer, places: Sequence[Place], at: int) -> Sequence[i
         except KafkaException as error:
             wrong = error.args[0]
         if wrong is None:
-            by_place = {(each.topic, each.partition): each.offset for each in answers}
+            by_place = {(each.topic, each.partition): each for each in answers}
             return [by_place[place.topic, place.number] for place in places]
         patience = _UNKNOWN_PATIENCE_SECONDS if wrong.code() in UNKNOWN else _PATIENCE_SECONDS
         if not may_pass(wrong) or time.monotonic() - began > patience:

@@ -166,13 +166,14 @@ class KafkaReader:
         batches = self.cache.run(partition_id, after=offset - 1, max_events=1, max_bytes=1)
         return recorded_at_of(batches[0].events[offset - batches[0].first_offset]) if batches else None
 
-    def find(self, place: Place, *, since: int, index_of: Callable[[Message], int | None]) -> Mapping[int, Stored]:
+    def find(
+        self, place: Place, ends: Ends, *, since: int, index_of: Callable[[Message], int | None]
+    ) -> Mapping[int, Stored]:
         """Return where records are behind an offset that are somebody's, by what `index_of` says they are.
 
         Raises:
             KafkaSilent
         """
-        [ends] = self._looker.ends([place])
         if since:
             position = max(since + 1 - place.base, ends.low)
         else:
