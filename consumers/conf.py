@@ -94,3 +94,9 @@ LIVE_DATABASE_PAUSE_SECONDS: Final = 1.0
 
 # How often what waiting requests stand on is looked at. With what look-ups are remembered, it makes less than a second.
 STANDING_RECHECK_SECONDS: Final = 0.4
+
+# --- what is unfinished in other engines ---
+# At so many groups' partitions a tick looks, each of which may cost a fetch; the rest has its turn after.
+MAX_UNFINISHED_LOOKED_AT: Final = 500
+# What was seen longer ago, of a group that has come further since, says nothing any more.
+UNFINISHED_SEEN_SECONDS: Final = 600.0

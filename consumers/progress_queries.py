@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db.models import F, QuerySet, Sum
 from django.db.models.functions import Greatest
 
-from consumers.models import ConsumerGroup, GroupOffset
+from consumers.conf import UNFINISHED_SEEN_SECONDS
+from consumers.models import ConsumerGroup, GroupOffset, UnfinishedSighting
 from consumers.progress import PartitionProgress, Place, count_lag
 from consumers.queries import GroupIds
 from consumers.statements import run
-from streams.log import get_log, last_seen, locate
+from streams.log import engine_aliases, get_log, last_seen, locate
 from streams.log.protocol import Bounds, PartitionRef
 from streams.models import Partition
 
@@ -90,12 +91,12 @@ def progress_of(
     bounds: Mapping[int, Bounds] | None = None,
     find: Callable[[Sequence[PartitionRef]], Sequence[PartitionRef]] | None = None,
 ) -> dict[int, list[PartitionProgress]]:
-    """Return how far each group has come, by its id, partition by partition, in at most four queries.
+    """Return how far each group has come, by its id, partition by partition, in at most five queries.
 
     Args:
         bounds: the ends of their partitions by id, if they are known; partitions without are left out.
         find: finds out where partitions lie. Unless it is given, those in other engines are taken as they were last
-            seen, without times.
+            seen.
     """
     offsets = GroupOffset.objects.filter(group_id__in=group_ids).order_by("partition__number")
     rows = list(offsets.values_list("group_id", *_REF, *_PLACE))
@@ -117,9 +118,12 @@ def progress_of(
     ]
     moments = log.recorded_after([*unfinished, *plain])
     plain_moments = iter(moments[len(unfinished) :])
+    seen = _moments_seen(group_ids) if find is None else {}
     progress: dict[int, list[PartitionProgress]] = {}
-    for (group_id, partition, place), moment in zip(known, moments, strict=False):
+    for (group_id, partition, place), asked in zip(known, moments, strict=False):
         ends = bounds[partition.id]
+        sighting = seen.get((group_id, partition.id))
+        moment = (sighting.moment(place.committed_offset, now=now) if sighting else None) or asked
         # What was appended after the ends were read lies beyond them.
         first = moment if place.committed_offset < ends.head_offset else None
         since = first
@@ -133,6 +137,31 @@ def progress_of(
             PartitionProgress(partition, place, ends, lag_seconds=_age(since, now), unfinished_seconds=_age(first, now))
         )
     return progress
+
+
+class _Sighting(NamedTuple):
+    """When the first unfinished event in another engine was recorded, and what was the case when that was seen."""
+
+    committed_offset: int
+    recorded_at: datetime | None
+    seen_at: datetime
+
+    def moment(self, committed_offset: int, *, now: datetime) -> datetime | None:
+        """Return since when something is unfinished; of who has come further since, as long ago as it was then."""
+        if self.recorded_at is None or committed_offset == self.committed_offset:
+            return self.recorded_at
+        if now - self.seen_at > timedelta(seconds=UNFINISHED_SEEN_SECONDS):
+            return None
+        return self.recorded_at + (now - self.seen_at)
+
+
+def _moments_seen(group_ids: GroupIds) -> dict[tuple[int, int], _Sighting]:
+    """Return it by group and partition; with one engine nobody is asked."""
+    if not engine_aliases():
+        return {}
+    columns = ("group_id", "partition_id", "committed_offset", "recorded_at", "seen_at")
+    rows = UnfinishedSighting.objects.filter(group_id__in=group_ids).values_list(*columns)
+    return {(group_id, partition_id): _Sighting(*row) for group_id, partition_id, *row in rows}
 
 
 class _Late(NamedTuple):

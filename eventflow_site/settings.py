@@ -273,6 +273,7 @@ if EVENTFLOW_ENGINES:
     CELERY_BEAT_SCHEDULE |= {
         "look-at-engines": {"task": "streams.look_at_engines", "schedule": 1.0, "options": {"expires": 1}},
         "run-mirrors": {"task": "streams.run_mirrors", "schedule": 1.0, "options": {"expires": 1}},
+        "look-at-unfinished": {"task": "consumers.look_at_unfinished", "schedule": 5.0, "options": {"expires": 5}},
         "look-after-engines": {"task": "streams.look_after_engines", "schedule": 10.0, "options": {"expires": 10}},
         "carry-on-moves": {"task": "streams.carry_on_moves", "schedule": 1.0, "options": {"expires": 1}},
         "clear-engines": {"task": "streams.clear_engines", "schedule": 30.0, "options": {"expires": 30}},

@@ -10,6 +10,7 @@ from consumers.models.groups import (
     Mode,
     Ordering,
     Start,
+    UnfinishedSighting,
     default_backoff,
 )
 
@@ -29,5 +30,6 @@ __all__ = [
     "Ordering",
     "Redrive",
     "Start",
+    "UnfinishedSighting",
     "default_backoff",
 ]

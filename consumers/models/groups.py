@@ -179,6 +179,30 @@ class GroupOffset(models.Model):
         return f"{self.group_id}: {self.committed_offset}"
 
 
+class UnfinishedSighting(models.Model):
+    """When the first unfinished event of a group in a partition was recorded, as last seen in another engine.
+
+    Lists, metrics and alerts ask no other engine; a tick does (consumers/services/unfinished_sightings.py).
+    """
+
+    group = models.ForeignKey(ConsumerGroup, on_delete=models.CASCADE, related_name="+", db_index=False)
+    partition = models.ForeignKey(Partition, on_delete=models.CASCADE, related_name="+")
+    # The group's committed offset then; while it stands there, what was seen is how it is.
+    committed_offset = models.BigIntegerField()
+    # Null: there was no event behind it.
+    recorded_at = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "sighting of an unfinished event"
+        constraints = (
+            models.UniqueConstraint(fields=["group", "partition"], name="unfinishedsighting_unique_per_partition"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.group_id} in {self.partition_id}: {self.recorded_at}"
+
+
 class GroupMember(models.Model):
     """A caller that was seen reading as a group, and when: the group's members have no other trace."""
 

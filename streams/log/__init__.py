@@ -21,7 +21,7 @@ from streams.log.epochs import locate
 from streams.log.offering import LEASING_ADOPTED, TRIMMING_ADOPTED, require
 from streams.log.protocol import Bounds, Capability, Log, LogHealth, PartitionRef
 from streams.log.sightings import SIGHTINGS, Sighting, raise_earliest, write_sightings
-from streams.log.slices import refuse_read_only
+from streams.log.slices import engine_at, refuse_read_only
 from streams.log.wakeup import close_wakeups, get_wakeups
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ __all__ = [
     "copying_to",
     "ends_elsewhere",
     "engine_aliases",
+    "engine_at",
     "engine_healths",
     "get_log",
     "get_routed_log",

@@ -29,6 +29,11 @@ def places_from(partition: PartitionRef, offset: int) -> Iterator[tuple[Epoch, P
             yield epoch, place_in(partition, epoch)
 
 
+def engine_at(partition: PartitionRef, offset: int) -> str:
+    """Return the alias of the engine in which an offset of a partition lies, or will lie."""
+    return next(epoch.engine for epoch, _ in places_from(partition, offset))
+
+
 def refuse_quarantined(partitions: Iterable[PartitionRef]) -> None:
     """Ask nobody for what is not what it was.
 

@@ -19,11 +19,14 @@ collect_ignore_glob = [] if find_spec("confluent_kafka") else ["test_[!c]*.py"]
 
 @pytest.fixture
 def kafka_main(kafka_cluster: KafkaCluster, db_with_commits: None, settings: Any) -> Iterator[None]:
-    """An installation with an engine `kafka-main`."""
+    """An installation with an engine `kafka-main`, and another one that is not used unless a test does."""
     from tests.kafka.engines import engine_settings
 
     close_log()
-    settings.EVENTFLOW_ENGINES = {"kafka-main": engine_settings(kafka_cluster, "http-")}
+    settings.EVENTFLOW_ENGINES = {
+        "kafka-main": engine_settings(kafka_cluster, "http-"),
+        "kafka-other": engine_settings(kafka_cluster, "other-"),
+    }
     yield
     SIGHTINGS.forget()
     close_log()

@@ -28,9 +28,12 @@ def move(stream, target):
     assert (moved.state, moved.problem) == (MoveState.MOVED, "")
 
 
-def test_there_and_back_under_load(shop, orders):
+@pytest.mark.parametrize(
+    "targets", [("kafka-main", "postgres", "kafka-main"), ("kafka-main", "kafka-other", "kafka-main")], ids="-".join
+)
+def test_there_and_back_under_load(shop, orders, targets):
     with used(shop) as users:
-        for target in ("kafka-main", "postgres", "kafka-main"):
+        for target in targets:
             some_more(users, EVENTS // 4)
             move(orders, target)
         some_more(users, EVENTS // 4)

@@ -70,6 +70,19 @@ def test_a_user_a_stream_and_a_key_from_nothing(monkeypatch):
     assert caller.stream_names == {"orders"}
 
 
+def test_a_stream_in_another_engine(distant, capsys):
+    User.objects.filter(pk=make_owner().pk).update(email="ada@example.com")
+    distant.weather.is_weak = True
+    wanted = ("create_stream", "orders", "--owner", "ada@example.com", "--engine", "distant", "--partitions", "2")
+    with pytest.raises(CommandError, match="allow_weak"):
+        run(*wanted)
+    with pytest.raises(CommandError, match="no engine of that alias"):
+        run(*wanted[:-3], "elsewhere")
+    run(*wanted, "--allow-weak")
+    assert Stream.objects.get().engine == "distant"
+    assert "Created orders with 2 partitions in distant" in capsys.readouterr().err
+
+
 def test_a_weak_password_is_refused_in_words(monkeypatch):
     monkeypatch.setenv("EVENTFLOW_PASSWORD", "short")
     with pytest.raises(CommandError, match="too short"):

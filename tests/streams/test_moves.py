@@ -7,7 +7,7 @@ from django.utils import timezone
 from accounts.audit_actions import AuditAction
 from accounts.models import AuditEntry
 from streams.errors import MoveRefused, MoveUnderWay, NoMoveUnderWay, UnknownEngine
-from streams.log import SIGHTINGS, get_log
+from streams.log import SIGHTINGS, close_log, get_log
 from streams.lookup import forget_streams, load_stream
 from streams.models import Epoch, MoveState, Partition, PlaceToClear, Stream, StreamMove
 from streams.services.foreign_ends import look_at_ends
@@ -71,6 +71,18 @@ def test_there_and_back_every_event_is_where_its_answer_said(shop, stream, dista
     move(stream, "distant")
     told |= append(shop, *range(30, 40))
     assert len(told) == 40
+    assert read_all(shop) == told
+
+
+def test_from_one_engine_to_another_and_back(shop, stream, distant, settings):
+    settings.EVENTFLOW_ENGINES = dict.fromkeys(("distant", "beyond"), settings.EVENTFLOW_ENGINES["distant"])
+    close_log()
+    told = {}
+    for turn, target in enumerate(("distant", "beyond", "distant", "beyond", "postgres", "beyond")):
+        told |= append(shop, *range(turn * 10, turn * 10 + 5), Idempotency_Key=target + str(turn))
+        move(stream, target)
+    told |= append(shop, 100, 101)
+    assert len(told) == 32
     assert read_all(shop) == told
 
 

@@ -3,9 +3,9 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from observability.operations.command import OperatorCommand, console, find_user
-from streams.conf import MAX_PARTITIONS
+from streams.conf import MAX_PARTITIONS, POSTGRES
 from streams.models import Visibility
-from streams.services.lifecycle import StreamSettings, create_stream
+from streams.services.lifecycle import StreamSettings, create_stream, place_for_stream
 
 
 class Command(OperatorCommand):
@@ -20,6 +20,12 @@ class Command(OperatorCommand):
         parser.add_argument("--max-age", type=int, metavar="SECONDS", help="retention; no limit unless given")
         parser.add_argument("--max-bytes", type=int, metavar="BYTES")
         parser.add_argument("--max-events", type=int, metavar="EVENTS")
+        parser.add_argument(
+            "--engine", default=POSTGRES, metavar="ALIAS", help="where its events lie; else in PostgreSQL"
+        )
+        parser.add_argument(
+            "--allow-weak", action="store_true", help="also in an engine that could lose what it has stored"
+        )
 
     def run_for(self, options: dict[str, Any]) -> None:
         if not 1 <= options["partitions"] <= MAX_PARTITIONS:
@@ -35,7 +41,12 @@ class Command(OperatorCommand):
             retention_max_age_seconds=options["max_age"],
             retention_max_bytes=options["max_bytes"],
             retention_max_events=options["max_events"],
+            engine=options["engine"],
+            allow_weak=options["allow_weak"],
         )
-        stream = create_stream(caller=owner.as_caller(), name=options["name"], settings=settings)
+        caller, name = owner.as_caller(), options["name"]
+        place = place_for_stream(caller=caller, name=name, settings=settings)
+        stream = create_stream(caller=caller, name=name, settings=settings, place=place)
         partitions = "1 partition" if stream.partition_count == 1 else f"{stream.partition_count} partitions"
-        console().print(f"Created {stream.name} with {partitions}, owned by {owner.email}.")
+        where = "" if stream.engine == POSTGRES else f" in {stream.engine}"
+        console().print(f"Created {stream.name} with {partitions}{where}, owned by {owner.email}.")

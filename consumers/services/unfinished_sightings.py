@@ -1,0 +1,89 @@
+"""Looking when groups' first unfinished events were recorded that lie in other engines, for those who ask none."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db.models import F, OuterRef, Subquery
+
+from consumers.conf import MAX_UNFINISHED_LOOKED_AT
+from consumers.models import GroupOffset, UnfinishedSighting
+from streams.conf import POSTGRES
+from streams.errors import LogUnavailable
+from streams.log import engine_aliases, engine_at, get_routed_log, locate
+from streams.log.protocol import PartitionRef
+
+logger = logging.getLogger(__name__)
+
+
+class _Position(NamedTuple):
+    """After which offset a group goes on in a partition."""
+
+    group_id: int
+    partition: PartitionRef
+    after: int
+
+
+def look_at_unfinished(*, now: datetime) -> int:
+    """Write down when the first unfinished events were recorded; return of how many that could be seen.
+
+    Of very many those that nobody has looked at for longest come first. An engine that is away is passed.
+    """
+    if not engine_aliases():
+        return 0
+    by_engine: dict[str, list[_Position]] = defaultdict(list)
+    for position in _list_positions():
+        by_engine[engine_at(position.partition, position.after + 1)].append(position)
+    _forget(by_engine.pop(POSTGRES, []))
+    seen = 0
+    for alias, positions in by_engine.items():
+        try:
+            moments = get_routed_log().recorded_after([(each.partition, each.after) for each in positions])
+        except LogUnavailable as error:
+            logger.info("what is unfinished in %s cannot be seen: %s", alias, error.reason)
+            continue
+        _write(positions, moments, now)
+        seen += len(positions)
+    return seen
+
+
+def _list_positions() -> list[_Position]:
+    own = UnfinishedSighting.objects.filter(group_id=OuterRef("group_id"), partition_id=OuterRef("partition_id"))
+    behind = (
+        GroupOffset.objects.filter(partition__stream__has_epochs=True, partition__head_offset__gt=F("committed_offset"))
+        .annotate(seen_at=Subquery(own.values("seen_at")))
+        .order_by(F("seen_at").asc(nulls_first=True), "pk")
+    )
+    columns = ("group_id", "committed_offset", "partition_id", "partition__stream__name", "partition__number")
+    rows = list(behind.values_list(*columns)[:MAX_UNFINISHED_LOOKED_AT])
+    located = locate([PartitionRef(*row[2:]) for row in rows])
+    return [_Position(row[0], partition, row[1]) for row, partition in zip(rows, located, strict=True)]
+
+
+def _forget(positions: Sequence[_Position]) -> None:
+    """Forget what was seen elsewhere of groups that go on in PostgreSQL by now, which is asked itself."""
+    if positions:
+        UnfinishedSighting.objects.filter(
+            group_id__in={each.group_id for each in positions},
+            partition_id__in={each.partition.id for each in positions},
+        ).delete()
+
+
+def _write(positions: Sequence[_Position], moments: Sequence[datetime | None], now: datetime) -> None:
+    UnfinishedSighting.objects.bulk_create(
+        [
+            UnfinishedSighting(
+                group_id=each.group_id,
+                partition_id=each.partition.id,
+                committed_offset=each.after,
+                recorded_at=moment,
+                seen_at=now,
+            )
+            for each, moment in zip(positions, moments, strict=True)
+        ],
+        update_conflicts=True,
+        unique_fields=["group", "partition"],
+        update_fields=["committed_offset", "recorded_at", "seen_at"],
+    )
