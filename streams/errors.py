@@ -507,6 +507,19 @@ class MoveRefused(DomainError):
     title = "Move refused"
 
 
+class MoveNotFound(DomainError):
+    """The stream has no move of that id.
+
+    `GET /streams/{stream}/moves` lists those that it has had.
+    """
+
+    code = "move_not_found"
+    title = "Move not found"
+
+    def __init__(self) -> None:
+        super().__init__("The stream has no move of that id.")
+
+
 class NoMoveUnderWay(DomainError):
     """No move of the stream is under way that could go on or be ended.
 

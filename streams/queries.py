@@ -15,11 +15,11 @@ from accounts.roles import Right, Role
 from accounts.row_ids import row_id_in
 from streams.access import rights_on_stream
 from streams.conf import MAX_LISTED
-from streams.errors import EventExpired, EventNotFound, MirrorNotFound, StreamNotFound
+from streams.errors import EventExpired, EventNotFound, MirrorNotFound, MoveNotFound, StreamNotFound
 from streams.log import capabilities_of, get_log, last_seen
 from streams.log.protocol import LEAST, Bounds, Capability, PartitionRef
 from streams.lookup import StreamInfo, infos_of, partition_of
-from streams.models import Mirror, Partition, Stream, Visibility
+from streams.models import Mirror, Partition, Stream, StreamMove, Visibility
 from streams.names import is_well_formed
 from streams.totals import StreamTotals, add_up
 from streams.visible import list_streams
@@ -200,3 +200,16 @@ def get_mirror(stream: Stream, mirror_id: str) -> Mirror:
     if mirror is None:
         raise MirrorNotFound
     return mirror
+
+
+def get_move(stream: Stream, move_id: str) -> StreamMove:
+    """Return one move of a stream.
+
+    Raises:
+        MoveNotFound
+    """
+    number = row_id_in(move_id)
+    move = None if number is None else stream.moves.select_related("stream").filter(pk=number).first()
+    if move is None:
+        raise MoveNotFound
+    return move

@@ -60,6 +60,7 @@ _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     "delivery_id": _ROW_ID,
     "grant_id": _ROW_ID,
     "mirror_id": _ROW_ID,
+    "move_id": _ROW_ID,
     "rule_id": _ROW_ID,
     "channel_id": _ROW_ID,
     "partition": {"type": "integer", "format": "int64", "minimum": 0, "maximum": MAX_OFFSET},

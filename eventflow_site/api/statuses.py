@@ -93,6 +93,7 @@ STATUS_OF: dict[type[DomainError], int] = {
     streams.UnknownEngine: 422,
     streams.EngineRefuses: 409,
     streams.MirrorNotFound: 404,
+    streams.MoveNotFound: 404,
     streams.MirrorExists: 409,
     streams.TooManyMirrors: 409,
     streams.MirrorUseless: 409,

@@ -110,6 +110,7 @@ urlpatterns = [
     path("streams/<str:stream>/access/owner", access.StreamOwner.as_view(), name="stream-owner"),
     path("streams/<str:stream>/access/<str:grant_id>/end", access.EndStreamGrant.as_view(), name="stream-grant-end"),
     path("streams/<str:stream>/moves", stream_move.StreamMoves.as_view(), name="stream-moves"),
+    path("streams/<str:stream>/moves/<str:move_id>/end", stream_move.EndMove.as_view(), name="stream-move-end"),
     path("streams/<str:stream>/move", stream_move.MoveStream.as_view(), name="stream-move"),
     path("streams/<str:stream>/delete", streams.DeleteStream.as_view(), name="stream-delete"),
     path("streams/<str:stream>/events", events.StreamEvents.as_view(), name="stream-events"),

@@ -14,8 +14,8 @@ from accounts.permissions import MayManage
 from accounts.roles import Right
 from streams.bodies import MoveStreamSerializer, read_move
 from streams.models import MoveState, Stream, StreamMove
-from streams.queries import get_stream
-from streams.services.moving.asking import begin_move
+from streams.queries import get_move, get_stream
+from streams.services.moving.asking import abort_move, begin_move
 from streams.services.moving.plan import MovePlan, PartitionMove, foresee_move, partitions_of
 
 
@@ -104,7 +104,19 @@ class StreamMoveViewSet(StrictViewSet):
         if wanted.dry_run:
             return Response(MovePlanSerializer(plan).data)
         move = begin_move(stream=row, plan=plan, allow_weak=wanted.allow_weak)
-        return Response(MoveSerializer(move).data, status=202)
+        headers = {"Location": f"/api/v1/streams/{row.name}/moves/{move.pk}"}
+        return Response(MoveSerializer(move).data, status=202, headers=headers)
+
+    @extend_schema(operation_id="get_stream_move", responses={200: MoveSerializer})
+    def retrieve(self, request: Request, stream: str, move_id: str) -> Response:
+        """Look how far one move has come, and what stands in its way."""
+        return Response(MoveSerializer(get_move(_managed(request, stream), move_id)).data)
+
+    @extend_schema(operation_id="end_stream_move", responses={200: MoveSerializer})
+    def destroy(self, request: Request, stream: str, move_id: str) -> Response:
+        """End a move before it has come about: the stream stays where it is, and takes appends there again."""
+        move = abort_move(move=get_move(_managed(request, stream), move_id))
+        return Response(MoveSerializer(move).data)
 
 
 def _managed(request: Request, stream: str) -> Stream:

@@ -43,6 +43,11 @@ urlpatterns = [
         name="stream-moves",
     ),
     path(
+        "streams/<str:stream>/moves/<str:move_id>",
+        StreamMoveViewSet.as_view({"get": "retrieve", "delete": "destroy"}),
+        name="stream-move",
+    ),
+    path(
         "streams/<str:stream>/schemas",
         EventSchemaViewSet.as_view({"get": "list", "post": "create"}),
         name="event-schemas",

@@ -53,6 +53,8 @@ nar pla roo
 403 403 200  DELETE /streams/{stream}/mirrors/{mirror}
 403 403 200  GET /streams/{stream}/moves
 403 403 200  POST /streams/{stream}/moves
+403 403 200  GET /streams/{stream}/moves/{move}
+403 403 200  DELETE /streams/{stream}/moves/{move}
 404 200 200  GET /streams/{stream}/schemas
 403 403 201  POST /streams/{stream}/schemas
 404 200 200  GET /streams/{stream}/schemas/event/latest

@@ -124,6 +124,8 @@ TABLE: list[tuple[str, Any, str]] = [
     ("DELETE /streams/{stream}/mirrors/{mirror}", None, " 200 200 403 403 403 403 404 403 403 403 200 404 401"),
     ("GET /streams/{stream}/moves", None, "               200 200 403 403 403 403 404 403 403 403 200 404 401"),
     ("POST /streams/{stream}/moves", MOVE, "              200 200 403 403 403 403 404 403 403 403 200 404 401"),
+    ("GET /streams/{stream}/moves/{move}", None, "        200 200 403 403 403 403 404 403 403 403 200 404 401"),
+    ("DELETE /streams/{stream}/moves/{move}", None, "     200 200 403 403 403 403 404 403 403 403 200 404 401"),
     ("GET /streams/{stream}/schemas", None, "             200 200 200 200 200 404 404 404 200 200 200 404 401"),
     ("POST /streams/{stream}/schemas", SCHEMA, "          201 201 403 403 403 403 404 403 403 403 201 404 401"),
     ("GET /streams/{stream}/schemas/event/latest", None, "200 200 200 200 200 404 404 404 200 200 200 404 401"),
@@ -316,6 +318,7 @@ class Cast:
             "group": group.name,
             "grant": str(stream.grants.create(user=helper, rights=["consume"]).pk),
             "mirror": str(stream.mirrors.create(engine="nowhere", topic=name).pk),
+            "move": str(stream.moves.create(source="postgres", target="nowhere", epoch_number=2).pk),
             "group_grant": str(group.grants.create(user=helper, rights=["use"]).pk),
             "leasing": leasing.name,
             "delivery": str(make_waiting_delivery(leasing)),
@@ -358,6 +361,7 @@ def template_of(line: str) -> tuple[str, str]:
         .replace("{rule}", "{rule_id}")
         .replace("{channel}", "{channel_id}")
         .replace("{mirror}", "{mirror_id}")
+        .replace("{move}", "{move_id}")
     )
     path = path.replace("{grant}", "{grant_id}").replace("{group_grant}", "{grant_id}")
     return method, path

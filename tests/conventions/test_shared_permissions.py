@@ -48,6 +48,8 @@ TABLE = {
     "DELETE /streams/{stream}/mirrors/{mirror}": "  200 200 403 403 403 403 403 404",
     "GET /streams/{stream}/moves": "                200 200 403 403 403 403 403 404",
     "POST /streams/{stream}/moves": "               200 200 403 403 403 403 403 404",
+    "GET /streams/{stream}/moves/{move}": "         200 200 403 403 403 403 403 404",
+    "DELETE /streams/{stream}/moves/{move}": "      200 200 403 403 403 403 403 404",
     "GET /streams/{stream}/schemas": "              200 200 200 200 200 200 404 404",
     "POST /streams/{stream}/schemas": "             201 201 403 403 403 403 403 404",
     "GET /streams/{stream}/schemas/event/latest": " 200 200 200 200 200 200 404 404",

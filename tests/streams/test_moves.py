@@ -13,7 +13,7 @@ from streams.models import Epoch, MoveState, Partition, PlaceToClear, Stream, St
 from streams.services.foreign_ends import look_at_ends
 from streams.services.lifecycle import change_stream, delete_stream
 from streams.services.moving import steps
-from streams.services.moving.asking import abort_move, ask_for_move
+from streams.services.moving.asking import abort_move, ask_for_move, find_move_under_way
 from streams.services.moving.leftovers import forget_empty_stretches
 from streams.services.moving.plan import foresee_move
 from streams.services.moving.steps import carry_on_moves, carry_out
@@ -206,9 +206,9 @@ def test_a_move_that_was_ended_by_hand_leaves_nothing(shop, stream, target, dist
         move(stream, "distant")
         stream.refresh_from_db()
     ask_for_move(stream=stream, target=target, allow_weak=False)
-    assert abort_move(stream=stream).state == MoveState.ABORTED
+    assert abort_move(move=find_move_under_way(stream)).state == MoveState.ABORTED
     with pytest.raises(NoMoveUnderWay):
-        abort_move(stream=stream)
+        abort_move(move=find_move_under_way(stream))
     told |= append(shop, *range(5, 10))
     assert read_all(shop) == told
     clear_places(now=timezone.now())
@@ -227,8 +227,39 @@ def test_a_place_that_is_closed_opens_when_the_move_is_ended(shop, stream, dista
     refused = shop.post("/streams/orders/events", {"payload": 1})
     assert (refused.status_code, refused.json()["code"]) == (503, "not_stored")
     assert refused["EventFlow-Stored"] == "no"
-    abort_move(stream=stream)
+    abort_move(move=find_move_under_way(stream))
     assert append(shop, 1)
+
+
+def test_over_http_a_move_is_looked_at_and_ended(shop, stream, distant):
+    asked = shop.post("/streams/orders/moves", {"to": "distant"})
+    address = asked["Location"].removeprefix("/api/v1")
+    assert shop.get(address).json() == asked.json()
+    ended = shop.delete(address)
+    assert (ended.status_code, ended.json()["state"]) == (200, "aborted")
+    assert ended.json()["problem"] == "It was ended by hand."
+    again = shop.delete(address)
+    assert (again.status_code, again.json()["code"]) == (409, "no_move_under_way")
+    for unknown in ("0", "x", str(2**70)):
+        nothing = shop.get(f"/streams/orders/moves/{unknown}")
+        assert (nothing.status_code, nothing.json()["code"]) == (404, "move_not_found")
+    # Of another stream's moves it says nothing.
+    shop.post("/streams", {"name": "other"})
+    assert shop.delete(address.replace("orders", "other")).status_code == 404
+    # The way is free for another one.
+    assert shop.post("/streams/orders/moves", {"to": "distant"}).status_code == 202
+
+
+def test_while_the_old_place_cannot_be_opened_a_move_is_not_ended(shop, stream, distant):
+    move(stream, "distant")
+    stream.refresh_from_db()
+    asked = ask_for_move(stream=stream, target="postgres", allow_weak=False)
+    StreamMove.objects.filter(pk=asked.pk).update(state=MoveState.FENCING)
+    distant.weather.is_away = True
+    refused = shop.delete(f"/streams/orders/moves/{asked.pk}")
+    assert (refused.status_code, refused.json()["code"]) == (503, "engine_unavailable")
+    distant.weather.is_away = False
+    assert shop.delete(f"/streams/orders/moves/{asked.pk}").status_code == 200
 
 
 def test_a_stream_that_is_deleted_takes_all_its_places_along(shop, stream, distant):
@@ -247,7 +278,7 @@ def test_the_audit_trail_tells_who_moved_what_where(stream):
     move(stream, "distant")
     stream.refresh_from_db()
     ask_for_move(stream=stream, target="postgres", allow_weak=False)
-    abort_move(stream=stream)
+    abort_move(move=find_move_under_way(stream))
     moves = AuditEntry.objects.filter(action__startswith="stream.move")
     told = list(moves.order_by("pk").values_list("action", "before__engine", "after__engine"))
     assert told == [

@@ -10,8 +10,8 @@ from observability.dashboard.queries.stream_moves import list_move_rows
 from observability.dashboard.queries.stream_pages import describe_stream
 from streams.conf import POSTGRES
 from streams.log import engine_aliases
-from streams.queries import get_stream
-from streams.services.moving.asking import ask_for_move
+from streams.queries import get_move, get_stream
+from streams.services.moving.asking import abort_move, ask_for_move
 from streams.services.moving.plan import foresee_move
 
 
@@ -57,3 +57,15 @@ class MoveStream(Page):
         target, allow_weak = request.POST.get("to", ""), request.POST.get("allow_weak") == "on"
         ask_for_move(stream=row, target=target, allow_weak=allow_weak)
         return self.done(Toast("good", f"{stream} moves to {target}"), to=reverse("stream-moves", args=[stream]))
+
+
+class EndMove(Page):
+    """Ends a move that has not come about."""
+
+    section = "streams"
+    permission_classes = (MayManage,)
+
+    def post(self, request: HttpRequest, stream: str, move_id: str) -> HttpResponse:
+        abort_move(move=get_move(get_stream(self.caller, stream, Right.MANAGE), move_id))
+        toast = Toast("good", f"{stream} stays where it is")
+        return self.done(toast, to=reverse("stream-moves", args=[stream]))

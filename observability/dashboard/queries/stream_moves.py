@@ -17,6 +17,7 @@ class MoveRow:
         step: 1 to 3 of the three that it takes.
     """
 
+    id: int
     source: str
     target: str
     state: str
@@ -44,6 +45,7 @@ def list_move_rows(stream: Stream) -> list[MoveRow]:
     """Return the newest moves of a stream, the last one first."""
     return [
         MoveRow(
+            id=each.pk,
             source=each.source,
             target=each.target,
             state=each.state,

@@ -36,7 +36,7 @@ class Command(OperatorCommand):
         if options["dry_run"]:
             _foresee(stream, options)
         elif options["abort"]:
-            console().print(f"Ended: {abort_move(stream=stream).stream.name} lies where it was.")
+            console().print(f"Ended: {abort_move(move=find_move_under_way(stream)).stream.name} lies where it was.")
         elif options["resume"]:
             _carry_out(find_move_under_way(stream), is_taken_over=True)
         else:

@@ -82,7 +82,7 @@ def find_move_under_way(stream: Stream) -> StreamMove:
     return move
 
 
-def abort_move(*, stream: Stream) -> StreamMove:
+def abort_move(*, move: StreamMove) -> StreamMove:
     """End a move that has not come about: the stream stays where it is, and takes appends there again.
 
     Raises:
@@ -90,11 +90,12 @@ def abort_move(*, stream: Stream) -> StreamMove:
         LogUnavailable, EngineRefuses: its old place may be closed, and cannot be opened now. The move stands where it
             stood; try again.
     """
-    move = find_move_under_way(stream)
+    if move.finished_at is not None:
+        raise NoMoveUnderWay(f"This move of {move.stream.name} has ended. Nothing was changed.")
     if move.state == MoveState.FENCING:
         # Whoever works at it finds out that it is not theirs any more, before it changes anything for good.
         StreamMove.objects.filter(pk=move.pk, finished_at=None).update(worker=None, worked_until=None)
-        get_routed_log().lift_fence(info_of(stream).partitions)
+        get_routed_log().lift_fence(info_of(move.stream).partitions)
     end_move(move, problem="It was ended by hand.")
     return move
 

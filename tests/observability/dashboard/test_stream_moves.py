@@ -41,6 +41,19 @@ def test_a_stream_is_moved_there_and_the_way_back_is_offered(browser):
     assert "<progress" not in moved
 
 
+def test_a_move_is_ended_before_it_has_come_about(browser):
+    browser.post("/streams/orders/move", {"to": "distant"})
+    assert "Stay in postgres" in page(browser)
+    [asked] = StreamMove.objects.all()
+    assert browser.post(f"/streams/orders/moves/{asked.pk}/end").status_code == 302
+    ended = page(browser)
+    assert "ended, nothing moved" in ended
+    assert "Stay in postgres" not in ended
+    assert "Move to distant…" in ended
+    # Too late, as with a double click: it says so.
+    assert browser.post(f"/streams/orders/moves/{asked.pk}/end").status_code == 409
+
+
 def test_what_stands_in_the_way_is_said_and_then_there_is_no_button(browser):
     Stream.objects.update(deduplicate_ids_seconds=60)
     question = page(browser, "/streams/orders/move?to=distant")
@@ -65,6 +78,7 @@ def test_only_who_manages_the_stream_sees_it(browser):
     for address in ("/streams/orders/moves", "/streams/orders/move?to=distant"):
         assert stranger.get(address).status_code in (403, 404)
     assert stranger.post("/streams/orders/move", {"to": "distant"}).status_code in (403, 404)
+    assert stranger.post("/streams/orders/moves/1/end").status_code in (403, 404)
     assert not StreamMove.objects.exists()
 
 

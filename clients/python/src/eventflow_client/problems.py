@@ -309,6 +309,17 @@ class MirrorNotFound(Problem):
     code = "mirror_not_found"
 
 
+class MoveNotFound(Problem):
+    """Move not found.
+
+    The stream has no move of that id.
+
+    `GET /streams/{stream}/moves` lists those that it has had.
+    """
+
+    code = "move_not_found"
+
+
 class NotFound(Problem):
     """Not found.
 
@@ -1337,6 +1348,7 @@ BY_CODE: Final[dict[str, type[Problem]]] = {
     "event_not_found": EventNotFound,
     "grant_not_found": GrantNotFound,
     "mirror_not_found": MirrorNotFound,
+    "move_not_found": MoveNotFound,
     "not_found": NotFound,
     "partition_not_found": PartitionNotFound,
     "schema_not_found": SchemaNotFound,
