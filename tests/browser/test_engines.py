@@ -125,6 +125,11 @@ def test_a_stream_is_moved_while_somebody_watches_and_the_way_back_is_offered(pa
     dialog.get_by_role("button", name="Move it").click()
     expect(page.get_by_role("progressbar", name="Progress of the move to distant")).to_be_visible()
     in_both_themes_and_on_a_phone(page, "move-under-way")
+    page.get_by_role("button", name="Stay in postgres").click()
+    expect(page.get_by_text("ended, nothing moved")).to_be_visible()
+    page.get_by_role("link", name="Move to distant…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Move it").click()
+    expect(page.get_by_role("progressbar", name="Progress of the move to distant")).to_be_visible()
     assert carry_on_moves() == 1
     # It is seen without asking.
     expect(page.get_by_role("link", name="Move to postgres…")).to_be_visible()
