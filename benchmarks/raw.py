@@ -74,13 +74,13 @@ def stored_bytes_per_event(database_url: str, stream: str) -> tuple[float, float
     return float(payload) / float(events), float(payload) / float(events) * float(total) / float(everything)
 
 
-def wait_until_counted(database_url: str) -> None:
+def wait_until_counted(database_url: str, *, seconds: float = 180.0) -> None:
     """Wait until the roll-ups have caught up, so that a line does not pay for the events of the one before it."""
     query = (
         "SELECT 1 FROM streams_partition p LEFT JOIN observability_rollupcursor c ON c.partition_id = p.id"
         " WHERE p.head_offset > coalesce(c.rolled_up_offset, 0) LIMIT 1"
     )
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + seconds
     with psycopg.connect(database_url, autocommit=True) as connection:
         while connection.execute(query).fetchone() is not None:
             if time.monotonic() > deadline:
