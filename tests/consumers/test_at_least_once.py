@@ -52,7 +52,7 @@ def test_every_event_reaches_the_group_though_its_consumers_die_at_every_step():
         client = ApiClient(key=key)
         while len(sent) < EVENTS or any(not done[event] for event in sent):
             answer = client.get("/streams/orders/events", consumer_group_id="billing", limit=luck.randint(1, 20))
-            assert answer.status_code == 200
+            assert answer.status_code == 200, answer.json()["detail"]
             may_die(luck, "after the poll")
             reached: dict[int, int] = {}
             for event in answer.json():

@@ -190,7 +190,8 @@ def test_an_open_transaction_hides_events_and_is_no_loss(admin, others):
     assert list_quarantined() == []
     assert read(admin)[0] == []
     producer.commit_transaction(10)
-    assert [each["payload"] for each in read(admin)[0]] == [1, 2]
+    # It is committed before the partitions' leaders have heard of it.
+    wait_for("they are shown", lambda: [each["payload"] for each in read(admin)[0]] == [1, 2])
 
 
 def test_a_topic_that_is_compacted_is_read_in_offset_mode(admin, others):
@@ -241,7 +242,7 @@ def test_one_that_is_not_takes_events_beside_others(admin, others):
 
 
 def test_where_one_broker_could_lose_what_is_appended_that_wants_a_word(admin, others):
-    others.make()
+    others.make(min_insync_replicas="1")
     refused = adopt(admin, read_only=None)
     assert code_of(refused) == (409, "engine_refuses")
     assert "min.insync.replicas of 1" in refused.json()["detail"]

@@ -57,7 +57,7 @@ def test_it_may_be_killed_before_any_statement(shop):
                 StreamMove.objects.filter(finished_at=None).update(worked_until=timezone.now())
                 assert carry_on_moves() == 1
             elif move.finished_at is None:
-                abort_move(stream=stream)
+                abort_move(move=move)
             append(shop, told)
             if Stream.objects.get().engine == target:
                 carry_out(ask_for_move(stream=Stream.objects.get(), target=move.source, allow_weak=True))

@@ -35,6 +35,23 @@ def test_another_process_reads_all_in_order_with_a_memory_and_without(make_kafka
     assert [one["id"] for one in read_all(reading, partition, step=step)] == expected
 
 
+def test_what_is_appended_while_the_end_is_asked_for_is_no_event_that_was_lost(kafka_log, monkeypatch):
+    [partition] = make_partitions(kafka_log)
+    append(kafka_log, partition, "a")
+    looker = kafka_log._reader._looker
+    ask = looker.ends
+
+    def ask_and_be_overtaken(places):
+        ends = ask(places)
+        monkeypatch.undo()
+        append(kafka_log, partition, "b")
+        return ends
+
+    monkeypatch.setattr(looker, "ends", ask_and_be_overtaken)
+    assert ids(kafka_log.read(partition, after=0, max_events=10, max_bytes=MIB)) == ["a"]
+    assert ids(kafka_log.read(partition, after=0, max_events=10, max_bytes=MIB)) == ["a", "b"]
+
+
 def test_large_events_are_read_where_no_two_fit_into_a_fetch(make_kafka_log):
     writing, reading = make_kafka_log(), make_kafka_log()
     [partition] = make_partitions(writing)

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from streams.models import Stream, StreamMove
-from streams.services.moving.asking import abort_move, ask_for_move
+from streams.services.moving.asking import abort_move, ask_for_move, find_move_under_way
 from streams.services.moving.steps import carry_on_moves, carry_out
 from tests.client import ApiClient
 from tests.factories import make_key, make_owner, make_stream
@@ -48,7 +48,7 @@ def test_it_may_be_killed_before_any_statement(shop, ending):
 
 def settle(stream, ending):
     if ending == "ended by hand":
-        abort_move(stream=stream)
+        abort_move(move=find_move_under_way(stream))
         return
     # As when its worker has said nothing for a while.
     StreamMove.objects.filter(finished_at=None).update(worked_until=timezone.now())

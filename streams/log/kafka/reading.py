@@ -49,9 +49,11 @@ class KafkaReader:
         """Return events as `Log.read` promises."""
         after = max(0, after)
         while True:
-            # What was appended before this call must be seen: the end is asked for, not remembered.
+            # What was appended before this call must be seen: the end is asked for, not remembered. What is appended
+            # from now on need not be.
+            seen = self.newest.offset(partition.id)
             [ends] = self._looker.ends([place])
-            self._check_head(partition, place, ends)
+            _check_head(partition, place, ends, seen=seen)
             earliest, next_to_come = ends.low + place.base, ends.high + place.base
             start = max(after, earliest - 1)
             selection = Selection(after=start, max_events=max_events, max_bytes=max_bytes)
@@ -66,19 +68,6 @@ class KafkaReader:
             if selection.events:
                 self.newest.note(partition.id, selection.next_offset, recorded_at_of(selection.events[-1]))
             return result_of(after, selection, self._bounds(partition.id, place, ends))
-
-    def _check_head(self, partition: PartitionRef, place: Place, ends: Ends) -> None:
-        """Answer nobody with a head that has gone back.
-
-        Raises:
-            KafkaSilent: what is there is not what was.
-        """
-        head, seen = ends.high - 1 + place.base, self.newest.offset(partition.id)
-        if place.stop is None and not place.is_sparse and head < seen:
-            raise KafkaSilent(
-                f"{partition.stream}/{partition.number} ends at {head}, and had events up to {seen}",
-                is_of_one_topic=True,
-            )
 
     def _take_step(self, partition: PartitionRef, place: Place, selection: Selection, *, end: int) -> None:
         standing = Standing(place, selection.next_offset + 1 - place.base)
@@ -191,6 +180,22 @@ class KafkaReader:
             if is_last:
                 break
         return found
+
+
+def _check_head(partition: PartitionRef, place: Place, ends: Ends, *, seen: int) -> None:
+    """Answer nobody with a head that has gone back.
+
+    Args:
+        seen: the highest offset that this process had seen before it asked for the ends.
+
+    Raises:
+        KafkaSilent: what is there is not what was.
+    """
+    head = ends.high - 1 + place.base
+    if place.stop is None and not place.is_sparse and head < seen:
+        raise KafkaSilent(
+            f"{partition.stream}/{partition.number} ends at {head}, and had events up to {seen}", is_of_one_topic=True
+        )
 
 
 def _step(consumer: LentConsumer, standing: Standing, *, end: int) -> Step:
