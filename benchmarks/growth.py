@@ -9,6 +9,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 import httpx
 import psycopg
@@ -113,7 +114,11 @@ def pages_of(person: httpx.Client, stream: str, events: int, group: str) -> dict
         "page: its groups": f"{path}/consumer-groups",
         "page: one group": group,
     }
-    return {what: lambda address=address: person.get(address).raise_for_status() for what, address in pages.items()}
+    return {what: partial(_look, person, address) for what, address in pages.items()}
+
+
+def _look(person: httpx.Client, address: str) -> None:
+    person.get(address).raise_for_status()
 
 
 def sign_in_person(instance: Instance) -> httpx.Client:
