@@ -29,6 +29,7 @@ from streams.log.protocol import (
     PartitionAppend,
     PartitionRef,
     Receipt,
+    SendingTime,
     TaggedLog,
 )
 from streams.log.slices import open_place, place_in
@@ -151,7 +152,7 @@ class MovingAppends:
         tag: bytes,
         since: Mapping[int, int] | None,
         receipt: Receipt,
-        send_until: float,
+        sending_time: SendingTime,
     ) -> Appended:
         """Append once, whatever tries with the same tag have stored wherever the partitions lay.
 
@@ -160,7 +161,8 @@ class MovingAppends:
         Args:
             since: of a later try, as for `TaggedLog.append_tagged`.
             receipt: claimed before.
-            send_until: by the monotonic clock: an engine that keeps no receipts is sent nothing later.
+            sending_time: an engine that keeps no receipts is sent nothing when it is over. A move may take longer: then
+                it begins anew, with what is left.
         """
         is_in_doubt, found = False, dict[int, Found]()
         try:
@@ -173,11 +175,11 @@ class MovingAppends:
                 engine = left[0].append.partition.engine
                 if engine == POSTGRES:
                     return await self._complete(appends, found, [each.append for each in left], receipt)
-                if is_in_doubt and time.monotonic() > send_until:
-                    # Somebody may take it over before these events arrive.
-                    raise AppendOutcomeUnknown(_LATE)
+                if is_in_doubt and time.monotonic() > sending_time.until:
+                    # Else somebody may take it over before these events arrive.
+                    await sending_time.renew()
                 try:
-                    ranges = await self._append_tagged_to(engine, left, tag, since, send_until)
+                    ranges = await self._append_tagged_to(engine, left, tag, since, sending_time.until)
                 except PlaceFenced as fenced:
                     is_in_doubt = True
                     if since is None:

@@ -588,6 +588,24 @@ class Log(Protocol):
         ...
 
 
+class SendingTime(Protocol):
+    """Until when the events of a claimed receipt may be sent: after that, somebody may take the receipt over.
+
+    Attributes:
+        until: by the monotonic clock.
+    """
+
+    until: float
+
+    async def renew(self) -> None:
+        """Begin it anew.
+
+        Raises:
+            AppendOutcomeUnknown: somebody has taken the receipt over, or nobody can tell.
+        """
+        ...
+
+
 class TaggedLog(Log, Protocol):
     """An engine without RECEIPT_IN_SAME_TRANSACTION: the receipt is kept elsewhere, and events carry whose they are."""
 

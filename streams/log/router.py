@@ -39,6 +39,7 @@ from streams.log.protocol import (
     PartitionRef,
     ReadResult,
     Receipt,
+    SendingTime,
     TaggedLog,
     TopicSight,
     TopicSpec,
@@ -119,19 +120,21 @@ class RoutedLog:
         tag: bytes,
         since: Mapping[int, int] | None,
         receipt: Receipt,
-        send_until: float,
+        sending_time: SendingTime,
     ) -> Appended:
         """Append once for a receipt that was claimed before, whatever tries with the same tag have stored.
 
         Args:
             tag, since: as for `TaggedLog.append_tagged`.
-            send_until: by the monotonic clock: later, nothing is sent but to PostgreSQL, which completes the receipt in
+            sending_time: when it is over, nothing is sent but to PostgreSQL, which completes the receipt in
                 the events' transaction. Then the answer has a body.
         """
         alias = _one_engine(appends)
         if alias != POSTGRES:
             self._require(alias, appends)
-        return await self._appends.append_tagged(appends, tag=tag, since=since, receipt=receipt, send_until=send_until)
+        return await self._appends.append_tagged(
+            appends, tag=tag, since=since, receipt=receipt, sending_time=sending_time
+        )
 
     def _note(self, appends: Sequence[PartitionAppend], ranges: Sequence[AppendedRange]) -> None:
         """Note what was appended, and wake who waits for it."""

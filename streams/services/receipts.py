@@ -39,11 +39,33 @@ class Claim:
 
     Attributes:
         since: heads by partition id, of an earlier try; None: this is the first.
+        tried_at: nobody else has taken it over while this stands in its row.
+        claimed_at: by the monotonic clock.
     """
 
     tag: UUID
     since: dict[int, int] | None
+    tried_at: datetime
     claimed_at: float
+
+
+class ClaimedTime:
+    """`SendingTime` of a claim."""
+
+    def __init__(self, receipt: Receipt, claim: Claim) -> None:
+        self._receipt = receipt
+        self._tried_at = claim.tried_at
+        self.until = claim.claimed_at + SEND_WITHIN_SECONDS
+
+    async def renew(self) -> None:
+        began, now = monotonic(), timezone.now()
+        try:
+            is_ours = await in_database_thread(partial(_claim_again, self._receipt, self._tried_at, now))
+        except Error as error:
+            raise AppendOutcomeUnknown from error
+        if not is_ours:
+            raise AppendOutcomeUnknown(_LATE)
+        self._tried_at, self.until = now, began + SEND_WITHIN_SECONDS
 
 
 async def append_once(appends: Sequence[PartitionAppend], receipt: Receipt) -> Appended:
@@ -66,7 +88,7 @@ async def append_once(appends: Sequence[PartitionAppend], receipt: Receipt) -> A
             tag=claim.tag.bytes,
             since=claim.since,
             receipt=receipt,
-            send_until=claim.claimed_at + SEND_WITHIN_SECONDS,
+            sending_time=ClaimedTime(receipt, claim),
         )
     except AppendOutcomeUnknown:
         raise
@@ -99,7 +121,7 @@ def _claim(appends: Sequence[PartitionAppend], receipt: Receipt, started: float)
         with transaction.atomic():
             replay = claim_idempotency_key(caller=caller, key=key, request_hash=receipt.request_hash)
             if replay is None:
-                return Claim(_begin(appends, receipt), None, started)
+                return _begin(appends, receipt, started)
     except IdempotencyInProgress:
         claim = _take_over(receipt, started)
         if claim is None:
@@ -109,14 +131,14 @@ def _claim(appends: Sequence[PartitionAppend], receipt: Receipt, started: float)
     return replay
 
 
-def _begin(appends: Sequence[PartitionAppend], receipt: Receipt) -> UUID:
+def _begin(appends: Sequence[PartitionAppend], receipt: Receipt, started: float) -> Claim:
     ids = {append.partition.id for append in appends}
     heads = dict(Partition.objects.filter(pk__in=ids).values_list("pk", "head_offset"))
-    tag = uuid4()
+    tag, now = uuid4(), timezone.now()
     UnfinishedAppend.objects.update_or_create(
-        caller=receipt.caller, key=receipt.key, defaults={"tag": tag, "heads": heads, "tried_at": timezone.now()}
+        caller=receipt.caller, key=receipt.key, defaults={"tag": tag, "heads": heads, "tried_at": now}
     )
-    return tag
+    return Claim(tag, None, now, started)
 
 
 def _take_over(receipt: Receipt, started: float) -> Claim | None:
@@ -128,7 +150,13 @@ def _take_over(receipt: Receipt, started: float) -> Claim | None:
     unfinished = own.first()
     if unfinished is None:
         return None
-    return Claim(unfinished.tag, {int(each): head for each, head in unfinished.heads.items()}, started)
+    return Claim(unfinished.tag, {int(each): head for each, head in unfinished.heads.items()}, now, started)
+
+
+def _claim_again(receipt: Receipt, tried_at: datetime, now: datetime) -> bool:
+    """Go on with a claim for a while; False: it is somebody else's by now."""
+    own = UnfinishedAppend.objects.filter(caller=receipt.caller, key=receipt.key, tried_at=tried_at)
+    return own.update(tried_at=now) > 0
 
 
 def _refuse_recreated(caller: str, key: str) -> None:

@@ -1,5 +1,7 @@
 """A stream is moved to another engine and back while it is used: who appends and reads need not know."""
 
+import time
+
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
@@ -9,7 +11,8 @@ from accounts.models import AuditEntry
 from streams.errors import MoveRefused, MoveUnderWay, NoMoveUnderWay, UnknownEngine
 from streams.log import SIGHTINGS, close_log, get_log
 from streams.lookup import forget_streams, load_stream
-from streams.models import Epoch, MoveState, Partition, PlaceToClear, Stream, StreamMove
+from streams.models import Epoch, MoveState, Partition, PlaceToClear, Stream, StreamMove, UnfinishedAppend
+from streams.services import receipts
 from streams.services.foreign_ends import look_at_ends
 from streams.services.lifecycle import change_stream, delete_stream
 from streams.services.moving import steps
@@ -20,6 +23,8 @@ from streams.services.moving.steps import carry_on_moves, carry_out
 from streams.services.places import clear_places
 from tests.client import ApiClient
 from tests.factories import make_key, make_owner, make_stream
+from tests.run.instance import wait_for
+from tests.threads import Work
 
 
 @pytest.fixture
@@ -229,6 +234,31 @@ def test_a_place_that_is_closed_opens_when_the_move_is_ended(shop, stream, dista
     assert refused["EventFlow-Stored"] == "no"
     abort_move(move=find_move_under_way(stream))
     assert append(shop, 1)
+
+
+@pytest.mark.parametrize("is_taken_over", [False, True], ids=["goes on", "taken over"])
+def test_a_request_with_a_key_that_waits_for_long_goes_on_unless_somebody_has_taken_it_over(
+    shop, stream, distant, monkeypatch, is_taken_over
+):
+    move(stream, "distant")
+    stream.refresh_from_db()
+    asked = ask_for_move(stream=stream, target="postgres", allow_weak=False)
+    StreamMove.objects.filter(pk=asked.pk).update(state=MoveState.FENCING)
+    distant.fence(load_stream("orders").partitions)
+    monkeypatch.setattr(receipts, "SEND_WITHIN_SECONDS", 0.5)
+    waiting = Work(lambda: shop.post("/streams/orders/events", {"payload": 1}, Idempotency_Key="k"))
+    wait_for("it has claimed its key", UnfinishedAppend.objects.exists)
+    time.sleep(1)
+    if is_taken_over:
+        UnfinishedAppend.objects.update(tried_at=timezone.now())
+    abort_move(move=find_move_under_way(stream))
+    answer = waiting.result(20)
+    if is_taken_over:
+        assert (answer.status_code, answer.json()["code"]) == (503, "outcome_unknown")
+        assert read_all(shop) == {}
+    else:
+        assert answer.status_code == 202, answer.content
+        assert list(read_all(shop).values()) == [1]
 
 
 def test_over_http_a_move_is_looked_at_and_ended(shop, stream, distant):
