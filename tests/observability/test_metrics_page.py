@@ -15,7 +15,7 @@ from observability.numbers.collectors import collect_computed
 from observability.numbers.rollups import roll_up
 from observability.telemetry.exposition import Family
 from observability.telemetry.heartbeat import record_tick
-from streams.log import get_log
+from streams.log import engine_aliases, get_log
 from streams.lookup import load_stream
 from streams.models import Partition
 from tests.client import ApiClient
@@ -193,7 +193,8 @@ def test_the_number_of_queries_does_not_grow():
 
     few = queries(1, 1)
     assert queries(10, 5) == few
-    assert few <= 20
+    # Of other engines it is asked how they are, and what was seen of them.
+    assert few <= 20 + 4 * bool(engine_aliases())
 
 
 def test_labels_are_bounded(monkeypatch):

@@ -12,7 +12,7 @@ from consumers.models import DeadLetter, Delivery, GroupOffset
 from observability.models import GroupMinute
 from observability.numbers.rollups import record_groups, roll_up
 from observability.numbers.stats import get_stream_stats
-from streams.log import get_log
+from streams.log import engine_aliases, get_log
 from streams.lookup import load_stream
 from streams.models import Partition
 from tests.client import ApiClient
@@ -292,7 +292,8 @@ def test_the_number_of_queries_does_not_grow(owner):
 
     few = queries(1, 1, 1)
     assert queries(20, 8, 50) == few
-    assert few <= 15
+    # What was seen of other engines is asked for, too.
+    assert few <= 15 + bool(engine_aliases())
 
 
 def test_a_stranger_does_not_see_it(owner):

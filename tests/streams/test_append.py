@@ -7,6 +7,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.roles import Right, Role
 from streams import lookup
+from streams.log import engine_aliases
 from streams.lookup import find_stream
 from streams.models import Visibility
 from tests.client import ApiClient
@@ -276,7 +277,8 @@ def test_streams_that_nobody_remembers_are_asked_for_together(owner, count):
 
     assert answer.status_code == 202, answer.content
     about_streams = [query["sql"] for query in captured if "streams_stream" in query["sql"]]
-    assert len(about_streams) == 2, about_streams
+    # Where there are other engines it is asked whether one is being moved, too.
+    assert len(about_streams) == 2 + bool(engine_aliases()), about_streams
 
 
 def test_one_of_many_streams_that_is_hidden_looks_like_one_that_is_missing(owner):
