@@ -40,6 +40,8 @@ Note = Callable[[Sequence[PartitionAppend], Sequence[AppendedRange]], None]
 
 # A place that refuses and is not being closed has a limit of its own.
 _ROUNDS: Final = 6
+# To look what is in a place that goes on, up to where it ends for good, takes about half of it.
+_LOOK_SECONDS: Final = 1.0
 _REFUSED: Final = "The engine {} does not take these events. Nothing was stored."
 _LATE: Final = "The stream was being moved, and it took too long. Nobody knows whether the events were stored; retry."
 _DOUBTFUL: Final = (
@@ -165,6 +167,8 @@ class MovingAppends:
                 it begins anew, with what is left.
         """
         is_in_doubt, found = False, dict[int, Found]()
+        # Where something of the request may be: an earlier try was anywhere, this one where it has sent to.
+        is_later_try, sent_to = since is not None, set[tuple[int, int]]()
         try:
             for _ in range(_ROUNDS):
                 if since is not None:
@@ -175,11 +179,16 @@ class MovingAppends:
                 engine = left[0].append.partition.engine
                 if engine == POSTGRES:
                     return await self._complete(appends, found, [each.append for each in left], receipt)
-                if is_in_doubt and time.monotonic() > sending_time.until:
+                places = {_place_number(each.append.partition) for each in left}
+                looks = is_later_try or not places.isdisjoint(sent_to)
+                if is_in_doubt and time.monotonic() > sending_time.until - (_LOOK_SECONDS if looks else 0.0):
                     # Else somebody may take it over before these events arrive.
                     await sending_time.renew()
+                sent_to |= places
                 try:
-                    ranges = await self._append_tagged_to(engine, left, tag, since, sending_time.until)
+                    ranges = await self._append_tagged_to(
+                        engine, left, tag, since if looks else None, sending_time.until
+                    )
                 except PlaceFenced as fenced:
                     is_in_doubt = True
                     if since is None:
@@ -292,6 +301,11 @@ def _ended_elsewhere(partition: PartitionRef, since: int) -> Iterator[PartitionR
     for epoch in partition.epochs:
         if epoch.engine != POSTGRES and epoch.last_offset is not None and epoch.last_offset > since:
             yield place_in(partition, epoch)
+
+
+def _place_number(partition: PartitionRef) -> tuple[int, int]:
+    """Return what tells the place that a partition has open from all others."""
+    return partition.id, partition.epochs[-1].number
 
 
 def _same_epoch(epoch: Epoch, partition: PartitionRef) -> Epoch | None:
