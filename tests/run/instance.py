@@ -20,6 +20,8 @@ from eventflow_site.supervisor.home import read_env_file
 PROJECT = Path(__file__).resolve().parent.parent.parent
 # Generous: the machine may be busy with other tests.
 PATIENCE_SECONDS = 180
+# Of /proc/…/stat, counted from behind the name: when it was started, in ticks since the machine was.
+_STARTED_AT = 19
 # What the test run itself sets, and a newcomer's shell does not.
 _NOT_INHERITED = {
     *("HOST", "PORT", "WEB_WORKERS", "ALLOWED_HOSTS", "DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"),
@@ -133,15 +135,16 @@ def command_line(pid: int) -> str:
 
 
 def children_of(parent: int) -> list[int]:
-    found = []
+    """Return the children that live, the oldest first: their numbers begin anew now and then."""
+    found: list[tuple[int, int]] = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             words = stat.read_text().rpartition(")")[2].split()
         except OSError:
             continue
         if int(words[1]) == parent and words[0] != "Z":
-            found.append(int(stat.parent.name))
-    return found
+            found.append((int(words[_STARTED_AT]), int(stat.parent.name)))
+    return [pid for _, pid in sorted(found)]
 
 
 def family_of(pid: int) -> list[int]:

@@ -23,6 +23,7 @@ EXAMPLES = {
     "session_id": "0123456789abcdef",
     "rule_id": "1",
     "channel_id": "1",
+    "move_id": "1",
 }
 OPEN = {"/sign-in"}
 # A script alone asks for it, and reads no page: it is refused as under the API.
