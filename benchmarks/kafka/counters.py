@@ -104,10 +104,6 @@ def _look_at_heads(server: Server, stream: str, sampled: Sampled, deadline: floa
         connection.request("GET", path, headers={"X-API-Key": server.key})
         answer = connection.getresponse()
         answer.read()
-        if "EventFlow-Head-Offset" not in answer.headers:
-            # Too much at once: it is asked again.
-            time.sleep(PAUSE_SECONDS)
-            continue
         head = int(answer.headers["EventFlow-Head-Offset"])
         if not sampled.heads or head > sampled.heads[-1][1]:
             sampled.heads.append((time.monotonic(), head))

@@ -189,7 +189,7 @@ class UnfinishedSighting(models.Model):
     partition = models.ForeignKey(Partition, on_delete=models.CASCADE, related_name="+")
     # The group's committed offset then; while it stands there, what was seen is how it is.
     committed_offset = models.BigIntegerField()
-    # Null: there was no event behind it.
+    # Null: there was no event behind it, or it lies in PostgreSQL, which is asked itself.
     recorded_at = models.DateTimeField(null=True)
     seen_at = models.DateTimeField()
 

@@ -36,7 +36,9 @@ def look_at_unfinished(*, now: datetime) -> int:
     by_engine: dict[str, list[_Position]] = defaultdict(list)
     for position in _list_positions():
         by_engine[engine_at(position.partition, position.after + 1)].append(position)
-    _forget(by_engine.pop(POSTGRES, []))
+    # PostgreSQL is asked itself. That they were looked at is written down all the same: else they came first for ever.
+    here = by_engine.pop(POSTGRES, [])
+    _write(here, [None] * len(here), now)
     seen = 0
     for alias, positions in by_engine.items():
         try:
@@ -60,15 +62,6 @@ def _list_positions() -> list[_Position]:
     rows = list(behind.values_list(*columns)[:MAX_UNFINISHED_LOOKED_AT])
     located = locate([PartitionRef(*row[2:]) for row in rows])
     return [_Position(row[0], partition, row[1]) for row, partition in zip(rows, located, strict=True)]
-
-
-def _forget(positions: Sequence[_Position]) -> None:
-    """Forget what was seen elsewhere of groups that go on in PostgreSQL by now, which is asked itself."""
-    if positions:
-        UnfinishedSighting.objects.filter(
-            group_id__in={each.group_id for each in positions},
-            partition_id__in={each.partition.id for each in positions},
-        ).delete()
 
 
 def _write(positions: Sequence[_Position], moments: Sequence[datetime | None], now: datetime) -> None:

@@ -100,8 +100,21 @@ def test_what_moved_to_postgresql_is_asked_there_and_no_longer_remembered(shop, 
     assert moved.state == MoveState.MOVED
     append(shop)
     assert seen_again() == 0
-    assert not UnfinishedSighting.objects.exists()
+    assert list(UnfinishedSighting.objects.values_list("recorded_at", flat=True)) == [None]
     assert lag_seconds(HOUR) == pytest.approx(3_600, abs=60)
+
+
+def test_what_lies_in_postgresql_holds_up_nobody(shop, monkeypatch):
+    append(shop)
+    assert carry_out(ask_for_move(stream=Stream.objects.get(), target="postgres", allow_weak=True)).finished_at
+    commit(shop, 1)
+    append(shop)
+    shop.post("/streams", {"name": "clicks", "engine": "distant"})
+    shop.post("/streams/clicks/consumer-groups", {"name": "counting"})
+    shop.post("/streams/clicks/events", {"payload": 1})
+    look_at_ends()
+    monkeypatch.setattr(unfinished_sightings, "MAX_UNFINISHED_LOOKED_AT", 1)
+    assert [seen_again(HOUR), seen_again(2 * HOUR)] == [0, 1]
 
 
 def test_metrics_the_risk_of_retention_and_alerts_know_it(shop, client):

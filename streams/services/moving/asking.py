@@ -90,8 +90,6 @@ def abort_move(*, move: StreamMove) -> StreamMove:
         LogUnavailable, EngineRefuses: its old place may be closed, and cannot be opened now. The move stands where it
             stood; try again.
     """
-    if move.finished_at is not None:
-        raise NoMoveUnderWay(f"This move of {move.stream.name} has ended. Nothing was changed.")
     if move.state == MoveState.FENCING:
         # Whoever works at it finds out that it is not theirs any more, before it changes anything for good.
         StreamMove.objects.filter(pk=move.pk, finished_at=None).update(worker=None, worked_until=None)
