@@ -87,3 +87,21 @@ def test_who_has_not_found_out_in_time_sends_nothing(kafka_log):
             [PartitionAppend(partition, [event("a")])], tag=TAG, since={partition.id: 0}, send_until=time.monotonic()
         )
     assert ids(kafka_log, partition) == []
+
+
+def test_who_has_read_for_too_long_sends_nothing(kafka_log, monkeypatch):
+    [partition] = make_partitions(kafka_log)
+    reader = kafka_log._finder._reader
+    find, until = reader.find, time.monotonic() + 3
+
+    def find_slowly(*args, **more):
+        found = find(*args, **more)
+        threading.Event().wait(until - time.monotonic() + 0.05)
+        return found
+
+    monkeypatch.setattr(reader, "find", find_slowly)
+    with pytest.raises(TopicUnavailable, match="took too long"):
+        kafka_log.append_tagged(
+            [PartitionAppend(partition, [event("a")])], tag=TAG, since={partition.id: 0}, send_until=until
+        )
+    assert ids(kafka_log, partition) == []
