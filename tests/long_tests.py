@@ -1,7 +1,7 @@
 """Which tests are left out of `make check-fast` because of their length: those in `long_tests.txt`.
 
-The list is made by `make long-tests`: what takes more than 30 ms of processor, worst case of a
-parametrised test. Whatever is new runs in `check-fast` until the list is renewed. Loaded with `-p`.
+The list is made by `make long-tests`: what takes more than 30 ms of processor, or waits for a fifth of a second, worst
+case of a parametrised test. Whatever is new runs in `check-fast` until the list is renewed. Loaded with `-p`.
 """
 
 import time
@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 LIST = Path(__file__).parent / "long_tests.txt"
-LONG_SECONDS = 0.03
-_began = pytest.StashKey[float]()
+LONG_PROCESSOR_SECONDS = 0.03
+LONG_SECONDS = 0.2
+_began = pytest.StashKey[tuple[float, float]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    item.stash[_began] = time.process_time()
+    item.stash[_began] = time.process_time(), time.monotonic()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -43,8 +44,10 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     try:
         return (yield)
     finally:
+        processor, clock = item.stash[_began]
+        is_long = time.process_time() - processor > LONG_PROCESSOR_SECONDS or time.monotonic() - clock > LONG_SECONDS
         # So that it comes along from xdist's workers.
-        item.user_properties.append(("processor_seconds", time.process_time() - item.stash[_began]))
+        item.user_properties.append(("is_long", is_long))
 
 
 def long_tests() -> frozenset[str]:
@@ -57,16 +60,14 @@ def name_of(nodeid: str) -> str:
 
 
 class Recorder:
-    """Keeps the worst case of each test, and writes the list in the end."""
+    """Keeps which tests were long in one case at least, and writes the list in the end."""
 
     def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
+        self.names: set[str] = set()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.when == "call":
-            name = name_of(report.nodeid)
-            spent = float(str(dict(report.user_properties).get("processor_seconds", 0.0)))
-            self.seconds[name] = max(self.seconds.get(name, 0.0), spent)
+        if report.when == "call" and dict(report.user_properties).get("is_long"):
+            self.names.add(name_of(report.nodeid))
 
     def pytest_sessionfinish(self) -> None:
-        LIST.write_text("".join(f"{name}\n" for name in sorted(self.seconds) if self.seconds[name] > LONG_SECONDS))
+        LIST.write_text("".join(f"{name}\n" for name in sorted(self.names)))

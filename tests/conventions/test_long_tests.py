@@ -3,7 +3,7 @@
 import ast
 
 from tests.conventions.test_committed_files import PROJECT
-from tests.long_tests import LONG_SECONDS, Recorder, long_tests, name_of
+from tests.long_tests import Recorder, long_tests, name_of
 
 
 def named_in(path: str) -> set[str]:
@@ -22,18 +22,18 @@ def test_each_that_is_listed_exists():
     assert listed - there == set(), "`make long-tests` renews the list"
 
 
-def test_of_a_test_with_parameters_the_longest_counts(tmp_path, monkeypatch):
+def test_a_test_with_parameters_is_long_if_it_is_with_some_of_them(tmp_path, monkeypatch):
     class Report:
         when = "call"
 
-        def __init__(self, nodeid: str, seconds: float) -> None:
+        def __init__(self, nodeid: str, *, is_long: bool) -> None:
             self.nodeid = nodeid
-            self.user_properties = [("why", ""), ("processor_seconds", seconds)]
+            self.user_properties = [("why", ""), ("is_long", is_long)]
 
     monkeypatch.setattr("tests.long_tests.LIST", tmp_path / "list.txt")
     recorder = Recorder()
-    for nodeid, seconds in (("a.py::f[x]", LONG_SECONDS * 2), ("a.py::f[y]", 0.0), ("a.py::g", LONG_SECONDS / 2)):
-        recorder.pytest_runtest_logreport(Report(nodeid, seconds))
+    for nodeid, is_long in (("a.py::f[x]", True), ("a.py::f[y]", False), ("a.py::g", False)):
+        recorder.pytest_runtest_logreport(Report(nodeid, is_long=is_long))
     recorder.pytest_sessionfinish()
     assert (tmp_path / "list.txt").read_text() == "a.py::f\n"
     assert name_of("a.py::f[b::c[d]") == "a.py::f"
