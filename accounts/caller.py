@@ -21,6 +21,8 @@ class Caller:
         team_ids: the teams that the user is a member of.
         addresses: the networks that the key may be used from, or None for no limit.
         session_id: the session whose token a person has sent.
+        reference: a stable name for logs, idempotency keys and the audit trail: `key:…` or `user:…`.
+        names_in_turn: whose turn it is when this caller's comes, from the outside in.
     """
 
     user_id: int
@@ -33,6 +35,9 @@ class Caller:
     addresses: tuple[str, ...] | None = None
     session_id: str | None = None
     rights: frozenset[Right] = field(init=False)
+    # Made once: a remembered caller is asked for them at every step of every request.
+    reference: str = field(init=False, compare=False, repr=False)
+    names_in_turn: tuple[str, str] = field(init=False, compare=False, repr=False)
 
     is_authenticated = True
     is_anonymous = False
@@ -41,6 +46,8 @@ class Caller:
         object.__setattr__(self, "roles", roles_within(self.roles, self.scopes))
         rights = frozenset(right for right in rights_of(self.roles) if Scope(right.value) in self.scopes)
         object.__setattr__(self, "rights", rights)
+        object.__setattr__(self, "reference", f"key:{self.key_id}" if self.key_id else f"user:{self.user_id}")
+        object.__setattr__(self, "names_in_turn", (f"owner:{self.user_id}", self.reference))
 
     @property
     def is_admin(self) -> bool:
@@ -61,16 +68,6 @@ class Caller:
     def pk(self) -> int:
         """The user's primary key, by the name that Django's ecosystem looks for."""
         return self.user_id
-
-    @property
-    def reference(self) -> str:
-        """A stable name for logs, idempotency keys and the audit trail: `key:…` or `user:…`."""
-        return f"key:{self.key_id}" if self.key_id else f"user:{self.user_id}"
-
-    @property
-    def names_in_turn(self) -> tuple[str, str]:
-        """Whose turn it is when this caller's comes, from the outside in."""
-        return (f"owner:{self.user_id}", self.reference)
 
     @property
     def principal(self) -> Principal:

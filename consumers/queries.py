@@ -109,7 +109,13 @@ async def get_group_for_hot_verb(stream: StreamInfo, name: str) -> ConsumerGroup
     Raises:
         ConsumerGroupNotFound
     """
-    return await _groups.get_async((stream.id, name), lambda: get_group(stream, name))
+    return await _groups.get_async((stream.id, name), lambda: _get_group_to_share(stream, name))
+
+
+def _get_group_to_share(stream: StreamInfo, name: str) -> ConsumerGroup:
+    group = get_group(stream, name)
+    group.keep_access()
+    return group
 
 
 def forget_groups() -> None:

@@ -10,6 +10,7 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from accounts.caller import caller_of
 from accounts.http.bodies import JSON
 from accounts.http.lean import LeanView
+from accounts.http.lean_response import LeanResponse
 from accounts.long_work import off_the_loop_if_long
 from accounts.permissions import MayConsume
 from consumers.api.bodies import LeaseRequest, check_consumer, decode_body
@@ -65,7 +66,7 @@ class LeaseView(LeanView):
             leased = await off_the_loop_if_long(
                 turn, size=sum(len(event) for each in leased.deliveries for event in each.events)
             )
-        response = HttpResponse(render(leased), content_type=JSON)
+        response = LeanResponse(render(leased), content_type=JSON)
         if leased.lost:
             response["EventFlow-Lost"] = str(leased.lost)
         response["Cache-Control"] = "no-store"

@@ -16,6 +16,7 @@ from accounts.http.bodies import JSON, read_body_async
 from accounts.http.fields import StrictIntegerField, StrictListField, StrictSerializer
 from accounts.http.idempotent import IDEMPOTENCY, act_once, idempotency_key_of
 from accounts.http.lean import LeanView
+from accounts.http.lean_response import LeanResponse
 from accounts.http.renderers import JSONRenderer
 from accounts.http.strict_json import decode_object
 from accounts.permissions import MayConsume
@@ -156,4 +157,4 @@ async def _commit(caller: Caller, stream: StreamInfo, group: str, document: Any)
 
 
 def _answer(items: list[dict[str, Any]]) -> HttpResponse:
-    return HttpResponse(JSONRenderer().render({"data": items}), content_type=JSON)
+    return LeanResponse(JSONRenderer().render({"data": items}), content_type=JSON)

@@ -9,6 +9,7 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 
 from accounts.http.bodies import JSON
 from accounts.http.lean import LeanView
+from accounts.http.lean_response import LeanResponse
 from accounts.permissions import MayConsume
 from consumers.api.bodies import (
     AckRequest,
@@ -132,7 +133,7 @@ def answer(results: list[DeliveryResult]) -> HttpResponse:
         for each in results
     ]
     content = orjson.dumps({"data": told}, option=orjson.OPT_UTC_Z)
-    return HttpResponse(content, status=207 if lost else 200, content_type=JSON)
+    return LeanResponse(content, status=207 if lost else 200, content_type=JSON)
 
 
 def _refs(items: list[LeaseItem]) -> list[LeaseRef]:

@@ -10,6 +10,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from accounts.caller import caller_of
 from accounts.database_threads import in_database_thread
 from accounts.http.bodies import JSON
+from accounts.http.lean_response import LeanResponse
 from accounts.http.parameters import integer_parameter, seconds_parameter
 from accounts.long_work import off_the_loop_if_long
 from accounts.names import NAME_PATTERN
@@ -174,10 +175,10 @@ class StreamEventsView(AppendView):
         if is_for_cloudevents:
             render = partial(render_batch, reading.events, stream=found.name)
             body = await off_the_loop_if_long(render, size=sum(map(len, reading.events)))
-            response = HttpResponse(body, content_type=CLOUDEVENT_BATCH)
+            response = LeanResponse(body, content_type=CLOUDEVENT_BATCH)
         else:
             body = b"[" + b",".join(reading.events) + b"]"
-            response = HttpResponse(body, content_type=JSON)
+            response = LeanResponse(body, content_type=JSON)
         told = write_offset_headers(
             next_offsets=reading.next_offsets,
             head_offsets={number: bounds.head_offset for number, bounds in reading.bounds.items()},

@@ -82,7 +82,16 @@ class ConsumerGroup(Owned):
     @property
     def access(self) -> Access:
         """Who owns it and who was given what; loads the grants unless they were prefetched."""
-        return Access.of(self.owned_by, ((grant.principal, grant.rights) for grant in self.grants.all()))
+        return self._access or Access.of(
+            self.owned_by, ((grant.principal, grant.rights) for grant in self.grants.all())
+        )
+
+    # Worked out once, of a row that nobody changes any more: Django takes its time for a list of grants.
+    _access: Access | None = None
+
+    def keep_access(self) -> None:
+        """Work `access` out for good: this row is only read from here on."""
+        self._access = self.access
 
     @property
     def keeps_key_order(self) -> bool:

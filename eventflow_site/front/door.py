@@ -15,6 +15,7 @@ from accounts.errors import BodyTruncated, LengthRequired
 from accounts.http.bodies import JSON, is_chunked
 from accounts.http.client_address import client_address
 from accounts.http.event_stream import EventStreamResponse
+from accounts.http.lean_response import LeanHeaders
 from accounts.limits.places import check_reads_in_line
 from accounts.long_work import lend_threads_for_long_work
 from accounts.turns import current_names
@@ -110,7 +111,8 @@ class Door:
 
     def _as_answer(self, response: HttpResponseBase, exchange: Exchange) -> Answer:
         # Nothing that is answered on the loop sets a cookie.
-        headers = list(response.items())
+        own = response.headers
+        headers = own.lines() if isinstance(own, LeanHeaders) else list(own.items())
         if isinstance(response, EventStreamResponse):
             pieces = at_readers_pace(response.pieces, peer=exchange.client, sockets=self._peers)
             return Answer(response.status_code, headers, pieces, response.close)

@@ -17,6 +17,8 @@ _READ_AT_ONCE_BYTES = 1_000_000
 _WORTH_SHOWING = re.compile(
     r"""\b(WARNING|ERROR|CRITICAL|FATAL|PANIC)\b|"level":\s*"(warning|error|critical)"|^Traceback"""
 )
+# One of these is in every line worth showing. Nearly every request writes a line, and hardly ever one of those.
+_SIGNS = (b"WARNING", b"ERROR", b"CRITICAL", b"FATAL", b"PANIC", b'"warning"', b'"error"', b'"critical"', b"Traceback")
 _NO_NEWS = {
     # What it says in the course of an ordinary stop, start or refused statement.
     "postgres": re.compile(r"ERROR: |terminating connection|the database system is|stopping|shutting down"),
@@ -60,6 +62,8 @@ class LogWatch:
             self._position = (self._position if self._position <= size else 0) + len(whole) + 1
         if size >= MAX_LOG_BYTES:
             self._turn_over()
+        if not any(sign in whole for sign in _SIGNS):
+            return []
         lines = whole.decode(errors="replace").splitlines()
         shown = [
             f"{self._name}: {_UNPRINTABLE.sub(' ', line)[:_LONGEST_LINE]}"

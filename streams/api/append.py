@@ -14,6 +14,7 @@ from accounts.caller import Caller, caller_of
 from accounts.http.bodies import JSON
 from accounts.http.idempotent import IDEMPOTENCY, hash_request, idempotency_key_of
 from accounts.http.lean import LeanView
+from accounts.http.lean_response import LeanResponse
 from accounts.limits.rates import BYTES, EVENTS, get_rates
 from accounts.long_work import off_the_loop_if_long
 from accounts.permissions import MayProduce
@@ -118,7 +119,7 @@ class AppendView(LeanView):
             if are_cloudevents:
                 error.faults = [in_cloudevents(fault) for fault in error.faults]
             raise
-        response = HttpResponse(answer, status=202, content_type=JSON)
+        response = LeanResponse(answer, status=202, content_type=JSON)
         if appended.is_replay:
             response["Idempotent-Replayed"] = "true"
             return response
@@ -136,7 +137,7 @@ async def _append_nothing(caller: Caller, stream: str | None, *, is_minimal: boo
     if stream is not None:
         await require_stream_async(caller, stream, Right.PRODUCE)
     answer = b'{"accepted":0,"ranges":[]}' if is_minimal else b'{"accepted":0,"events":[]}'
-    return HttpResponse(answer, status=202, content_type=JSON)
+    return LeanResponse(answer, status=202, content_type=JSON)
 
 
 def _prefers_minimal(request: HttpRequest) -> bool:
