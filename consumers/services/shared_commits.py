@@ -2,7 +2,9 @@
 
 The first call of a lane leads: it is carried out at once. What comes while its transaction is under way queues; when it
 has ended, the first in the queue leads all that have come. So a call that is alone waits for nobody and hands its work
-to no other thread, and under load the transactions grow by themselves. A call that fails alone fails no other.
+to no other thread, and under load the transactions grow by themselves: whoever leads on an event loop waits for as many
+as came last time, though not for long, since a small transaction costs as much as a large one. A call that fails alone
+fails no other.
 
 Whoever waits holds no database connection, and on an event loop no thread: only leaders do. Each process has lanes of
 its own; what keeps processes apart are the database's locks.
@@ -21,6 +23,7 @@ from django.db import connection
 from django.db.utils import InterfaceError, OperationalError
 from psycopg_pool import PoolTimeout
 
+from accounts.company import Company
 from accounts.database_threads import in_database_thread
 from accounts.latches import LoopLatch, ThreadLatch, open_all
 from accounts.waits import running_loop
@@ -39,6 +42,10 @@ QUEUE_TIMEOUT_SECONDS: Final = 8.0
 TURN_TIMEOUT_SECONDS: Final = 60.0
 # Deliveries that the calls of one transaction name or ask for, at most, so that those who come next wait no longer.
 MAX_SHARED_DELIVERIES: Final = 1_000
+# How long one that leads waits for as many as came last time, at most.
+GATHER_SECONDS: Final = 0.01
+# Lanes of which is known how many came last time.
+_MAX_COMPANIES: Final = 10_000
 
 
 class State(Enum):
@@ -59,9 +66,12 @@ class Call(Generic[Asked, Answer]):
 
     Args:
         size: how many deliveries it names or asks for.
+
+    Attributes:
+        gathers: it is to lead, and waits for company.
     """
 
-    __slots__ = ("_outcome", "asked", "commit", "latch", "size", "state")
+    __slots__ = ("_outcome", "asked", "commit", "gathers", "latch", "size", "state")
 
     def __init__(self, asked: Asked, commit: Commit[Asked, Answer], size: int) -> None:
         self.asked = asked
@@ -69,6 +79,7 @@ class Call(Generic[Asked, Answer]):
         self.size = size
         self.latch = ThreadLatch() if running_loop() is None else LoopLatch()
         self.state = State.QUEUED
+        self.gathers = False
         self._outcome: Answer | Exception = OperationalError("This call has no outcome yet.")
 
     def settle(self, outcome: Answer | Exception) -> None:
@@ -87,23 +98,48 @@ class Call(Generic[Asked, Answer]):
         return self._outcome
 
 
+class _Lane:
+    """A lane that somebody leads: who that is, those who queue, and for how many of them it waits before it leads."""
+
+    __slots__ = ("expected", "leader", "queue")
+
+    def __init__(self, leader: Call[Any, Any]) -> None:
+        self.leader = leader
+        self.queue: deque[Call[Any, Any]] = deque()
+        self.expected = 0
+
+
 class Lanes:
     """The calls that wait for their turn, by what they ask for. Safe in every thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        # Of lanes that somebody leads, and of no others.
-        self._queues: dict[Hashable, deque[Call[Any, Any]]] = {}
+        # Those that somebody leads, and no others.
+        self._lanes: dict[Hashable, _Lane] = {}
+        self._companies: dict[Hashable, Company] = {}
 
     def enter(self, lane: Hashable, call: Call[Any, Any]) -> None:
         """Let the call lead its lane, if nobody does, or queue."""
         with self._lock:
-            queue = self._queues.get(lane)
-            if queue is None:
-                self._queues[lane] = deque()
-                call.state = State.LEADS
-            else:
-                queue.append(call)
+            led = self._lanes.get(lane)
+            if led is None:
+                led = self._lanes[lane] = _Lane(call)
+                self._lead_next(lane, led, call)
+                return
+            led.queue.append(call)
+            leader = led.leader
+            if not leader.gathers or len(led.queue) < led.expected:
+                return
+            leader.gathers = False
+        open_all([leader.latch])
+
+    def _lead_next(self, lane: Hashable, led: _Lane, leader: Call[Any, Any]) -> None:
+        """Let a call lead: at once, unless there was company a moment ago that has not come yet."""
+        led.leader, leader.state = leader, State.LEADS
+        company = self._companies.get(lane)
+        led.expected = company.expected if company else 0
+        # In a thread it would hold up what its caller has in hand.
+        leader.gathers = leader.latch.loop is not None and led.expected > len(led.queue)
 
     def leave(self, lane: Hashable, call: Call[Any, Any]) -> bool:
         """Take a call back, unless it was taken; whether that was so. If it was to lead, the next one does."""
@@ -127,7 +163,7 @@ class Lanes:
             try:
                 answer = _carry_out(leader.commit, [call.asked for call in calls])
             finally:
-                self._hand_over(lane)
+                self._hand_over(lane, came=len(calls))
             outcomes = answer()
         except Exception as error:  # noqa: BLE001 - whatever it is, each waiting call must be told
             outcomes = [error] * len(calls)
@@ -143,7 +179,7 @@ class Lanes:
                 return []
             leader.state = State.TAKEN
             taken, room = [leader], MAX_SHARED_DELIVERIES - leader.size
-            queue = self._queues[lane]
+            queue = self._lanes[lane].queue
             while queue and room >= queue[0].size:
                 call = queue.popleft()
                 if call.state is State.QUEUED:
@@ -152,18 +188,32 @@ class Lanes:
                     taken.append(call)
         return taken
 
-    def _hand_over(self, lane: Hashable) -> None:
+    def _hand_over(self, lane: Hashable, *, came: int | None = None) -> None:
+        """Let the next one lead, if there is one: after `came` calls were carried out together, or who led has left."""
         with self._lock:
-            queue = self._queues[lane]
-            while queue:
-                call = queue.popleft()
+            if came is not None:
+                self._note(lane, came)
+            led = self._lanes[lane]
+            while led.queue:
+                call = led.queue.popleft()
                 if call.state is State.QUEUED:
-                    call.state = State.LEADS
+                    self._lead_next(lane, led, call)
                     break
             else:
-                del self._queues[lane]
+                del self._lanes[lane]
                 return
         open_all([call.latch])
+
+    def _note(self, lane: Hashable, came: int) -> None:
+        if came == 1:
+            self._companies.pop(lane, None)
+            return
+        company = self._companies.get(lane)
+        if company is None:
+            if len(self._companies) >= _MAX_COMPANIES:
+                self._companies.clear()
+            company = self._companies[lane] = Company()
+        company.note(came)
 
 
 _lanes = Lanes()
@@ -189,6 +239,9 @@ async def share(lane: Hashable, asked: Asked, commit: Commit[Asked, Answer], *, 
                 late = "Others were working on the same group for too long."
                 raise OperationalError(late) from psycopg.errors.LockNotAvailable(late)
         if call.state is State.LEADS:
+            if call.gathers:
+                await call.wait(GATHER_SECONDS)
+                call.gathers = False
             await in_database_thread(partial(_lanes.lead, lane, call))
         if call.state is State.TAKEN and not await call.wait(TURN_TIMEOUT_SECONDS):
             raise OperationalError("Whoever carries this out does not answer.")

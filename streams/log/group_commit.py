@@ -1,7 +1,8 @@
 """Requests that append at the same time share a commit.
 
 One thread of each process, the flusher, takes all that arrived while the previous commit was under way
-and stores it in one transaction. A request waits for that commit and is answered with its own offsets.
+and stores it in one transaction. Where several came last time it waits for as many, if only for a moment. A request
+waits for that commit and is answered with its own offsets.
 """
 
 import threading
@@ -9,10 +10,12 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from queue import Empty, SimpleQueue
+from time import monotonic, sleep
 from typing import Final
 
 import psycopg
 
+from accounts.company import Company
 from accounts.latches import LoopLatch, ThreadLatch
 from accounts.long_work import off_the_loop_if_long
 from accounts.process_id import process_id
@@ -29,6 +32,11 @@ from streams.record_lines import size_of
 # How long a request waits until the flusher takes it; after that it is withdrawn and was not stored.
 QUEUE_TIMEOUT_SECONDS: Final = 2.5
 CLOSE_TIMEOUT_SECONDS: Final = 9.0
+# How long the flusher waits for each request that it expects, and for all of them, at most.
+GATHER_SECONDS_EACH: Final = 0.001
+GATHER_SECONDS: Final = 0.004
+# To be woken by each of them would cost more than to look now and again.
+_GATHER_STEP_SECONDS: Final = 0.0005
 
 
 class GroupCommitter:
@@ -51,6 +59,7 @@ class GroupCommitter:
         # A None only wakes the flusher, so that it sees a question, or that it shall end.
         self._queue: SimpleQueue[PendingAppend | None] = SimpleQueue()
         self._is_closed = False
+        self._company = Company()
 
     def append(self, appends: Sequence[PartitionAppend], receipt: Receipt | None) -> Appended:
         """Store the request and return its outcome, as `Log.append` promises."""
@@ -143,6 +152,7 @@ class GroupCommitter:
             else:
                 if waiting:
                     self._flusher.commit(session, waiting)
+                    self._company.note(len(waiting))
                 if questions:
                     self._flusher.answer(questions)
         self._flusher.disconnect()
@@ -155,7 +165,15 @@ class GroupCommitter:
             if first is None:
                 return []
             waiting = [first]
+        self._gather()
         return waiting + self._arrived(MAX_COMMIT_BYTES - sum(request.size for request in waiting))
+
+    def _gather(self) -> None:
+        """Wait for as many requests as came last time, though not for long: a small commit costs as much as a large."""
+        expected = self._company.expected
+        latest = monotonic() + min(expected * GATHER_SECONDS_EACH, GATHER_SECONDS)
+        while self._queue.qsize() < expected and monotonic() < latest:
+            sleep(_GATHER_STEP_SECONDS)
 
     def _asked(self) -> list[StandingQuestion]:
         """Return the questions that are there by now."""

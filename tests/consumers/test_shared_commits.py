@@ -11,7 +11,7 @@ import pytest
 from django.db import transaction
 from django.db.utils import DataError, OperationalError
 
-from accounts import database_threads
+from accounts import company, database_threads
 from accounts.database_threads import NoDatabaseThread, in_database_thread, lend_database_threads
 from accounts.waits import run_blocking
 from consumers.services import shared_commits
@@ -79,7 +79,7 @@ class Crowd:
             eventually(lambda before=before: self._queued() == before + 1)
 
     def _queued(self) -> int:
-        return len(shared_commits._lanes._queues[self._lane])
+        return len(shared_commits._lanes._lanes[self._lane].queue)
 
     def finish(self) -> dict[int, object]:
         self._bank.may_go_on.set()
@@ -91,7 +91,7 @@ class Crowd:
 def test_a_call_that_is_alone_is_carried_out_in_its_own_thread(bank):
     assert run_blocking(share("lane", 3, bank.commit)) == 9
     assert bank.transactions == [[3]]
-    assert not shared_commits._lanes._queues
+    assert not shared_commits._lanes._lanes
 
 
 def test_what_comes_during_a_transaction_shares_the_next_in_order_of_arrival(bank):
@@ -101,7 +101,7 @@ def test_what_comes_during_a_transaction_shares_the_next_in_order_of_arrival(ban
 
     assert crowd.finish() == {1: 1, 2: 4, 3: 9, 4: 16}
     assert bank.transactions == [[1], [2, 3, 4]]
-    assert not shared_commits._lanes._queues
+    assert not shared_commits._lanes._lanes
 
 
 def test_other_lanes_do_not_wait(bank):
@@ -162,7 +162,7 @@ def test_whoever_is_stopped_while_leading_leaves_nobody_waiting(bank):
 
     assert isinstance(outcomes[-2], SystemExit)
     assert isinstance(outcomes[3], OperationalError)
-    assert not shared_commits._lanes._queues
+    assert not shared_commits._lanes._lanes
     assert run_blocking(share("lane", 5, bank.commit)) == 25
 
 
@@ -178,7 +178,7 @@ def test_a_call_whose_turn_does_not_come_is_withdrawn_and_certainly_not_carried_
     assert isinstance(error, OperationalError)
     assert error.__cause__.sqlstate == "55P03"
     assert bank.transactions == [[1]]
-    assert not shared_commits._lanes._queues
+    assert not shared_commits._lanes._lanes
 
 
 def test_large_calls_do_not_make_a_transaction_without_end(bank):
@@ -273,4 +273,94 @@ def test_a_leader_for_whom_no_thread_comes_free_lets_the_next_one_lead(bank, mon
     crowd = Crowd(bank)
     asyncio.run(refuse())
     assert bank.transactions == [[2]]
-    assert not shared_commits._lanes._queues
+    assert not shared_commits._lanes._lanes
+
+
+async def call_each(bank: Bank, *numbers: int) -> list[int]:
+    return await asyncio.gather(*(share("lane", number, bank.commit) for number in numbers))
+
+
+@pytest.fixture(autouse=True)
+def nobody_came_before(monkeypatch) -> None:
+    monkeypatch.setattr(shared_commits, "_lanes", shared_commits.Lanes())
+
+
+@pytest.fixture
+def long_gathering(monkeypatch) -> None:
+    """Whoever waits for company that does not come would be noticed."""
+    monkeypatch.setattr(shared_commits, "GATHER_SECONDS", 30)
+    monkeypatch.setattr(company, "BUSY_SECONDS", 60)
+
+
+@pytest.mark.usefixtures("long_gathering")
+def test_a_leader_waits_for_as_many_as_came_last_time_and_no_longer(bank):
+    async def come() -> None:
+        with lent_threads(1):
+            await call_each(bank, 1, 2)
+            first = asyncio.create_task(share("lane", 4, bank.commit))
+            await asyncio.sleep(0.1)
+            assert bank.transactions == [[1, 2]], "it waits for one more"
+            assert await share("lane", 5, bank.commit) == 25
+            assert await first == 16
+
+    asyncio.run(come())
+    assert bank.transactions == [[1, 2], [4, 5]]
+
+
+@pytest.mark.usefixtures("long_gathering")
+def test_who_was_alone_last_time_waits_for_nobody(bank):
+    async def come() -> None:
+        with lent_threads(1):
+            for number in (1, 2, 3):
+                await share("lane", number, bank.commit)
+            await call_each(bank, 4, 5, 6)
+
+    asyncio.run(come())
+    assert bank.transactions == [[1], [2], [3], [4, 5, 6]]
+
+
+def test_company_that_does_not_come_is_waited_for_once_and_not_for_long(bank, monkeypatch):
+    monkeypatch.setattr(shared_commits, "GATHER_SECONDS", 0.05)
+    monkeypatch.setattr(company, "BUSY_SECONDS", 60)
+
+    async def come() -> None:
+        with lent_threads(1):
+            await call_each(bank, 1, 2)
+            await share("lane", 4, bank.commit)
+            monkeypatch.setattr(shared_commits, "GATHER_SECONDS", 30)
+            await share("lane", 5, bank.commit)
+
+    asyncio.run(come())
+    assert bank.transactions == [[1, 2], [4], [5]]
+
+
+@pytest.mark.usefixtures("long_gathering")
+def test_what_was_long_ago_is_no_reason_to_wait(bank, monkeypatch):
+    async def come() -> None:
+        with lent_threads(1):
+            await call_each(bank, 1, 2)
+            await share("lane", 4, bank.commit)
+
+    monkeypatch.setattr(company, "BUSY_SECONDS", 0)
+    asyncio.run(come())
+    assert bank.transactions == [[1, 2], [4]]
+
+
+@pytest.mark.usefixtures("long_gathering")
+def test_a_leader_that_goes_away_while_it_waits_for_company_lets_the_next_one_wait(bank):
+    async def come() -> None:
+        with lent_threads(1):
+            await call_each(bank, 1, 2, 3)
+            first, second = [asyncio.create_task(share("lane", number, bank.commit)) for number in (5, 6)]
+            await asyncio.sleep(0.05)
+            first.cancel()
+            await asyncio.gather(first, return_exceptions=True)
+            assert await asyncio.gather(second, *(share("lane", number, bank.commit) for number in (7, 8))) == [
+                36,
+                49,
+                64,
+            ]
+
+    asyncio.run(come())
+    assert bank.transactions == [[1, 2, 3], [6, 7, 8]]
+    assert not shared_commits._lanes._lanes
