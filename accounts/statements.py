@@ -86,8 +86,8 @@ def read_statements(folder: Path) -> Statements:
 
 
 def _without_header(text: str) -> bytes:
-    """Leave out the comments, and the end that only a file needs; in bytes, as they go over the wire."""
-    lines = [line for line in text.splitlines() if not line.lstrip().startswith("--")]
+    """Leave out what only people need: comments, indentation, the semicolon. In bytes, as they go over the wire."""
+    lines = [line for line in map(str.strip, text.splitlines()) if not line.startswith("--")]
     return "\n".join(lines).strip().removesuffix(";").encode()
 
 

@@ -30,31 +30,32 @@ class TransportMiddleware(BothDoors):
     """
 
     def passage(self, request: HttpRequest) -> Passage:
-        problem = refusal_of(request)
+        path = request.path_info
+        is_machine = is_machine_request(path)
+        problem = _refusal_of(request, path, is_machine=is_machine)
         if problem is None:
             response = yield
         else:
             response = problem.as_response(request)
-        if request.path_info.startswith(API_PREFIX):
+        if path.startswith(API_PREFIX):
             # REST framework tells it with every answer, and names OPTIONS.
-            del response["Allow"]
+            response.headers.pop("Allow")
             if response.status_code == 405:
-                response["Allow"] = ", ".join(allowed_methods(request.path_info))
-        if is_machine_request(request.path_info):
+                response["Allow"] = ", ".join(allowed_methods(path))
+        if is_machine:
             _protect(request, response)
         return response
 
 
 def _protect(request: HttpRequest, response: HttpResponseBase) -> None:
     """Tell browsers that get here after all what Django's SecurityMiddleware tells them elsewhere."""
-    response["X-Content-Type-Options"] = "nosniff"
+    response.headers["X-Content-Type-Options"] = "nosniff"
     if settings.SECURE_HSTS_SECONDS and request.is_secure():
         response["Strict-Transport-Security"] = f"max-age={settings.SECURE_HSTS_SECONDS}; includeSubDomains; preload"
 
 
-def refusal_of(request: HttpRequest) -> Problem | None:
+def _refusal_of(request: HttpRequest, path: str, *, is_machine: bool) -> Problem | None:
     """Why a request is refused out of hand, or None."""
-    path = request.path_info
     if len(path) > MAX_PATH_CHARACTERS or len(request.META.get("QUERY_STRING", "")) > MAX_QUERY_CHARACTERS:
         return Problem(414, "uri_too_long", "Address too long", "The address is too long.")
     if not path.isprintable():
@@ -62,11 +63,10 @@ def refusal_of(request: HttpRequest) -> Problem | None:
     if request.method not in METHODS:
         allow = {"Allow": ", ".join(allowed_methods(path))}
         return Problem(405, "method_not_allowed", "Method not allowed", "There is no such method here.", headers=allow)
-    return _refusal_of_machine(request) if is_machine_request(path) and path not in PROBES else None
+    return _refusal_of_machine(request, is_scrape=path == METRICS) if is_machine and path not in PROBES else None
 
 
-def _refusal_of_machine(request: HttpRequest) -> Problem | None:
-    is_scrape = request.path_info == METRICS
+def _refusal_of_machine(request: HttpRequest, *, is_scrape: bool) -> Problem | None:
     host = request.META.get("HTTP_HOST")
     # A page that has made its own name point at this machine sends that name. Who knows a secret needs no such guard.
     is_guarded = host is not None and not (is_scrape and settings.METRICS_TOKEN)

@@ -39,7 +39,7 @@ def test_bytes_travel_both_ways_as_they_are(statements):
         assert statements.on(own).rows("take_bytes", records=records) == [(records,)]
 
 
-def test_comments_and_parameters_stay_out_of_the_text(statements, django_assert_num_queries):
+def test_comments_indentation_and_parameters_stay_out_of_the_text(statements, django_assert_num_queries):
     seen = []
 
     def look(execute, sql, params, many, context):
@@ -49,7 +49,7 @@ def test_comments_and_parameters_stay_out_of_the_text(statements, django_assert_
     connection.ensure_connection()
     with connection.execute_wrapper(look), django_assert_num_queries(1):
         statements.rows("count_up", tag="secret", last=1)
-    assert seen == [b"SELECT n, %(tag)s::text\n  FROM generate_series(1, %(last)s::int) AS n"]
+    assert seen == [b"SELECT n, %(tag)s::text\nFROM generate_series(1, %(last)s::int) AS n"]
 
 
 def test_errors_are_djangos_on_its_connection_and_psycopgs_elsewhere(statements):

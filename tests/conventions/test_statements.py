@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import psycopg._queries
 import pytest
 
+from accounts.statements import read_statements
 from tests.conventions.source import APPS, PROJECT, Nodes, nodes_by_module
 
 # Migrations say what they change, and `embedded` starts servers that have no database yet.
@@ -84,6 +86,13 @@ def test_a_file_holds_one_statement(path):
     without_strings = re.sub(r"'[^']*'", "''", body(path))
     assert without_strings.endswith(";")
     assert without_strings.count(";") == 1
+
+
+@pytest.mark.parametrize("path", STATEMENTS, ids=shown)
+def test_a_statement_is_taken_apart_once(path):
+    """What is longer psycopg looks through for its parameters at each use."""
+    sent = read_statements(path.parent).texts[path.stem]
+    assert len(sent) <= psycopg._queries.MAX_CACHED_STATEMENT_LENGTH
 
 
 def test_every_statement_is_run_by_its_app():

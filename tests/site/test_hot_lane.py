@@ -384,7 +384,7 @@ def test_middleware_that_would_make_the_loop_stand_still_is_refused_at_the_start
 
 
 def test_a_defect_is_a_problem_with_a_request_id_and_no_page(key, monkeypatch):
-    monkeypatch.setattr("eventflow_site.transport.refusal_of", lambda request: 1 / 0)
+    monkeypatch.setattr("eventflow_site.transport._refusal_of", lambda *_, **__: 1 / 0)
 
     answer = ask_lane(Exchange("POST", "/api/v1/events", EVENT, x_api_key=key))
 
