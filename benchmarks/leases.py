@@ -93,7 +93,7 @@ def _consume(port: int, key: str, path: str, max_events: int, seconds: float) ->
     consumer = Consumer(port, key, path)
     took: list[float] = []
     events = 0
-    begun = time.perf_counter()
+    begun = ended = time.perf_counter()
     while (started := time.perf_counter()) - begun < seconds:
         count = consumer.lease_and_ack(max_events)
         if not count:
@@ -101,8 +101,10 @@ def _consume(port: int, key: str, path: str, max_events: int, seconds: float) ->
             time.sleep(0.001)
             continue
         events += count
-        took.append(time.perf_counter() - started)
-    return events, time.perf_counter() - begun, took
+        ended = time.perf_counter()
+        took.append(ended - started)
+    # Not for how long nothing was left.
+    return events, ended - begun, took
 
 
 def fill(admin: Api, name: str, *, partitions: int, events: int) -> None:
