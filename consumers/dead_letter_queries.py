@@ -48,6 +48,13 @@ def list_dead_letters_of(groups: Iterable[ConsumerGroup]) -> QuerySet[DeadLetter
     )
 
 
+def list_dead_letters_of_event(caller: Caller, event_id: str) -> QuerySet[DeadLetter]:
+    """The dead letters of events with this id, of all groups that the caller may see, newest first."""
+    groups = list_groups_for_dead_letters(caller, DeadLetterFilter()).values("pk")
+    letters = DeadLetter.objects.filter(event_id=event_id, group_id__in=groups).exclude(event_id="")
+    return letters.select_related("group__stream").defer("event").order_by("-pk")
+
+
 def list_selected_dead_letters(caller: Caller, ids: Sequence[int]) -> list[DeadLetter]:
     """Those that were picked one by one, of groups that the caller may manage.
 

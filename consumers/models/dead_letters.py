@@ -72,6 +72,8 @@ class DeadLetter(models.Model):
             # A few hours of a long time are found without passing by all that died later.
             models.Index(fields=["group", "created_at"], condition=Q(status="open"), name="deadletter_open_by_time"),
             models.Index(fields=["group", "error_fingerprint"], name="deadletter_by_fingerprint"),
+            # Whoever has an event's id finds what became of it, though retention has taken the event.
+            models.Index(fields=["event_id"], condition=~Q(event_id=""), name="deadletter_by_event_id"),
         )
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Whatever has a name: streams, groups, keys and events that somebody may see, by one text."""
+"""Whatever has a name: streams, groups, keys, events and dead letters that somebody may see, by one text."""
 
 import re
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from accounts.key_material import parse_key
 from accounts.models import ApiKey
 from accounts.queries import list_api_keys
 from accounts.roles import Right
+from consumers.dead_letter_queries import list_dead_letters_of_event
 from consumers.models import ConsumerGroup
 from consumers.queries import list_visible_groups
 from observability.dashboard.queries.event_by_id import EventsLookedAt, look_for_event
@@ -81,6 +82,8 @@ def find(caller: Caller, text: str) -> Found:
             for each in looked.found[:MOST_OF_A_KIND]
         ]
         kinds.append(Kind("Events", events))
+        if not events:
+            kinds.append(_dead_letters(caller, text))
     return Found([kind for kind in kinds if kind.matches], looked)
 
 
@@ -132,6 +135,21 @@ def _keys(caller: Caller, text: str) -> Kind:
         for key in keys[:MOST_OF_A_KIND]
     ]
     return Kind("API keys", matches, reverse("keys") if len(keys) > MOST_OF_A_KIND else "")
+
+
+def _dead_letters(caller: Caller, text: str) -> Kind:
+    """Of an event that is in no stream any more, or too far back to be looked at: a dead letter keeps its own copy."""
+    letters = list(list_dead_letters_of_event(caller, text)[: MOST_OF_A_KIND + 1])
+    matches = [
+        Match(
+            f"{each.group.name} on {each.group.stream.name}",
+            f"a dead letter of an event with this id, {each.status}",
+            reverse("dead-letter", args=[each.pk]),
+            is_exact=True,
+        )
+        for each in letters[:MOST_OF_A_KIND]
+    ]
+    return Kind("Dead letters", matches, reverse("dead-letters") if len(letters) > MOST_OF_A_KIND else "")
 
 
 def _at_address(caller: Caller, text: str) -> Match | None:

@@ -17,7 +17,7 @@ from streams.lookup import load_stream
 from streams.queries import get_event
 from streams.stored_event import outline_of
 from tests.browser.story import append
-from tests.factories import make_group, make_key, make_owner, make_stream, make_user
+from tests.factories import make_dead_letter, make_group, make_key, make_owner, make_stream, make_user
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
@@ -205,7 +205,39 @@ def test_it_looks_at_so_many_partitions_and_says_that_there_are_more(owner, monk
     assert "2 events of 2 streams" in words(told)
     assert "There are more streams" in words(told)
     # Four for the caller, one for each kind, three for the streams, one for the ends of all, one for each partition.
-    assert len(captured) <= 14
+    assert len(captured) <= 15
+
+
+def test_an_event_that_retention_has_taken_is_found_where_a_dead_letter_keeps_it(owner):
+    group = make_group(make_stream("orders", owner=owner), "billing")
+    letter = make_dead_letter(group, 7, event_id="order-4711")
+
+    assert ask(owner, "order-4711")["Location"] == f"/dead-letters/{letter.pk}"
+
+    make_dead_letter(make_group(group.stream, "shipping"), 7, event_id="order-4711", status="redriven")
+    told = words(ask(owner, "order-4711"))
+    assert "billing on orders" in told
+    assert "shipping on orders" in told
+    assert "a dead letter of an event with this id, redriven" in told
+
+
+def test_an_event_that_is_there_is_gone_to_and_not_its_dead_letter(owner):
+    stream = make_stream("orders", owner=owner)
+    append(stream, {"payload": 1, "id": "order-4711"})
+    make_dead_letter(make_group(stream), 1, event_id="order-4711")
+
+    assert ask(owner, "order-4711")["Location"] == "/streams/orders/events/0/1"
+
+
+def test_dead_letters_of_groups_that_are_hidden_are_not_found(owner):
+    hidden = make_stream("salaries", owner=owner, visibility="restricted")
+    make_dead_letter(make_group(hidden, "payroll"), 1, event_id="raise-of-ada")
+    # What came with no id is found by none.
+    make_dead_letter(make_group(make_stream("orders", owner=owner), "billing"), 1, event_id="")
+
+    stranger = make_user(Role.PRODUCER, Role.CONSUMER)
+    assert ask(owner, "raise-of-ada").status_code == 302
+    assert words(ask(stranger, "raise-of-ada")) == words(ask(stranger, "raise-of-bob"))
 
 
 def test_nothing_asked_for_is_nothing_looked_for(owner):
