@@ -201,6 +201,8 @@ class UnfinishedSighting(models.Model):
     # Null: there was no event behind it, or it lies in PostgreSQL, which is asked itself.
     recorded_at = models.DateTimeField(null=True)
     seen_at = models.DateTimeField()
+    # When somebody wanted to see it last, though the engine may have been away.
+    looked_at = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name = "sighting of an unfinished event"

@@ -4,7 +4,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from django.db.models import F, OuterRef, Subquery
 
@@ -16,6 +16,7 @@ from streams.log import engine_aliases, engine_at, get_routed_log, locate
 from streams.log.protocol import PartitionRef
 
 logger = logging.getLogger(__name__)
+_NOWHERE: Final = -1
 
 
 class _Position(NamedTuple):
@@ -45,6 +46,7 @@ def look_at_unfinished(*, now: datetime) -> int:
             moments = get_routed_log().recorded_after([(each.partition, each.after) for each in positions])
         except LogUnavailable as error:
             logger.info("what is unfinished in %s cannot be seen: %s", alias, error.reason)
+            _note_look(positions, now)
             continue
         _write(positions, moments, now)
         seen += len(positions)
@@ -55,8 +57,8 @@ def _list_positions() -> list[_Position]:
     own = UnfinishedSighting.objects.filter(group_id=OuterRef("group_id"), partition_id=OuterRef("partition_id"))
     behind = (
         GroupOffset.objects.filter(partition__stream__has_epochs=True, partition__head_offset__gt=F("committed_offset"))
-        .annotate(seen_at=Subquery(own.values("seen_at")))
-        .order_by(F("seen_at").asc(nulls_first=True), "pk")
+        .annotate(looked_at=Subquery(own.values("looked_at")))
+        .order_by(F("looked_at").asc(nulls_first=True), "pk")
     )
     columns = ("group_id", "committed_offset", "partition_id", "partition__stream__name", "partition__number")
     rows = list(behind.values_list(*columns)[:MAX_UNFINISHED_LOOKED_AT])
@@ -73,10 +75,33 @@ def _write(positions: Sequence[_Position], moments: Sequence[datetime | None], n
                 committed_offset=each.after,
                 recorded_at=moment,
                 seen_at=now,
+                looked_at=now,
             )
             for each, moment in zip(positions, moments, strict=True)
         ],
         update_conflicts=True,
         unique_fields=["group", "partition"],
-        update_fields=["committed_offset", "recorded_at", "seen_at"],
+        update_fields=["committed_offset", "recorded_at", "seen_at", "looked_at"],
+    )
+
+
+def _note_look(positions: Sequence[_Position], now: datetime) -> None:
+    """Write down that somebody looked in vain, so that those of an engine that is away do not come first for ever.
+
+    What was seen before stays. Of what nobody has seen the row says nothing: no group stands at that offset.
+    """
+    UnfinishedSighting.objects.bulk_create(
+        [
+            UnfinishedSighting(
+                group_id=each.group_id,
+                partition_id=each.partition.id,
+                committed_offset=_NOWHERE,
+                seen_at=now,
+                looked_at=now,
+            )
+            for each in positions
+        ],
+        update_conflicts=True,
+        unique_fields=["group", "partition"],
+        update_fields=["looked_at"],
     )

@@ -82,6 +82,24 @@ def test_an_engine_that_is_away_is_passed(shop, distant):
     assert lag_seconds(HOUR) is None
 
 
+def test_positions_in_an_engine_that_is_away_do_not_come_first_for_ever(shop, distant, monkeypatch):
+    append(shop)
+    shop.post("/streams/orders/consumer-groups", {"name": "shipping"})
+    monkeypatch.setattr(unfinished_sightings, "MAX_UNFINISHED_LOOKED_AT", 1)
+    assert seen_again() == 1
+    distant.weather.is_away = True
+    for minutes in (1, 2, 3):
+        assert seen_again(timedelta(minutes=minutes)) == 0
+    looked = UnfinishedSighting.objects.values_list("looked_at", flat=True)
+    assert all(each > timezone.now() + timedelta(minutes=1.5) for each in looked)
+    assert len(looked) == 2
+    # What was seen is still known, and what was not is not.
+    ages = {
+        each.name: each.lag_seconds for each in list_standings(ConsumerGroup.objects.all(), now=timezone.now() + HOUR)
+    }
+    assert ages == {"billing": pytest.approx(3_600, abs=60), "shipping": None}
+
+
 def test_those_that_nobody_has_looked_at_for_longest_come_first(shop, monkeypatch):
     append(shop)
     shop.post("/streams/orders/consumer-groups", {"name": "shipping"})
