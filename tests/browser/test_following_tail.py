@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from accounts.roles import Role
 from consumers.services.erasure import erase_event
@@ -176,6 +176,24 @@ def test_a_paused_tail_follows_nothing_and_catches_up(page, web, story, tail):
     tail.keyboard.press("Space")
     expect(tail.locator(ROWS, has_text="order.fresh")).to_have_count(2)
     assert offsets(tail)[:3] == [32, 31, 30]
+
+
+def test_what_the_poller_brings_while_the_stream_is_opening_is_there_once(web, story, tail):
+    wait_for("one who follows", lambda: open_streams(web) == 1)
+    tail.get_by_role("button", name="Pause").focus()
+    tail.keyboard.press("Space")
+    wait_for("nobody who follows", lambda: open_streams(web) == 0)
+    append(story.stream, {"type": "order.fresh", "payload": 1}, {"type": "order.fresh", "payload": 2})
+    opening: list[Route] = []
+    tail.route("**/tail/live?*", lambda route: opening.append(route))  # noqa: PLW0108 - it marks what it is given
+    tail.keyboard.press("Space")
+    expect(tail.locator(ROWS, has_text="order.fresh")).to_have_count(2)
+
+    opening[0].continue_()
+    wait_for("one who follows", lambda: open_streams(web) == 1)
+    append(story.stream, {"type": "order.last", "payload": 3})
+    expect(tail.locator(ROWS).first).to_contain_text("order.last")
+    expect(tail.locator(ROWS, has_text="order.fresh")).to_have_count(2)
 
 
 def test_a_page_that_nobody_sees_follows_nothing_and_catches_up(page, web, story, tail):

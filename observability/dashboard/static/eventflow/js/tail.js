@@ -80,7 +80,9 @@ export function startTail() {
     place = at;
     find();
     showFollowing(poller());
-    if (rows.length || skipped.length) rowsOnPage.add([...skipped.map((gap) => () => drawGap(gap)), ...rows.map((row) => () => drawRow(row))]);
+    // What came while this was opening the poller may have brought.
+    const fresh = rows.filter(({ partition, offset }) => !document.getElementById(`e-${partition}-${offset}`));
+    if (fresh.length || skipped.length) rowsOnPage.add([...skipped.map((gap) => () => drawGap(gap)), ...fresh.map((row) => () => drawRow(row))]);
   }
 
   // --- the connection ---
