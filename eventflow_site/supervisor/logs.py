@@ -14,11 +14,11 @@ MAX_LOG_BYTES = 50_000_000
 _MOST_LINES_AT_ONCE = 5
 _LONGEST_LINE = 300
 _READ_AT_ONCE_BYTES = 1_000_000
-_WORTH_SHOWING = re.compile(
-    r"""\b(WARNING|ERROR|CRITICAL|FATAL|PANIC)\b|"level":\s*"(warning|error|critical)"|^Traceback"""
-)
+_WORDS = ("WARNING", "ERROR", "CRITICAL", "FATAL", "PANIC")
+_LEVELS = ("warning", "error", "critical")
+_WORTH_SHOWING = re.compile(rf"""\b({"|".join(_WORDS)})\b|"level":\s*"({"|".join(_LEVELS)})"|^Traceback""")
 # One of these is in every line worth showing. Nearly every request writes a line, and hardly ever one of those.
-_SIGNS = (b"WARNING", b"ERROR", b"CRITICAL", b"FATAL", b"PANIC", b'"warning"', b'"error"', b'"critical"', b"Traceback")
+_SIGNS = [sign.encode() for sign in (*_WORDS, *(f'"{level}"' for level in _LEVELS), "Traceback")]
 _NO_NEWS = {
     # What it says in the course of an ordinary stop, start or refused statement.
     "postgres": re.compile(r"ERROR: |terminating connection|the database system is|stopping|shutting down"),
