@@ -49,20 +49,19 @@ class BatchReader:
         selection.take_while_it_continues(cached)
         position = cached[-1].last_offset if cached else after
         look = self._look(partition, after=position, selection=selection)
-        # The second: an old snapshot looks at a newer cache, in which batches may lie across its head.
-        if cached and (cached[0].mark != look.mark or position > look.bounds.head_offset):
+        if cached and (
+            cached[0].mark != look.mark
+            # An old snapshot looks at a newer cache, in which batches may lie across its head.
+            or position > look.bounds.head_offset
+            # Retention came by. Where the cache had all that was asked for, no stored batch was looked at.
+            or look.bounds.earliest_offset > after + 1
+        ):
             if cached[0].mark != look.mark:
                 self.cache.discard(partition.id)
-            cached, position = [], after
             selection = Selection(after=after, max_events=max_events, max_bytes=max_bytes)
-            look = self._look(partition, after=position, selection=selection)
-        bounds = look.bounds
-        if bounds.earliest_offset > after + 1:
-            # Retention came by: choose again, by these ends.
-            selection = Selection(
-                after=max(after, bounds.earliest_offset - 1), max_events=max_events, max_bytes=max_bytes
-            )
-            selection.take_while_it_continues(batch for batch in cached if bounds.earliest_offset <= batch.first_offset)
+            look = self._look(partition, after=after, selection=selection)
+        if look.bounds.earliest_offset > after + 1:
+            selection = Selection(after=look.bounds.earliest_offset - 1, max_events=max_events, max_bytes=max_bytes)
         self._take_rows(partition, selection, look)
         while not selection.is_full and look.rows and selection.next_offset < look.bounds.head_offset:
             before = selection.next_offset

@@ -464,6 +464,18 @@ def test_a_reader_whom_retention_overtook_is_told_of_the_gap(log, trimmed):
     assert read(log, partition, after=2).gap is None
 
 
+@pytest.mark.parametrize("max_events", [1, 2, 3])
+def test_a_reader_whom_retention_overtook_gets_what_is_kept_however_little_it_asks_for(log, trimmed, max_events):
+    partition, _ = trimmed
+    # What is read more than once may be kept by the reader's process, which does not see retention come by.
+    for _ in range(2):
+        assert ids(read(log, partition, after=0, max_events=max_events)) == list("abc")[:max_events]
+    log.trim(partition, keep_events=4)
+    result = read(log, partition, after=0, max_events=max_events)
+    assert (result.gap, ids(result)) == (Gap(1, 2), list("cde")[:max_events])
+    assert result.next_offset == 2 + max_events
+
+
 def test_where_nothing_is_kept_the_reader_goes_on_at_the_head(log, trimmed):
     partition, _ = trimmed
     log.trim(partition, keep_events=0)
