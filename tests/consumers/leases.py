@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 from django.db import connection
+from uuid_utils.compat import uuid7
 
 from consumers.isolation import FailedEvent
 from consumers.models import ConsumerGroup, DeadLetter, Delivery, GroupOffset
@@ -19,6 +20,9 @@ from consumers.services.leasing import (
     lease_deliveries,
     nack_deliveries,
 )
+from consumers.services.leasing.lease import _look
+from consumers.services.leasing.rows import LeaseTerms, Taken
+from consumers.services.waiting import Look
 from streams.log import get_log
 from streams.log.protocol import PartitionAppend
 from streams.lookup import StreamInfo, load_stream
@@ -61,6 +65,22 @@ def lease(group: ConsumerGroup, max_events: int = 100, *, consumer: str = "worke
 def lease_one(group: ConsumerGroup, max_events: int = 100, **options: Any) -> LeasedDelivery:
     (delivery,) = lease(group, max_events, **options).deliveries
     return delivery
+
+
+def lease_together(group: ConsumerGroup, *sizes: int) -> list[Leased]:
+    """What calls that come at the same moment, for so many events each, are handed in one transaction."""
+    return [look.found for look in look_together(group, *sizes)]
+
+
+def look_together(group: ConsumerGroup, *sizes: int) -> list[Look[Leased]]:
+    """One look of calls that come at the same moment, in their order."""
+    group = ConsumerGroup.objects.select_related("stream").get(pk=group.pk)
+    asked = [Taken(LeaseTerms(group, uuid7(), f"c{number}", 30.0), size) for number, size in enumerate(sizes)]
+    looks = []
+    for look in _look(info(group), asked)():
+        assert isinstance(look, Look), look
+        looks.append(look)
+    return looks
 
 
 def ack(group: ConsumerGroup, *deliveries: LeasedDelivery, failed: Iterable[int | FailedEvent] = ()) -> list[str]:

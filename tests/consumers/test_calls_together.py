@@ -7,13 +7,11 @@ from uuid_utils.compat import uuid7
 
 from consumers.errors import OffsetBeyondHead, OffsetNotInDelivery
 from consumers.isolation import FailedEvent
-from consumers.models import ConsumerGroup, Delivery
+from consumers.models import Delivery
 from consumers.services.leasing import Ack, LeaseRef, Nack
 from consumers.services.leasing.acks import commit_acks
 from consumers.services.leasing.giving_back import commit_nacks, commit_releases
-from consumers.services.leasing.lease import _look
 from consumers.services.leasing.outcomes import _commit_extensions, _Extension
-from consumers.services.leasing.rows import LeaseTerms, Taken
 from consumers.services.offsets import _commit
 from streams.log import get_log
 from tests.consumers.leases import (
@@ -21,6 +19,7 @@ from tests.consumers.leases import (
     info,
     lease,
     lease_one,
+    lease_together,
     make_lease_group,
     nack,
     offsets,
@@ -30,13 +29,6 @@ from tests.consumers.leases import (
 from tests.factories import make_group, make_stream
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
-
-
-def lease_together(group, *sizes):
-    """Each call's answer: what it is handed, or the error that it gets."""
-    group = ConsumerGroup.objects.select_related("stream").get(pk=group.pk)
-    asked = [Taken(LeaseTerms(group, uuid7(), f"c{number}", 30.0), size) for number, size in enumerate(sizes)]
-    return [look.found for look in _look(info(group), asked)()]
 
 
 def told(answers):

@@ -125,16 +125,22 @@ def _look(stream: StreamInfo, leases: Sequence[Taken]) -> Callable[[], Sequence[
 
 
 def _take_what_there_is(stream: StreamInfo, group: ConsumerGroup, leases: Sequence[Taken], pulse: Pulse) -> Supply:
-    """Let the leases have of it, and return what there was; where all of many events are sorted out, look further."""
-    room = sum(taken.room for taken in leases)
+    """Let the leases have of it, and return what there was.
+
+    Where all of many events are sorted out, look further; who got nothing by what this process remembers, asks.
+    """
+    wanting = leases
     for looks_left in reversed(range(SORTING_LOOKS)):
-        supply = find_supply(stream, pulse, room=room)
+        is_first = looks_left == SORTING_LOOKS - 1
+        room = sum(taken.room for taken in wanting)
+        supply = find_supply(stream, pulse, room=room, is_first=is_first)
         if supply.has_lost and supply.uncounted:
             count_losses(group_id=group.pk, bounds={each: supply.bounds[each] for each in supply.uncounted})
-        supply = look_ahead(stream, group, supply, room=room, is_first=looks_left == SORTING_LOOKS - 1)
-        take(group, leases, supply)
-        is_vain = supply.sorted_ids and all(taken.is_nothing for taken in leases)
-        if not (is_vain and looks_left and supply.has_more_to_sort):
+        supply = look_ahead(stream, group, supply, room=room, is_first=is_first)
+        take(group, wanting, supply)
+        wanting = [taken for taken in leases if taken.is_nothing and taken.room > 0]
+        is_vain = supply.sorted_ids and len(wanting) == len(leases) and supply.has_more_to_sort
+        if not wanting or not looks_left or not (is_vain or supply.is_remembered):
             break
         pulse = read_pulse(group)
     return supply

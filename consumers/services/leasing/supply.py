@@ -1,8 +1,10 @@
 """What a group has to hand out, as one look saw it."""
 
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from consumers.conf import COUNTED_SUSPECTS
 from consumers.models import ConsumerGroup
@@ -14,9 +16,11 @@ from streams.log import get_log
 from streams.log.protocol import Bounds
 from streams.lookup import StreamInfo
 
-# The ends of partitions as this process last saw them.
-_last_bounds: dict[int, Bounds] = {}
-_REMEMBERED_PARTITIONS = 10_000
+# The ends of partitions as this process last saw them, and when.
+_last_bounds: dict[int, tuple[Bounds, float]] = {}
+_REMEMBERED_PARTITIONS: Final = 10_000
+# A partition that was at its end has its turn again so soon, however much is left in others.
+_REMEMBERED_SECONDS: Final = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,7 @@ class Supply:
     Attributes:
         reached: how far each partition was handed out, in the order to try.
         bounds: the ends of each partition.
+        is_remembered: those are as they were a moment ago: there may be more by now.
         sorted_ids: partitions whose new events must be sorted before they are handed out.
         ahead: what was read of them for that.
     """
@@ -33,6 +38,7 @@ class Supply:
     pulse: Pulse
     reached: Mapping[int, int]
     bounds: Mapping[int, Bounds]
+    is_remembered: bool = False
     sorted_ids: frozenset[int] = frozenset()
     ahead: Sequence[Ahead] = ()
 
@@ -123,10 +129,13 @@ def read_pulse(group: ConsumerGroup) -> Pulse:
     return Pulse(*row[:10], *(list(values or ()) for values in row[10:]))
 
 
-def find_supply(stream: StreamInfo, pulse: Pulse, *, room: int) -> Supply:
+def find_supply(stream: StreamInfo, pulse: Pulse, *, room: int, is_first: bool = True) -> Supply:
     """Put together what a lease of so many events must know.
 
     The partitions begin anywhere, so that consumers spread: this is the one place where that is drawn.
+
+    Args:
+        is_first: of the looks of one lease; the next ones come where that was in vain, and trust no memory.
     """
     offsets = [
         (partition_id, max(committed, dispatched))
@@ -136,26 +145,32 @@ def find_supply(stream: StreamInfo, pulse: Pulse, *, room: int) -> Supply:
     ]
     start = secrets.randbelow(len(offsets)) if len(offsets) > 1 else 0
     reached = dict(offsets[start:] + offsets[:start])
-    return Supply(pulse, reached, _bounds(stream, reached, room))
+    remembered = _remembered(stream, reached, room) if is_first else None
+    if remembered is not None:
+        return Supply(pulse, reached, remembered, is_remembered=True)
+    return Supply(pulse, reached, _ask_for_bounds(stream))
 
 
-def _bounds(stream: StreamInfo, reached: Mapping[int, int], room: int) -> Mapping[int, Bounds]:
-    """The ends of the partitions: as they were when last asked for, if that is all of them and enough to fill the room.
+def _remembered(stream: StreamInfo, reached: Mapping[int, int], room: int) -> Mapping[int, Bounds] | None:
+    """The ends of the partitions as they were a moment ago, if that is all of them and enough to fill the room.
 
     The head never goes back, and a lease finds out by itself what retention took meanwhile.
     """
+    since = time.monotonic() - _REMEMBERED_SECONDS
     looked_up = ((partition.id, _last_bounds.get(partition.id)) for partition in stream.partitions)
-    remembered = {partition_id: ends for partition_id, ends in looked_up if ends is not None}
+    remembered = {partition_id: seen[0] for partition_id, seen in looked_up if seen is not None and seen[1] > since}
     known = sum(
         max(0, remembered[partition_id].head_offset - offset)
         for partition_id, offset in reached.items()
         if partition_id in remembered
     )
-    # One that was added since has its turn like the others, however much these have.
-    if known >= room and len(remembered) == len(stream.partitions):
-        return remembered
+    return remembered if known >= room and len(remembered) == len(stream.partitions) else None
+
+
+def _ask_for_bounds(stream: StreamInfo) -> Mapping[int, Bounds]:
+    asked_at = time.monotonic()
     ends = get_log().bounds(stream.partitions)
     if len(_last_bounds) > _REMEMBERED_PARTITIONS:
         _last_bounds.clear()
-    _last_bounds.update(ends)
+    _last_bounds.update({partition_id: (seen, asked_at) for partition_id, seen in ends.items()})
     return ends
