@@ -136,6 +136,15 @@ def test_in_the_order_of_its_partition_it_holds_up_what_follows():
     assert leased(group) == [3]
 
 
+def test_in_an_order_a_lease_that_waits_behind_it_does_not_spin():
+    group = make_lease_group(ordering="partition")
+    produce_kinds(group, {"deliver_after": 3_600}, {"deliver_after": 7_200})
+
+    with CaptureQueriesContext(connection) as queries:
+        assert leased(group, wait_seconds=1.5) == []
+    assert len(queries) < 100
+
+
 def test_in_an_order_another_partition_goes_on():
     group = make_lease_group(ordering="partition", partitions=2)
     produce_kinds(group, {"deliver_after": 3_600}, PLAIN)

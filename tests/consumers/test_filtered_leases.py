@@ -1,13 +1,25 @@
 """A group with a filter is given what it lets through; all else counts as finished."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from consumers.conf import MAX_SORTED_AT_ONCE, SORTING_LOOKS
 from consumers.models import ConsumerGroup, Delivery, GroupOffset
 from consumers.progress_queries import lag_of
 from consumers.services.losses import count_all_losses
 from streams.log import get_log
-from tests.consumers.leases import ack, committed, info, lease, make_lease_group, nack, offsets, produce_kinds
+from tests.consumers.leases import (
+    ack,
+    committed,
+    info,
+    lease,
+    lease_one,
+    make_lease_group,
+    nack,
+    offsets,
+    produce_kinds,
+)
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
@@ -106,6 +118,25 @@ def test_a_group_that_keeps_the_order_gets_one_delivery_at_a_time():
     assert lease(group).is_nothing
     ack(group, *first.deliveries)
     assert offsets(lease(group).deliveries) == [4, 5]
+
+
+def test_who_waits_for_a_partition_that_the_order_holds_up_does_not_spin():
+    group = make_filtered_group(ordering="partition")
+    produce_kinds(group, *[WANTED] * 10)
+    lease_one(group, 1)
+
+    with CaptureQueriesContext(connection) as queries:
+        assert lease(group, wait_seconds=1.5).is_nothing
+    assert len(queries) < 100
+
+
+def test_where_not_all_ready_partitions_can_be_read_at_once_those_that_were_are_handed_out(monkeypatch):
+    monkeypatch.setattr("consumers.services.leasing.sorting.MAX_SORTED_AT_ONCE", 2)
+    group = make_filtered_group(ordering="partition", partitions=20)
+    for partition in range(20):
+        produce_kinds(group, *[WANTED] * 2, partition=partition)
+
+    assert [len(offsets(lease(group, 1).deliveries)) for _ in range(20)] == [1] * 20
 
 
 def test_all_partitions_are_sorted():

@@ -20,12 +20,13 @@ def take_in_order(taken: Taken, supply: Supply) -> bool:
     suspects that are too many for one answer.
     """
     group_id = taken.terms.group.pk
+    ends = {partition_id: each for partition_id, each in supply.bounds.items() if partition_id not in supply.unread_ids}
     found = run(
         "find_ready_partitions",
         group_id=group_id,
         max_rows=MAX_FRESH_PARTITIONS,
-        partition_ids=list(supply.bounds),
-        head_offsets=[ends.head_offset for ends in supply.bounds.values()],
+        partition_ids=list(ends),
+        head_offsets=[each.head_offset for each in ends.values()],
     )
     ready = [row[0] for row in found]
     locked = run("try_lock_offsets", group_id=group_id, partition_ids=ready) if ready else []

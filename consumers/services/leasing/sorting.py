@@ -19,7 +19,7 @@ from consumers.conf import (
     MIN_SORTED_AT_ONCE,
 )
 from consumers.filters import Filter
-from consumers.models import ConsumerGroup
+from consumers.models import ConsumerGroup, Ordering
 from consumers.services.leasing.ahead import Ahead
 from consumers.services.leasing.key_turns import hold_turns
 from consumers.services.leasing.rows import LeasedRow, SkippedRange, Taken
@@ -60,14 +60,15 @@ def look_ahead(stream: StreamInfo, group: ConsumerGroup, supply: Supply, *, room
     to_sort = [each for each in fresh if not rules.are_none or supply.bounds[each].timed_through > supply.reached[each]]
     if not to_sort:
         return supply
+    held_ids = _held_by_order(group, supply, to_sort)
     ahead: list[Ahead] = []
     left = MAX_SORTED_AT_ONCE
     if rules.filter is None and is_first:
         left = min(MAX_SORTED_AT_ONCE, max(MIN_SORTED_AT_ONCE, _read_ahead(rules, room)))
     partitions = {partition.id: partition for partition in stream.partitions}
-    chosen = to_sort[:MAX_FRESH_PARTITIONS]
+    chosen = [each for each in to_sort if each not in held_ids][:MAX_FRESH_PARTITIONS]
     # Of each some: where one is full of what is held up, another one may not be.
-    most = -(-left // len(chosen)) if rules.is_by_key else left
+    most = -(-left // max(1, len(chosen))) if rules.is_by_key else left
     for partition_id in chosen:
         if left <= 0:
             break
@@ -78,7 +79,22 @@ def look_ahead(stream: StreamInfo, group: ConsumerGroup, supply: Supply, *, room
         first_offset = read.offsets[0] if read.offsets else after + 1
         ahead.append(Ahead(partition_id, after, first_offset, read.events))
         left -= len(read.events)
-    return replace(supply, sorted_ids=frozenset(to_sort), ahead=tuple(ahead))
+    return replace(supply, sorted_ids=frozenset(to_sort), held_ids=held_ids, ahead=tuple(ahead))
+
+
+def _held_by_order(group: ConsumerGroup, supply: Supply, to_sort: Sequence[int]) -> frozenset[int]:
+    """Those in which something that was handed out must be finished first: what was read of them, nobody could sort."""
+    if group.ordering != Ordering.PARTITION:
+        return frozenset()
+    heads = [supply.bounds[each].head_offset for each in to_sort]
+    ready = run(
+        "find_ready_partitions",
+        group_id=group.pk,
+        max_rows=len(to_sort),
+        partition_ids=list(to_sort),
+        head_offsets=heads,
+    )
+    return frozenset(to_sort) - {partition_id for (partition_id,) in ready}
 
 
 def _read_ahead(rules: Rules, room: int) -> int:

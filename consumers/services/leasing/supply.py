@@ -32,7 +32,8 @@ class Supply:
         bounds: the ends of each partition.
         is_remembered: those are as they were a moment ago: there may be more by now.
         sorted_ids: partitions whose new events must be sorted before they are handed out.
-        ahead: what was read of them for that.
+        held_ids: those of them in which the order of the partition lets nothing new go for now.
+        ahead: what was read of the others for that.
     """
 
     pulse: Pulse
@@ -40,6 +41,7 @@ class Supply:
     bounds: Mapping[int, Bounds]
     is_remembered: bool = False
     sorted_ids: frozenset[int] = frozenset()
+    held_ids: frozenset[int] = frozenset()
     ahead: Sequence[Ahead] = ()
 
     @property
@@ -59,10 +61,14 @@ class Supply:
         return {each: offset for each, offset in self.reached.items() if each not in self.sorted_ids}
 
     @property
+    def unread_ids(self) -> frozenset[int]:
+        """Partitions whose new events could be sorted, and of which nothing was read: they are for another look."""
+        return self.sorted_ids - self.held_ids - {each.partition_id for each in self.ahead}
+
+    @property
     def has_more_to_sort(self) -> bool:
         """Whether there is something beyond what was sorted here, or somebody else sorted it."""
-        left = self.sorted_ids - {each.partition_id for each in self.ahead}
-        return bool(left) or any(
+        return bool(self.unread_ids) or any(
             each.is_overtaken or (each.after < self.bounds[each.partition_id].head_offset and not each.is_stuck)
             for each in self.ahead
         )
