@@ -7,6 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from consumers.conf import MAX_SORTED_AT_ONCE, SORTING_LOOKS
 from consumers.models import ConsumerGroup, Delivery, GroupOffset
 from consumers.progress_queries import lag_of
+from consumers.services.leasing import expire_leases
 from consumers.services.losses import count_all_losses
 from streams.log import get_log
 from tests.consumers.leases import (
@@ -15,6 +16,8 @@ from tests.consumers.leases import (
     info,
     lease,
     lease_one,
+    let_expire,
+    make_due,
     make_lease_group,
     nack,
     offsets,
@@ -107,6 +110,25 @@ def test_what_failed_comes_again_and_is_not_asked_for_its_type_any_more():
     assert offsets(again.deliveries) == [2]
     ack(group, *again.deliveries)
     assert committed(group) == 3
+
+
+@pytest.mark.parametrize("is_suspect", [False, True], ids=["failed", "under suspicion"])
+def test_what_comes_again_is_handed_out_though_all_that_is_new_is_filtered_out(is_suspect):
+    # Which of them has the room of a single event is drawn.
+    for _ in range(10):
+        group = make_filtered_group()
+        produce_kinds(group, WANTED)
+        delivery = lease_one(group)
+        if is_suspect:
+            Delivery.objects.filter(pk=delivery.id).update(is_alone=False)
+            let_expire(group)
+            expire_leases(group=group)
+            make_due(group)
+        else:
+            nack(group, delivery)
+        produce_kinds(group, *[OTHER] * 3)
+
+        assert offsets(lease(group, 1).deliveries) == [1]
 
 
 def test_a_group_that_keeps_the_order_gets_one_delivery_at_a_time():

@@ -111,8 +111,16 @@ def _take_in_any_order(taken: Taken, supply: Supply) -> Supply:
         supply = supply.without_due()
     take_fresh([taken], supply)
     take_sorted(taken, supply)
+    return _take_after_all(taken, supply) if taken.is_nothing else supply
+
+
+def _take_after_all(taken: Taken, supply: Supply) -> Supply:
+    """Take what had no room, where what the room was kept for was not there after all: taken, or sorted out."""
+    if supply.pulse.has_due_suspect and not take_suspects(taken, room=taken.room):
+        supply = supply.without_suspects()
+    if taken.is_nothing and supply.pulse.has_due and not take_due(taken, room=taken.room):
+        supply = supply.without_due()
     if taken.is_nothing and supply.pulse.has_due_alone and not take_alone(taken):
-        # Nothing else was there after all, and not even this.
         supply = supply.without_alone()
     return supply
 
