@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 from uuid_utils.compat import uuid7
 
+from consumers.conf import LEASE_RECHECK_SECONDS
 from consumers.errors import OffsetBeyondHead, OffsetNotInDelivery
 from consumers.isolation import FailedEvent
 from consumers.models import Delivery
@@ -20,6 +21,7 @@ from tests.consumers.leases import (
     lease,
     lease_one,
     lease_together,
+    look_together,
     make_lease_group,
     nack,
     offsets,
@@ -85,6 +87,18 @@ def test_no_more_than_max_in_flight_is_handed_out_to_all_together():
     answers = lease_together(group, 4, 4, 4, 4)
 
     assert [len(offsets(answer.deliveries)) for answer in answers] == [4, 4, 2, 0]
+
+
+@pytest.mark.parametrize("settings", [{"max_in_flight": 1}, {"ordering": "partition"}, {}], ids=str)
+def test_who_got_nothing_beside_another_looks_again_as_soon_as_who_comes_later(settings):
+    group = make_lease_group(**settings)
+    produce(group, 2 if settings else 1)
+
+    first, second = look_together(group, 1, 1)
+
+    assert (offsets(first.found.deliveries), second.found.deliveries) == ([1], [])
+    # What the first one has may be acked, or run out, and then it is the second one's turn.
+    assert second.look_again_seconds <= look_together(group, 1)[0].look_again_seconds == LEASE_RECHECK_SECONDS
 
 
 def test_in_an_ordered_group_each_partition_goes_to_one_of_them():

@@ -113,6 +113,9 @@ def _look(stream: StreamInfo, leases: Sequence[Taken]) -> Callable[[], Sequence[
     # Each for itself: a call that is tried again alone begins anew.
     leases = [Taken(taken.terms, min(taken.room, room)) for taken in leases]
     supply = _take_what_there_is(stream, group, leases, pulse)
+    if supply.has_anything:
+        # Who got nothing of it: others have it, and nobody is woken by their acks, or when they do not answer.
+        look_again_seconds = min(LEASE_RECHECK_SECONDS, look_again_seconds)
     if supply.sorted_ids and all(taken.is_nothing for taken in leases):
         # What was sorted may wait for a time of its own.
         is_more = supply.has_more_to_sort

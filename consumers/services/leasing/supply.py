@@ -79,6 +79,11 @@ class Supply:
         return bool(self.fresh_partition_ids)
 
     @property
+    def has_anything(self) -> bool:
+        """Whether there was something to hand out when this look began."""
+        return self.has_fresh or self.pulse.has_due or self.pulse.has_due_alone or self.pulse.has_due_suspect
+
+    @property
     def only_fresh_partition(self) -> list[int]:
         """The one that has new events, if there is no other to try first."""
         found = self.fresh_partition_ids
