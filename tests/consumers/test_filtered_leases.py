@@ -16,6 +16,7 @@ from tests.consumers.leases import (
     info,
     lease,
     lease_one,
+    lease_together,
     let_expire,
     make_due,
     make_lease_group,
@@ -67,6 +68,16 @@ def test_one_wanted_event_is_found_behind_thousands_of_others():
     produce_kinds(group, WANTED)
 
     assert offsets(lease(group).deliveries) == [2998]
+
+
+def test_it_is_found_for_the_second_of_two_that_ask_at_once_too():
+    group = make_filtered_group()
+    produce_kinds(group, WANTED)
+    for _ in range(3):
+        produce_kinds(group, *[OTHER] * 999)
+    produce_kinds(group, WANTED)
+
+    assert [offsets(answer.deliveries) for answer in lease_together(group, 1, 1)] == [[1], [2999]]
 
 
 def test_a_lease_that_does_not_wait_looks_through_so_many_and_the_next_goes_on():

@@ -116,7 +116,7 @@ def _look(stream: StreamInfo, leases: Sequence[Taken]) -> Callable[[], Sequence[
     if supply.has_anything:
         # Who got nothing of it: others have it, and nobody is woken by their acks, or when they do not answer.
         look_again_seconds = min(LEASE_RECHECK_SECONDS, look_again_seconds)
-    if supply.sorted_ids and all(taken.is_nothing for taken in leases):
+    if supply.sorted_ids and any(taken.is_nothing for taken in leases):
         # What was sorted may wait for a time of its own.
         is_more = supply.has_more_to_sort
         look_again_seconds = _seconds_until_more(supply) if is_more else _quiet_seconds(group, read_pulse(group))
@@ -130,7 +130,7 @@ def _look(stream: StreamInfo, leases: Sequence[Taken]) -> Callable[[], Sequence[
 def _take_what_there_is(stream: StreamInfo, group: ConsumerGroup, leases: Sequence[Taken], pulse: Pulse) -> Supply:
     """Let the leases have of it, and return what there was.
 
-    Where all of many events are sorted out, look further; who got nothing by what this process remembers, asks.
+    Who got nothing, where many events are sorted out, looks further; and asks, where this process went by its memory.
     """
     wanting = leases
     for looks_left in reversed(range(SORTING_LOOKS)):
@@ -142,8 +142,7 @@ def _take_what_there_is(stream: StreamInfo, group: ConsumerGroup, leases: Sequen
         supply = look_ahead(stream, group, supply, room=room, is_first=is_first)
         take(group, wanting, supply)
         wanting = [taken for taken in leases if taken.is_nothing and taken.room > 0]
-        is_vain = supply.sorted_ids and len(wanting) == len(leases) and supply.has_more_to_sort
-        if not wanting or not looks_left or not (is_vain or supply.is_remembered):
+        if not wanting or not looks_left or not (supply.has_more_to_sort or supply.is_remembered):
             break
         pulse = read_pulse(group)
     return supply
