@@ -142,6 +142,17 @@ def test_what_comes_again_is_handed_out_though_all_that_is_new_is_filtered_out(i
         assert offsets(lease(group, 1).deliveries) == [1]
 
 
+def test_in_an_order_so_is_what_goes_by_itself():
+    # Which partition comes first is drawn.
+    for _ in range(10):
+        group = make_filtered_group(ordering="partition", partitions=2, max_failures=2)
+        produce_kinds(group, WANTED)
+        nack(group, lease_one(group))
+        produce_kinds(group, *[OTHER] * 3, partition=1)
+
+        assert [each.partition for each in lease(group).deliveries] == [0]
+
+
 def test_a_group_that_keeps_the_order_gets_one_delivery_at_a_time():
     group = make_filtered_group(ordering="partition")
     produce_kinds(group, OTHER, WANTED, OTHER, WANTED, WANTED)

@@ -39,6 +39,7 @@ def take_in_order(taken: Taken, supply: Supply) -> bool:
     chosen: list[DueRow] = []
     fresh: list[FreshRange] = []
     to_sort: list[Ahead] = []
+    passed: list[DueRow] = []
     for partition_id in (each for each in ready if each in ours):
         left = taken.room - sum(row.event_count for row in chosen) - sum(each.room for each in fresh)
         if left <= 0:
@@ -51,13 +52,18 @@ def take_in_order(taken: Taken, supply: Supply) -> bool:
         elif is_alone and not chosen and not fresh and not to_sort:
             lease_picked(taken, fit([row], taken.room), is_alone=True)
             return True
-        elif not is_alone and _may_join(row, chosen):
+        elif is_alone:
+            passed.append(row)
+        elif _may_join(row, chosen):
             chosen.append(row)
     lease_picked(taken, fit(chosen, taken.room))
     lease_planned(taken, fresh, in_order=True)
     for ahead in to_sort:
         if taken.left > 0:
             lease_sorted(taken, ahead, now=supply.pulse.now, in_order=True)
+    if taken.is_nothing:
+        # All that was to be sorted was sorted out.
+        lease_picked(taken, fit(passed[:1], taken.room), is_alone=True)
     return True
 
 
