@@ -51,6 +51,17 @@ def test_one_answer_may_carry_one_delivery_of_each_partition():
     assert len(offsets(deliveries)) == 30
 
 
+def test_an_answer_from_several_partitions_never_has_more_events_than_asked_for():
+    # Which partition comes first is drawn.
+    for _ in range(10):
+        group = make_ordered_group(partitions=2, max_in_flight=3)
+        produce(group, 3, partition=0)
+        nack(group, lease_one(group))
+        produce(group, 1, partition=1)
+
+        assert len(offsets(lease(group).deliveries)) == 3
+
+
 def test_a_waiting_failure_blocks_its_partition_until_it_is_acked():
     group = make_ordered_group(backoff_seconds=(1000,))
     produce(group, 10)

@@ -56,7 +56,7 @@ def take_in_order(taken: Taken, supply: Supply) -> bool:
             passed.append(row)
         elif _may_join(row, chosen):
             chosen.append(row)
-    lease_picked(taken, fit(chosen, taken.room))
+    lease_picked(taken, fit(chosen, taken.room - sum(each.room for each in fresh)))
     lease_planned(taken, fresh, in_order=True)
     for ahead in to_sort:
         if taken.left > 0:
