@@ -12,7 +12,7 @@ class Ahead:
 
     Attributes:
         after: how far the partition was handed out when they were read; moves on with each sorting.
-        first_offset: of the first of them; what lies between is lost.
+        first_offset: of the first of them, or of the next one to come; what lies between is lost.
         is_stuck: for now nothing more of them may be sorted, whoever tries.
         is_overtaken: somebody else has sorted them meanwhile.
     """
@@ -23,6 +23,10 @@ class Ahead:
     events: Sequence[bytes]
     is_stuck: bool = False
     is_overtaken: bool = False
+
+    @property
+    def is_behind_a_gap(self) -> bool:
+        return self.after + 1 < self.first_offset
 
     @property
     def decoded(self) -> Iterator[tuple[int, Routing]]:

@@ -29,6 +29,7 @@ from consumers.services.wakeup import wake_consumers
 from consumers.sorting import Fate, Piece, Room, Rules, Sorted, sort
 from consumers.statements import run
 from streams.log import get_log
+from streams.log.protocol import ReadResult
 from streams.lookup import StreamInfo
 
 # One look reads so many, also where a single event is asked for: its key may have many in a row.
@@ -76,10 +77,16 @@ def look_ahead(stream: StreamInfo, group: ConsumerGroup, supply: Supply, *, room
         read = get_log().read(
             partitions[partition_id], after=after, max_events=min(left, most), max_bytes=MAX_LEASE_BYTES
         )
-        first_offset = read.offsets[0] if read.offsets else after + 1
-        ahead.append(Ahead(partition_id, after, first_offset, read.events))
+        ahead.append(Ahead(partition_id, after, _first_offset(read, after), read.events))
         left -= len(read.events)
     return replace(supply, sorted_ids=frozenset(to_sort), held_ids=held_ids, ahead=tuple(ahead))
+
+
+def _first_offset(read: ReadResult, after: int) -> int:
+    """Of the first event that was read; where retention has left none, of the next one to come."""
+    if read.offsets:
+        return read.offsets[0]
+    return after + 1 if read.gap is None else read.gap.last_offset + 1
 
 
 def _held_by_order(group: ConsumerGroup, supply: Supply, to_sort: Sequence[int]) -> frozenset[int]:
@@ -115,7 +122,7 @@ def take_sorted(taken: Taken, supply: Supply) -> None:
 
 def lease_sorted(taken: Taken, ahead: Ahead, *, now: datetime, in_order: bool = False) -> None:
     """Have events of one partition sorted, and lease what is handed out of them; the caller is in a transaction."""
-    if ahead.is_overtaken or not ahead.events:
+    if ahead.is_overtaken or not (ahead.events or ahead.is_behind_a_gap):
         return
     group = taken.terms.group
     room = Room(taken.left, MAX_LEASE_DELIVERIES - len(taken.rows), is_in_order=in_order)
@@ -125,13 +132,13 @@ def lease_sorted(taken: Taken, ahead: Ahead, *, now: datetime, in_order: bool = 
         return
     done = sort(ahead.decoded, rules, first_offset=ahead.first_offset, room=room, now=now, turns=turns)
     ahead.is_stuck = done.is_stuck
-    if done.reached < ahead.first_offset:
+    if done.reached == ahead.after:
         return
     rows = [_Made(*row) for row in run("lease_sorted", **_terms(taken, ahead, done), in_order=in_order)]
     if not rows:
         ahead.is_overtaken = True
         return
-    if ahead.after + 1 < ahead.first_offset:
+    if ahead.is_behind_a_gap:
         skipped = SkippedRange(ahead.partition_id, rows[0].round, ahead.after + 1, ahead.first_offset - 1)
         taken.skipped.append(skipped)
     taken.rows += [_leased(ahead.partition_id, row, row.id) for row in rows if row.id is not None]
