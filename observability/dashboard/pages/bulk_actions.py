@@ -1,5 +1,6 @@
 """Redriving and discarding many dead letters: the question with its numbers, the act, and its cancellation."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -19,7 +20,7 @@ from consumers.services.dead_letters.selection import discard_selection, is_redr
 from consumers.states import DeadLetterStatus
 from observability.dashboard.forms import number_or_text
 from observability.dashboard.once import once
-from observability.dashboard.page import Page, Toast, is_htmx
+from observability.dashboard.page import Page, Toast
 from observability.dashboard.pages.dead_letters import filter_of, text_of
 from observability.wording import number_of
 
@@ -34,14 +35,15 @@ class ActOnMany(Page):
     kind: ClassVar[BulkKind] = BulkKind.REDRIVE
 
     def get(self, request: HttpRequest) -> HttpResponse:
+        # Also for a choice: it was made in a list that is come back to.
+        wanted, fields = filter_of(request.GET.dict())
         if request.GET.get("scope") == "all":
-            wanted, fields = filter_of(request.GET.dict())
             groups = list_managed_groups(self.caller, wanted)
             preview = preview_bulk_action(kind=self.kind, groups=groups, wanted=wanted)
-            return self._ask(count=preview.count, preview=preview, fields=fields)
+            return self._ask(fields, count=preview.count, preview=preview)
         chosen = self._selection(request.GET.getlist("id"))
         able = [each for each in chosen if self._is_able(each)]
-        return self._ask(count=len(able), skipped=len(chosen) - len(able), ids=[each.pk for each in chosen])
+        return self._ask(fields, count=len(able), skipped=len(chosen) - len(able), ids=[each.pk for each in chosen])
 
     @once()
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -68,10 +70,11 @@ class ActOnMany(Page):
             return self.done(Toast("good", self._done(action.done_count)), to=_back(request))
         return self.done(Toast("info", "Under way", "Its progress is shown here."), to=_back(request))
 
-    def _ask(self, **numbers: Any) -> HttpResponse:
+    def _ask(self, fields: Mapping[str, str], **numbers: Any) -> HttpResponse:
         address = reverse(f"dead-letters-{self.kind.value}")
-        context = {"skipped": 0, "ids": [], "fields": {}, "preview": None, "most": MAX_BULK_PER_SECOND} | numbers
-        return self.dialog("dashboard/_dead_letters_act.html", verb=self.kind.value, address=address, **context)
+        context = {"skipped": 0, "ids": [], "fields": fields, "preview": None, "most": MAX_BULK_PER_SECOND} | numbers
+        context |= {"verb": self.kind.value, "address": address, "list_url": _list_url(fields)}
+        return self.dialog("dashboard/_dead_letters_act.html", **context)
 
     def _done(self, count: int) -> str:
         letters = number_of(count, "dead letter")
@@ -111,4 +114,8 @@ def _so_far(action: BulkAction) -> str:
 def _back(request: HttpRequest) -> str:
     """The list as it was filtered."""
     _, fields = filter_of(request.POST.dict())
-    return f"{reverse('dead-letters')}?{urlencode(fields)}" if is_htmx(request) and fields else reverse("dead-letters")
+    return _list_url(fields)
+
+
+def _list_url(fields: Mapping[str, str]) -> str:
+    return f"{reverse('dead-letters')}?{urlencode(fields)}"

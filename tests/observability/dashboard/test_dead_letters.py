@@ -191,6 +191,26 @@ def test_one_at_a_rate_is_shown_with_who_asked_and_can_be_cancelled(manager, gro
     assert "Cancel</button>" not in page_of(manager)
 
 
+@pytest.mark.parametrize("verb", ["redrive", "discard"])
+def test_whoever_acts_on_a_choice_comes_back_to_the_list_that_it_was_made_in(manager, group, verb):
+    chosen = [make_dead_letter(group, offset, event_type="order.paid").pk for offset in (1, 2)]
+    query = {"status": "open", "stream": "orders", "type": "order.paid", "id": chosen}
+
+    asked = manager.get(f"/dead-letters/{verb}", query).content.decode()
+    typed = [(name, value) for name, value in re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', asked)]
+    assert 'href="/dead-letters?stream=orders&amp;status=open&amp;type=order.paid"' in asked, "Cancel leads back too"
+    answer = manager.post(f"/dead-letters/{verb}", {name: [v for n, v in typed if n == name] for name, _ in typed})
+
+    assert answer["Location"] == "/dead-letters?stream=orders&status=open&type=order.paid"
+    assert not DeadLetter.objects.filter(status="open").exists()
+
+
+def test_a_choice_of_which_nothing_is_left_is_not_all_that_match(manager, group):
+    make_dead_letter(group, 1)
+    asked = manager.get("/dead-letters/discard", {"status": "open", "id": ["999"]}).content.decode()
+    assert 'name="scope"' not in asked
+
+
 def test_those_of_others_are_not_shown_and_not_cancelled(manager, group):
     make_dead_letter(group, 1)
     act(manager, per_second="1")
