@@ -1,6 +1,7 @@
 """Dead letters: what groups gave up on, one by one or grouped by error, with how many of them there are."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC
 from typing import Any, ClassVar
 from urllib.parse import urlencode
@@ -27,7 +28,7 @@ from observability.dashboard.page import Page, Toast, is_htmx
 from observability.dashboard.payloads import parse_payload
 from observability.dashboard.problems import PageProblem, problem_of
 from observability.dashboard.queries.bulk_progress import list_bulk_progress
-from observability.dashboard.queries.dead_letter_list import list_dead_letter_groups, look_at_dead_letters
+from observability.dashboard.queries.dead_letter_list import NO_ERROR, list_dead_letter_groups, look_at_dead_letters
 from observability.dashboard.queries.dead_letter_pages import REASONS, describe_dead_letter
 from observability.dashboard.typed_times import ZONE, moment_of, zone_of
 
@@ -52,7 +53,8 @@ def filter_of(given: Mapping[str, str]) -> tuple[DeadLetterFilter, dict[str, str
     """
     fields = fields_of(given)
     fields |= {name: _in_utc(fields[name], name, zone=zone_of(given)) for name in MOMENTS if name in fields}
-    return read_filter(fields), fields
+    wanted = read_filter(fields)
+    return (replace(wanted, fingerprint="") if wanted.fingerprint == NO_ERROR else wanted), fields
 
 
 def _in_utc(text: str, field: str, *, zone: str) -> str:

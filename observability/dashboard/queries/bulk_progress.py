@@ -79,7 +79,7 @@ def _conditions_of(action: BulkAction) -> list[tuple[str, str]]:
 def _in_words(value: Any) -> str:
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-    return f"{len(value):,} chosen" if isinstance(value, list) else str(value)
+    return f"{len(value):,} chosen" if isinstance(value, list) else str(value) or "none"
 
 
 def _left_seconds(action: BulkAction) -> float | None:

@@ -14,6 +14,8 @@ from consumers.models import ConsumerGroup, DeadLetter, Mode
 from consumers.queries import rights_on_loaded
 from observability.dashboard.queries.dead_letter_pages import DeadLetterRow, view_row
 
+# What stands for the fingerprint of no error at all, which is empty: an address would say nothing. None has a dash.
+NO_ERROR = "no-error"
 MAX_SAMPLE_CHARACTERS = 300
 SHOWN_KINDS = 6
 
@@ -34,6 +36,11 @@ class ErrorKind:
     sample: str
     count: int
     last_at: datetime
+
+    @property
+    def word(self) -> str:
+        """What an address says to have these alone."""
+        return self.fingerprint or NO_ERROR
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from django.test import Client
@@ -130,6 +131,23 @@ def test_how_many_match_and_can_be_acted_on_stands_above_the_buttons(manager, gr
     assert text_of(page_of(browser(theirs.owner)), "totals") == "6 match: 1 can be sent again, 1 can be discarded"
 
 
+def test_those_without_any_error_are_a_kind_of_their_own(manager, group):
+    for offset in (1, 2, 3):
+        make_dead_letter(
+            group, offset, last_error="" if offset < 3 else "it", error_fingerprint="" if offset < 3 else "f" * 16
+        )
+    (address,) = re.findall(r'href="(\S*)"><bdi>no error was told<', page_of(manager))
+    query = dict(parse_qsl(urlsplit(address.replace("&amp;", "&")).query))
+    assert query.pop("status") == "open"
+
+    page = page_of(manager, **query)
+    assert listed(page) == [2, 1]
+    assert "Clear" in page, "it can be left again"
+    assert "Discard 2" in manager.get("/dead-letters/discard", {"scope": "all", **query}).content.decode()
+    act(manager, per_second="1", **query)
+    assert "fingerprint none" in text_of(page_of(manager), f"bulk-{BulkAction.objects.get().pk}")
+
+
 def test_a_large_number_is_counted_up_to_a_bound(manager, group, monkeypatch):
     monkeypatch.setattr(dead_letter_list, "SEARCH_DEAD_LETTERS", 3)
     for offset in range(1, 6):
@@ -173,24 +191,6 @@ def test_all_that_match_are_exactly_those_of_the_filter(manager, group):
     ]
 
 
-def test_one_at_a_rate_is_shown_with_who_asked_and_can_be_cancelled(manager, group):
-    for offset in range(1, 4):
-        make_dead_letter(group, offset)
-    act(manager, "redrive", per_second="2", note="slowly", stream="orders")
-    action = BulkAction.objects.get()
-
-    shown = text_of(page_of(manager), f"bulk-{action.pk}")
-    assert "under way 0 of 3 at most 2 a second, 1 s to go" in shown
-    assert f"asked for by {group.owner.email}" in shown
-    assert "slowly" in shown
-    assert manager.post(f"/dead-letters/bulk-actions/{action.pk}/cancel").status_code == 302
-    action.refresh_from_db()
-    assert (action.status, action.cancelled_by) == ("cancelled", group.owner.as_caller().reference)
-    shown = text_of(page_of(manager), f"bulk-{action.pk}")
-    assert f"cancelled by {group.owner.email}" in shown
-    assert "Cancel</button>" not in page_of(manager)
-
-
 @pytest.mark.parametrize("verb", ["redrive", "discard"])
 def test_whoever_acts_on_a_choice_comes_back_to_the_list_that_it_was_made_in(manager, group, verb):
     chosen = [make_dead_letter(group, offset, event_type="order.paid").pk for offset in (1, 2)]
@@ -209,6 +209,24 @@ def test_a_choice_of_which_nothing_is_left_is_not_all_that_match(manager, group)
     make_dead_letter(group, 1)
     asked = manager.get("/dead-letters/discard", {"status": "open", "id": ["999"]}).content.decode()
     assert 'name="scope"' not in asked
+
+
+def test_one_at_a_rate_is_shown_with_who_asked_and_can_be_cancelled(manager, group):
+    for offset in range(1, 4):
+        make_dead_letter(group, offset)
+    act(manager, "redrive", per_second="2", note="slowly", stream="orders")
+    action = BulkAction.objects.get()
+
+    shown = text_of(page_of(manager), f"bulk-{action.pk}")
+    assert "under way 0 of 3 at most 2 a second, 1 s to go" in shown
+    assert f"asked for by {group.owner.email}" in shown
+    assert "slowly" in shown
+    assert manager.post(f"/dead-letters/bulk-actions/{action.pk}/cancel").status_code == 302
+    action.refresh_from_db()
+    assert (action.status, action.cancelled_by) == ("cancelled", group.owner.as_caller().reference)
+    shown = text_of(page_of(manager), f"bulk-{action.pk}")
+    assert f"cancelled by {group.owner.email}" in shown
+    assert "Cancel</button>" not in page_of(manager)
 
 
 def test_those_of_others_are_not_shown_and_not_cancelled(manager, group):
