@@ -45,4 +45,4 @@ class Pulse(Page):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         count = count_open_dead_letters(self.caller)
-        return self.part("dashboard/_pulse.html", count=count, is_more=count >= MAX_COUNTED)
+        return self.part("dashboard/_pulse.html", count=min(count, MAX_COUNTED), is_more=count > MAX_COUNTED)

@@ -72,10 +72,12 @@ class ChannelRow:
 
 @dataclass(frozen=True, slots=True)
 class AlertsPage:
-    """All that the page shows."""
+    """All that the page shows; of alerts the newest, and whether there are more."""
 
     firing: Sequence[AlertRow]
+    is_more_firing: bool
     ended: Sequence[AlertRow]
+    is_more_ended: bool
     rules: Sequence[RuleRow]
     channels: Sequence[ChannelRow]
 
@@ -83,17 +85,21 @@ class AlertsPage:
 def get_alerts_page(caller: Caller) -> AlertsPage:
     """Return what fires and has fired, the rules and the channels that the caller may see, in seven queries."""
     alerts = list_alerts(caller).order_by("-pk")
+    firing = alerts.filter(state=AlertState.FIRING)[: SHOWN_ALERTS + 1]
+    ended = alerts.exclude(state=AlertState.FIRING)[: SHOWN_ALERTS + 1]
     channels = list(list_channels(caller)[:SHOWN_RULES])
     last = last_notifications(channels)
     return AlertsPage(
-        firing=[_row(each) for each in alerts.filter(state=AlertState.FIRING)[:SHOWN_ALERTS]],
-        ended=[_row(each) for each in alerts.exclude(state=AlertState.FIRING)[:SHOWN_ALERTS]],
+        firing=[_row(each) for each in firing][:SHOWN_ALERTS],
+        is_more_firing=len(firing) > SHOWN_ALERTS,
+        ended=[_row(each) for each in ended][:SHOWN_ALERTS],
+        is_more_ended=len(ended) > SHOWN_ALERTS,
         rules=[view_rule(rule) for rule in list_rules(caller)[:SHOWN_RULES]],
         channels=[view_channel(channel, last.get(channel.pk)) for channel in channels],
     )
 
 
-def count_firing(caller: Caller, *, limit: int = 100) -> int:
+def count_firing(caller: Caller, *, limit: int) -> int:
     """Count what fires of the caller's rules, up to a limit."""
     return list_alerts(caller).filter(state=AlertState.FIRING).order_by()[:limit].count()
 

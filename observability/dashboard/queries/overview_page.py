@@ -27,6 +27,7 @@ RECENT_STREAMS = 4
 RECENT_EVENTS = 8
 # Counting further would cost more than the exact number is worth.
 MAX_COUNTED = 10_000
+MAX_FIRING = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class RecentEvent:
 
 @dataclass(frozen=True, slots=True)
 class OverviewPage:
-    """All that the overview shows. `dead_letters` stops at a limit, and says so."""
+    """All that the overview shows. What is counted stops at a limit, and says so."""
 
     stream_count: int
     activity: Activity
@@ -63,10 +64,12 @@ class OverviewPage:
     # There are some, and their engines are away.
     is_recent_away: bool
     dead_letters: int
+    has_more_dead_letters: bool
     # Of those that have lost something, the first.
     lost: Sequence[GroupStanding]
     is_more_lost: bool
     firing_alerts: int
+    has_more_firing_alerts: bool
 
     @property
     def is_new(self) -> bool:
@@ -84,6 +87,8 @@ def get_overview(caller: Caller, *, now: datetime) -> OverviewPage:
     may_consume = caller.has_right(Right.CONSUME)
     recent, is_recent_away = _recent_events(caller) if may_consume else ([], False)
     behind, lost = list_groups_of_note(caller, now=now, limit=TOP_GROUPS) if may_consume else ([], [])
+    dead_letters = count_open_dead_letters(caller) if may_consume else 0
+    firing_alerts = count_firing(caller, limit=MAX_FIRING + 1) if may_consume else 0
     return OverviewPage(
         stream_count=visible.count(),
         activity=total_activity(visible, tails, now=now),
@@ -91,17 +96,19 @@ def get_overview(caller: Caller, *, now: datetime) -> OverviewPage:
         groups=behind,
         recent=recent,
         is_recent_away=is_recent_away,
-        dead_letters=count_open_dead_letters(caller) if may_consume else 0,
+        dead_letters=min(dead_letters, MAX_COUNTED),
+        has_more_dead_letters=dead_letters > MAX_COUNTED,
         lost=lost[:TOP_GROUPS],
         is_more_lost=len(lost) > TOP_GROUPS,
-        firing_alerts=count_firing(caller) if may_consume else 0,
+        firing_alerts=min(firing_alerts, MAX_FIRING),
+        has_more_firing_alerts=firing_alerts > MAX_FIRING,
     )
 
 
 def count_open_dead_letters(caller: Caller) -> int:
-    """Count the dead letters that wait for somebody, up to `MAX_COUNTED`."""
+    """Count the dead letters that wait for somebody, up to `MAX_COUNTED` and one more, which says that there are."""
     streams = list_streams(caller, Right.CONSUME).prefetch_related(None).select_related(None)
-    return list_open_dead_letters().filter(group__stream__in=streams.values("pk"))[:MAX_COUNTED].count()
+    return list_open_dead_letters().filter(group__stream__in=streams.values("pk"))[: MAX_COUNTED + 1].count()
 
 
 def _recent_events(caller: Caller) -> tuple[list[RecentEvent], bool]:
