@@ -2,7 +2,7 @@
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
-from observability.dashboard.listing import text_filter
+from observability.dashboard.listing import PAGE_ROWS, text_filter
 from observability.dashboard.page import Page
 from observability.dashboard.queries.find import find, without_secret
 
@@ -14,7 +14,7 @@ class Find(Page):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         text = text_filter(request, "q")
-        found = find(self.caller, text) if text else None
+        found = find(self.caller, text, page_rows=PAGE_ROWS) if text else None
         if found and (only := found.only):
             return HttpResponseRedirect(only.url)
         shown = without_secret(text)

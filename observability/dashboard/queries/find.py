@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.db.models import Case, Q, QuerySet, Value, When
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.caller import Caller
 from accounts.errors import DomainError
@@ -17,6 +18,7 @@ from consumers.dead_letter_queries import list_dead_letters_of_event
 from consumers.models import ConsumerGroup
 from consumers.queries import list_visible_groups
 from observability.dashboard.queries.event_by_id import EventsLookedAt, look_for_event
+from observability.dashboard.queries.key_pages import pages_with_keys
 from streams.lookup import require_stream
 from streams.models import Stream
 from streams.queries import get_event
@@ -64,9 +66,13 @@ class Found:
         return exact[0] if len(exact) == 1 else None
 
 
-def find(caller: Caller, text: str) -> Found:
-    """Return what the caller may see under this name, in a bounded number of queries."""
-    kinds = [_streams(caller, text), _groups(caller, text), _keys(caller, text)]
+def find(caller: Caller, text: str, *, page_rows: int) -> Found:
+    """Return what the caller may see under this name, in a bounded number of queries.
+
+    Args:
+        page_rows: how many rows are on a page of a list; a key is led to on the one that it is on.
+    """
+    kinds = [_streams(caller, text), _groups(caller, text), _keys(caller, text, page_rows)]
     if address := _at_address(caller, text):
         kinds.append(Kind("Events", [address]))
     looked = None
@@ -116,7 +122,7 @@ def _groups(caller: Caller, text: str) -> Kind:
     return Kind("Consumer groups", matches, more)
 
 
-def _keys(caller: Caller, text: str) -> Kind:
+def _keys(caller: Caller, text: str, page_rows: int) -> Kind:
     if caller.key_id is not None:
         return Kind("API keys", ())
     prefix = without_secret(text)
@@ -125,16 +131,22 @@ def _keys(caller: Caller, text: str) -> Kind:
     rows = rows.filter(is_it | Q(name__icontains=text) | Q(prefix__startswith=prefix))
     rows = rows.order_by(Case(When(is_it, then=Value(0)), default=Value(1)), "-created_at")
     keys = list(rows[: MOST_OF_A_KIND + 1])
+    places = pages_with_keys(caller, keys, now=timezone.now(), size=page_rows) if keys else {}
     matches = [
         Match(
             key.name,
             f"{key.prefix}… of {key.user.email}{', revoked' if key.revoked_at else ''}",
-            f"{reverse('keys')}#key-{key.key_id}",
+            _key_url(key, places[key.key_id]),
             key.name.lower() == text.lower() or prefix in (key.key_id, key.prefix),
         )
         for key in keys[:MOST_OF_A_KIND]
     ]
     return Kind("API keys", matches, reverse("keys") if len(keys) > MOST_OF_A_KIND else "")
+
+
+def _key_url(key: ApiKey, after: str) -> str:
+    """The row of a key, on the page of the list that it is on."""
+    return f"{reverse('keys')}{f'?after={after}' if after else ''}#key-{key.key_id}"
 
 
 def _dead_letters(caller: Caller, text: str) -> Kind:

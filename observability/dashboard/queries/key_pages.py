@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from django.db.models import Case, Q, When
+from django.db.models import Case, Q, QuerySet, When
 from django.utils.dateparse import parse_datetime
 
 from accounts.caller import Caller
@@ -74,13 +74,29 @@ class ProducerRow:
 
 def list_key_rows(caller: Caller, *, now: datetime, after: str | None, limit: int) -> list[KeyRow]:
     """Return keys that the caller may see after a place in their list: usable ones first, and the newest of these."""
-    has_ended = Q(revoked_at__isnull=False) | Q(expires_at__lte=now)
-    keys = list_api_keys(caller).annotate(has_ended=Case(When(has_ended, then=1), default=0))
+    keys = _in_order(list_api_keys(caller), now)
     if after and (place := _PLACE.fullmatch(after)):
         ended, made_at, key_id = int(place[1]), _EPOCH + int(place[2]) * timedelta.resolution, place[3]
         later = Q(created_at__lt=made_at) | Q(created_at=made_at, pk__lt=key_id)
         keys = keys.filter(Q(has_ended__gt=ended) | Q(later, has_ended=ended))
-    return [view_key(key, now) for key in keys.order_by("has_ended", "-created_at", "-pk")[:limit]]
+    return [view_key(key, now) for key in keys[:limit]]
+
+
+def pages_with_keys(caller: Caller, keys: Sequence[ApiKey], *, now: datetime, size: int) -> dict[str, str]:
+    """Return after which place the page of keys begins that shows each of these; '' where it is the first one.
+
+    Args:
+        size: how many are on a page.
+    """
+    first = set(_in_order(list_api_keys(caller).prefetch_related(None), now).values_list("pk", flat=True)[:size])
+    return {key.key_id: "" if key.pk in first else _place_before(key, now) for key in keys}
+
+
+def _in_order(keys: QuerySet[ApiKey], now: datetime) -> QuerySet[ApiKey]:
+    """Usable ones first, and the newest of these."""
+    has_ended = Q(revoked_at__isnull=False) | Q(expires_at__lte=now)
+    ordered = keys.annotate(has_ended=Case(When(has_ended, then=1), default=0))
+    return ordered.order_by("has_ended", "-created_at", "-pk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +119,7 @@ def find_expiring(caller: Caller, *, now: datetime) -> Expiring | None:
 
 def view_key(key: ApiKey, now: datetime) -> KeyRow:
     """Return a key as far as it may be shown."""
-    is_expired = key.expires_at is not None and key.expires_at <= now
-    has_ended = is_expired or key.revoked_at is not None
+    is_expired = _is_expired(key, now)
     return KeyRow(
         id=key.key_id,
         name=key.name,
@@ -122,8 +137,23 @@ def view_key(key: ApiKey, now: datetime) -> KeyRow:
         revoked_at=key.revoked_at,
         is_expired=is_expired,
         expires_soon=key.expires_soon(now),
-        cursor=f"{int(has_ended)}-{(key.created_at - _EPOCH) // timedelta.resolution}-{key.key_id}",
+        cursor=_place_of(key, now),
     )
+
+
+def _is_expired(key: ApiKey, now: datetime) -> bool:
+    return key.expires_at is not None and key.expires_at <= now
+
+
+def _place_of(key: ApiKey, now: datetime, *, later: int = 0) -> str:
+    """Where a key stands in the list; `later`: where it would stand, had it been made so many microseconds later."""
+    has_ended = _is_expired(key, now) or key.revoked_at is not None
+    made_at = (key.created_at - _EPOCH) // timedelta.resolution + later
+    return f"{int(has_ended)}-{made_at}-{key.key_id}"
+
+
+def _place_before(key: ApiKey, now: datetime) -> str:
+    return _place_of(key, now, later=1)
 
 
 def list_names_of_streams(caller: Caller, *, limit: int = 500) -> list[str]:

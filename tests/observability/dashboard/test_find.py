@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.models import ApiKey, User
 from accounts.roles import Right, Role
+from accounts.services.api_keys import revoke_api_key
 from observability.dashboard.queries import event_by_id
 from streams.envelope import make_ids
 from streams.lookup import load_stream
@@ -78,6 +79,17 @@ def test_what_alone_has_exactly_the_name_is_gone_to(owner):
         answer = ask(owner, text)
         assert (answer.status_code, answer.get("Location")) == (302, place), text
     assert f'id="key-{key.key_id}"' in browser_of(owner).get("/keys").content.decode()
+
+
+def test_a_key_is_gone_to_on_whichever_page_of_the_keys_it_is(owner):
+    for number in range(55):
+        make_key(owner, name=f"key-{number:02d}")
+    revoke_api_key(key=ApiKey.objects.get(name="key-54"), now=timezone.now())
+    for name in ("key-53", "key-01", "key-00", "key-54"):
+        key = ApiKey.objects.get(name=name)
+        for text in (name, key.prefix):
+            page, _, row = ask(owner, text)["Location"].partition("#")
+            assert f'id="{row}"' in browser_of(owner).get(page).content.decode(), name
 
 
 def test_several_are_listed_by_kinds_those_of_exactly_the_name_first(owner):
