@@ -69,7 +69,8 @@ def list_group_rows(
     if stream:
         groups = groups.filter(stream__name=stream)
     if text:
-        groups = groups.filter(Q(name__contains=text) | Q(stream__name__contains=text))
+        part = text.lower()
+        groups = groups.filter(Q(name__contains=part) | Q(stream__name__contains=part))
     if after:
         groups = groups.filter(Q(stream__name__gt=after[0]) | Q(stream__name=after[0], name__gt=after[1]))
     return list_standings(groups[:limit], now=now)

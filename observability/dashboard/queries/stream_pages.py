@@ -84,7 +84,7 @@ def list_stream_rows(
     """Return up to `limit` streams that the caller may see, by name, in a constant number of queries."""
     streams = list_streams(caller).order_by("name")
     if name_part:
-        streams = streams.filter(name__contains=name_part)
+        streams = streams.filter(name__contains=name_part.lower())
     if after:
         streams = streams.filter(name__gt=after)
     return _rows_of(list(streams[:limit]), now=now)
@@ -94,7 +94,7 @@ def list_largest_streams(caller: Caller, *, now: datetime, name_part: str = "", 
     """Return the `limit` streams that take most room, the largest first, in a constant number of queries."""
     parts = Partition.objects.filter(stream=OuterRef("pk")).order_by().values("stream")
     size = Subquery(parts.values_list(Sum("stored_bytes")))
-    streams = list_streams(caller).filter(name__contains=name_part).order_by(size.desc(nulls_last=True), "name")
+    streams = list_streams(caller).filter(name__contains=name_part.lower()).order_by(size.desc(nulls_last=True), "name")
     return _rows_of(list(streams[:limit]), now=now)
 
 
