@@ -153,5 +153,5 @@ def _retention_of(row: Stream) -> Retention:
 
 def list_producible_names(caller: Caller, *, limit: int = 500) -> list[str]:
     """The names of streams that the caller may append to, for a form to offer."""
-    rows = list(list_streams(caller).order_by("name")[:limit])
+    rows = list(list_streams(caller, Right.PRODUCE).order_by("name")[:limit])
     return [info.name for info in infos_of(rows) if Right.PRODUCE in info.rights_of(caller)]

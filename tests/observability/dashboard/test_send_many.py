@@ -8,6 +8,7 @@ from django.test import Client
 
 from accounts.models import User
 from accounts.roles import Role
+from observability.dashboard.queries.stream_pages import list_producible_names
 from streams.lookup import load_stream
 from streams.queries import get_event, totals_of
 from tests.factories import make_owner, make_stream, make_user
@@ -151,3 +152,11 @@ def test_one_event_may_have_an_id_and_a_time_too(owner):
     assert refused.status_code == 422
     assert 'aria-describedby="h-occurred_at"' in refused.content.decode()
     assert len(stored()) == 1
+
+
+def test_ones_own_stream_is_offered_however_many_of_others_come_before_it():
+    producer = make_user(Role.PRODUCER, Role.CONSUMER)
+    for number in range(3):
+        make_stream(f"a-{number}", owner=make_owner())
+    make_stream("mine", owner=producer)
+    assert list_producible_names(producer.as_caller(), limit=2) == ["mine"]
