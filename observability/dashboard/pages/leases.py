@@ -114,7 +114,8 @@ def _nothing(is_paused: bool, waiting: int) -> Toast:  # noqa: FBT001 - two fact
     if is_paused:
         return Toast("warn", "The group is paused", "It hands out nothing until it is resumed.")
     if waiting:
-        return Toast("info", "Nothing to hand out right now", f"{waiting:,} events wait for their next attempt.")
+        told = number_of(waiting, "event waits for its", "events wait for their")
+        return Toast("info", "Nothing to hand out right now", f"{told} next attempt.")
     return Toast("info", "Nothing to hand out", "Everything is finished or in somebody's hands.")
 
 

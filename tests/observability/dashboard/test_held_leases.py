@@ -157,3 +157,26 @@ def test_whoever_looks_is_no_member_and_a_silent_group_stays_silent(ada, owner, 
     seen = GroupMember.objects.get().last_seen_at
     lease(ada)
     assert GroupMember.objects.get().last_seen_at == seen
+
+
+@pytest.mark.parametrize(
+    ("count", "told"), [(1, "1 event waits for its next attempt."), (2, "2 events wait for their")]
+)
+def test_where_nothing_is_to_be_had_it_is_said_what_waits(ada, group, count, told):
+    ConsumerGroup.objects.update(backoff_seconds=[3600])
+    for _ in range(count):
+        lease(ada, 1)
+        ada.post(f"{PAGE}/end", form_of(text_of(ada)) | {"verb": "nack", "error": "no"})
+    lease(ada, 20)
+    ada.post(f"{PAGE}/end", form_of(text_of(ada)) | {"verb": "ack"})
+    answer = ada.post(f"{PAGE}/lease", {"max_events": "5"}, headers={"HX-Request": "true"})
+    assert told in answer["HX-Trigger"]
+
+
+def test_enter_in_the_field_of_what_went_wrong_is_the_nack_that_it_is_for(ada):
+    lease(ada)
+    form = (
+        text_of(ada).split('action="/streams/orders/consumer-groups/shipping/consume/end"', 1)[1].split("</form>", 1)[0]
+    )
+    # A browser takes the first button for the one that was pressed.
+    assert re.findall(r'name="verb"\s+value="(\w+)"', form)[0] == "nack"
