@@ -170,7 +170,8 @@ def remember_toast(request: HttpRequest, toast: Toast) -> None:
     """Have the next page show a toast."""
     from django.contrib import messages
 
-    messages.add_message(request, messages.INFO, toast.title, extra_tags=toast.level)
+    # A message is one text: its first line is the title.
+    messages.add_message(request, messages.INFO, "\n".join((toast.title, toast.text)).strip(), extra_tags=toast.level)
 
 
 def form_key(request: HttpRequest) -> str | None:

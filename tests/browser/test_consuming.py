@@ -154,7 +154,8 @@ def test_a_seek_says_first_how_many_events_it_concerns(page, story):
     expect(dialog.locator(".dialog-number")).to_have_text("12")
     dialog.get_by_role("button", name="Move it").click()
 
-    expect(page.get_by_role("status").filter(has_text="billing was moved")).to_be_visible()
+    told = page.get_by_role("status").filter(has_text="billing was moved")
+    expect(told.locator(".toast-text")).to_have_text("12 events concerned")
     assert GroupOffset.objects.get(group=story.group).committed_offset == 12
 
 

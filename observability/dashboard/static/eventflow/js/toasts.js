@@ -31,7 +31,8 @@ export function dismissToast(name) {
 export function startToasts() {
   document.addEventListener("toast", (event) => toast(event.detail));
   for (const message of document.querySelectorAll("[data-message]")) {
-    toast({ level: message.dataset.message, title: message.textContent.trim() });
+    const [title, ...text] = message.textContent.trim().split("\n");
+    toast({ level: message.dataset.message, title, text: text.join(" ") });
     message.remove();
   }
 }
