@@ -37,6 +37,16 @@ def test_a_producer_sees_their_own_streams_only(page, sign_in, site, complaints)
     complaints.expect("404")
 
 
+def test_a_page_whose_role_is_taken_away_says_so_instead_of_waiting_for_the_server(page, sign_in, site, complaints):
+    user = sign_in(Role.CONSUMER)
+    page.goto("/consumer-groups")
+    expect(page.locator("[data-connection]")).to_have_text("Live")
+    user.groups.clear()
+
+    expect(page.get_by_role("link", name="To the overview")).to_be_visible(timeout=15_000)
+    complaints.expect("403")
+
+
 def test_an_admin_reaches_the_administration_and_comes_back(page, sign_in, site):
     sign_in(Role.ADMIN)
     page.goto("/")

@@ -91,7 +91,8 @@ export function startLive() {
       own.failures += 1;
       own.isSignedOut = isSignedOut(xhr) || whatIsOutdated(xhr) !== null;
       if (own.isSignedOut) showSignedOut();
-      if (xhr?.status === 404) location.reload();
+      // It is gone, or may not be seen any more: the page itself says so. What stands beside it (the pulse) is no reason for that.
+      if (xhr?.status === 404 || (xhr?.status === 403 && !own.isSignedOut && !region.hasAttribute("data-always"))) location.reload();
       else schedule(region, Math.max(Number(region.dataset.live), retryDelay(own.failures + 1)));
     }
     showConnection();
