@@ -38,6 +38,17 @@ def test_a_long_payload_stands_in_a_box_that_opens(page, story):
     assert box.bounding_box()["height"] > 200 * 15
 
 
+def test_a_payload_of_very_many_values_is_folded_until_somebody_looks(page, story):
+    append(story.stream, {"payload": {"rows": [list(range(100)) for _ in range(100)], "last": True}})
+    page.goto("/streams/orders/events/0/31")
+    expect(page.locator(".json")).to_contain_text("100 items")
+    expect(page.locator(".json")).to_contain_text('"last": true')
+    assert page.locator(".json li").count() == 2
+
+    page.locator(".json summary").filter(has_text="100 items").click()
+    expect(page.locator(".json li")).to_have_count(102)
+
+
 @pytest.mark.parametrize("width", [390, 320])
 @pytest.mark.parametrize(
     ("path", "role", "name"),
