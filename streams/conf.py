@@ -102,6 +102,10 @@ MAX_BATCH_EVENTS: Final = 1_000
 ZSTD_LEVEL: Final = 1
 BATCH_CACHE_BYTES: Final = 64 * 1024 * 1024
 
+# --- retention ---
+# A hundred years: what is longer is meant for ever, and longer than times reach.
+MAX_AGE_SECONDS: Final = 100 * 366 * 86_400
+
 # --- ids that are not stored twice ---
 MAX_DEDUPLICATION_SECONDS: Final = 7 * 86_400
 # --- merging small batches ---

@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -18,6 +19,7 @@ from accounts.grant_forms import GrantInline, save_grants
 from accounts.models import User
 from accounts.roles import Right
 from streams.browsing import browse_events
+from streams.conf import MAX_AGE_SECONDS, MAX_DEDUPLICATION_SECONDS, MAX_OFFSET, MAX_PARTITIONS
 from streams.forms import JSONField, NamedForm
 from streams.labels import explain_labels
 from streams.lookup import forget_streams, info_of
@@ -38,6 +40,16 @@ PAGE_EVENTS = 50
 WHERE_TO_CONFIRM = "Do it on the stream's settings page in the dashboard, which asks for its name."
 
 
+# The bounds that the API has too.
+BOUNDS = {
+    "partition_count": (1, MAX_PARTITIONS),
+    "deduplicate_ids_seconds": (1, MAX_DEDUPLICATION_SECONDS),
+    "retention_max_age_seconds": (1, MAX_AGE_SECONDS),
+    "retention_max_bytes": (1, MAX_OFFSET),
+    "retention_max_events": (1, MAX_OFFSET),
+}
+
+
 class StreamForm(NamedForm):
     hold = hold_stream
     confirm = forms.CharField(
@@ -54,6 +66,10 @@ class StreamForm(NamedForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for name, (low, high) in BOUNDS.items():
+            if name in self.fields:
+                self.fields[name].validators += [MinValueValidator(low), MaxValueValidator(high)]
+                self.fields[name].widget.attrs |= {"min": low, "max": high}
         if self.instance.pk is not None and "partition_count" in self.fields:
             # Left out: as many as there are.
             self.fields["partition_count"].required = False

@@ -69,8 +69,8 @@ def merge_limits(retention: Retention, *, partitions: int, now: datetime) -> Mer
     """Return how large batches may become in a partition of a stream: never so that retention works much worse."""
     kept = retention.share(partitions=partitions, now=now)
     span = timedelta(seconds=MERGE_MAX_SPAN_SECONDS)
-    if retention.max_age_seconds is not None:
-        span = min(span, timedelta(seconds=retention.max_age_seconds * MERGE_SPAN_SHARE))
+    if retention.max_age is not None:
+        span = min(span, retention.max_age * MERGE_SPAN_SHARE)
     return MergeLimits(
         recorded_before=now - timedelta(seconds=MERGE_AFTER_SECONDS),
         max_events=_share_of(kept["keep_events"], at_most=MAX_BATCH_EVENTS),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypedDict
 
+from streams.conf import MAX_AGE_SECONDS
 from streams.errors import LogUnavailable
 from streams.log import get_log
 from streams.lookup import ref_of
@@ -35,6 +36,13 @@ class Retention:
     max_events: int | None
 
     @property
+    def max_age(self) -> timedelta | None:
+        """How old an event may become, as far as times reach."""
+        if self.max_age_seconds is None:
+            return None
+        return timedelta(seconds=min(self.max_age_seconds, MAX_AGE_SECONDS))
+
+    @property
     def is_shared(self) -> bool:
         """Whether each partition has its share of a limit."""
         return bool(self.max_bytes or self.max_events)
@@ -42,7 +50,7 @@ class Retention:
     def share(self, *, partitions: int, now: datetime) -> TrimLimits:
         """Return what one partition keeps: bytes and count are shared out evenly."""
         return {
-            "recorded_before": now - timedelta(seconds=self.max_age_seconds) if self.max_age_seconds else None,
+            "recorded_before": now - self.max_age if self.max_age else None,
             # The newest stays, however small the limit is.
             "keep_bytes": max(1, self.max_bytes // partitions) if self.max_bytes else None,
             "keep_events": max(1, self.max_events // partitions) if self.max_events else None,

@@ -96,6 +96,7 @@ def test_a_weak_password_is_refused_in_words(monkeypatch):
         (["create_stream", "Bad Name", "--owner", "a@example.com"], "A name matches"),
         (["create_stream", "admin", "--owner", "a@example.com"], "reserved"),
         (["create_stream", "orders", "--owner", "a@example.com", "--partitions", "0"], "--partitions"),
+        (["create_stream", "orders", "--owner", "a@example.com", "--max-age", "2592000000000000"], "--max-age"),
         (["create_stream", "orders", "--owner", "nobody@example.com"], "no active user"),
         (["create_stream", "taken", "--owner", "a@example.com"], "exists already"),
         (["create_key", "nobody@example.com", "--name", "x", "--scope", "produce"], "no active user"),

@@ -293,6 +293,8 @@ def test_a_stream_is_made_changed_paused_and_deleted(browser: Client, root: User
         {"partition_count": "0"},
         {"partition_count": "100000"},
         {"retention_max_age_seconds": "-1"},
+        {"retention_max_age_seconds": str(30 * 86_400 * 10**9)},
+        {"deduplicate_ids_seconds": "604801"},
         {"retention_max_bytes": str(2**70)},
         {"labels": "[1]"},
         {"labels": '{"a": "\\u0000"}'},

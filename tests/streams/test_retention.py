@@ -7,11 +7,14 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from streams.conf import MERGE_MAX_SPAN_SECONDS
 from streams.log import get_log
 from streams.log.protocol import PartitionAppend
 from streams.lookup import info_of
 from streams.models import EventBatch, Partition, Stream
 from streams.services import retention
+from streams.services.merging import merge_limits
+from streams.services.retention import Retention
 from streams.tasks import delete_expired_events
 from tests.client import ApiClient
 from tests.factories import make_key, make_owner, make_stream
@@ -152,6 +155,21 @@ def test_each_stream_has_limits_of_its_own():
 
     assert delete_expired_events() == 7 + 3
     assert [earliest(stream) for stream in (short, long, endless)] == [[8], [4], [1]]
+
+
+@pytest.mark.parametrize("age", [10**11, 2**63 - 1])
+def test_an_age_beyond_all_times_keeps_everything_and_holds_up_no_other_stream(age):
+    endless, short = make_stream("a", retention_max_events=100), make_stream("b", retention_max_events=1)
+    # As a form took it once: no door lets it in any more.
+    Stream.objects.filter(pk=endless.pk).update(retention_max_age_seconds=age)
+    for stream in (endless, short):
+        append(stream, *[1] * 8)
+
+    assert delete_expired_events() == 7
+    assert [earliest(stream) for stream in (endless, short)] == [[1], [8]]
+    assert merge_limits(Retention(age, None, None), partitions=1, now=timezone.now()).max_span == timedelta(
+        seconds=MERGE_MAX_SPAN_SECONDS
+    )
 
 
 @pytest.mark.parametrize("limit", ["retention_max_events", "retention_max_bytes"])
