@@ -18,7 +18,7 @@ from django.utils.cache import add_never_cache_headers
 from accounts.addresses import read_network
 from accounts.audit_actions import AuditAction
 from accounts.models import ApiKey, AuditEntry, Team, User
-from accounts.names import is_well_formed
+from accounts.names import NAME_PATTERN, is_well_formed
 from accounts.roles import MEANING_OF_ROLE, MEANING_OF_SCOPE, Scope
 from accounts.services.api_keys import create_api_key, find_key_faults, revoke_api_key
 from accounts.services.audit import record
@@ -32,13 +32,22 @@ admin.site.unregister(Group)
 admin.site.disable_action("delete_selected")
 
 
-class CreateUserForm(AdminUserCreationForm):
+class _WithEmail:
+    """A form that takes an address however it is typed, as the sign-in does, and keeps it in lower case."""
+
+    cleaned_data: dict[str, Any]
+
+    def clean_email(self) -> str:
+        return str(self.cleaned_data["email"]).lower()
+
+
+class CreateUserForm(_WithEmail, AdminUserCreationForm):
     class Meta:
         model = User
         fields = ("email",)
 
 
-class ChangeUserForm(UserChangeForm):
+class ChangeUserForm(_WithEmail, UserChangeForm):
     class Meta:
         model = User
         fields = "__all__"
@@ -132,6 +141,12 @@ class AuditEntryAdmin(admin.ModelAdmin):
 
 class TeamForm(VersionedForm):
     hold = hold_team
+
+    def clean_name(self) -> str:
+        name = str(self.cleaned_data["name"])
+        if not is_well_formed(name):
+            raise forms.ValidationError(f"The name of a team matches {NAME_PATTERN}.")
+        return name
 
     class Meta:
         model = Team

@@ -30,6 +30,8 @@ from consumers.services.groups import GroupSettings, change_group, create_group,
 from streams.forms import JSONField, NamedForm
 from streams.lookup import info_of
 
+DELIVERY_FIELDS = ("ack_wait_seconds", "max_failures", "max_deliveries", "max_in_flight", "backoff_seconds")
+
 
 class GroupForm(NamedForm):
     """The bounds that the API has too."""
@@ -65,7 +67,7 @@ def _words(detail: Any, path: str = "") -> Iterator[str]:
             # Several faults of one field stand in a list too.
             yield from _words(inner, f"{path}{name} " if not isinstance(inner, str) else path)
     else:
-        yield f"{path.strip()}: {detail}" if path else str(detail)
+        yield f"{path.strip()}: {detail}" if path.strip() else str(detail)
 
 
 class GroupOffsetInline(admin.TabularInline):
@@ -131,7 +133,10 @@ class ConsumerGroupAdmin(admin.ModelAdmin):
         return with_offsets(super().get_queryset(request))
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        return {"owner": request.user.pk, **super().get_changeform_initial_data(request)}
+        # What most groups want; the form's own fields know nothing of the model's defaults.
+        usual = ConsumerGroup()
+        defaults = {name: getattr(usual, name) for name in DELIVERY_FIELDS}
+        return {"owner": request.user.pk, **defaults, **super().get_changeform_initial_data(request)}
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
         # First it is made, then it is shared.

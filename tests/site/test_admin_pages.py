@@ -320,6 +320,7 @@ def test_a_stream_form_that_makes_no_sense_says_what_is_wrong(browser: Client, r
     answer = browser.post(reverse("admin:streams_stream_add"), {**fields, **wrong})
     assert answer.status_code == 200
     assert b"errorlist" in answer.content
+    assert b"Constraint" not in answer.content, "it says what is wrong, and not which rule was broken"
     assert Stream.objects.count() == 1
 
 
@@ -397,3 +398,38 @@ def test_a_key_made_in_the_admin_is_of_use_to_its_user(browser: Client) -> None:
     assert (
         "read internal streams" in browser.get(reverse("admin:accounts_user_change", args=[user.pk])).content.decode()
     )
+
+
+def test_an_address_is_taken_however_it_is_typed(browser: Client) -> None:
+    typed = {"email": "Ada.Lovelace@Example.COM", "usable_password": "false"}
+    answer = browser.post(reverse("admin:accounts_user_add"), typed)
+    ada = User.objects.get(email="ada.lovelace@example.com")
+    assert answer.status_code == 302
+    change = reverse("admin:accounts_user_change", args=[ada.pk])
+    assert browser.post(change, {"email": "ADA@example.com", "is_active": "on"}).status_code == 302
+    ada.refresh_from_db()
+    assert ada.email == "ada@example.com"
+    assert (
+        b"already exists"
+        in browser.post(reverse("admin:accounts_user_add"), typed | {"email": "ADA@Example.com"}).content
+    )
+
+
+def test_a_team_whose_name_makes_no_sense_is_told_what_a_name_is(browser: Client) -> None:
+    answer = browser.post(reverse("admin:accounts_team_add"), {"name": "My Team"})
+    assert b"The name of a team matches ^[a-z0-9]" in answer.content
+    assert b"Constraint" not in answer.content
+
+
+def test_the_form_of_a_group_begins_with_what_most_groups_want(browser: Client, root: User) -> None:
+    stream = make_stream("orders", owner=root)
+    add = reverse("admin:consumers_consumergroup_add")
+    page = browser.get(add).content.decode()
+    shown = dict(re.findall(r'<input type="(?:number|text)" name="(\w+)" value="([^"]*)"', page))
+    fields = {"stream": stream.pk, "owner": root.pk, "name": "billing", "mode": "lease", "start": "earliest"}
+
+    assert browser.post(add, shown | fields | {"ordering": "none"}).status_code == 302
+    made = ConsumerGroup.objects.get()
+    assert (made.ack_wait_seconds, made.max_failures, made.backoff_seconds) == (30, 5, [5, 30, 120, 600, 1800])
+    refused = browser.post(add, shown | fields | {"name": "b", "ordering": "none", "filter": "[]"}).content.decode()
+    assert "<li>An object is expected.</li>" in refused
