@@ -39,6 +39,8 @@ from streams.queries import get_event
 PAGE_EVENTS = 50
 # Of a page that is come back to, with all that *More* had brought.
 MAX_SHOWN_AGAIN = 1_000
+# Linux takes no argument of 128 KiB.
+MAX_ARGUMENT_BYTES = 100_000
 NEWEST, OLDEST, OFFSET, TIME = "newest", "oldest", "offset", "time"
 STARTS = ((NEWEST, "Newest"), (OLDEST, "Oldest"), (OFFSET, "Offset"), (TIME, "Time"))
 
@@ -265,7 +267,10 @@ def _curl_again(request: HttpRequest, stream: str, event: EventView) -> str:
     fields = orjson.dumps({name: value for name, value in known.items() if value is not None}).decode()
     body = f'{fields[:-1]},"payload":{event.payload}}}'
     address = request.build_absolute_uri(f"/api/v1/streams/{stream}/events")
+    # What is too long for an argument goes to its standard input; of what JSON is, nothing ends it before.
+    is_long = len(body.encode()) > MAX_ARGUMENT_BYTES
+    data = f"--data-binary @- <<'EVENT'\n{body}\nEVENT" if is_long else f"-d {shlex.quote(body)}"
     return (
         f'curl -X POST -H "X-API-Key: $EVENTFLOW_KEY" -H "Content-Type: application/json" \\\n'
-        f"  {shlex.quote(address)} \\\n  -d {shlex.quote(body)}"
+        f"  {shlex.quote(address)} \\\n  {data}"
     )

@@ -1,5 +1,10 @@
 """A payload as a file: what was sent, under a name that nobody chose, and no file where there is no payload."""
 
+import json
+import re
+import shlex
+from html import unescape
+
 import pytest
 from django.test import Client
 
@@ -45,6 +50,21 @@ def test_it_is_what_was_sent_under_a_name_of_ours(owner):
         assert answer["Content-Disposition"] == f'attachment; filename="{name}"'
         assert answer["X-Content-Type-Options"] == "nosniff"
         assert "no-store" in answer["Cache-Control"]
+
+
+@pytest.mark.parametrize(("length", "way"), [(10, "-d '"), (131_072, "--data-binary @- <<'EVENT'\n")])
+def test_the_command_that_sends_it_again_is_one_that_a_shell_can_start(owner, length, way):
+    text = "it's " + "x" * length
+    sent = ApiClient(key=make_key(owner)).post("/streams/orders/events", {"type": "a/b", "payload": text})
+    page = browser(owner).get(f"/streams/orders/events/0/{sent.json()['offset']}").content.decode()
+    command = unescape(re.findall(r'<pre id="curl-again">(.*?)</pre>', page, re.DOTALL)[0])
+
+    assert way in command
+    # No argument of 128 KiB or more can be given to a program.
+    words = shlex.split(command.partition("<<'EVENT'")[0])
+    assert max(map(len, words)) < 128 * 1024
+    body = command.split("\n")[-2] if "<<'EVENT'" in command else words[-1]
+    assert json.loads(body) == {"type": "a/b", "payload": text}
 
 
 def test_what_was_erased_is_no_file_and_says_so(owner):
