@@ -104,3 +104,18 @@ def test_the_box_and_what_it_found_fit(page, story):
         page.set_viewport_size({"width": width, "height": 900})
         page.goto("/find?q=e")
         assert_fits(page)
+
+
+def test_whoever_is_in_a_payload_is_told_how_to_go_on_and_does(page, story):
+    page.goto("/send?stream=orders")
+    area = page.get_by_label("Payload", exact=True)
+    area.focus()
+    page.keyboard.press("Tab")
+    expect(area).to_be_focused()
+    told = area.evaluate(
+        "each => each.getAttribute('aria-describedby').split(' ').map(id => document.getElementById(id).innerText)"
+    )
+    assert any("after Escape it goes on" in each for each in told)
+    page.keyboard.press("Escape")
+    page.keyboard.press("Tab")
+    expect(area).not_to_be_focused()

@@ -3,7 +3,7 @@ import { LANGUAGE, make, on, onContent } from "./dom.js";
 import { formatJson, place, readJson } from "./json_tokens.js";
 
 function check(area) {
-  const status = document.getElementById(area.getAttribute("aria-describedby"));
+  const status = document.getElementById(area.getAttribute("aria-describedby").split(" ")[0]);
   const text = area.value;
   let problem = null;
   try {
