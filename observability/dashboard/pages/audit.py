@@ -72,8 +72,8 @@ def wanted_of(request: HttpRequest) -> AuditFilter:
     return AuditFilter(
         actor=text_filter(request, "actor"),
         action=text_filter(request, "action"),
-        stream=text_filter(request, "stream"),
-        group=text_filter(request, "group"),
+        stream=text_filter(request, "stream").lower(),
+        group=text_filter(request, "group").lower(),
         since=_moment(text_filter(request, "since")),
         until=_moment(text_filter(request, "until")),
     )

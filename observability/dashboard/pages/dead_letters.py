@@ -34,12 +34,15 @@ from observability.dashboard.typed_times import ZONE, moment_of, zone_of
 
 FILTERS = ("stream", "group", "status", "reason", "type", "fingerprint", "text", "since", "until")
 MOMENTS = ("since", "until")
+NAMES = ("stream", "group")
 STATUSES = [status.value for status in DeadLetterStatus]
 
 
 def fields_of(given: Mapping[str, str]) -> dict[str, str]:
     """Return what the form's fields say: open ones unless asked."""
     fields = {name: given.get(name, "").replace("\x00", "").strip() for name in FILTERS}
+    # Names are in lower case, however a keyboard begins them.
+    fields |= {name: fields[name].lower() for name in NAMES}
     if "status" not in given:
         fields["status"] = DeadLetterStatus.OPEN
     return {name: value for name, value in fields.items() if value}

@@ -165,7 +165,7 @@ def _dead_letters(caller: Caller, text: str) -> Kind:
 
 
 def _at_address(caller: Caller, text: str) -> Match | None:
-    named = _ADDRESS.fullmatch(text)
+    named = _ADDRESS.fullmatch(text.lower())
     if named is None:
         return None
     stream, partition, offset = named[1], int(named[2] or 0), int(named[3])
