@@ -54,16 +54,29 @@ def coded(text: str) -> SafeString:
     )
 
 
+@register.filter
+def day(value: datetime) -> str:
+    """The day of a time, in the zone of whoever looks."""
+    return _local(value).date().isoformat()
+
+
+def _local(value: datetime) -> datetime:
+    """A time in the zone of whoever looks; where that has no such year any more, in UTC."""
+    try:
+        return timezone.localtime(value)
+    except OverflowError:
+        return value.astimezone(UTC)
+
+
 @register.simple_tag
 def moment(value: datetime | None, style: str = "ago", empty: str = "–") -> str | SafeString:
     """A time in the zone that the viewer chose, or UTC; by script the browser's. Style: ago, clock, exact or full."""
     if value is None:
         return empty
-    utc = value.astimezone(UTC)
-    exact = utc.strftime("%Y-%m-%dT%H:%M:%S.") + f"{utc.microsecond // 1000:03d}Z"
-    local = timezone.localtime(value)
-    offset = local.isoformat(timespec="seconds")[19:] if local.utcoffset() else ""
-    text = f"{local:%Y-%m-%d %H:%M:%S} UTC{offset}"
+    exact = value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    local = _local(value)
+    shown = local.isoformat(sep=" ", timespec="seconds")
+    text = f"{shown[:19]} UTC{shown[19:] if local.utcoffset() else ''}"
     return format_html('<time datetime="{}" data-time="{}" title="{}">{}</time>', exact, style, exact, text)
 
 

@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.errors import InvalidParameter
-from accounts.models import User
+from accounts.models import ApiKey, User
 from accounts.roles import Role
 from accounts.time_zones import find_zone, offered_zones
 from observability.dashboard.templatetags.eventflow import moment
@@ -185,3 +185,25 @@ def test_the_api_and_files_stay_in_utc():
     lines = b"".join(signed_in(owner).get("/streams/orders/events/file?as=csv").streaming_content).decode()
     assert f",{recorded.removesuffix('Z')}+00:00," in lines
     assert api.get("/streams/orders").json()["created_at"].endswith("Z")
+
+
+@pytest.mark.usefixtures("db_with_commits")
+@pytest.mark.parametrize("zone", [BERLIN, "America/New_York"])
+def test_times_at_the_ends_of_all_years_are_shown_in_every_zone(zone):
+    ada = make_user(Role.PRODUCER, Role.CONSUMER, time_zone=zone)
+    make_stream("orders", owner=ada)
+    api = ApiClient(key=make_key(ada))
+    ends = ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"]
+    sent = api.post("/events", [{"stream": "orders", "payload": 1, "occurred_at": at} for at in ends])
+    assert sent.status_code == 202
+    ApiKey.objects.update(expires_at=datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
+    client = signed_in(ada)
+
+    for offset, at in enumerate(ends, 1):
+        page = client.get(f"/streams/orders/events/0/{offset}")
+        assert page.status_code == 200
+        assert f'datetime="{at[:-1]}.000Z"' in page.content.decode()
+    keys = client.get("/keys")
+    assert keys.status_code == 200
+    assert "9999-12-31" in keys.content.decode()
+    assert client.get(f"/keys/{ApiKey.objects.get().key_id}/revoke").status_code == 200
