@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from functools import lru_cache
 from io import BytesIO
-from typing import Any
+from typing import Any, Final
 
 from django.http import HttpRequest, QueryDict, parse_cookie
 from django.urls import ResolverMatch
@@ -19,6 +19,9 @@ from eventflow_site.front.bodies import Bodies, Sender
 from eventflow_site.front.exchange import Exchange
 
 CREDENTIALS = frozenset({"HTTP_X_API_KEY", "HTTP_AUTHORIZATION"})
+# Of a header whose value is no ASCII, which the web server gives to nobody. Were it left out, what it asks for would
+# be passed over in silence: a key that makes a retry harmless, a condition, an address. No reader of a header takes it.
+UNREADABLE: Final = "\xbf"
 _WITHOUT_PREFIX = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 
 
@@ -82,11 +85,6 @@ class FrontRequest(HttpRequest):
             self.exchange.body(), declared=self.declared_length, limit=limit, sender=sender or self._sender()
         )
 
-    def unreadable_headers(self) -> frozenset[str]:
-        """Return headers that there were and that could not be read, as WSGI writes their names."""
-        names = map(_key_of, self.exchange.header_names())
-        return frozenset(name for name in names if name is not None and name not in self.META)
-
     def on_hang_up(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback` when the client hangs up; return how to call that off."""
 
@@ -113,7 +111,8 @@ class FrontRequest(HttpRequest):
 def environ_of(exchange: Exchange) -> dict[str, Any]:
     """Return what WSGI calls the environment, without a body.
 
-    A header whose name has an underscore is dropped: it would look like one that a proxy has set.
+    A header whose name has an underscore is dropped: it would look like one that a proxy has set. One whose value
+    cannot be read is there, as `UNREADABLE`.
     """
     name, port = _name_and_port(exchange.server)
     path = exchange.path
@@ -129,7 +128,8 @@ def environ_of(exchange: Exchange) -> dict[str, Any]:
         "REMOTE_ADDR": exchange.client.rpartition(":")[0].strip("[]"),
         "wsgi.url_scheme": sys.intern(exchange.scheme),
     }
-    for name, value in exchange.header_items():
+    lines = list(exchange.header_items())
+    for name, value in lines:
         key = _key_of(name)
         if key is None:
             continue
@@ -140,6 +140,10 @@ def environ_of(exchange: Exchange) -> dict[str, Any]:
         else:
             meta.setdefault(REPEATED_HEADERS, set()).add(key)
             meta[key] += f"{'; ' if key == 'HTTP_COOKIE' else ','}{value}"
+    for name in set(exchange.header_names()).difference(dict(lines)):
+        key = _key_of(name)
+        if key is not None:
+            meta.setdefault(key, UNREADABLE)
     return meta
 
 

@@ -8,8 +8,8 @@ from django.http import HttpRequest
 
 from accounts.errors import NotAcceptable
 from accounts.http.bodies import read_any_body_async
-from accounts.http.header_lines import repeated_headers, unreadable_headers
-from streams.cloudevents.binary import PREFIX, BinaryEvent, attribute_headers, decode_binary
+from accounts.http.header_lines import repeated_headers
+from streams.cloudevents.binary import BinaryEvent, attribute_headers, decode_binary
 from streams.cloudevents.structured import decode_batch, decode_structured
 from streams.conf import MAX_REQUEST_BYTES
 from streams.envelope import Envelope
@@ -58,9 +58,7 @@ def lacks_its_mark(meta: Mapping[str, Any]) -> bool:
 async def read_binary(request: HttpRequest) -> CloudEventsIn:
     """Return what a request in binary mode brings."""
     content_type, body = await read_any_body_async(request, limit=MAX_REQUEST_BYTES)
-    headers = attribute_headers(request.META)
-    unreadable = [name for name in unreadable_headers(request) if name.startswith(PREFIX)]
-    event = BinaryEvent(headers, repeated_headers(request), unreadable, content_type, body)
+    event = BinaryEvent(attribute_headers(request.META), repeated_headers(request), content_type, body)
     return CloudEventsIn(len(body), event.identity + body, partial(decode_binary, event))
 
 

@@ -27,13 +27,11 @@ class BinaryEvent(NamedTuple):
     Attributes:
         headers: those of its attributes, by the name that WSGI gives them, as they were sent.
         repeated: names of those that were there more than once.
-        unreadable: names of those whose values are no ASCII, and are not known.
         content_type: of the body; empty: none.
     """
 
     headers: Mapping[str, str]
     repeated: Collection[str]
-    unreadable: Collection[str]
     content_type: str
     body: bytes
 
@@ -58,7 +56,7 @@ def decode_binary(event: BinaryEvent) -> tuple[list[Envelope], bool]:
     """
     attributes: dict[str, Value] = {}
     faults: list[EventFault] = []
-    for header in (*event.headers, *event.unreadable):
+    for header in event.headers:
         name = header.removeprefix(PREFIX).lower().replace("_", "-")
         try:
             attributes[name] = _decoded(header, event)
@@ -87,8 +85,8 @@ def _decoded(header: str, event: BinaryEvent) -> str:
     """Undo the quoting and the percent-encoding of a header's value, once each."""
     if header in event.repeated:
         raise _Unreadable("The header is there more than once.")
-    value = event.headers.get(header)
-    if value is None or not _printable.fullmatch(value):
+    value = event.headers[header]
+    if not _printable.fullmatch(value):
         raise _Unreadable("Only printable ASCII; everything else is percent-encoded UTF-8: %E2%82%AC.")
     if (quoted := _quoted.fullmatch(value)) is not None:
         value = _backslash.sub(r"\1", quoted[1])

@@ -643,6 +643,20 @@ def test_a_header_with_an_underscore_does_not_beat_the_proxys(user):
 
 
 @pytest.mark.processes
+def test_who_makes_the_proxys_word_unreadable_does_not_come_from_the_proxy(user):
+    from tests.web_server import WebServer, exchange
+
+    key = make_key(user, addresses=["127.0.0.0/8"])
+    head = f"GET /api/v1/auth/me HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {key}\r\nX-Forwarded-For: "
+    with WebServer(EVENTFLOW_TRUSTED_PROXIES="1") as web:
+        statuses = [
+            exchange(web, f"{head}{forwarded}\r\n\r\n".encode()).status_code
+            for forwarded in ("127.0.0.9", "203.0.113.1", "é, 203.0.113.1")
+        ]
+    assert statuses == [200, 403, 403]
+
+
+@pytest.mark.processes
 def test_a_revoked_key_is_refused_by_another_worker_within_a_second(user):
     from tests.web_server import WebServer, exchange
 

@@ -11,7 +11,7 @@ import pytest
 
 from accounts.models import User
 from accounts.roles import Role
-from streams.models import EventBatch, Partition
+from streams.models import EventBatch, Partition, Stream
 from tests.conftest import delete_everything
 from tests.factories import make_key, make_stream, make_token, make_user
 from tests.site.hostile import assert_refused
@@ -397,6 +397,39 @@ def test_two_keys_are_no_key(web, key, lines):
 def test_two_idempotency_keys_are_none(web, key):
     request = head(key, f"Content-Length: {len(EVENT)}", "Idempotency-Key: a", "Idempotency-Key: b") + EVENT
     assert_refused(exchange(web, request), 400, "invalid_idempotency_key")
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "code"),
+    [
+        ("Idempotency-Key: größe", 400, "invalid_idempotency_key"),
+        ("If-Head: 99999\xa0", 422, "invalid_parameter"),
+        ("EventFlow-Atomic: é", 422, "invalid_parameter"),
+        ("Content-Encoding: é", 415, "unsupported_encoding"),
+        ("Authorization: é", 400, "ambiguous_credentials"),
+        ("ce-id: é", 422, "invalid_events"),
+        ("ce-specversion: é", 422, "invalid_events"),
+    ],
+)
+@pytest.mark.usefixtures("nothing_is_stored")
+def test_what_a_header_asks_in_words_that_cannot_be_read_is_not_passed_over(web, key, line, status, code):
+    body = b"1" if line.startswith("ce-") else EVENT
+    content_type = "text/plain" if line.startswith("ce-") else "application/json"
+    request = head(key, f"Content-Length: {len(body)}", line, content_type=content_type) + body
+    assert_refused(exchange(web, request), status, code)
+
+
+def test_a_condition_that_cannot_be_read_does_not_hold(web, owner):
+    body = b'{"description":"changed"}'
+    lines = (f"Authorization: Bearer {make_token(owner)}", 'If-Match: "é"', f"Content-Length: {len(body)}")
+    request = head("", *lines, method="PATCH", path="/api/v1/streams/orders").replace(b"X-API-Key: \r\n", b"") + body
+    assert_refused(exchange(web, request), 412, "precondition_failed")
+    assert Stream.objects.get(name="orders").description == ""
+
+
+def test_a_place_to_go_on_from_that_cannot_be_read_is_none(web, key):
+    request = head(key, "Last-Event-ID: é", method="GET", path="/api/v1/streams/orders/events/live")
+    assert_refused(exchange(web, request), 422, "invalid_parameter")
 
 
 def test_a_head_that_is_too_large_is_refused_by_the_server(web, key):
