@@ -9,6 +9,7 @@ from django.http.request import split_domain_port, validate_host
 from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve
 
+from accounts.errors import UnsupportedCharset
 from accounts.http.both_doors import BothDoors, Passage
 from eventflow_site.api.problems import Problem
 from eventflow_site.machine_lane import is_machine_request
@@ -19,6 +20,7 @@ API_PREFIX = "/api/"
 METRICS = "/metrics"
 # They come by address, whatever the site is called, and what they are told is no secret.
 PROBES = frozenset({"/healthz", "/readyz"})
+FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 MAX_PATH_CHARACTERS = 2_000
 MAX_QUERY_CHARACTERS = 8_000
 
@@ -63,6 +65,8 @@ def _refusal_of(request: HttpRequest, path: str, *, is_machine: bool) -> Problem
     if request.method not in METHODS:
         allow = {"Allow": ", ".join(allowed_methods(path))}
         return Problem(405, "method_not_allowed", "Method not allowed", "There is no such method here.", headers=allow)
+    if request.content_type in FORMS and (request.content_params or {}).get("charset", "utf-8").lower() != "utf-8":
+        return Problem(415, UnsupportedCharset.code, UnsupportedCharset.title, "Forms are read as UTF-8 only.")
     return _refusal_of_machine(request, is_scrape=path == METRICS) if is_machine and path not in PROBES else None
 
 

@@ -2,8 +2,11 @@
 
 import os
 
-from django.core.wsgi import get_wsgi_application
+import django
+
+from eventflow_site.handler import Handler
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "eventflow_site.settings")
+django.setup(set_prefix=False)
 
-application = get_wsgi_application()
+application = Handler()

@@ -18,14 +18,13 @@ import django
 django.setup()
 
 # Only once Django is set up: its views need the models.
-from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
-
 from accounts.services.key_uses import keep_writing_key_uses  # noqa: E402
 from eventflow_site.embedded.process import die_with_parent  # noqa: E402
 from eventflow_site.front.door import Door  # noqa: E402
 from eventflow_site.front.exchange import Answer  # noqa: E402
 from eventflow_site.front.garbage import collect_less_garbage  # noqa: E402
 from eventflow_site.front.stopping import call_at_stop  # noqa: E402
+from eventflow_site.handler import Handler  # noqa: E402
 from observability.numbers.rejections import keep_writing_rejections  # noqa: E402
 from streams.services.schema_uses import keep_writing_schema_uses  # noqa: E402
 from streams.stopping import stop_waiting  # noqa: E402
@@ -103,7 +102,7 @@ class Application:
         loop.run_until_complete(self._open())
 
     async def _open(self) -> None:
-        self._door = Door(handler=WSGIHandler())
+        self._door = Door(handler=Handler())
         keep_writing_key_uses()
         keep_writing_rejections()
         keep_writing_schema_uses()

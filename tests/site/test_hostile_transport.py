@@ -328,6 +328,33 @@ def test_other_kinds_of_bodies_are_refused(web, key, owner, content_type, code):
 
 
 @pytest.mark.parametrize(
+    "parameter",
+    [
+        *(f"charset={name}" for name in ("utf-16", "latin-1", "idna", "rot13", "zlib", "hex", "undefined", "punycode")),
+        *("charset=nope", "charset*=rot13''utf-16", "a*=nope''%41", "a*='"),
+    ],
+)
+def test_what_is_said_of_a_body_says_nothing_of_the_address(web, key, parameter):
+    content_type = f"application/json; {parameter}"
+    for path, status in (("/api/v1/streams?owner=gr%C3%B6%C3%9Fe", 200), ("/api/v1/streams?gr%C3%B6%C3%9Fe=1", 422)):
+        answer = exchange(web, head(key, method="GET", path=path, content_type=content_type))
+        assert answer.status_code == status
+        assert (status == 200) or ("größe" in answer.json()["detail"])
+    assert (
+        exchange(web, head(key, method="GET", path="/sign-in?next=%2F", content_type=content_type)).status_code == 200
+    )
+
+
+@pytest.mark.parametrize("charset", ["rot13", "zlib", "utf-16", "latin-1", "punycode", "undefined"])
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
+def test_a_form_in_anything_but_utf8_is_refused(web, key, kind, charset):
+    body = b"email=a&password=b"
+    lines = f"Content-Length: {len(body)}"
+    request = head(key, lines, path="/sign-in?next=%2F", content_type=f"{kind}; charset={charset}") + body
+    assert_refused(exchange(web, request), 415, "unsupported_charset")
+
+
+@pytest.mark.parametrize(
     "content_type", ["application/json;charset=UTF-8", "Application/JSON", 'application/json; charset="utf-8"; v=1']
 )
 def test_the_usual_ways_to_say_json_are_taken(web, key, content_type):
