@@ -16,6 +16,11 @@ HEADER = "X-Request-Id"
 _well_formed = re.compile(r"[A-Za-z0-9._-]{8,128}", re.ASCII).fullmatch
 
 
+def request_id_for(given: str) -> str:
+    """Return the id that the caller gives, if it is well-formed, else a new one."""
+    return given if _well_formed(given) else str(uuid7())
+
+
 class RequestIdMiddleware(BothDoors):
     """Take the caller's `X-Request-Id` if it is well-formed, else make one; answer with it.
 
@@ -23,9 +28,7 @@ class RequestIdMiddleware(BothDoors):
     """
 
     def passage(self, request: HttpRequest) -> Passage:
-        request_id = request.META.get("HTTP_X_REQUEST_ID", "")
-        if not _well_formed(request_id):
-            request_id = str(uuid7())
+        request_id = request_id_for(request.META.get("HTTP_X_REQUEST_ID", ""))
         request.request_id = request_id  # type: ignore[attr-defined]
         tokens = bind_contextvars(request_id=request_id)
         try:

@@ -15,10 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from uuid_utils import uuid7
-
 from eventflow_site.front.exchange import Answer, Exchange
-from eventflow_site.request_id import HEADER
+from eventflow_site.request_id import HEADER, request_id_for
 from eventflow_site.transport import API_PREFIX
 from streams.metrics import count_rejection
 
@@ -30,12 +28,17 @@ HELD_BACK_SECONDS: Final = (0.25, 0.5)
 MAX_HELD_BACK: Final = 500
 # Keys whose refusals are remembered.
 MAX_KEYS: Final = 1_000
+_HEADER_ASKED: Final = HEADER.lower()
 _SAYS_SO: Final = b'"bucket":"requests"'
 
 
 @dataclass(slots=True)
 class _Refusal:
-    """An answer to be repeated until a moment of the monotonic clock, and how often it was."""
+    """An answer to be repeated until a moment of the monotonic clock, and how often it was.
+
+    Attributes:
+        request_id: the member of the document that names it.
+    """
 
     answer: Answer
     request_id: bytes
@@ -66,9 +69,10 @@ class Shedding:
             return None
         refusal.repeated += 1
         count_rejection("rate_limited")
-        request_id = str(uuid7())
+        given = next((value for name, value in exchange.header_items() if name == _HEADER_ASKED), "")
+        request_id = request_id_for(given)
         headers = [(name, request_id if name == HEADER else value) for name, value in refusal.answer.headers]
-        content = bytes(refusal.answer.content).replace(refusal.request_id, request_id.encode())  # type: ignore[arg-type]
+        content = bytes(refusal.answer.content).replace(refusal.request_id, _member(request_id))  # type: ignore[arg-type]
         return Answer(refusal.answer.status, headers, content)
 
     async def hold_back(self) -> None:
@@ -91,7 +95,12 @@ class Shedding:
             return
         if len(self._refusals) >= MAX_KEYS:
             self._refusals.clear()
-        self._refusals[key] = _Refusal(answer, request_id.encode(), self._clock() + REPEAT_SECONDS)
+        self._refusals[key] = _Refusal(answer, _member(request_id), self._clock() + REPEAT_SECONDS)
+
+
+def _member(request_id: str) -> bytes:
+    """The id as the document has it. Whoever chose it may have chosen a word that stands elsewhere in it too."""
+    return b'"request_id":"%b"' % request_id.encode()
 
 
 def _key_in(exchange: Exchange) -> str:

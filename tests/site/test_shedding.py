@@ -57,6 +57,18 @@ def test_the_refusal_is_repeated_with_an_id_of_its_own(shedding):
     assert "the-first" not in ids
 
 
+@pytest.mark.parametrize("first", ["the-first", "requests", "rate_limited"])
+def test_the_id_that_a_request_brings_is_its_own(shedding, first):
+    body = json.dumps({"code": "rate_limited", "bucket": "requests", "request_id": first}, separators=(",", ":"))
+    told = Answer(429, [("X-Request-Id", first)], body.encode())
+    shedding.note_answer(asked(x_api_key=KEY), told)
+    repeated = shedding.repeat_refusal(asked(x_api_key=KEY, x_request_id="my-own-id"))
+    assert dict(repeated.headers)["X-Request-Id"] == "my-own-id"
+    assert json.loads(repeated.content) == {"code": "rate_limited", "bucket": "requests", "request_id": "my-own-id"}
+    replaced = shedding.repeat_refusal(asked(x_api_key=KEY, x_request_id="no id"))
+    assert len(dict(replaced.headers)["X-Request-Id"]) == 36
+
+
 def test_soon_its_requests_are_looked_at_again(shedding, clock):
     shedding.note_answer(asked(x_api_key=KEY), refusal())
     clock.now = REPEAT_SECONDS
