@@ -22,6 +22,8 @@ METRICS = "/metrics"
 PROBES = frozenset({"/healthz", "/readyz"})
 FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 MAX_PATH_CHARACTERS = 2_000
+# Of a name, and of a port after it. Longer ones are not even remembered: a thousand of them would fill the memory.
+MAX_HOST_CHARACTERS = 253 + len(":65535")
 MAX_QUERY_CHARACTERS = 8_000
 
 
@@ -74,7 +76,7 @@ def _refusal_of_machine(request: HttpRequest, *, is_scrape: bool) -> Problem | N
     host = request.META.get("HTTP_HOST")
     # A page that has made its own name point at this machine sends that name. Who knows a secret needs no such guard.
     is_guarded = host is not None and not (is_scrape and settings.METRICS_TOKEN)
-    if is_guarded and not is_our_host(host, tuple(settings.ALLOWED_HOSTS)):
+    if is_guarded and not is_our_host(host or "", tuple(settings.ALLOWED_HOSTS)):
         return Problem(400, "unknown_host", "Unknown host", "This site does not go by the name in the header Host.")
     if settings.SECURE_SSL_REDIRECT and not is_scrape and not request.is_secure():
         # No redirect: the credentials have come in the clear already, and nobody would notice.
@@ -82,9 +84,13 @@ def _refusal_of_machine(request: HttpRequest, *, is_scrape: bool) -> Problem | N
     return None
 
 
-@lru_cache(1_024)
 def is_our_host(host: str, allowed: tuple[str, ...]) -> bool:
     """Whether a site with these ALLOWED_HOSTS goes by the name in a Host header."""
+    return len(host) <= MAX_HOST_CHARACTERS and _is_our_host(host, allowed)
+
+
+@lru_cache(1_024)
+def _is_our_host(host: str, allowed: tuple[str, ...]) -> bool:
     domain, _port = split_domain_port(host)
     return bool(domain) and validate_host(domain, allowed)
 

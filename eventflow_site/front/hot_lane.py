@@ -23,6 +23,7 @@ from accounts.http.lean import LeanView
 from eventflow_site.api.errors import problem_handler
 from eventflow_site.front.requests import FrontRequest
 from eventflow_site.machine_lane import API_PREFIX, FOLLOWED_BY_PAGES
+from eventflow_site.transport import MAX_PATH_CHARACTERS
 
 HOT_VERBS = frozenset({"events", "lease", "ack", "nack", "extend", "release", "offsets", "live"})
 # Asks nothing of anybody, so it answers whatever else is stuck.
@@ -33,6 +34,9 @@ REMEMBERED_PATHS = 1_024
 
 def find_hot_view(method: str, path: str) -> ResolverMatch | None:
     """Return the view of an address that is answered on the loop; None: it is for Django to take apart."""
+    if len(path) > MAX_PATH_CHARACTERS:
+        # Not remembered: it is refused, and a thousand of them would fill the memory.
+        return None
     if path.rpartition("/")[2] in HOT_VERBS:
         # What must be decoded is none of these.
         is_hot = path.startswith(API_PREFIX) or path.endswith(FOLLOWED_BY_PAGES)

@@ -22,6 +22,7 @@ CREDENTIALS = frozenset({"HTTP_X_API_KEY", "HTTP_AUTHORIZATION"})
 # Of a header whose value is no ASCII, which the web server gives to nobody. Were it left out, what it asks for would
 # be passed over in silence: a key that makes a retry harmless, a condition, an address. No reader of a header takes it.
 UNREADABLE: Final = "\xbf"
+REMEMBERED_CHARACTERS: Final = 256
 _WITHOUT_PREFIX = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 
 
@@ -175,8 +176,17 @@ def _protocol(http_version: str) -> str:
     return f"HTTP/{http_version}"
 
 
-@lru_cache(1_024)
 def _key_of(name: str) -> str | None:
+    # Whoever sends long ones, each another, would fill the memory with them.
+    return _spell(name) if len(name) > REMEMBERED_CHARACTERS else _remembered_key_of(name)
+
+
+@lru_cache(1_024)
+def _remembered_key_of(name: str) -> str | None:
+    return _spell(name)
+
+
+def _spell(name: str) -> str | None:
     if "_" in name:
         return None
     return _WITHOUT_PREFIX.get(name) or f"HTTP_{name.upper().replace('-', '_')}"

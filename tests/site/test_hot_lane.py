@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import tracemalloc
 import weakref
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
@@ -25,7 +26,8 @@ from consumers.services import waiting
 from eventflow_site.front.bodies import Bodies
 from eventflow_site.front.door import Door
 from eventflow_site.front.hot_lane import HotLane, find_hot_view
-from eventflow_site.front.requests import FrontRequest, wsgi_environ_of
+from eventflow_site.front.requests import FrontRequest, environ_of, wsgi_environ_of
+from eventflow_site.transport import is_our_host
 from tests.factories import make_group, make_key, make_owner, make_stream, make_token
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
@@ -344,6 +346,27 @@ def test_what_a_live_stream_held_is_free_without_a_garbage_collection(key, who, 
 )
 def test_any_other_address_is_left_to_django(path):
     assert find_hot_view("GET", path) is None
+
+
+@pytest.mark.parametrize(
+    "look_at",
+    [
+        lambda text: find_hot_view("GET", f"/api/v1/streams/{text}/events"),
+        lambda text: is_our_host(text, ("localhost",)),
+        lambda text: environ_of(Exchange("GET", "/", b"", **{text: "1"})),
+    ],
+    ids=["address", "host", "header's name"],
+)
+def test_long_texts_of_strangers_do_not_fill_the_memory(look_at):
+    tracemalloc.start()
+    try:
+        for number in range(100):
+            look_at(f"{number}-{'x' * 60_000}")
+        gc.collect()
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 1_000_000
 
 
 def test_other_methods_for_the_address_that_says_alive_are_left_to_django():
