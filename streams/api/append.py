@@ -120,11 +120,11 @@ class AppendView(LeanView):
                 error.faults = [in_cloudevents(fault) for fault in error.faults]
             raise
         response = LeanResponse(answer, status=202, content_type=JSON)
+        if is_minimal and not is_single:
+            response["Preference-Applied"] = "return=minimal"
         if appended.is_replay:
             response["Idempotent-Replayed"] = "true"
             return response
-        if is_minimal and not is_single:
-            response["Preference-Applied"] = "return=minimal"
         repeated = sum(len(each.repeats) for each in appended.ranges)
         count_append(events=len(events) - repeated, seconds=time.perf_counter() - started)
         if repeated:
@@ -137,7 +137,10 @@ async def _append_nothing(caller: Caller, stream: str | None, *, is_minimal: boo
     if stream is not None:
         await require_stream_async(caller, stream, Right.PRODUCE)
     answer = b'{"accepted":0,"ranges":[]}' if is_minimal else b'{"accepted":0,"events":[]}'
-    return LeanResponse(answer, status=202, content_type=JSON)
+    response = LeanResponse(answer, status=202, content_type=JSON)
+    if is_minimal:
+        response["Preference-Applied"] = "return=minimal"
+    return response
 
 
 def _prefers_minimal(request: HttpRequest) -> bool:

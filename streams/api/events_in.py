@@ -38,19 +38,23 @@ async def read_events(request: HttpRequest, caller: Caller) -> EventsIn:
     Raises:
         Whatever `read_body_async`, `decode_events` and their like for CloudEvents raise; RateLimited.
     """
-    meta, rates, are_cloudevents = request.META, get_rates(), False
+    meta, rates, are_cloudevents, are_lines = request.META, get_rates(), False, False
     try:
         if BINARY_MARK in meta and is_binary(meta):
             are_cloudevents = True
             size, identity, decode = await read_binary(request)
         else:
             media_type, identity = await read_body_async(request, limit=MAX_REQUEST_BYTES, media_types=MEDIA_TYPES)
-            size, decode = len(identity), partial(decode_events, identity, is_ndjson=media_type == NDJSON)
+            are_lines = media_type == NDJSON
+            size, decode = len(identity), partial(decode_events, identity, is_ndjson=are_lines)
             if media_type in CLOUDEVENT_TYPES:
                 are_cloudevents = True
                 size, identity, decode = read_structured(media_type, identity)
         rates.spend(caller, BYTES, size)
         events, is_single = await off_the_loop_if_long(decode, size=size)
+        if are_lines and len(events) == 1:
+            # The bytes are those of an event as JSON, whose answer is another.
+            identity = b"%b\n%b" % (NDJSON.encode(), identity)
     except (UnsupportedMediaType, InvalidEvents) as error:
         if lacks_its_mark(meta):
             raise InvalidEvents([MARK_MISSING]) from error

@@ -354,6 +354,22 @@ class TestIdempotencyKey:
         assert (refused.status_code, refused.json()["code"]) == (422, "idempotency_key_reused")
         assert len(read_back(shop).json()) == 1
 
+    def test_one_line_is_another_request_than_the_one_event_that_it_is(self, shop):
+        event = orjson.dumps({"stream": "orders", "payload": 1})
+        shop.post("/events", event, Idempotency_Key="abc")
+        refused = shop.post("/events", event, content_type="application/x-ndjson", Idempotency_Key="abc")
+        assert (refused.status_code, refused.json()["code"]) == (422, "idempotency_key_reused")
+        first = shop.post("/events", event, content_type="application/x-ndjson", Idempotency_Key="line")
+        again = shop.post("/events", event, content_type="application/x-ndjson", Idempotency_Key="line")
+        assert (again.content, again.json()["accepted"]) == (first.content, 1)
+
+    def test_a_retry_says_as_the_first_did_that_it_is_minimal(self, shop):
+        body = [{"stream": "orders", "payload": n} for n in range(2)]
+        first, again = (shop.post("/events", body, Idempotency_Key="abc", Prefer="return=minimal") for _ in range(2))
+        assert again.headers["Idempotent-Replayed"] == "true"
+        assert again.headers["Preference-Applied"] == first.headers["Preference-Applied"] == "return=minimal"
+        assert again.content == first.content
+
     def test_the_same_key_of_another_caller_is_another_key(self, shop, owner):
         other = ApiClient(key=make_key(owner))
         assert shop.post("/events", {"stream": "orders", "payload": 1}, Idempotency_Key="abc").json()["offset"] == 1
