@@ -10,7 +10,7 @@ from contextlib import aclosing
 import pytest
 from between import Between
 from django.utils import timezone
-from eventflow_client import AsyncEventFlow, EventFlow, NoAnswer, Retries, problems
+from eventflow_client import AsyncEventFlow, Closed, EventFlow, NoAnswer, Retries, problems
 from eventflow_client.event_stream import EventStream
 from eventflow_client.models import Gap, Retention
 from running import append, wait_for
@@ -149,6 +149,47 @@ def test_a_client_that_is_closed_ends_it(web, key, orders):
     with pytest.raises(Exception, match="closed"):
         next(events)
     assert time.monotonic() - began < 30
+
+
+def test_a_client_that_is_closed_elsewhere_ends_it_at_once_and_as_no_cut(web, key, orders, caplog):
+    client = EventFlow(web.url, key=key)
+    told: list[object] = []
+
+    def follow() -> None:
+        try:
+            for event in client.streams.follow(orders, last_offset="earliest"):
+                told.append(event.payload)
+        except Closed as error:
+            told.append(error)
+
+    thread = threading.Thread(target=follow)
+    with caplog.at_level(logging.INFO, "eventflow_client"):
+        thread.start()
+        client.send(orders, 1)
+        wait_for("the event", lambda: told)
+        client.close()
+        # Sooner than the server would say anything.
+        thread.join(5)
+
+    assert not thread.is_alive()
+    assert (told[0], type(told[1])) == (1, Closed)
+    assert "cut off" not in caplog.text
+
+
+def test_a_client_that_is_closed_takes_no_answer_from_a_thread_that_waits(web, key, direct, orders):
+    client = EventFlow(web.url, key=key, retries=Retries(total_seconds=0))
+    read: list[object] = []
+    thread = threading.Thread(target=lambda: read.append(next(client.streams.read(orders, wait_seconds=5)).payload))
+    thread.start()
+    # There is nothing to read yet.
+    time.sleep(0.5)
+    client.close()
+    direct.send(orders, "late")
+    thread.join(20)
+
+    assert read == ["late"]
+    with pytest.raises(Closed):
+        client.send(orders, 1)
 
 
 # --- what is on the wire ---

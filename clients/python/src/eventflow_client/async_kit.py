@@ -4,11 +4,14 @@ import asyncio
 import inspect
 import signal
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import httpx
+
 from .batch_outcome import BatchOutcome
-from .errors import EventFlowError, NotInTime
+from .errors import Closed, EventFlowError, NotInTime
 from .models import Appended
 
 T = TypeVar("T")
@@ -61,6 +64,37 @@ class Gate:
         for waiter in waiting:
             if not waiter.done():
                 waiter.set_result(None)
+
+
+class Shared:
+    """What many tasks use. They share a thread, so it may be closed at once: whoever reads from it is told.
+
+    Args:
+        close: called when it has ended.
+    """
+
+    def __init__(self, close: Callable[[], Awaitable[Any]]) -> None:
+        self._close = close
+        self.is_ended = False
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Raises Closed where it has ended."""
+        if self.is_ended:
+            raise Closed("The client is closed.")
+        yield
+
+    @contextmanager
+    def hung_up_at_end(self, _response: httpx.Response) -> Iterator[None]:
+        """Raises Closed where it has ended."""
+        if self.is_ended:
+            raise Closed("The client was closed meanwhile.")
+        yield
+
+    async def end(self) -> None:
+        """Let nobody begin to use it, and end what is under way."""
+        self.is_ended = True
+        await self._close()
 
 
 class Crew:

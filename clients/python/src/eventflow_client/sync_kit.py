@@ -2,14 +2,18 @@
 
 import atexit
 import signal
+import socket
 import threading
 import time
 import weakref
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
+import httpx
+
 from .batch_outcome import BatchOutcome
-from .errors import EventFlowError, NotInTime
+from .errors import Closed, EventFlowError, NotInTime
 from .models import Appended
 
 T = TypeVar("T")
@@ -46,6 +50,77 @@ class Gate:
         """Let all who wait look again."""
         with self._condition:
             self._condition.notify_all()
+
+
+class Shared:
+    """What many threads use, and what is closed with the last of them that does.
+
+    A descriptor that is closed under a thread which reads from it may be somebody else's by the time that it reads.
+
+    Args:
+        close: called once, when it has ended and nobody uses it.
+    """
+
+    def __init__(self, close: Callable[[], Any]) -> None:
+        self._close = close
+        # One that a signal's handler may take again.
+        self._lock = threading.RLock()
+        self._users = 0
+        self._sockets: list[socket.socket] = []
+        self.is_ended = False
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Within the block it stays open.
+
+        Raises:
+            Closed: it has ended.
+        """
+        with self._lock:
+            if self.is_ended:
+                raise Closed("The client is closed.")
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                is_free = self.is_ended and self._users == 0
+            if is_free:
+                self._close()
+
+    @contextmanager
+    def hung_up_at_end(self, response: httpx.Response) -> Iterator[None]:
+        """Within the block, the end is the end of an answer that goes on: its reader need not wait for what comes next.
+
+        Raises:
+            Closed: it has ended.
+        """
+        stream = response.extensions.get("network_stream")
+        found = None if stream is None else stream.get_extra_info("socket")
+        with self._lock:
+            if self.is_ended:
+                raise Closed("The client was closed meanwhile.")
+            if found is not None:
+                self._sockets.append(found)
+        try:
+            yield
+        finally:
+            with self._lock:
+                if found is not None:
+                    self._sockets.remove(found)
+
+    def end(self) -> None:
+        """Let nobody begin to use it. What is under way is finished first; answers without an end are hung up on."""
+        with self._lock:
+            is_first, self.is_ended = not self.is_ended, True
+            for each in self._sockets:
+                with suppress(OSError):
+                    # Its reader is told, and closes it. Not as TLS would have it: that is the reader's as well.
+                    socket.socket.shutdown(each, socket.SHUT_RDWR)
+            is_free = is_first and self._users == 0
+        if is_free:
+            self._close()
 
 
 class Crew:

@@ -179,7 +179,10 @@ class AsyncEventFlow:
         return msgspec.json.decode(answer.body) if answer.body else None
 
     async def aclose(self) -> None:
-        """Close the connections. Producers and consumers end before."""
+        """Close the connections. Producers and consumers end before.
+
+        Live streams end with `Closed`. What other threads have under way is finished first; other tasks are cut off.
+        """
         await self._transport.aclose()
 
     async def __aenter__(self) -> Self:

@@ -180,7 +180,10 @@ class EventFlow:
         return msgspec.json.decode(answer.body) if answer.body else None
 
     def close(self) -> None:
-        """Close the connections. Producers and consumers end before."""
+        """Close the connections. Producers and consumers end before.
+
+        Live streams end with `Closed`. What other threads have under way is finished first; other tasks are cut off.
+        """
         self._transport.close()
 
     def __enter__(self) -> Self:

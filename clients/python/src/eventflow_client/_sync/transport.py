@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import httpx
 
-from ..sync_kit import sleep
+from ..sync_kit import Shared, sleep
 from ..errors import Closed, EventFlowError, NoAnswer, Problem
 from ..outcomes import Retries, read_problem
 from ..requests import Answer, Request
@@ -44,7 +44,6 @@ class Transport:
         base = url.rstrip("/")
         self._base = base if base.endswith("/api/v1") else f"{base}/api/v1"
         self.retries = retries
-        self._is_closed = False
         self._client = httpx.Client(
             headers={"Accept-Encoding": "identity", **headers},
             limits=httpx.Limits(
@@ -53,6 +52,7 @@ class Transport:
             transport=transport,
             follow_redirects=False,
         )
+        self._shared = Shared(self._client.close)
 
     def send(
         self, request: Request, *, retries: Retries | None = None, is_over: Callable[[], bool] | None = None
@@ -73,8 +73,6 @@ class Transport:
         attempt = 0
         while True:
             attempt += 1
-            if self._is_closed:
-                raise Closed("The client is closed.")
             try:
                 return self._attempt(request, retries.attempt_seconds)
             except (Problem, NoAnswer) as error:
@@ -108,30 +106,32 @@ class Transport:
             NoAnswer: none came, it broke, or nothing was said for so long.
             Closed
         """
-        if self._is_closed:
-            raise Closed("The client is closed.")
         try:
-            with self._client.stream(
-                request.method,
-                self._base + request.path,
-                params=request.parameters or None,
-                headers=dict(request.headers),
-                timeout=httpx.Timeout(silence_seconds, connect=5.0),
-            ) as response:
-                if response.status_code != 200:
-                    _answer(response, response.read())
-                if not response.headers.get("content-type", "").startswith("text/event-stream"):
-                    raise NoAnswer(f"{request.method} {request.path}: what answers is no live stream.")
-                yield response.iter_raw()
+            with self._shared.used():
+                with self._client.stream(
+                    request.method,
+                    self._base + request.path,
+                    params=request.parameters or None,
+                    headers=dict(request.headers),
+                    timeout=httpx.Timeout(silence_seconds, connect=5.0),
+                ) as response:
+                    if response.status_code != 200:
+                        _answer(response, response.read())
+                    if not response.headers.get("content-type", "").startswith("text/event-stream"):
+                        raise NoAnswer(f"{request.method} {request.path}: what answers is no live stream.")
+                    with self._shared.hung_up_at_end(response):
+                        yield response.iter_raw()
         except _UNUSABLE as error:
             raise EventFlowError(f"This cannot be sent: {error}") from error
         except httpx.HTTPError as error:
+            if self._shared.is_ended:
+                raise Closed("The client was closed meanwhile.") from error
             what = f"{type(error).__name__}: {error}".removesuffix(": ")
             raise NoAnswer(f"{request.method} {request.path}: cut off ({what}).") from error
 
     def close(self) -> None:
-        self._is_closed = True
-        self._client.close()
+        """Begin no request any more. Of threads, those that are under way are finished first; of tasks, they end."""
+        self._shared.end()
 
     def _attempt(self, request: Request, seconds: float) -> Answer:
         seconds += request.wait_seconds
@@ -142,20 +142,21 @@ class Transport:
             headers["traceparent"] = traceparent
         deadline = time.monotonic() + seconds
         try:
-            with self._client.stream(
-                request.method,
-                self._base + request.path,
-                params=request.parameters or None,
-                content=request.body,
-                headers=headers,
-                timeout=httpx.Timeout(seconds, connect=min(seconds, 5.0)),
-            ) as response:
-                parts: list[bytes] = []
-                for part in response.iter_raw():
-                    parts.append(part)
-                    # The time-out above is for one piece: an answer that dribbles would never come to it.
-                    if time.monotonic() > deadline:
-                        raise NoAnswer(f"The answer was not whole after {seconds:g} s.", may_be_stored=True)
+            with self._shared.used():
+                with self._client.stream(
+                    request.method,
+                    self._base + request.path,
+                    params=request.parameters or None,
+                    content=request.body,
+                    headers=headers,
+                    timeout=httpx.Timeout(seconds, connect=min(seconds, 5.0)),
+                ) as response:
+                    parts: list[bytes] = []
+                    for part in response.iter_raw():
+                        parts.append(part)
+                        # The time-out above is for one piece: an answer that dribbles would never come to it.
+                        if time.monotonic() > deadline:
+                            raise NoAnswer(f"The answer was not whole after {seconds:g} s.", may_be_stored=True)
         except _UNUSABLE as error:
             raise EventFlowError(f"This cannot be sent: {error}") from error
         except httpx.HTTPError as error:
@@ -164,7 +165,7 @@ class Transport:
                 f"{request.method} {request.path}: no answer ({what}).", may_be_stored=not isinstance(error, _NOT_SENT)
             ) from error
         except RuntimeError as error:
-            if self._is_closed:
+            if self._shared.is_ended:
                 raise Closed("The client was closed meanwhile.") from error
             raise
         return _answer(response, b"".join(parts))
