@@ -4,6 +4,7 @@ They send a key or a token, never cookies: credentials are not allowed, so a pag
 the secret that it was given lets anybody do (ADR 0028).
 """
 
+import re
 from typing import Final
 
 from django.conf import settings
@@ -17,13 +18,15 @@ from eventflow_site.transport import allowed_methods
 
 _ALLOWED_HEADERS: Final = (
     "Authorization, Content-Encoding, Content-Type, EventFlow-Atomic, Idempotency-Key, If-Head, If-Match, "
-    "If-None-Match, Last-Event-ID, Prefer, X-API-Key, X-Request-Id"
+    "If-None-Match, Last-Event-ID, Prefer, traceparent, X-API-Key, X-Request-Id"
 )
+# An attribute of a CloudEvent in binary mode; extensions are named by whoever sends them.
+_ATTRIBUTE: Final = re.compile(r"ce-[a-z0-9]{1,64}", re.ASCII)
 # A script reads these beside what every answer shows (Content-Type, Cache-Control …).
 _EXPOSED_HEADERS: Final = (
     "Allow, Content-Disposition, ETag, EventFlow-Gap, EventFlow-Head-Offset, EventFlow-Lag, EventFlow-Lost, "
-    "EventFlow-Next-Offset, EventFlow-Stored, Idempotent-Replayed, Preference-Applied, Retry-After, WWW-Authenticate, "
-    "X-Request-Id"
+    "EventFlow-Next-Offset, EventFlow-Stored, Idempotent-Replayed, Location, Preference-Applied, Retry-After, "
+    "WWW-Authenticate, X-Request-Id"
 )
 _PREFLIGHT_SECONDS: Final = 600
 
@@ -40,7 +43,7 @@ class CorsMiddleware(BothDoors):
         if is_ours and request.method == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in request.META:
             response: HttpResponseBase = HttpResponse(status=204)
             response["Access-Control-Allow-Methods"] = ", ".join(allowed_methods(path))
-            response["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
+            response["Access-Control-Allow-Headers"] = _allowed_headers(request)
             response["Access-Control-Max-Age"] = str(_PREFLIGHT_SECONDS)
         else:
             response = yield
@@ -51,3 +54,8 @@ class CorsMiddleware(BothDoors):
         # What is kept for one site would be refused to the next.
         patch_vary_headers(response, ("Origin",))
         return response
+
+
+def _allowed_headers(request: HttpRequest) -> str:
+    asked = request.META.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "").lower().split(",")
+    return ", ".join([_ALLOWED_HEADERS, *(name for name in map(str.strip, asked) if _ATTRIBUTE.fullmatch(name))])

@@ -79,6 +79,36 @@ def test_a_preflight_says_what_may_be_sent(web, path, methods):
     assert answer.headers["Access-Control-Max-Age"] == "600"
 
 
+def test_every_header_that_the_document_names_may_be_sent_and_read(web, key):
+    operations = [
+        operation
+        for path in ask(web, "GET", "/api/v1/openapi.json").json()["paths"].values()
+        for operation in path.values()
+    ]
+    sent = {
+        each["name"] for operation in operations for each in operation.get("parameters", ()) if each["in"] == "header"
+    }
+    told = {
+        name
+        for operation in operations
+        for answer in operation["responses"].values()
+        for name in answer.get("headers", ())
+    }
+    preflight = ask(web, "OPTIONS", "/api/v1/events", f"Origin: {SHOP}", "Access-Control-Request-Method: POST")
+    answer = ask(web, "GET", "/api/v1/streams", f"X-API-Key: {key}", f"Origin: {SHOP}")
+
+    assert sent <= {*preflight.headers["Access-Control-Allow-Headers"].split(", ")}
+    assert told | {"Location"} <= {*answer.headers["Access-Control-Expose-Headers"].split(", ")}
+
+
+def test_the_attributes_of_a_cloudevent_may_be_sent(web):
+    asked = "Access-Control-Request-Headers: ce-id,ce-myextension, Content-Type,x-evil,ce-bad_name"
+    answer = ask(web, "OPTIONS", "/api/v1/events", f"Origin: {SHOP}", "Access-Control-Request-Method: POST", asked)
+    allowed = answer.headers["Access-Control-Allow-Headers"].split(", ")
+    assert {"ce-id", "ce-myextension", "Content-Type"} <= {*allowed}
+    assert not {"x-evil", "ce-bad_name"} & {*allowed}
+
+
 @ADDRESSES
 @pytest.mark.parametrize(
     "origin",
