@@ -7,14 +7,17 @@ import threading
 import time
 from contextlib import aclosing
 
+import httpx
 import pytest
 from between import Between
 from django.utils import timezone
 from eventflow_client import AsyncEventFlow, Closed, EventFlow, NoAnswer, Retries, problems
 from eventflow_client.event_stream import EventStream
 from eventflow_client.models import Gap, Retention
+from rest_framework_simplejwt.tokens import AccessToken
 from running import append, wait_for
 
+from accounts.models import UserSession
 from streams.services.retention import delete_expired_events
 from tests.factories import make_key, make_token
 
@@ -99,6 +102,36 @@ def test_it_ends_with_the_right_to_it_and_says_why(web, owner, orders):
             next(events)
 
     assert ended.value.status == 401
+
+
+class Token(httpx.BaseTransport):
+    """Sends what it has at the time of each request, as a person's session does."""
+
+    def __init__(self, access: str) -> None:
+        self.access = access
+        self._client = httpx.Client()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.headers["Authorization"] = f"Bearer {self.access}"
+        return self._client.send(request, stream=True)
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def test_a_token_that_runs_out_ends_it_for_who_has_no_other(web, direct, owner, orders, caplog):
+    session = Token(make_token(owner))
+    with EventFlow(web.url, token="of the session", transport=session) as client:
+        events = client.streams.follow(orders, last_offset="earliest")
+        for number in (1, 2):
+            direct.send(orders, number)
+            assert next(events).payload == number
+            old, session.access = session.access, make_token(owner)
+            UserSession.objects.filter(pk=AccessToken(old)["session"]).update(ended_at=timezone.now())
+        session.access = old
+        with caplog.at_level(logging.INFO, "eventflow_client"), pytest.raises(problems.InvalidCredentials):
+            next(events)
+    assert "cut off" not in caplog.text
 
 
 def test_what_may_not_be_read_is_refused_at_once(direct):

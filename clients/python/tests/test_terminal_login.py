@@ -3,8 +3,11 @@
 import json
 import stat
 import threading
+import time
+from datetime import timedelta
 
 import pytest
+from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import User
 from tests.factories import make_key, make_user
@@ -116,6 +119,23 @@ def test_an_old_token_is_renewed_once_by_commands_that_run_together(bare, web, n
     assert codes == [0, 0]
     assert len(network.seen("POST .*/auth/refresh")) == 1
     assert saved(bare)["profiles"]["default"]["refresh"] != before["profiles"]["default"]["refresh"]
+
+
+def test_a_token_that_is_only_good_by_a_clock_that_was_wrong_is_renewed(bare, web, network):
+    person = make_user("consumer", "producer", password="correct horse battery")
+    bare.ok("login", "--url", network.url, "--email", person.email, EVENTFLOW_PASSWORD="correct horse battery")
+    before = saved(bare)
+    old = AccessToken(before["profiles"]["default"]["access"])
+    # Logged in while the clock went an hour ahead; since it was set right, the token has run out.
+    old.set_exp(lifetime=timedelta(seconds=-1))
+    before["profiles"]["default"] |= {"access": str(old), "access_ends_at": time.time() + 3600}
+    (bare.config / "profiles.json").write_text(json.dumps(before))
+
+    bare.ok("streams", "create", f"by-{person.pk}")
+    bare.ok("lag")
+
+    assert len(network.seen("POST .*/auth/refresh")) == 1
+    assert saved(bare)["profiles"]["default"]["access"] != str(old)
 
 
 def test_a_session_that_has_ended_says_how_to_begin_another(bare, web):

@@ -65,24 +65,28 @@ class AsyncLiveStream:
 
     async def __aiter__(self) -> Following[bytes | Gap]:
         while True:
+            has_opened = has_run_out = False
             try:
                 async with self._transport.open(self._next_request(), silence_seconds=_SILENCE_SECONDS) as pieces:
                     stream = EventStream()
                     async for piece in pieces:
                         for message in stream.feed(piece):
                             self._note(message)
+                            has_opened = True
                             if message.data is not None:
                                 yield _read(message.kind, message.data)
                 what = "the server ended the connection"
             except (NoAnswer, Problem) as error:
                 if isinstance(error, Problem):
-                    if not error.is_retryable:
+                    # A person's token runs out while this goes on: the next request tells whether there is another.
+                    has_run_out = has_opened and error.status == 401
+                    if not error.is_retryable and not has_run_out:
                         raise
                     self._pause_seconds = max(self._pause_seconds, error.retry_after or 0.0)
                 if not self._has_begun and self._has_taken_too_long():
                     raise
                 what = str(error)
-            if self._failed_since is None:
+            if self._failed_since is None and not has_run_out:
                 self._failed_since = time.monotonic()
                 self._on_cut(what)
             await sleep(self._pause_seconds * random.uniform(1.0, 1.2))  # noqa: S311 - nobody gains by it

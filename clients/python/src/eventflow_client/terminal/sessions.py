@@ -68,27 +68,37 @@ class SessionTransport(httpx.BaseTransport):
         self._client = httpx.Client(follow_redirects=False)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        request.headers["Authorization"] = f"Bearer {self._token()}"
-        return self._client.send(request, stream=True)
+        token = self._token()
+        response = self._send(request, token)
+        if response.status_code != 401:
+            return response
+        # The clock that says how long it is good may have been set since.
+        response.close()
+        return self._send(request, self._token(refused=token))
 
     def close(self) -> None:
         self._client.close()
 
-    def _token(self) -> str:
-        if not _is_good(self._profile):
+    def _send(self, request: httpx.Request, token: str) -> httpx.Response:
+        request.headers["Authorization"] = f"Bearer {token}"
+        return self._client.send(request, stream=True)
+
+    def _token(self, *, refused: str | None = None) -> str:
+        if not _is_good(self._profile, refused):
             with profiles.changing() as saved:
                 kept = saved.profiles.get(self._name)
                 if kept is None or kept.refresh is None:
                     raise NoCredential(f"Somebody has logged out of the profile {self._name!r}.")
-                if not _is_good(kept):
+                if not _is_good(kept, refused):
                     _renew(kept, self._name)
                 self._profile = kept
         assert self._profile.access is not None
         return self._profile.access
 
 
-def _is_good(profile: Profile) -> bool:
-    return profile.access is not None and profile.access_ends_at - time.time() > _SPARE_SECONDS
+def _is_good(profile: Profile, refused: str | None) -> bool:
+    """Whether the profile has a token, other than the refused one, that is good for a while by this machine's clock."""
+    return profile.access not in (None, refused) and profile.access_ends_at - time.time() > _SPARE_SECONDS
 
 
 def _renew(profile: Profile, name: str) -> None:
