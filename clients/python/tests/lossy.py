@@ -17,6 +17,8 @@ LOSE_ANSWER = "lose answer"
 CUT_ANSWER = "cut answer"
 LOSE_REQUEST = "lose request"
 BAD_GATEWAY = "bad gateway"
+OTHER_PROBLEM = "a problem of somebody else's"
+OTHER_PAGE = "a page of somebody else's"
 
 
 @dataclass
@@ -99,6 +101,11 @@ class LossyNetwork:
             return self._cut(handler)
         if fate == BAD_GATEWAY:
             return self._answer(handler, 502, [("Content-Type", "text/html")], b"<html>nobody there</html>")
+        if fate == OTHER_PROBLEM:
+            body = b'{"code": "upstream_down", "status": 503, "errors": {"upstream": ["is down"]}}'
+            return self._answer(handler, 503, [("Content-Type", "application/problem+json")], body)
+        if fate == OTHER_PAGE:
+            return self._answer(handler, 200, [("Content-Type", "text/html; charset=utf-8")], b"<html>Log in</html>")
         kept = {name: value for name, value in headers.items() if name not in self.withheld}
         try:
             answer = self._client.request(handler.command, self.target + handler.path, headers=kept, content=body)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from eventflow_client import EventFlow, NewEvent, NoAnswer, NotJson, Retries, blame, encode_event, problems, traced
-from lossy import BAD_GATEWAY, CUT_ANSWER, LOSE_ANSWER, LOSE_REQUEST
+from lossy import BAD_GATEWAY, CUT_ANSWER, LOSE_ANSWER, LOSE_REQUEST, OTHER_PAGE, OTHER_PROBLEM
 
 pytestmark = pytest.mark.processes
 
@@ -29,7 +29,7 @@ def test_an_event_is_where_the_answer_says(client, orders):
     assert event["occurred_at"].startswith("2026-11-22T10:00:00")
 
 
-@pytest.mark.parametrize("fate", [LOSE_ANSWER, CUT_ANSWER, LOSE_REQUEST, BAD_GATEWAY])
+@pytest.mark.parametrize("fate", [LOSE_ANSWER, CUT_ANSWER, LOSE_REQUEST, BAD_GATEWAY, OTHER_PROBLEM, OTHER_PAGE])
 def test_it_is_stored_once_whatever_is_lost(client, network, orders, fate):
     network.happen(fate, fate)
     where = client.send(orders, "x")

@@ -45,11 +45,14 @@ def read_problem(status: int, headers: Mapping[str, str], body: bytes) -> Proble
     if headers.get("content-type", "").startswith("application/problem+json"):
         try:
             document = msgspec.json.decode(body, type=dict[str, Any])
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             document = {}
     code = str(document.pop("code", "") or "unexpected_answer")
     is_told = code != "unexpected_answer"
-    is_retryable = document.pop("retryable", False) is True if is_told else status in RETRIED_STATUSES
+    # Whoever stands in between may know of problem documents too, and of codes and members of their own.
+    said = document.pop("retryable", None)
+    is_retryable = said if isinstance(said, bool) and is_told else status in RETRIED_STATUSES
+    errors = document.get("errors")
     detail = document.pop("detail", "") if is_told else body[:200].decode(errors="replace")
     is_unknown = (status in UNKNOWN_STATUSES or code == "idempotency_in_progress") and headers.get(
         "eventflow-stored"
@@ -68,7 +71,7 @@ def read_problem(status: int, headers: Mapping[str, str], body: bytes) -> Proble
         request_id=str(document.get("request_id") or headers.get("x-request-id", "")),
         is_retryable=is_retryable,
         retry_after=_seconds(headers.get("retry-after")),
-        errors=[_field_error(each) for each in document.get("errors", ())],
+        errors=[_field_error(each) for each in errors if isinstance(each, dict)] if isinstance(errors, list) else (),
         members=rest,
         may_be_stored=is_unknown,
     )

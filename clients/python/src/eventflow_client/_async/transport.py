@@ -18,6 +18,7 @@ from ..tracing import current_traceparent
 _NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 # They would fail the same way again.
 _UNUSABLE: Final = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL)
+_JSON: Final = "application/json"
 _ONCE: Final = Retries(total_seconds=0.0)
 
 
@@ -136,7 +137,7 @@ class AsyncTransport:
         seconds += request.wait_seconds
         headers = dict(request.headers)
         if request.body is not None:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = _JSON
         if traceparent := current_traceparent():
             headers["traceparent"] = traceparent
         deadline = time.monotonic() + seconds
@@ -167,7 +168,11 @@ class AsyncTransport:
             if self._shared.is_ended:
                 raise Closed("The client was closed meanwhile.") from error
             raise
-        return _answer(response, b"".join(parts))
+        answer = _answer(response, b"".join(parts))
+        if answer.body and not answer.headers.get("content-type", _JSON).startswith("application/"):
+            # A page that somebody in between shows instead: to log in, or that the site is being worked on.
+            raise NoAnswer(f"{request.method} {request.path}: what answers is not EventFlow.", may_be_stored=True)
+        return answer
 
 
 def _answer(response: Any, body: bytes) -> Answer:
