@@ -79,7 +79,7 @@ def seconds_parameter(query: QueryDict, name: str, *, default: float, high: floa
     if text is None:
         return default
     if not _SECONDS.fullmatch(text) or not float(text) <= high:
-        raise InvalidParameter(name, f"Must be a number of seconds from 0 to {high:g}.")
+        raise InvalidParameter(name, f"Must be a number of seconds from 0 to {high:g}, with three decimals at most.")
     return float(text)
 
 

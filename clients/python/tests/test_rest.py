@@ -142,6 +142,11 @@ def test_a_stream_is_read_from_its_beginning_to_its_end(client, owner):
         client.streams.event(name, 1, 10**9)
 
 
+@pytest.mark.parametrize("seconds", [1 / 3, 0.0004, 1e-7, 1])
+def test_any_time_may_be_waited(client, orders, seconds):
+    assert list(client.streams.read(orders, last_offset="latest", wait_seconds=seconds)) == []
+
+
 def test_what_a_change_would_delete_is_foreseen(client, orders):
     client.send_many([NewEvent(orders, n) for n in range(10)])
     client.send_many([NewEvent(orders, n) for n in range(10)])

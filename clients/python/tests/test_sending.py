@@ -115,6 +115,14 @@ def test_what_json_cannot_say_is_not_sent(client, network, orders, payload):
     assert network.requests == []
 
 
+def test_what_has_no_method_of_its_own_is_sent_as_strictly(client, network, orders):
+    for body in ({"payload": float("nan")}, {"payload": object()}):
+        with pytest.raises(NotJson):
+            client.request("POST", f"/streams/{orders}/events", body)
+    assert network.requests == []
+    assert client.request("GET", f"/streams/{orders}/events", wait=0.00001, partition=None, last_offset=0) == []
+
+
 def test_numbers_of_any_size_and_nulls_are_sent(client, orders):
     client.send(orders, {"n": 2**200, "none": None, "f": 0.5})
     assert client.request("GET", f"/streams/{orders}/events/0/1")["payload"] == {"n": 2**200, "none": None, "f": 0.5}

@@ -36,7 +36,7 @@ class Answer:
 
 def get(path: str, **parameters: Any) -> Request:
     """Return a GET; parameters that are None are left out."""
-    return Request("GET", path, _given(parameters))
+    return Request("GET", path, given(parameters))
 
 
 def post(path: str, body: Any = None, *, idempotency_key: str | None = None, **parameters: Any) -> Request:
@@ -46,7 +46,7 @@ def post(path: str, body: Any = None, *, idempotency_key: str | None = None, **p
         NotJson
     """
     headers = {"Idempotency-Key": idempotency_key or new_key()}
-    return Request("POST", path, _given(parameters), encode({} if body is None else body), headers)
+    return Request("POST", path, given(parameters), encode({} if body is None else body), headers)
 
 
 def post_without_key(path: str, body: Any) -> Request:
@@ -62,13 +62,17 @@ def new_key() -> str:
     return str(uuid.uuid4())
 
 
-def _given(parameters: Mapping[str, Any]) -> dict[str, str | int | float]:
+def given(parameters: Mapping[str, Any]) -> dict[str, str | int | float]:
+    """Return parameters as they are sent; those that are None are left out."""
     return {name: _text(value) for name, value in parameters.items() if value is not None}
 
 
 def _text(value: Any) -> str | int | float:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str | int | float):
+    if isinstance(value, float):
+        # The server takes thousandths, and no exponents.
+        return f"{value:.3f}"
+    if isinstance(value, str | int):
         return value
     return str(value.isoformat())

@@ -11,11 +11,11 @@ from ..access import find_access
 from ..async_kit import Handler
 from ..batch_outcome import read_appended
 from ..consuming import ConsumerSettings
-from ..encoding import NewEvent, encode_event
+from ..encoding import NewEvent, encode, encode_event
 from ..models import Appended, Caller, Event
 from ..outcomes import Retries
 from ..producing import ProducerSettings, append_to
-from ..requests import Request, get, new_key
+from ..requests import Request, get, given, new_key
 from .consumer import AsyncConsumer
 from .dead_letters import AsyncDeadLetters
 from .groups import AsyncGroups
@@ -173,9 +173,10 @@ class AsyncEventFlow:
         Raises:
             NotJson, Problem, NoAnswer
         """
-        content = None if body is None else msgspec.json.encode(body)
+        content = None if body is None else encode(body)
         extra = {} if method == "GET" else {"Idempotency-Key": new_key()}
-        answer = await self._transport.send(Request(method, path, parameters, content, {**extra, **(headers or {})}))
+        request = Request(method, path, given(parameters), content, {**extra, **(headers or {})})
+        answer = await self._transport.send(request)
         return msgspec.json.decode(answer.body) if answer.body else None
 
     async def aclose(self) -> None:

@@ -12,11 +12,11 @@ from ..access import find_access
 from ..sync_kit import Handler
 from ..batch_outcome import read_appended
 from ..consuming import ConsumerSettings
-from ..encoding import NewEvent, encode_event
+from ..encoding import NewEvent, encode, encode_event
 from ..models import Appended, Caller, Event
 from ..outcomes import Retries
 from ..producing import ProducerSettings, append_to
-from ..requests import Request, get, new_key
+from ..requests import Request, get, given, new_key
 from .consumer import Consumer
 from .dead_letters import DeadLetters
 from .groups import Groups
@@ -174,9 +174,10 @@ class EventFlow:
         Raises:
             NotJson, Problem, NoAnswer
         """
-        content = None if body is None else msgspec.json.encode(body)
+        content = None if body is None else encode(body)
         extra = {} if method == "GET" else {"Idempotency-Key": new_key()}
-        answer = self._transport.send(Request(method, path, parameters, content, {**extra, **(headers or {})}))
+        request = Request(method, path, given(parameters), content, {**extra, **(headers or {})})
+        answer = self._transport.send(request)
         return msgspec.json.decode(answer.body) if answer.body else None
 
     def close(self) -> None:
