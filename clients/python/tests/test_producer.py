@@ -6,6 +6,7 @@ from collections import defaultdict
 
 import pytest
 from eventflow_client import Closed, EventFlow, NoAnswer, NotInTime, ProducerSettings, Retries, problems
+from eventflow_client._sync import producer as sync_producer
 from lossy import CUT_ANSWER, LOSE_ANSWER, LOSE_REQUEST
 from running import stored
 
@@ -114,6 +115,24 @@ def test_closing_sends_what_is_left_and_takes_nothing_more(client, orders):
     pending = producer.enqueue(orders, 1)
     producer.close()
     assert pending.result(timeout=0).offset == 1
+    with pytest.raises(Closed):
+        producer.enqueue(orders, 2)
+
+
+def test_what_comes_while_it_is_closed_is_not_taken(client, orders, monkeypatch):
+    producer = client.producer()
+    assert producer.enqueue(orders, 1).result().offset == 1
+    # Those who send have nothing to do, and look at no clock.
+    time.sleep(0.5)
+
+    class ClosedMeanwhile:
+        @staticmethod
+        def monotonic() -> float:
+            monkeypatch.undo()
+            producer.close()
+            return time.monotonic()
+
+    monkeypatch.setattr(sync_producer, "time", ClosedMeanwhile)
     with pytest.raises(Closed):
         producer.enqueue(orders, 2)
 

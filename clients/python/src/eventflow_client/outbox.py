@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from .batch_outcome import BatchOutcome
+from .errors import Closed
 
 Outcome = TypeVar("Outcome", bound=BatchOutcome)
 
@@ -78,12 +79,19 @@ class Outbox(Generic[Outcome]):
         self._byte_count = 0
         self._flush_until = 0.0
         self._unsettled: dict[int, Batch[Outcome]] = {}
+        self._is_closed = False
 
     def add(self, stream: str, key: str | None, body: bytes, now: float) -> Added | None:
-        """Take an event, unless there is no room for it now."""
+        """Take an event, unless there is no room for it now.
+
+        Raises:
+            Closed
+        """
         size = len(body) + 1
         limits = self._limits
         with self._lock:
+            if self._is_closed:
+                raise Closed("The producer is closed.")
             # An event that is larger than all the room there is gets in when it is alone.
             if self._byte_count + size > limits.buffer_bytes and self._byte_count:
                 return None
@@ -148,6 +156,11 @@ class Outbox(Generic[Outcome]):
             for batch in self._unsettled.values():
                 batch.linger_until = min(batch.linger_until, now)
             return [batch.outcome for batch in self._unsettled.values()]
+
+    def close(self) -> None:
+        """Take nothing more: those who send may go once it is empty."""
+        with self._lock:
+            self._is_closed = True
 
     def abandon(self) -> list[Batch[Outcome]]:
         """Forget the batches that nobody has begun to send, and return them."""

@@ -71,8 +71,6 @@ class AsyncProducer:
             deliver_after=deliver_after,
             expires_after=expires_after,
         )
-        if self._is_closed:
-            raise Closed("The producer is closed.")
         added = self._outbox.add(stream, key, body, time.monotonic())
         if added is None:
             added = await self._wait_for_room(stream, key, body)
@@ -104,6 +102,7 @@ class AsyncProducer:
         """Take nothing more, and wait for what was taken; what is not settled in time fails. Never raises for that."""
         if self._is_closed:
             return
+        self._outbox.close()
         self._is_closed = True
         self._stay_on_exit()
         seconds = self._settings.close_seconds if timeout is None else timeout

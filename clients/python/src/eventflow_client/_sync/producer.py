@@ -72,8 +72,6 @@ class Producer:
             deliver_after=deliver_after,
             expires_after=expires_after,
         )
-        if self._is_closed:
-            raise Closed("The producer is closed.")
         added = self._outbox.add(stream, key, body, time.monotonic())
         if added is None:
             added = self._wait_for_room(stream, key, body)
@@ -105,6 +103,7 @@ class Producer:
         """Take nothing more, and wait for what was taken; what is not settled in time fails. Never raises for that."""
         if self._is_closed:
             return
+        self._outbox.close()
         self._is_closed = True
         self._stay_on_exit()
         seconds = self._settings.close_seconds if timeout is None else timeout
