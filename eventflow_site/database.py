@@ -1,4 +1,4 @@
-"""Connections that notice a server which has stopped answering.
+"""Connections that notice a server which has stopped answering, or takes no writes any more.
 
 A server that is gone closes its connections, and one behind a broken network is given up by TCP. But one that
 hangs, with its sockets open, would be waited for as long as it hangs, by every request and with every
@@ -48,7 +48,8 @@ _pulse = _Pulse()
 class WatchfulConnection(psycopg.Connection[Any]):
     """A connection whose statements fail, with an OperationalError, when the server no longer answers anybody.
 
-    A statement that merely takes its time goes on: `statement_timeout` is its limit.
+    A statement that merely takes its time goes on: `statement_timeout` is its limit. Where one may not write, the
+    connection ends: the server was the primary once, and the next connection may find the one that is now.
 
     Attributes:
         last_refusal: what the latest attempt to connect said, if it failed.
@@ -81,7 +82,13 @@ class WatchfulConnection(psycopg.Connection[Any]):
         return super().execute(query, *args, **kwargs)
 
     def wait(self, gen: Generator[Any, Any, Returned], *args: Any, **kwargs: Any) -> Returned:
-        return super().wait(self._watched(gen), *args, **kwargs)
+        try:
+            return super().wait(self._watched(gen), *args, **kwargs)
+        except psycopg.errors.ReadOnlySqlTransaction:
+            # Unless it was us who wanted to read only. A pool would keep it for an hour.
+            if not self.read_only:
+                self.close()
+            raise
 
     def _watched(self, gen: Generator[Any, Any, Returned]) -> Generator[Any, Any, Returned]:
         heard_at = time.monotonic()

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db.utils import InterfaceError, OperationalError
+from django.db.utils import InterfaceError, InternalError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from psycopg_pool import PoolTimeout
 from rest_framework import exceptions as drf
@@ -45,8 +45,10 @@ logger = logging.getLogger("eventflow.api")
 
 RETRY_AFTER_SECONDS = "1"
 NOT_STORED = {"EventFlow-Stored": "no"}
+# A server that is no primary, or not now.
+_READ_ONLY = "25006"
 # Rolled back for certain: lock or statement timeout, deadlock, serialization failure.
-_ROLLED_BACK = frozenset({"55P03", "57014", "40P01", "40001"})
+_ROLLED_BACK = frozenset({"55P03", "57014", "40P01", "40001", _READ_ONLY})
 
 
 def problem_handler(error: Exception, context: dict[str, Any]) -> HttpResponse:
@@ -78,7 +80,7 @@ def problem_of(error: Exception, request: HttpRequest) -> Problem:
         return Problem(403, "scope_missing", "Right missing", "You may not do this.")
     if isinstance(error, SuspiciousOperation):
         return Problem(400, "bad_request", "Bad request", "The request is not acceptable.")
-    if isinstance(error, OperationalError | InterfaceError | PoolTimeout):
+    if isinstance(error, OperationalError | InterfaceError | PoolTimeout) or _is_read_only(error):
         return _of_database_error(error)
     logger.error("unexpected error", exc_info=error)
     return Problem(
@@ -169,10 +171,19 @@ def _headers_of(error: DomainError, status: int) -> dict[str, str]:
     return headers
 
 
+def _is_read_only(error: Exception) -> bool:
+    """Whether the server takes no writes, which the driver files under errors of its own inside."""
+    return isinstance(error, InternalError) and _sqlstate_of(error) == _READ_ONLY
+
+
+def _sqlstate_of(error: Exception) -> str | None:
+    return getattr(error.__cause__ or error, "sqlstate", None)
+
+
 def _of_database_error(error: Exception) -> Problem:
     """The database is away or too busy. Only what certainly rolled back is said to be not stored."""
     cause = error.__cause__ or error
-    sqlstate = getattr(cause, "sqlstate", None)
+    sqlstate = _sqlstate_of(error)
     is_certain = isinstance(cause, PoolTimeout) or sqlstate in _ROLLED_BACK
     logger.warning("database unavailable: %s", type(cause).__name__, extra={"sqlstate": sqlstate})
     headers = {"Retry-After": RETRY_AFTER_SECONDS} | (NOT_STORED if is_certain else {})
