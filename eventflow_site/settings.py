@@ -456,11 +456,11 @@ METRICS_MORE_DIRS = env.list("EVENTFLOW_METRICS_MORE_DIRS", default=[])
 # prometheus_client takes any value for a directory that is there already, an empty one too.
 if metrics_dir := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
     Path(metrics_dir).mkdir(parents=True, exist_ok=True)
-    # Not before: it looks at the variable when it is imported.
-    from prometheus_client import values
+    # Not before: prometheus_client looks at the variable when it is imported.
+    from observability.telemetry.own_counts import count_in_own_files
 
     # Each count asks which process it is in; the system need not be asked each time.
-    values.ValueClass = values.MultiProcessValue(process_id)  # type: ignore[no-untyped-call]
+    count_in_own_files(process_id)
 else:
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 # A task that fails leaves a line. Several succeed each second: the metrics count them, a log would drown in them.

@@ -5,12 +5,16 @@ long with thousands of groups. This one remembers what a key means: keys stay th
 """
 
 import json
+import logging
+import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.utils import floatToGoString
+
+logger = logging.getLogger(__name__)
 
 _MAX_REMEMBERED_KEYS = 100_000
 
@@ -29,17 +33,31 @@ _keys: dict[str, _Key] = {}
 
 
 def read_values(file: Path) -> Iterator[tuple[str, float]]:
-    """Yield each key of a file with its value; what another process is writing meanwhile may be missing."""
-    for key, value, *_ in MmapedDict.read_all_values_from_file(str(file)):  # type: ignore[no-untyped-call]
-        yield key, value
+    """Yield each key of a file with its value; what another process is writing meanwhile may be missing.
+
+    So may what was not on the disk yet when a machine lost its power, or a process was killed as it began the file.
+    """
+    try:
+        for key, value, *_ in MmapedDict.read_all_values_from_file(str(file)):  # type: ignore[no-untyped-call]
+            if key:
+                yield key, value
+    except (struct.error, RuntimeError, UnicodeDecodeError) as error:
+        logger.warning("of what is counted in %s a part cannot be read: %s", file, error)
 
 
 def write_values(file: Path, values: dict[str, float]) -> None:
-    """Write a new file."""
-    written = MmapedDict(str(file))  # type: ignore[no-untyped-call]
-    for key, value in values.items():
-        written.write_value(key, value, 0.0)  # type: ignore[no-untyped-call]
-    written.close()  # type: ignore[no-untyped-call]
+    """Write a new file.
+
+    Raises:
+        OSError: the disk has no room for it. Written to where it is mapped into memory, it would end the process.
+    """
+    entries = b"".join(_entry(key.encode(), value) for key, value in values.items())
+    file.write_bytes(struct.pack("i4x", 8 + len(entries)) + entries)
+
+
+def _entry(key: bytes, value: float) -> bytes:
+    padded = key + b" " * (8 - (len(key) + 4) % 8)
+    return struct.pack(f"i{len(padded)}sdd", len(key), padded, value, 0.0)
 
 
 def kind_of(file: Path) -> str:

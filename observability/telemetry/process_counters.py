@@ -7,6 +7,7 @@ are folded into one file of the departed, so sums never go back and files do not
 
 import contextlib
 import fcntl
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ from django.conf import settings
 from prometheus_client import REGISTRY, generate_latest
 
 from observability.telemetry.counter_files import add_up, kind_of, read_values, render_sums, write_values
+
+logger = logging.getLogger(__name__)
 
 # The process id of nobody: whose counts are those of all processes that have ended.
 DEPARTED = 0
@@ -42,10 +45,16 @@ def fold_departed(directory: Path) -> int:
     departed = [file for file in directory.glob("*.db") if not _is_alive(_process_of(file))]
     if not departed:
         return 0
-    with _locked(directory, fcntl.LOCK_EX):
-        for file in departed:
-            _fold(file)
-    return len(departed)
+    folded = 0
+    try:
+        with _locked(directory, fcntl.LOCK_EX):
+            for file in departed:
+                _fold(file)
+                folded += 1
+    except OSError as error:
+        # A full disk, say. They are added up as they are.
+        logger.warning("counts of processes that have ended stay in their files: %s", error)
+    return folded
 
 
 def _fold(file: Path) -> None:
