@@ -38,11 +38,12 @@ read_home(HOME)
 # --- values that are checked: what is of no use stops the start, by name and with a way out --------------
 
 
-def whole_number(name: str, *, default: int) -> int:
-    """A whole number, 0 or more; an empty value counts as not set."""
+def whole_number(name: str, *, default: int, highest: int | None = None) -> int:
+    """A whole number, 0 or more and `highest` at most; an empty value counts as not set."""
     text = env.str(name, default="") or str(default)
-    if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise _no_use(name, text, "a whole number, 0 or more", str(default))
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and (highest is None or int(text) <= highest)):
+        wanted = "a whole number, 0 or more" if highest is None else f"a whole number from 0 to {highest}"
+        raise _no_use(name, text, wanted, str(default))
     return int(text)
 
 

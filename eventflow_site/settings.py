@@ -420,8 +420,8 @@ RATE_LIMITS = {
 # is, but who takes nothing at all.
 READER_SECONDS = seconds("EVENTFLOW_READER_SECONDS", default=60.0)
 RATE_LIMIT_BURST_SECONDS = whole_number("EVENTFLOW_LIMIT_BURST_SECONDS", default=10)
-# The retention by age of a stream that is made without any; 0: none.
-DEFAULT_RETENTION_DAYS = whole_number("EVENTFLOW_DEFAULT_RETENTION_DAYS", default=0)
+# The retention by age of a stream that is made without any, a hundred years at most; 0: none.
+DEFAULT_RETENTION_DAYS = whole_number("EVENTFLOW_DEFAULT_RETENTION_DAYS", default=0, highest=36_600)
 # Of one stream that does not store an id twice: beyond that its window is shorter than asked for. Each takes some 160
 # bytes on the disk.
 MAX_REMEMBERED_IDS = whole_number("EVENTFLOW_MAX_REMEMBERED_IDS", default=50_000_000)

@@ -19,12 +19,12 @@ from accounts.http.fields import (
 )
 from accounts.roles import Right
 from streams.conf import (
-    MAX_AGE_SECONDS,
     MAX_ALIAS_CHARACTERS,
     MAX_CHECKED_EVENTS,
     MAX_DEDUPLICATION_SECONDS,
     MAX_OFFSET,
     MAX_PARTITIONS,
+    MAX_RETENTION_AGE_SECONDS,
     MAX_TOPIC_CHARACTERS,
 )
 from streams.envelope import TYPE_PATTERN, TYPE_RULE, is_type
@@ -39,7 +39,7 @@ from streams.services.mirrors import MirrorSettings
 class RetentionSerializer(StrictSerializer):
     """Limits after which the oldest events go, whichever is reached first; null: no limit."""
 
-    max_age = StrictIntegerField(low=1, high=MAX_AGE_SECONDS, allow_null=True, default=None)
+    max_age = StrictIntegerField(low=1, high=MAX_RETENTION_AGE_SECONDS, allow_null=True, default=None)
     max_bytes = StrictIntegerField(low=1, high=MAX_OFFSET, allow_null=True, default=None)
     max_events = StrictIntegerField(low=1, high=MAX_OFFSET, allow_null=True, default=None)
 

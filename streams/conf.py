@@ -3,6 +3,8 @@
 from typing import Final
 
 MAX_PARTITIONS: Final = 256
+# A hundred years: what is longer is meant for ever, and longer than times reach.
+MAX_RETENTION_AGE_SECONDS: Final = 100 * 366 * 86400
 
 # --- engines of the log ---
 # What the one on the installation's own PostgreSQL is called.
@@ -101,10 +103,6 @@ MAX_BATCH_BYTES: Final = 256 * 1024
 MAX_BATCH_EVENTS: Final = 1_000
 ZSTD_LEVEL: Final = 1
 BATCH_CACHE_BYTES: Final = 64 * 1024 * 1024
-
-# --- retention ---
-# A hundred years: what is longer is meant for ever, and longer than times reach.
-MAX_AGE_SECONDS: Final = 100 * 366 * 86_400
 
 # --- ids that are not stored twice ---
 MAX_DEDUPLICATION_SECONDS: Final = 7 * 86_400

@@ -19,7 +19,7 @@ from accounts.grant_forms import GrantInline, save_grants
 from accounts.models import User
 from accounts.roles import Right
 from streams.browsing import browse_events
-from streams.conf import MAX_AGE_SECONDS, MAX_DEDUPLICATION_SECONDS, MAX_OFFSET, MAX_PARTITIONS
+from streams.conf import MAX_DEDUPLICATION_SECONDS, MAX_OFFSET, MAX_PARTITIONS, MAX_RETENTION_AGE_SECONDS
 from streams.forms import JSONField, NamedForm
 from streams.labels import explain_labels
 from streams.lookup import forget_streams, info_of
@@ -44,7 +44,7 @@ WHERE_TO_CONFIRM = "Do it on the stream's settings page in the dashboard, which 
 BOUNDS = {
     "partition_count": (1, MAX_PARTITIONS),
     "deduplicate_ids_seconds": (1, MAX_DEDUPLICATION_SECONDS),
-    "retention_max_age_seconds": (1, MAX_AGE_SECONDS),
+    "retention_max_age_seconds": (1, MAX_RETENTION_AGE_SECONDS),
     "retention_max_bytes": (1, MAX_OFFSET),
     "retention_max_events": (1, MAX_OFFSET),
 }

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 from django.db import OperationalError
 from django.db.models import F
-from psycopg.errors import LockNotAvailable
 
 from streams.conf import (
     MAX_BATCH_BYTES,
@@ -25,6 +24,7 @@ from streams.lookup import ref_of
 from streams.metrics import count_merged
 from streams.models import Partition
 from streams.queries import list_partitions_to_merge
+from streams.services.held import MOST_HELD, is_held
 from streams.services.retention import Retention, retention_of
 
 logger = logging.getLogger(__name__)
@@ -39,10 +39,22 @@ def merge_small_batches(*, now: datetime, seconds: float) -> int:
     deadline = time.monotonic() + seconds
     due = list_partitions_to_merge().select_related("stream").order_by(F("merge_due_head") - F("head_offset"))
     waiting = deque(due)
-    gone = 0
-    while waiting:
+    gone = held = 0
+    while waiting and held < MOST_HELD:
         partition = waiting.popleft()
-        merged = _merge(partition, now)
+        started = time.monotonic()
+        try:
+            merged = _merge(partition, now)
+        except OperationalError as error:
+            if not is_held(error):
+                raise
+            logger.warning(
+                "%s/%d is held by somebody else: its batches are merged later", partition.stream.name, partition.number
+            )
+            held += 1
+            # The others are not to wait for whoever holds this one, which may be the first in each tick.
+            deadline += time.monotonic() - started
+            continue
         gone += merged.batches_gone
         if not merged.is_done:
             waiting.append(partition)
@@ -53,14 +65,7 @@ def merge_small_batches(*, now: datetime, seconds: float) -> int:
 
 def _merge(partition: Partition, now: datetime) -> Merged:
     ref = ref_of(partition)
-    try:
-        merged = get_log().merge(ref, _limits_of(ref, partition, now))
-    except OperationalError as error:
-        if not isinstance(error.__cause__, LockNotAvailable):
-            raise
-        # The others are not to wait for whoever holds this one.
-        logger.warning("%s/%d is held by somebody else: its batches are merged later", ref.stream, ref.number)
-        return Merged()
+    merged = get_log().merge(ref, _limits_of(ref, partition, now))
     count_merged(batches=merged.batches + merged.batches_gone, unreadable=merged.unreadable)
     return merged
 

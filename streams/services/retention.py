@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypedDict
 
-from streams.conf import MAX_AGE_SECONDS
+from django.db import OperationalError
+
+from streams.conf import MAX_RETENTION_AGE_SECONDS
 from streams.errors import LogUnavailable
 from streams.log import get_log
 from streams.lookup import ref_of
 from streams.metrics import count_deleted
 from streams.models import Partition, Stream
 from streams.queries import list_limited_partitions
+from streams.services.held import MOST_HELD, is_held
 
 logger = logging.getLogger(__name__)
 
@@ -38,9 +41,9 @@ class Retention:
     @property
     def max_age(self) -> timedelta | None:
         """How old an event may become, as far as times reach."""
-        if self.max_age_seconds is None:
+        if not self.max_age_seconds:
             return None
-        return timedelta(seconds=min(self.max_age_seconds, MAX_AGE_SECONDS))
+        return timedelta(seconds=min(self.max_age_seconds, MAX_RETENTION_AGE_SECONDS))
 
     @property
     def is_shared(self) -> bool:
@@ -50,7 +53,7 @@ class Retention:
     def share(self, *, partitions: int, now: datetime) -> TrimLimits:
         """Return what one partition keeps: bytes and count are shared out evenly."""
         return {
-            "recorded_before": now - self.max_age if self.max_age else None,
+            "recorded_before": None if self.max_age is None else now - self.max_age,
             # The newest stays, however small the limit is.
             "keep_bytes": max(1, self.max_bytes // partitions) if self.max_bytes else None,
             "keep_events": max(1, self.max_events // partitions) if self.max_events else None,
@@ -62,8 +65,26 @@ def retention_of(stream: Stream) -> Retention:
 
 
 def delete_expired_events(*, now: datetime) -> int:
-    """Delete what retention no longer keeps, of every stream that has a limit; return how many events went."""
-    return sum(_trim(partition, now) for partition in list_limited_partitions().iterator())
+    """Delete what retention no longer keeps, of every stream that has a limit; return how many events went.
+
+    A partition that somebody else holds is left for the next tick, and holds up no other.
+
+    Raises:
+        OperationalError: the database is away, or more than a few are held.
+    """
+    deleted = held = 0
+    # In any order: where some are held and the tick ends, the next one meets others first.
+    for partition in list_limited_partitions().order_by("?"):
+        try:
+            deleted += _trim(partition, now)
+        except OperationalError as error:
+            held += 1
+            if not is_held(error) or held == MOST_HELD:
+                raise
+            logger.warning(
+                "%s/%d is held by somebody else: it keeps more than it should", partition.stream.name, partition.number
+            )
+    return deleted
 
 
 def _trim(partition: Partition, now: datetime) -> int:
@@ -80,5 +101,6 @@ def _trim(partition: Partition, now: datetime) -> int:
     except LogUnavailable as error:
         # The next tick comes back to it; the other streams are not to wait for it.
         logger.warning("%s/%d keeps more than it should: %s", ref.stream, ref.number, error.detail)
-    count_deleted(deleted)
+    finally:
+        count_deleted(deleted)
     return deleted

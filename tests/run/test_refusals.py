@@ -162,6 +162,15 @@ def test_a_whole_number_that_is_none(monkeypatch: pytest.MonkeyPatch, text: str)
         whole_number("DATABASE_POOL_SIZE", default=10)
 
 
+def test_a_whole_number_that_is_more_than_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVENTFLOW_DEFAULT_RETENTION_DAYS", "36600")
+    assert whole_number("EVENTFLOW_DEFAULT_RETENTION_DAYS", default=0, highest=36_600) == 36_600
+    monkeypatch.setenv("EVENTFLOW_DEFAULT_RETENTION_DAYS", "36601")
+
+    with pytest.raises(ImproperlyConfigured, match=r"is '36601'. It takes a whole number from 0 to 36600; without it"):
+        whole_number("EVENTFLOW_DEFAULT_RETENTION_DAYS", default=0, highest=36_600)
+
+
 @pytest.mark.parametrize("text", ["-1", "nan", "inf", "1e3", "soon", "."])
 def test_seconds_that_are_none(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("EVENTFLOW_SLOW_SQL_SECONDS", text)

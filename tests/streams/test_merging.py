@@ -2,8 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 from django.core.management import call_command
+from django.db import connection
 from django.db.models import Sum
 from django.db.models.functions import Length
 from django.utils import timezone
@@ -21,6 +23,7 @@ from tests.client import ApiClient
 from tests.concurrency.test_log_retention import check_counters
 from tests.factories import make_key, make_owner, make_stream
 from tests.streams.log.appending import event
+from tests.web_server import test_database_url
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
@@ -214,3 +217,23 @@ def test_retention_takes_merged_batches_as_any_others():
     assert delete_expired_events() == 400
     assert read_bytes(stream) == before[400:]
     assert check_counters(place) == 600
+
+
+def test_a_partition_that_somebody_holds_keeps_no_other_from_being_merged():
+    held, other = make_stream(), make_stream()
+    # The one that has most to do comes first, in every tick.
+    append_singles(held, 150)
+    append_singles(other, 100)
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '500ms'")
+    try:
+        with psycopg.connect(test_database_url()) as person:
+            person.execute("SELECT FROM streams_partition WHERE stream_id = %s FOR UPDATE", [held.pk])
+            # As long as a tick has, which is less than a lock is waited for.
+            merge_small_batches(now=later(), seconds=0.2)
+            person.rollback()
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("RESET lock_timeout")
+    assert batches(held) == [1] * 150
+    assert batches(other) == [100]

@@ -1,10 +1,12 @@
 """What the periodic task deletes: whole batches from the front, by age, bytes and count, shared out among partitions."""
 
 import secrets
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
+import psycopg
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from streams.conf import MERGE_MAX_SPAN_SECONDS
@@ -13,12 +15,13 @@ from streams.log.protocol import PartitionAppend
 from streams.lookup import info_of
 from streams.models import EventBatch, Partition, Stream
 from streams.services import retention
-from streams.services.merging import merge_limits
+from streams.services.merging import merge_limits, merge_small_batches
 from streams.services.retention import Retention
 from streams.tasks import delete_expired_events
 from tests.client import ApiClient
 from tests.factories import make_key, make_owner, make_stream
 from tests.streams.log.appending import event
+from tests.web_server import test_database_url
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
@@ -220,3 +223,55 @@ def test_a_reader_is_told_what_is_gone_and_the_stream_says_what_is_kept():
     stats = api.get("/streams/orders/stats").json()
     assert (stats["earliest_offset"], stats["head_offset"]) == (3, 6)
     assert "EventFlow-Gap" not in api.get("/streams/orders/events", last_offset=2).headers
+
+
+# --- what stands in its way -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hold() -> Iterator[Callable[[Stream], None]]:
+    """Hold a stream's partitions, as a transaction does that somebody began in psql and forgot."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '100ms'")
+    with psycopg.connect(test_database_url()) as person:
+
+        def hold_it(stream: Stream) -> None:
+            person.execute("SELECT FROM streams_partition WHERE stream_id = %s FOR UPDATE", [stream.pk])
+
+        yield hold_it
+        person.rollback()
+    with connection.cursor() as cursor:
+        cursor.execute("RESET lock_timeout")
+
+
+def test_a_partition_that_somebody_holds_keeps_no_other_from_being_trimmed(hold):
+    streams = [make_stream(retention_max_events=1) for _ in range(5)]
+    for stream in streams:
+        append(stream, 1, 1)
+    hold(streams[1])
+    hold(streams[3])
+
+    assert delete_expired_events() == 3
+    assert [earliest(stream) for stream in streams] == [[2], [1], [2], [1], [2]]
+
+
+def test_where_a_whole_stream_is_held_the_tick_ends_soon_and_says_that_it_failed(hold):
+    held = make_stream(partitions=40, retention_max_events=1)
+    hold(held)
+
+    started = timezone.now()
+    with pytest.raises(OperationalError):
+        delete_expired_events()
+    assert timezone.now() - started < timedelta(seconds=2)
+
+
+@pytest.mark.parametrize("age", [99_999_999_999, 2**63 - 1])
+def test_an_age_beyond_the_calendar_keeps_everything_and_no_other_stream_from_being_trimmed(age):
+    # Releases before this one let the command line and a setting say it.
+    endless, short = make_stream(retention_max_age_seconds=age), make_stream(retention_max_events=1)
+    append(endless, *[1] * 100)
+    append(short, 1, 1)
+
+    assert delete_expired_events() == 1
+    assert [earliest(stream) for stream in (endless, short)] == [[1], [2]]
+    assert merge_small_batches(now=timezone.now() + timedelta(minutes=1), seconds=10) == 99

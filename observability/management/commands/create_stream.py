@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from observability.operations.command import OperatorCommand, console, find_user
-from streams.conf import MAX_AGE_SECONDS, MAX_PARTITIONS, POSTGRES
+from streams.conf import MAX_PARTITIONS, MAX_RETENTION_AGE_SECONDS, POSTGRES
 from streams.models import Visibility
 from streams.services.lifecycle import StreamSettings, create_stream, place_for_stream
 
@@ -33,8 +33,8 @@ class Command(OperatorCommand):
         for limit in ("max_age", "max_bytes", "max_events"):
             if options[limit] is not None and options[limit] < 1:
                 raise CommandError(f"--{limit.replace('_', '-')}: 1 or more.")
-        if (options["max_age"] or 0) > MAX_AGE_SECONDS:
-            raise CommandError(f"--max-age: {MAX_AGE_SECONDS:,} seconds at most, which are a hundred years.")
+        if (options["max_age"] or 0) > MAX_RETENTION_AGE_SECONDS:
+            raise CommandError(f"--max-age: {MAX_RETENTION_AGE_SECONDS:,} seconds at most, which are a hundred years.")
         owner = find_user(options["owner"])
         settings = StreamSettings(
             description=options["description"],
