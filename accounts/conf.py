@@ -29,6 +29,9 @@ SESSION_SEEN_INTERVAL_SECONDS: Final = 60
 
 IDEMPOTENCY_TTL_SECONDS: Final = 24 * 3600
 MAX_IDEMPOTENCY_KEY_LENGTH: Final = 255
+# What has expired goes in steps of so many rows, for so long in each tick: as fast as it can come.
+EXPIRED_STEP_ROWS: Final = 5_000
+EXPIRED_TICK_SECONDS: Final = 10.0
 
 # The largest JSON body of any endpoint but ingest, in bytes.
 MAX_BODY_BYTES: Final = 1_000_000

@@ -62,6 +62,8 @@ RECONCILE_MAX_SECONDS: Final = 10.0
 # History is for asking "what happened to this event?"; dead letters keep their own copy of it.
 HISTORY_SECONDS: Final = 14 * 86400
 PURGE_STEP_ROWS: Final = 10_000
+# For so long in each tick, of either: acks leave rows as fast as they come.
+PURGE_TICK_SECONDS: Final = 2.0
 
 # --- bulk redrive and discard ---
 BULK_INLINE_DEAD_LETTERS: Final = 200

@@ -16,7 +16,9 @@ ROLLUP_TICK_SECONDS: Final = 2.5
 # Types counted by name in one stream and hour; further ones are counted together, as OTHER_TYPES.
 ROLLUP_MAX_TYPES: Final = 100
 OTHER_TYPES: Final = ""
+# Of each table in one step, and how long a tick goes on with steps: as fast as rows can come.
 ROLLUP_DELETE_ROWS: Final = 10_000
+ROLLUP_DELETE_SECONDS: Final = 20.0
 
 # Where groups stood, by the minute: a row for each of them, so not for long. Of each hour the first remains.
 GROUP_MINUTES_KEEP_SECONDS: Final = 2 * 86400
@@ -90,6 +92,7 @@ MIN_ALERT_REPEAT_SECONDS: Final = 60
 MAX_ALERT_REPEAT_SECONDS: Final = 30 * 86400
 ALERTS_KEEP_SECONDS: Final = 30 * 86400
 ALERTS_DELETE_ROWS: Final = 1_000
+ALERTS_DELETE_SECONDS: Final = 5.0
 ALERT_TEST_INTERVAL_SECONDS: Final = 10
 # What one try may take in all; what is taken for longer is taken from who has it.
 ALERT_SEND_SECONDS: Final = 10.0

@@ -1,10 +1,20 @@
 from datetime import timedelta
+from functools import partial
 
 from celery import shared_task
 from django.utils import timezone
 
+from accounts.steps import repeat_while_full
 from observability.alerts import evaluating, sending
-from observability.conf import ALERT_SEND_TICK_SECONDS, ALERTS_DELETE_ROWS, ALERTS_KEEP_SECONDS, ROLLUP_TICK_SECONDS
+from observability.conf import (
+    ALERT_SEND_TICK_SECONDS,
+    ALERTS_DELETE_ROWS,
+    ALERTS_DELETE_SECONDS,
+    ALERTS_KEEP_SECONDS,
+    ROLLUP_DELETE_ROWS,
+    ROLLUP_DELETE_SECONDS,
+    ROLLUP_TICK_SECONDS,
+)
 from observability.numbers import rollups
 from observability.numbers.disk import sampling
 from observability.numbers.rejections import delete_old_rejections
@@ -27,7 +37,8 @@ def record_groups() -> None:
 @shared_task(name="observability.delete_old_rollups")
 def delete_old_rollups() -> int:
     """Delete roll-ups older than 30 days; returns how many rows went."""
-    return rollups.delete_old_rollups(now=timezone.now())
+    step = partial(rollups.delete_old_rollups, now=timezone.now())
+    return repeat_while_full(step, full=ROLLUP_DELETE_ROWS, seconds=ROLLUP_DELETE_SECONDS)
 
 
 @shared_task(name="observability.record_tick")
@@ -60,7 +71,10 @@ def delete_old_alerts() -> int:
     """Delete alerts that ended more than 30 days ago, and old counts of refusals; returns how many rows went."""
     now = timezone.now()
     before = now - timedelta(seconds=ALERTS_KEEP_SECONDS)
-    return delete_old_rejections(now=now) + evaluating.delete_old_alerts(before=before, limit=ALERTS_DELETE_ROWS)
+    step = partial(evaluating.delete_old_alerts, before=before, limit=ALERTS_DELETE_ROWS)
+    return delete_old_rejections(now=now) + repeat_while_full(
+        step, full=ALERTS_DELETE_ROWS, seconds=ALERTS_DELETE_SECONDS
+    )
 
 
 @shared_task(name="observability.send_alert_messages")

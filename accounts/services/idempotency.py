@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.db.utils import OperationalError
 from django.utils import timezone
 
-from accounts.conf import IDEMPOTENCY_TTL_SECONDS
+from accounts.conf import EXPIRED_STEP_ROWS, IDEMPOTENCY_TTL_SECONDS
 from accounts.errors import IdempotencyInProgress, IdempotencyKeyReused
 from accounts.idempotency import pack_body, unpack_body
 from accounts.models import IdempotencyRecord
@@ -78,7 +78,7 @@ def keep_answer(*, caller: str, key: str, status: int, body: bytes) -> None:
     IdempotencyRecord.objects.filter(caller=caller, key=key).update(status=status, body=pack_body(body))
 
 
-def delete_expired_idempotency_keys(*, now: datetime, limit: int = 5_000) -> int:
+def delete_expired_idempotency_keys(*, now: datetime, limit: int = EXPIRED_STEP_ROWS) -> int:
     """Delete up to `limit` records whose time is up; return how many went."""
     expired = IdempotencyRecord.objects.filter(expires_at__lte=now).order_by("expires_at").values("pk")[:limit]
     return IdempotencyRecord.objects.filter(pk__in=expired).delete()[0]

@@ -6,11 +6,19 @@ does not matter, and the lease path does the first ones itself where it meets th
 
 import logging
 import time
+from functools import partial
 from itertools import groupby
 
 from django.db import DatabaseError
 
-from consumers.conf import ENDED_LEASE_SECONDS, HISTORY_SECONDS, PURGE_STEP_ROWS, RECONCILE_MAX_SECONDS
+from accounts.steps import repeat_while_full
+from consumers.conf import (
+    ENDED_LEASE_SECONDS,
+    HISTORY_SECONDS,
+    PURGE_STEP_ROWS,
+    PURGE_TICK_SECONDS,
+    RECONCILE_MAX_SECONDS,
+)
 from consumers.models import ConsumerGroup
 from consumers.services.dead_letters.move import move_exhausted
 from consumers.services.key_order import EndedKey, let_next_go
@@ -82,8 +90,16 @@ def tidy_up() -> int:
     return (
         repair_offsets()
         + repair_keys()
-        + sum(
-            run(name, older_than=seconds, max_rows=PURGE_STEP_ROWS)[0][0]
-            for name, seconds in (("delete_ended_leases", ENDED_LEASE_SECONDS), ("delete_history", HISTORY_SECONDS))
-        )
+        + _purge("delete_ended_leases", older_than=ENDED_LEASE_SECONDS)
+        + _purge("delete_history", older_than=HISTORY_SECONDS)
     )
+
+
+def _purge(statement: str, *, older_than: int) -> int:
+    step = partial(_purge_step, statement, older_than)
+    return repeat_while_full(step, full=PURGE_STEP_ROWS, seconds=PURGE_TICK_SECONDS)
+
+
+def _purge_step(statement: str, older_than: int) -> int:
+    ((deleted,),) = run(statement, older_than=older_than, max_rows=PURGE_STEP_ROWS)
+    return int(deleted)

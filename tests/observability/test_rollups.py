@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 
-from observability import conf
+from observability import conf, tasks
 from observability.models import RollupCursor, StreamMinute, TypePeriod
 from observability.numbers import rollups
 from observability.numbers.rollups import delete_old_rollups, roll_up
@@ -223,6 +223,20 @@ def test_only_so_many_types_have_a_name_of_their_own(monkeypatch):
     assert len(counted) == 4
     assert counted[conf.OTHER_TYPES] == 38
     assert sum(counted.values()) == 42
+
+
+def test_one_tick_deletes_as_many_old_roll_ups_as_a_busy_installation_writes_between_two():
+    # Five minutes of a thousand streams with ten types each.
+    many = 5 * conf.ROLLUP_DELETE_ROWS
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO observability_typeperiod (stream_id, length, start, type, events, bytes)"
+            " SELECT number, 'm', now() - interval '31 days', 'a', 1, 1 FROM generate_series(1, %s) AS number",
+            [many],
+        )
+
+    assert tasks.delete_old_rollups() == many
+    assert not TypePeriod.objects.exists()
 
 
 def test_roll_ups_are_deleted_after_thirty_days_and_not_before():
