@@ -7,6 +7,7 @@ from datetime import datetime
 from consumers.models import ConsumerGroup
 from observability.conf import TRANSFER_BYTES, TRANSFER_EVENTS
 from streams.conf import MAX_BATCH_EVENTS
+from streams.errors import PartitionGone
 from streams.log import get_log
 from streams.log.protocol import LogDamaged, PartitionRef, ReadResult
 from streams.models import Partition
@@ -26,13 +27,16 @@ def verify_partition(partition: PartitionRef, *, advance: Callable[[int], object
     """Yield what is wrong with a partition; nothing, if all is well.
 
     Every kept event is read and decoded: offsets run on without a hole from the earliest to the head, times do not
-    go back, and, where nothing was ever deleted, the counted bytes are those of the events.
+    go back, and, where nothing was ever deleted, the counted bytes are those of the events. What retention takes
+    meanwhile, or who deletes the stream, is no finding.
 
     Args:
         partition: which one.
         advance: told each time how many offsets further it came.
     """
-    counters = Partition.objects.get(pk=partition.id)
+    counters = Partition.objects.filter(pk=partition.id).first()
+    if counters is None:
+        return
     position, head = counters.earliest_offset - 1, counters.head_offset
     size, is_whole = 0, True
     newest: datetime | None = None
@@ -45,11 +49,16 @@ def verify_partition(partition: PartitionRef, *, advance: Callable[[int], object
             advance(beyond - position)
             position, is_whole = beyond, False
             continue
+        except PartitionGone:
+            return
+        # Retention came by.
+        is_whole = is_whole and found.bounds.earliest_offset <= position + 1
         if found.gap is not None and found.gap.last_offset >= found.bounds.earliest_offset:
             yield Finding(partition, found.gap.first_offset, f"missing up to {found.gap.last_offset}")
         newest = yield from _check(partition, found, position, newest)
         if not found.events and not (_is_sparse(partition) and found.next_offset > position):
-            yield Finding(partition, position + 1, f"nothing can be read up to the head, {head}")
+            if found.bounds.earliest_offset <= head:
+                yield Finding(partition, position + 1, f"nothing can be read up to the head, {head}")
             return
         size += sum(map(record_size, found.events))
         advance(found.next_offset - position)

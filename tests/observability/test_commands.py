@@ -16,10 +16,12 @@ from accounts.models import ApiKey, User
 from accounts.services.authenticate_key import authenticate_key
 from consumers.models import GroupOffset
 from observability.management.commands.tail import Command as Tail
+from observability.operations.transfer import count_events
+from observability.operations.verify_log import verify_partition
 from streams.log import get_log
 from streams.lookup import load_stream
 from streams.models import EventBatch, Partition, Stream
-from streams.services.lifecycle import change_stream
+from streams.services.lifecycle import change_stream, delete_stream
 from streams.services.merging import merge_small_batches
 from tests.client import ApiClient
 from tests.factories import make_group, make_key, make_owner, make_stream
@@ -381,6 +383,36 @@ def test_a_sound_log_verifies():
     get_log().trim(load_stream("orders").partitions[0], keep_events=2)
 
     assert run("verify_log") == ""
+
+
+@pytest.mark.parametrize("kept", [0, 1, 250, 750])
+def test_what_retention_takes_while_it_is_verified_is_no_finding(kept):
+    stream = make_stream("orders")
+    for _ in range(6):
+        append(stream, *["a"] * 250)
+    partition = load_stream("orders").partitions[0]
+    told = []
+
+    def come_by(offsets):
+        # After the first thousand were read.
+        if not told:
+            get_log().trim(partition, keep_events=kept)
+        told.append(offsets)
+
+    assert list(verify_partition(partition, advance=come_by)) == []
+    assert told[0] == 1_000
+
+
+def test_a_stream_that_is_deleted_while_it_is_verified_or_before_its_turn_is_no_finding():
+    stream = make_stream("orders")
+    append(stream, *["a"] * 750)
+    append(stream, *["a"] * 750)
+    info = load_stream("orders")
+
+    found = verify_partition(info.partitions[0], advance=lambda _: delete_stream(stream=stream, confirm="orders"))
+    assert list(found) == []
+    assert count_events(info) == 0
+    assert list(verify_partition(info.partitions[0], advance=lambda _: None)) == []
 
 
 def append_and_merge(stream):
