@@ -6,7 +6,7 @@ from django.utils import timezone
 from rest_framework import serializers
 
 from accounts.addresses import read_network
-from accounts.conf import MAX_KEY_ADDRESSES, MAX_ROTATION_OVERLAP_SECONDS
+from accounts.conf import MAX_KEY_ADDRESSES, MAX_KEY_NAME_CHARACTERS, MAX_ROTATION_OVERLAP_SECONDS
 from accounts.http.fields import (
     NameField,
     StrictCharField,
@@ -21,7 +21,7 @@ from accounts.roles import MEANING_OF_SCOPE, Scope
 
 
 class CreateApiKeySerializer(StrictSerializer):
-    name = StrictCharField(max_length=120)
+    name = StrictCharField(max_length=MAX_KEY_NAME_CHARACTERS)
     scopes = StrictListField(
         child=StrictChoiceField(choices=[scope.value for scope in Scope]),
         min_length=1,

@@ -27,6 +27,7 @@ SIGN_IN_LIMIT_ADDRESS: Final = 100
 REFRESH_RACE_SECONDS: Final = 10
 SESSION_SEEN_INTERVAL_SECONDS: Final = 60
 
+MAX_KEY_NAME_CHARACTERS: Final = 120
 IDEMPOTENCY_TTL_SECONDS: Final = 24 * 3600
 MAX_IDEMPOTENCY_KEY_LENGTH: Final = 255
 # What has expired goes in steps of so many rows, for so long in each tick: as fast as it can come.

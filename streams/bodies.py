@@ -22,6 +22,7 @@ from streams.conf import (
     MAX_ALIAS_CHARACTERS,
     MAX_CHECKED_EVENTS,
     MAX_DEDUPLICATION_SECONDS,
+    MAX_DESCRIPTION_CHARACTERS,
     MAX_OFFSET,
     MAX_PARTITIONS,
     MAX_RETENTION_AGE_SECONDS,
@@ -51,7 +52,7 @@ class ChangeStreamSerializer(StrictSerializer):
         required=False,
         help_text="More than there are: partitions are added, never taken away.",
     )
-    description = StrictCharField(max_length=1000, allow_blank=True, required=False)
+    description = StrictCharField(max_length=MAX_DESCRIPTION_CHARACTERS, allow_blank=True, required=False)
     visibility = StrictChoiceField(choices=Visibility.values, required=False)
     retention = RetentionSerializer(required=False)
     paused = StrictBooleanField(required=False)

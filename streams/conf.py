@@ -3,6 +3,7 @@
 from typing import Final
 
 MAX_PARTITIONS: Final = 256
+MAX_DESCRIPTION_CHARACTERS: Final = 1000
 # A hundred years: what is longer is meant for ever, and longer than times reach.
 MAX_RETENTION_AGE_SECONDS: Final = 100 * 366 * 86400
 

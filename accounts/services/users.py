@@ -21,8 +21,10 @@ def create_user(*, email: str, password: str | None, roles: Iterable[Role], name
     """Make a user; without a password they can act through API keys only.
 
     Raises:
-        django.core.exceptions.ValidationError: the password is too weak.
+        django.core.exceptions.ValidationError: the password is too weak, or the e-mail address or the name is none.
     """
+    # Nobody could sign in with it.
+    User(email=email, name=name).clean_fields(exclude={"password"})
     if password is not None:
         validate_password(password, User(email=email, name=name))
     user = User.objects.create_user(email, password, roles=roles, name=name)

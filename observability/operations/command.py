@@ -3,11 +3,13 @@
 import os
 import sys
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
+from django.db import InterfaceError, OperationalError
+from psycopg_pool import PoolTimeout
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
@@ -17,6 +19,9 @@ from accounts.models import User
 from observability.operations.transfer import NotAnExport
 from streams.log import close_log
 from streams.lookup import StreamInfo, load_stream
+
+# What a shell tells of a program that Ctrl-C has ended.
+_INTERRUPTED: Final = 130
 
 
 class OperatorCommand(BaseCommand):
@@ -31,8 +36,18 @@ class OperatorCommand(BaseCommand):
             raise CommandError(str(error)) from error
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
+            first_line = str(error).partition("\n")[0]
+            raise CommandError(f"PostgreSQL cannot be reached, or is too busy: {first_line}") from error
+        except UnicodeEncodeError as error:
+            raise CommandError("What was typed is not UTF-8.") from error
+        except KeyboardInterrupt as error:
+            raise CommandError("Interrupted.", returncode=_INTERRUPTED) from error
         except BrokenPipeError:
             self._leave_quietly()
+        except OSError as error:
+            # A full disk, say, behind standard output.
+            raise CommandError(f"{error.filename or 'Output'}: {error.strerror or error}") from error
         finally:
             close_log()
 

@@ -77,13 +77,13 @@ def import_events(stream: StreamInfo, lines: Iterable[bytes], *, partitions: int
     """
     imported = 0
     try:
-        for number, portion in _portions(lines):
+        for portion in _portions(lines):
             try:
-                count = _append(stream, portion, number, partitions)
+                count = _append(stream, portion, partitions)
             except PartitionGone:
                 # Partitions were added meanwhile, and nothing of this portion was stored.
                 stream = renewed(stream)
-                count = _append(stream, portion, number, partitions)
+                count = _append(stream, portion, partitions)
             imported += count.stored
             yield count
     finally:
@@ -92,27 +92,25 @@ def import_events(stream: StreamInfo, lines: Iterable[bytes], *, partitions: int
             record(AuditAction.STREAM_IMPORTED, stream=(stream.id, stream.name), after={"events": imported})
 
 
-def _portions(lines: Iterable[bytes]) -> Iterator[tuple[int, list[bytes]]]:
-    """Yield lines together with the number of the first one."""
-    portion: list[bytes] = []
-    size, first = 0, 1
+def _portions(lines: Iterable[bytes]) -> Iterator[list[tuple[int, bytes]]]:
+    """Yield lines, each with its number; empty ones are left out."""
+    portion: list[tuple[int, bytes]] = []
+    size = 0
     for number, line in enumerate(lines, start=1):
         if portion and (len(portion) == TRANSFER_EVENTS or size + len(line) > TRANSFER_BYTES):
-            yield first, portion
+            yield portion
             portion, size = [], 0
         if not line.strip():
             continue
-        if not portion:
-            first = number
-        portion.append(line)
+        portion.append((number, line))
         size += len(line)
     if portion:
-        yield first, portion
+        yield portion
 
 
-def _append(stream: StreamInfo, lines: Sequence[bytes], first_line: int, partitions: int) -> Imported:
+def _append(stream: StreamInfo, lines: Sequence[tuple[int, bytes]], partitions: int) -> Imported:
     by_partition: dict[int, list[ExportedEvent]] = {}
-    for number, line in enumerate(lines, start=first_line):
+    for number, line in lines:
         try:
             check_text(line)
             event = decode_exported(line)

@@ -9,13 +9,15 @@ from functools import partial
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
+from psycopg_pool import PoolTimeout
 
 from accounts.models import ApiKey, User
 from accounts.services.authenticate_key import authenticate_key
 from consumers.models import GroupOffset
 from observability.management.commands.tail import Command as Tail
+from observability.operations.command import OperatorCommand
 from observability.operations.transfer import count_events
 from observability.operations.verify_log import verify_partition
 from streams.log import get_log
@@ -108,6 +110,20 @@ def test_a_weak_password_is_refused_in_words(monkeypatch):
         (["tail", "taken", "--partition", "7"], "has the partitions"),
         (["export_stream", "nothing"], "no stream nothing"),
         (["append", "taken", "/nonexistent"], "No such file"),
+        (["append", "taken", "/dev/null", "--idempotency-key", "k" * 250], "--idempotency-key: at most 240 characters"),
+        (["create_stream", "orders", "--owner", "a@example.com", "--max-age", "99999999999"], "--max-age: from 1 to"),
+        (["create_stream", "orders", "--owner", "a@example.com", "--max-bytes", str(2**63)], "--max-bytes: from 1"),
+        (["create_stream", "orders", "--owner", "a@example.com", "--max-events", "0"], "--max-events: from 1 to"),
+        (
+            ["create_stream", "orders", "--owner", "a@example.com", "--description", "d" * 1001],
+            "--description: at most",
+        ),
+        (["create_stream", "orders", "--owner", "\udcff"], "not UTF-8"),
+        (["create_key", "a@example.com", "--name", "", "--scope", "produce"], "--name: from 1 to 120"),
+        (["create_key", "a@example.com", "--name", "n" * 121, "--scope", "produce"], "--name: from 1 to 120"),
+        (["create_user", "nobody", "--role", "admin", "--no-password"], "valid email address"),
+        (["create_user", "", "--role", "admin", "--no-password"], "cannot be blank"),
+        (["create_user", "b@example.com", "--role", "admin", "--no-password", "--name", "n" * 121], "at most 120"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_words(command, words):
@@ -117,6 +133,7 @@ def test_what_cannot_be_done_is_said_in_words(command, words):
     with pytest.raises(CommandError, match=words):
         run(*command)
     assert not ApiKey.objects.exists()
+    assert User.objects.count() == Stream.objects.count() == 1
 
 
 # --- append and tail ---
@@ -350,6 +367,50 @@ def test_an_import_names_the_line_that_is_none(line):
     with pytest.raises(CommandError):
         run("import_stream", "orders", stdin=good + line + b"\n")
     assert Partition.objects.get().head_offset == 0
+
+
+def test_an_import_counts_lines_as_an_editor_does():
+    make_stream("orders")
+    good = b'{"partition":0,"id":"x","type":"t","payload":1}\n'
+    with pytest.raises(CommandError, match=r"^Line 4 is not"):
+        run("import_stream", "orders", stdin=good + b"\n\n" + b"nonsense\n")
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda packed: packed[: len(packed) // 2], "ended before"),
+        (lambda packed: b"not compressed at all", "Not a gzipped file"),
+        (lambda packed: packed[:-8] + bytes(8), "CRC check failed"),
+        (lambda packed: packed[:40] + b"garbage!" + packed[48:], "Error -3"),
+    ],
+)
+def test_a_file_that_is_damaged_is_said_in_words_and_how_far_it_went(tmp_path, damage, words):
+    make_stream("orders")
+    line = b'{"partition":0,"id":"x","type":"t","payload":1}\n'
+    (tmp_path / "orders.ndjson.gz").write_bytes(damage(gzip.compress(line * 100)))
+    with pytest.raises(CommandError, match=rf"{words}.* 0 events were imported\.$"):
+        run("import_stream", "orders", str(tmp_path / "orders.ndjson.gz"))
+    assert Partition.objects.get().head_offset == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "code"),
+    [
+        (OperationalError("connection failed: refused\n\tIs the server running?"), "cannot be reached.*refused$", 1),
+        (PoolTimeout("none free"), "cannot be reached, or is too busy: none free", 1),
+        (KeyboardInterrupt(), "Interrupted", 130),
+        (OSError(28, "No space left on device"), "No space left", 1),
+    ],
+)
+def test_what_comes_in_between_is_said_in_words(error, words, code):
+    class Odd(OperatorCommand):
+        def run_for(self, options):
+            raise error
+
+    with pytest.raises(CommandError, match=words) as refused:
+        Odd().handle()
+    assert refused.value.returncode == code
 
 
 def test_an_export_does_not_write_over_a_file(tmp_path):

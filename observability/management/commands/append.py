@@ -2,16 +2,20 @@ import hashlib
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 import msgspec
 from django.core.management.base import CommandError, CommandParser
 
+from accounts.conf import MAX_IDEMPOTENCY_KEY_LENGTH
 from observability.conf import TRANSFER_BYTES, TRANSFER_EVENTS
 from observability.operations.command import OperatorCommand, caller_for, console, find_stream_named, progress
 from streams.envelope import decode_events
 from streams.errors import AppendOutcomeUnknown
 from streams.services.ingest import Idempotency, append_events
+
+# Each portion has a key of its own: this one, and its number.
+_LONGEST_KEY: Final = MAX_IDEMPOTENCY_KEY_LENGTH - 15
 
 
 class Command(OperatorCommand):
@@ -31,6 +35,8 @@ class Command(OperatorCommand):
     def run_for(self, options: dict[str, Any]) -> None:
         stream = find_stream_named(options["stream"])
         caller = caller_for(stream, options["email"])
+        if len(options["idempotency_key"] or "") > _LONGEST_KEY:
+            raise CommandError(f"--idempotency-key: at most {_LONGEST_KEY} characters.")
         appended = repeated = 0
         with _open(options["file"]) as file, progress("bytes") as bar:
             task = bar.add_task(f"Appending to {stream.name}", total=_size(file))

@@ -4,6 +4,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
+from accounts.conf import MAX_KEY_NAME_CHARACTERS
 from accounts.roles import MEANING_OF_SCOPE, Scope
 from accounts.services.api_keys import create_api_key
 from observability.operations.command import OperatorCommand, console, find_user
@@ -27,6 +28,8 @@ class Command(OperatorCommand):
         parser.add_argument("--expires-in-days", type=int)
 
     def run_for(self, options: dict[str, Any]) -> None:
+        if not 1 <= len(options["name"]) <= MAX_KEY_NAME_CHARACTERS:
+            raise CommandError(f"--name: from 1 to {MAX_KEY_NAME_CHARACTERS} characters.")
         days = options["expires_in_days"]
         if days is not None and not 1 <= days <= 36_500:
             raise CommandError("--expires-in-days: from 1 to 36500.")

@@ -3,7 +3,13 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from observability.operations.command import OperatorCommand, console, find_user
-from streams.conf import MAX_PARTITIONS, MAX_RETENTION_AGE_SECONDS, POSTGRES
+from streams.conf import (
+    MAX_DESCRIPTION_CHARACTERS,
+    MAX_OFFSET,
+    MAX_PARTITIONS,
+    MAX_RETENTION_AGE_SECONDS,
+    POSTGRES,
+)
 from streams.models import Visibility
 from streams.services.lifecycle import StreamSettings, create_stream, place_for_stream
 
@@ -30,11 +36,12 @@ class Command(OperatorCommand):
     def run_for(self, options: dict[str, Any]) -> None:
         if not 1 <= options["partitions"] <= MAX_PARTITIONS:
             raise CommandError(f"--partitions: from 1 to {MAX_PARTITIONS}.")
-        for limit in ("max_age", "max_bytes", "max_events"):
-            if options[limit] is not None and options[limit] < 1:
-                raise CommandError(f"--{limit.replace('_', '-')}: 1 or more.")
-        if (options["max_age"] or 0) > MAX_RETENTION_AGE_SECONDS:
-            raise CommandError(f"--max-age: {MAX_RETENTION_AGE_SECONDS:,} seconds at most, which are a hundred years.")
+        limits = {"max_age": MAX_RETENTION_AGE_SECONDS, "max_bytes": MAX_OFFSET, "max_events": MAX_OFFSET}
+        for limit, most in limits.items():
+            if options[limit] is not None and not 1 <= options[limit] <= most:
+                raise CommandError(f"--{limit.replace('_', '-')}: from 1 to {most}.")
+        if len(options["description"]) > MAX_DESCRIPTION_CHARACTERS:
+            raise CommandError(f"--description: at most {MAX_DESCRIPTION_CHARACTERS} characters.")
         owner = find_user(options["owner"])
         settings = StreamSettings(
             description=options["description"],

@@ -1,5 +1,6 @@
 import gzip
 import sys
+import zlib
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,12 +29,17 @@ class Command(OperatorCommand):
         if count_events(stream) and not options["into_filled"]:
             raise CommandError(f"{stream.name} has events already: --into-filled appends nevertheless.")
         imported = repeated = 0
+        partitions = options["partitions"] or len(stream.partitions)
         with _open(options["file"]) as file, progress("events") as bar:
             task = bar.add_task(f"Importing into {stream.name}", total=None)
-            for portion in import_events(stream, file, partitions=options["partitions"] or len(stream.partitions)):
-                imported += portion.stored
-                repeated += portion.repeated
-                bar.update(task, advance=sum(portion))
+            try:
+                for portion in import_events(stream, file, partitions=partitions):
+                    imported += portion.stored
+                    repeated += portion.repeated
+                    bar.update(task, advance=sum(portion))
+            except (EOFError, OSError, zlib.error) as error:
+                # Cut short, damaged, or not compressed at all.
+                raise CommandError(f"{options['file']}: {error}. {imported} events were imported.") from error
         there = f" {repeated} were there already, by their ids." if repeated else ""
         console().print(f"Imported {imported} events into {stream.name}.{there}")
 
