@@ -9,6 +9,7 @@ import json
 import os
 import re
 from collections.abc import Sequence
+from email.utils import getaddresses
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -141,6 +142,17 @@ def mail_server(name: str) -> MailServer | None:
         uses_ssl=url.scheme == "smtp+ssl",
         uses_tls=url.scheme == "smtp+tls",
     )
+
+
+def sender(name: str, *, default: str) -> str:
+    """One e-mail address from which mail is, with or without a name before it; an empty value counts as not set."""
+    text = env.str(name, default="") or default
+    found = getaddresses([text])
+    address = found[0][1] if len(found) == 1 and text.isprintable() else ""
+    user, _, host = address.rpartition("@")
+    if not user or not re.fullmatch(r"[^\s@.]{1,63}(\.[^\s@.]{1,63})*", host):
+        raise _no_use(name, text, "one e-mail address, as ops@example.com or EventFlow <ops@example.com>", default)
+    return text
 
 
 def origins(name: str) -> tuple[str, ...]:

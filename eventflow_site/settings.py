@@ -21,6 +21,7 @@ from eventflow_site.environment import (
     origins,
     places,
     seconds,
+    sender,
     web_address,
     whole_number,
     yes_or_no,
@@ -441,7 +442,7 @@ if MAIL_SERVER is not None:
     EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = MAIL_SERVER.user, MAIL_SERVER.password
     EMAIL_USE_SSL, EMAIL_USE_TLS = MAIL_SERVER.uses_ssl, MAIL_SERVER.uses_tls
 EMAIL_TIMEOUT = 10
-DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="") or "eventflow@localhost"
+DEFAULT_FROM_EMAIL = sender("EMAIL_FROM", default="eventflow@localhost")
 ALERT_EGRESS_ALLOW = places("EVENTFLOW_ALERT_EGRESS_ALLOW")
 
 METRICS_TOKEN = env.str("EVENTFLOW_METRICS_TOKEN", default="")

@@ -1,5 +1,6 @@
 """One message in the shape of its channel: a signed webhook, what Slack takes, or a mail."""
 
+import logging
 import smtplib
 import time
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from django.core.mail import EmailMessage
 from observability.alerts.posting import Outcome, post_json
 from observability.alerts.signing import SecretChanged, checked_secret, sign
 from observability.models import AlertNotification, ChannelKind
+
+logger = logging.getLogger("eventflow.alerts")
 
 
 def deliver(notification: AlertNotification) -> Outcome:
@@ -70,6 +73,10 @@ def send_mail(notification: AlertNotification) -> Outcome:
     except (OSError, smtplib.SMTPException) as error:
         code = getattr(error, "smtp_code", None)
         return Outcome(f"The mail server refused it ({code})." if code else "The mail server could not be reached.")
+    except ValueError as error:
+        # An address, or the server's name, that no mail can be made with.
+        logger.warning("a mail cannot be made: %s", error)
+        return Outcome("The mail could not be made; the worker's log says why.")
     return Outcome()
 
 

@@ -19,6 +19,7 @@ READERS = {
     "web_address",
     "places",
     "mail_server",
+    "sender",
     "engines",
 }
 # Methods of os.environ and of django-environ's Env. `setdefault` writes.

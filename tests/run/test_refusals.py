@@ -10,7 +10,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from eventflow_site.embedded.errors import CannotStart
-from eventflow_site.environment import one_of, seconds, whole_number, yes_or_no
+from eventflow_site.environment import one_of, seconds, sender, whole_number, yes_or_no
 from eventflow_site.supervisor.configuration import check_address, read_configuration
 from tests.run.conftest import home_of_an_earlier_start, prepared_home
 from tests.run.instance import Instance
@@ -191,6 +191,38 @@ def test_a_word_that_is_none_of_those_expected(monkeypatch: pytest.MonkeyPatch) 
 
     with pytest.raises(ImproperlyConfigured, match=r"^LOG_FORMAT is 'xml'. It takes json or pretty"):
         one_of("LOG_FORMAT", ("json", "pretty"), default="json")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ops Team",
+        "a@b.example, c@d.example",
+        "@",
+        "<>",
+        "ops@",
+        "ops@a..b",
+        "ops@" + "l" * 64 + ".example",
+        "a@b\nBcc: c@d",
+    ],
+)
+def test_a_sender_from_whom_no_mail_can_be(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("EMAIL_FROM", text)
+
+    with pytest.raises(
+        ImproperlyConfigured, match=r"^EMAIL_FROM is .* one e-mail address, as .*eventflow@localhost\.$"
+    ):
+        sender("EMAIL_FROM", default="eventflow@localhost")
+
+
+@pytest.mark.parametrize(
+    "text", ["ops@example.com", "EventFlow <ops@example.com>", '"Ops, us" <ops@localhost>', "o@exämple.com"]
+)
+def test_a_sender_with_or_without_a_name(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("EMAIL_FROM", text)
+    assert sender("EMAIL_FROM", default="eventflow@localhost") == text
+    monkeypatch.setenv("EMAIL_FROM", "")
+    assert sender("EMAIL_FROM", default="eventflow@localhost") == "eventflow@localhost"
 
 
 def test_settings_are_read_as_they_are_meant_and_empty_ones_count_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from accounts.roles import Role
 from eventflow_site.environment import MailServer, Places
 from observability.alerts.channels import create_channel
 from observability.alerts.delivering import slack_message
-from observability.models import AlertNotification
+from observability.models import AlertChannel, AlertNotification
 from observability.tasks import send_alert_messages
 from tests.factories import make_dead_letter, make_group, make_stream, make_user
 from tests.observability.alerts.receiver import receiving
@@ -109,6 +109,18 @@ def test_a_mail_server_that_refuses_or_is_away_is_tried_again(mailing):
     assert send_alert_messages() == 0
     found = AlertNotification.objects.get()
     assert (found.attempts, found.last_error) == (2, "The mail server could not be reached.")
+
+
+def test_a_mail_that_cannot_be_made_is_told_of_and_tried_no_more_than_others(mailing, settings):
+    with mail_server() as (port, mails):
+        mailing(port)
+        settings.DEFAULT_FROM_EMAIL = "alerts@example.com, others@example.com"
+        fire("email", "oncall@example.com")
+        assert send_alert_messages() == 0
+    found = AlertNotification.objects.get()
+    assert (found.status, found.last_error) == ("waiting", "The mail could not be made; the worker's log says why.")
+    assert AlertChannel.objects.get().failed_in_row == 1
+    assert not mails
 
 
 def test_slack_gets_a_line_with_a_link(settings):
