@@ -79,23 +79,27 @@ class PostgresLog:
         if bounds is None:
             raise PartitionGone
         # recorded_at never falls along the log, so a bisection over the primary key needs no index on it.
-        # Invariant: everything before `low` was recorded before `at`; nothing from `high` on was.
+        # Invariant: everything before `low` was recorded before `at`; nothing from `high` on was, and `found` is the
+        # first of that. Between the two there may be nothing: retention takes the front while it is looked for.
         low, high = bounds.earliest_offset, bounds.head_offset + 1
+        found = high
         while low < high:
-            rows = run("offset_at", partition_id=partition.id, offset=(low + high) // 2)
+            middle = (low + high) // 2
+            rows = run("offset_at", partition_id=partition.id, offset=middle)
             if not rows:
-                # Retention took the rest meanwhile: the head is the only answer left.
-                return high
+                high = middle
+                continue
             batch = BatchTimes(*rows[0])
             if batch.recorded_at < at:
                 low = batch.last_offset + 1
-            else:
-                first = batch.first_since(at)
-                if first > batch.first_offset:
-                    # Within a merged batch, and what is before it there was recorded before `at`.
-                    return max(low, first)
-                high = max(low, first)
-        return high
+                continue
+            first = batch.first_since(at)
+            found = max(low, first)
+            if first > batch.first_offset:
+                # Within a merged batch, and what is before it there was recorded before `at`.
+                break
+            high = min(middle, found)
+        return found
 
     def recorded_after(self, positions: Sequence[tuple[PartitionRef, int]]) -> Sequence[datetime | None]:
         if not positions:

@@ -105,6 +105,24 @@ def test_a_reader_whom_retention_overtakes_gets_a_gap_and_then_every_event_that_
     assert {outcome for outcome, _, _ in outcomes.of.values()} == {STORED}
 
 
+def test_a_moment_is_found_though_retention_takes_the_front_while_it_is_looked_for(partition, postgres_log):
+    began = append(postgres_log, partition, "a").ranges[0].recorded_at
+    for number in range(20):
+        append(postgres_log, partition, f"{number}-0", f"{number}-1")
+    looks = []
+
+    def overtake(execute, sql, *rest):
+        looks.append(sql)
+        assert len(looks) < 50, "it is looked for without end"
+        if len(looks) == 2:
+            # The ends are known by now.
+            assert postgres_log.trim(partition, keep_events=11) == 29
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(overtake):
+        assert postgres_log.offset_at(partition, began) == 30
+
+
 def test_an_old_snapshot_does_not_see_what_the_cache_has_learnt_since(partition, postgres_log):
     append(postgres_log, partition, "a")
     with transaction.atomic():
