@@ -307,8 +307,10 @@ class DistantLog(MemoryLog):
 
     def foresee_trim(self, partitions: Sequence[PartitionRef], **limits: Any) -> Mapping[int, Front]:
         self._ask("foresee_trim")
-        here = {self._place(each).id: each.id for each in partitions}
-        fronts = super().foresee_trim([self._place(each) for each in partitions], **{**limits, "keep_bytes": None})
+        # As they lie here, and nowhere else: what tries it asks this engine again.
+        places = [self._place(each)._replace(epochs=()) for each in partitions]
+        here = {place.id: each.id for place, each in zip(places, partitions, strict=True)}
+        fronts = super().foresee_trim(places, **{**limits, "keep_bytes": None})
         return {here[key]: front for key, front in fronts.items()}
 
     def place_among(self, partitions: Sequence[PartitionRef], count: int) -> None:

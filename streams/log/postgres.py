@@ -237,9 +237,11 @@ def _within(place: PartitionRef, front: Front) -> Front:
     """Return what of a front lies in the stretch that was asked for."""
     if not is_here(place):
         return front
-    earliest = max(front.earliest_offset, first_offset_in(place))
+    earliest, end = max(front.earliest_offset, first_offset_in(place)), last_offset_in(place) + 1
     return front._replace(
-        earliest_offset=earliest, first_kept=max(earliest, min(front.first_kept, last_offset_in(place) + 1))
+        earliest_offset=earliest,
+        first_kept=max(earliest, min(front.first_kept, end)),
+        kept_since=front.kept_since if front.first_kept < end else None,
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 from accounts.asked_before import may_be_asked
 from streams.conf import POSTGRES
@@ -19,6 +19,14 @@ class Renew(Protocol):
     """Says where partitions lie by now (`CurrentEpochs.of`)."""
 
     def __call__(self, partitions: Sequence[PartitionRef], *, are_outdated: bool = False) -> list[PartitionRef]: ...
+
+
+class _Limits(TypedDict):
+    """What of `Log.foresee_trim` is the same for each stretch."""
+
+    recorded_before: datetime | None
+    keep_bytes: int | None
+    max_batches: int
 
 
 class RoutedReads:
@@ -151,31 +159,33 @@ class RoutedReads:
         keep_events: int | None,
         max_batches: int,
     ) -> Mapping[int, Front]:
-        """Return what retention would take of each partition's oldest stretch that keeps anything."""
+        """Return what `trim`, until it returns 0, would take of each partition: stretch by stretch, like it."""
+        limits = _Limits(recorded_before=recorded_before, keep_bytes=keep_bytes, max_batches=max_batches)
         found: dict[int, Front] = {}
-        oldest = [self._oldest_place(each) for each in partitions]
-        for partition, place in zip(partitions, oldest, strict=True):
-            if place is partition:
-                continue
-            with self._asking(place.engine) as log:
-                found |= log.foresee_trim(
-                    [place],
-                    recorded_before=recorded_before,
-                    keep_bytes=keep_bytes,
-                    keep_events=self._kept_in(place, partition, keep_events),
-                    max_batches=max_batches,
-                )
-        whole = [place for partition, place in zip(partitions, oldest, strict=True) if place is partition]
+        for partition in partitions:
+            if len(partition.epochs) > 1 and (front := self._foresee(partition, keep_events, limits)) is not None:
+                found[partition.id] = front
+        whole = [each for each in partitions if len(each.epochs) <= 1]
         for alias, own in by_engine(whole).items():
             with self._asking(alias) as log:
-                found |= log.foresee_trim(
-                    own,
-                    recorded_before=recorded_before,
-                    keep_bytes=keep_bytes,
-                    keep_events=keep_events,
-                    max_batches=max_batches,
-                )
+                found |= log.foresee_trim(own, keep_events=keep_events, **limits)
         return found
+
+    def _foresee(self, partition: PartitionRef, keep_events: int | None, limits: _Limits) -> Front | None:
+        """Return what would go of a partition with several stretches; None: it does not exist."""
+        front: Front | None = None
+        for place in self._places_with_events(partition):
+            kept = self._kept_in(place, partition, keep_events)
+            with self._asking(place.engine) as log:
+                here = log.foresee_trim([place], keep_events=kept, **limits).get(place.id)
+            if here is None:
+                break
+            front = here if front is None else here._replace(earliest_offset=front.earliest_offset)
+            last = place.epochs[0].last_offset
+            if here.is_cut or last is None or here.first_kept <= last:
+                # What is behind it goes only when all of it has gone.
+                break
+        return front
 
     def trim(
         self,
@@ -207,13 +217,15 @@ class RoutedReads:
         return keep_events if last is None or ends is None else max(0, keep_events - (ends.head_offset - last))
 
     def _oldest_place(self, partition: PartitionRef) -> PartitionRef:
-        if len(partition.epochs) <= 1:
-            return partition
+        return next(self._places_with_events(partition))
+
+    def _places_with_events(self, partition: PartitionRef) -> Iterator[PartitionRef]:
+        """Yield the stretches that have ended and keep an event, oldest first, and the one that is open."""
         for epoch in partition.epochs[:-1]:
             place = place_in(partition, epoch)
             if _keeps(self._bounds_in([place]).get(place.id), epoch):
-                return place
-        return open_place(partition)
+                yield place
+        yield open_place(partition)
 
 
 def _keeps(bounds: Bounds | None, epoch: Epoch) -> bool:

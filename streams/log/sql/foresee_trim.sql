@@ -16,7 +16,8 @@ WITH RECURSIVE partition AS (
       FROM streams_partition
      WHERE id = ANY (%(partition_ids)s::bigint[])
 ), bisection AS (
-    -- Everything before low was recorded before the moment; nothing from high on was.
+    -- Everything before low was recorded before the moment; nothing from high on was. At the middle there may be no
+    -- batch, nor behind it: a partition that was moved has offsets that lie elsewhere.
     SELECT id, earliest_offset AS low, head_offset + 1 AS high
       FROM partition
      WHERE %(recorded_before)s::timestamptz IS NOT NULL
@@ -25,15 +26,17 @@ WITH RECURSIVE partition AS (
            CASE WHEN middle.recorded_at < %(recorded_before)s::timestamptz THEN middle.last_offset + 1
                 ELSE bisection.low END,
            CASE WHEN middle.recorded_at < %(recorded_before)s::timestamptz THEN bisection.high
-                ELSE greatest(bisection.low, middle.last_offset - middle.event_count + 1) END
+                ELSE greatest(bisection.low,
+                              least((bisection.low + bisection.high) / 2, middle.last_offset - middle.event_count + 1))
+                END
       FROM bisection
-      CROSS JOIN LATERAL (
+      LEFT JOIN LATERAL (
            SELECT last_offset, event_count, recorded_at
              FROM streams_eventbatch
             WHERE partition_id = bisection.id
               AND last_offset >= (bisection.low + bisection.high) / 2
             ORDER BY last_offset
-            LIMIT 1) AS middle
+            LIMIT 1) AS middle ON true
      WHERE bisection.low < bisection.high
 ), front AS (
     SELECT partition.id, partition.earliest_offset,
