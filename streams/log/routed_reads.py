@@ -41,7 +41,8 @@ class RoutedReads:
         """Return events of one stretch, as `Log.read` promises; the next read goes on in the next one."""
         try:
             found = self._read(partition, after=after, max_events=max_events, max_bytes=max_bytes)
-            if found.events or not (isinstance(found.bounds, SealedBounds) or partition.engine != POSTGRES):
+            is_outdated = partition.engine == POSTGRES and _lies_elsewhere(found)
+            if found.events or (partition.engine == POSTGRES and not is_outdated):
                 return found
         except LogDamaged:
             # What is missing there may lie elsewhere, if the stream was moved there and back.
@@ -49,8 +50,7 @@ class RoutedReads:
             if now.epochs == partition.epochs:
                 raise
         else:
-            is_sealed = isinstance(found.bounds, SealedBounds) and partition.engine == POSTGRES
-            [now] = self._renew([partition], are_outdated=is_sealed)
+            [now] = self._renew([partition], are_outdated=is_outdated)
             if now.epochs == partition.epochs:
                 return found
         return self._read(now, after=after, max_events=max_events, max_bytes=max_bytes)
@@ -257,6 +257,11 @@ def by_engine(places: Iterable[PartitionRef]) -> dict[str, list[PartitionRef]]:
     for place in places:
         found.setdefault(place.engine, []).append(place)
     return found
+
+
+def _lies_elsewhere(found: ReadResult) -> bool:
+    """Whether PostgreSQL, which returned no events, says that what comes next is not there, or will not be."""
+    return isinstance(found.bounds, SealedBounds) or found.next_offset < found.bounds.head_offset
 
 
 def _cut(found: ReadResult, epoch: Epoch) -> ReadResult:

@@ -111,6 +111,19 @@ def test_a_worker_that_remembers_an_older_place_appends_and_reads_all_the_same(s
         assert sum(heads.values()) == 12
 
 
+def test_who_remembers_a_stream_from_before_it_was_away_reads_what_came_there_though_nothing_came_since(shop, stream):
+    before = load_stream("orders")
+    move(stream, "distant")
+    told = append(shop, *range(6))
+    move(stream, "postgres")
+    found = {}
+    for partition in before.partitions:
+        result = get_log().read(partition, after=0, max_events=10, max_bytes=1 << 20)
+        found |= {(partition.number, offset): None for offset in result.offsets}
+        assert result.next_offset == result.bounds.head_offset
+    assert found.keys() == told.keys()
+
+
 def test_a_receipt_from_before_a_move_answers_as_before(shop, stream):
     body = [{"payload": n} for n in range(3)]
     for target in ("distant", "postgres", "distant"):
