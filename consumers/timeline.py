@@ -152,6 +152,11 @@ _PASSED_BY: dict[str, EventState] = {
 }
 
 
+def _still_counts(latest: DeadLetter, standing: GroupOffset) -> bool:
+    """Whether no seek has gone back behind the event: that resolves what is open or sent again, and begins a round."""
+    return latest.round >= standing.round or latest.status in (DeadLetterStatus.OPEN, DeadLetterStatus.REDRIVEN)
+
+
 def _state(
     standing: GroupOffset,
     offset: int,
@@ -159,7 +164,7 @@ def _state(
     history: Sequence[DeliveryHistory],
     dead_letters: Sequence[DeadLetter],
 ) -> EventState:
-    latest = dead_letters[-1] if dead_letters and dead_letters[-1].round >= standing.round else None
+    latest = dead_letters[-1] if dead_letters and _still_counts(dead_letters[-1], standing) else None
     if standing.group.mode == Mode.OFFSET:
         if latest is not None:
             return _STATE_OF_DEAD_LETTER[DeadLetterStatus(latest.status)]

@@ -110,6 +110,21 @@ def test_a_seek_back_forgets_nothing_but_begins_anew():
     assert len(get_timeline(info(group), 0, 1).groups[0].dead_letters) == 1
 
 
+def test_a_dead_letter_that_a_seek_has_left_behind_is_still_one():
+    group = make_lease_group()
+    produce(group, 4)
+    nack(group, lease_one(group, 2), is_terminal=True)
+    reconcile_deliveries()
+    redrive_dead_letter(dead_letter=DeadLetter.objects.get(offset=2), requested_by="user:1")
+
+    seek_group(stream=info(group), group=group, target=SeekTarget(SeekTo.LATEST))
+
+    assert [state(group, offset) for offset in (1, 2, 3)] == ["dead_lettered", "waiting", "skipped"]
+    nack(group, lease_one(group), is_terminal=True)
+    reconcile_deliveries()
+    assert state(group, 2) == "dead_lettered"
+
+
 def test_offset_mode_groups_are_told_too():
     leasing = make_lease_group()
     group = make_group(leasing.stream)
