@@ -1,5 +1,7 @@
 """Names as long as they may be: they are read whole, and no page is widened by them, however narrow it is."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -9,7 +11,7 @@ from consumers.services.members import note_member_async
 from tests.browser.accessibility import assert_fits
 from tests.browser.conftest import PASSWORD
 from tests.browser.story import append
-from tests.factories import make_group, make_stream, make_user
+from tests.factories import make_group, make_key, make_stream, make_user
 from tests.observability.alerts.rules import make_channel
 
 LONG = "a" * 40 + "-" + "b" * 40 + "." + "c" * 46
@@ -23,7 +25,13 @@ def owner(site, page, sign_in):
     made = make_user(
         Role.PRODUCER, Role.CONSUMER, email=f"{'x' * 60}@{'y' * 60}.example.com", name="N" * 120, password=PASSWORD
     )
-    stream = make_stream(LONG, owner=made)
+    stream = make_stream(
+        LONG,
+        owner=made,
+        retention_max_age_seconds=365 * 86_400 + 43_200,
+        retention_max_bytes=2**40 - 2**27,
+        retention_max_events=9_999,
+    )
     append(stream, *({"type": "t" * 128, "key": "k" * 90, "payload": {"n": n}} for n in range(3)))
     group = make_group(stream, LONG, mode="lease")
     run_blocking(note_member_async(group_id=group.pk, name="m" * 128))
@@ -72,3 +80,13 @@ def test_the_fields_of_a_range_are_level_when_one_is_wrong(page, owner, complain
     button = page.get_by_role("button", name="Show", exact=True).bounding_box()
     assert abs(button["y"] - tops.pop()) < 3
     complaints.expect("422")
+
+
+@pytest.mark.parametrize("width", [1280, 1024])
+def test_a_key_for_a_stream_with_a_long_name_can_be_revoked_without_scrolling(page, owner, width):
+    make_key(owner, name="k" * 120, streams=[LONG])
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto("/keys")
+    assert_fits(page)
+    place = page.get_by_role("link", name=re.compile("^Revoke")).bounding_box()
+    assert place["x"] + place["width"] <= width
