@@ -31,8 +31,15 @@ def owner(site, page, sign_in):
         retention_max_age_seconds=365 * 86_400 + 43_200,
         retention_max_bytes=2**40 - 2**27,
         retention_max_events=9_999,
+        labels={"l" * 64: "v" * 256},
     )
-    append(stream, *({"type": "t" * 128, "key": "k" * 90, "payload": {"n": n}} for n in range(3)))
+    append(
+        stream,
+        *(
+            {"type": "t" * 128, "key": "k" * 90, "headers": {"h" * 64: "v" * 256}, "payload": {"n": n}}
+            for n in range(3)
+        ),
+    )
     group = make_group(stream, LONG, mode="lease")
     run_blocking(note_member_async(group_id=group.pk, name="m" * 128))
     make_channel(made, name="W" * 120)
@@ -48,6 +55,7 @@ def owner(site, page, sign_in):
         "/find?q=aaa",
         f"/streams/{LONG}",
         f"/streams/{LONG}/events",
+        f"/streams/{LONG}/events/0/1",
         GROUP,
     ],
 )
