@@ -1,0 +1,47 @@
+"""Beat sends ticks for as long as somebody takes them."""
+
+import logging
+from pathlib import Path
+
+import pytest
+from celery.beat import ScheduleEntry
+
+from eventflow_site.background import beat
+from eventflow_site.background.beat import Ticks, make_app
+
+TASK = "observability.record_tick"
+
+
+@pytest.fixture
+def ticks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ticks:
+    monkeypatch.setattr(beat, "MOST_WAITING", 3)
+    # Celery asks the environment before the settings.
+    monkeypatch.setenv("CELERY_BROKER_URL", "memory://")
+    app = make_app()
+    app.conf.broker_transport_options = {}
+    app.conf.task_default_queue = f"ticks-of-{tmp_path.name}"
+    app.conf.beat_schedule = {}
+    return Ticks(app=app, schedule_filename=str(tmp_path / "schedule"))
+
+
+def send(ticks: Ticks, count: int) -> None:
+    for _ in range(count):
+        ticks.apply_entry(ScheduleEntry(name="tick", task=TASK, schedule=1.0, app=ticks.app), producer=ticks.producer)
+
+
+def take(ticks: Ticks, count: int) -> int:
+    """Take ticks as a worker does; return how many there were."""
+    channel = ticks.producer.channel
+    found = [channel.basic_get(ticks.app.conf.task_default_queue, no_ack=True) for _ in range(count)]
+    return len([each for each in found if each is not None])
+
+
+def test_without_a_worker_ticks_do_not_pile_up_and_with_one_they_go_on(ticks, caplog):
+    with caplog.at_level(logging.WARNING):
+        send(ticks, 50)
+    assert [record.getMessage() for record in caplog.records] == [
+        "3 ticks wait and no worker takes them: no more are sent until one does"
+    ]
+    assert take(ticks, 2) == 2
+    send(ticks, 50)
+    assert take(ticks, 100) == 3
