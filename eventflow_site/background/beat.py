@@ -20,7 +20,7 @@ from kombu.messaging import Producer
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "eventflow_site.settings")
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("eventflow.beat")
 # A few minutes of ticks. Nobody takes them any more: those of a day would fill the broker's memory.
 MOST_WAITING: Final = 1_000
 
