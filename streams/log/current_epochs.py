@@ -49,7 +49,7 @@ class CurrentEpochs:
                 and now - self._known[each.id][0] < EPOCH_MEMORY_SECONDS
                 and not (are_outdated and _last_number(self._known[each.id][1]) <= _last_number(each.epochs))
             }
-        missing = [each.id for each in partitions if each.id not in known]
+        missing = {each.id for each in partitions if each.id not in known}
         if missing:
             found = find_epochs(missing)
             known |= {partition_id: found.get(partition_id, ()) for partition_id in missing}
@@ -57,9 +57,12 @@ class CurrentEpochs:
                 if len(self._known) > _MOST:
                     self._known.clear()
                 self._known |= {partition_id: (now, known[partition_id]) for partition_id in missing}
-        # Somebody else may have looked later than we did.
+        # Where nobody has looked now, somebody else may have looked later than we did. What was looked up now is newer
+        # than any of them: also where fewer stretches are left, or none.
         return [
-            each if _last_number(each.epochs) > _last_number(known[each.id]) else each._replace(epochs=known[each.id])
+            each
+            if each.id not in missing and _last_number(each.epochs) > _last_number(known[each.id])
+            else each._replace(epochs=known[each.id])
             for each in partitions
         ]
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.audit_actions import AuditAction
 from accounts.models import AuditEntry
 from streams.errors import MoveRefused, MoveUnderWay, NoMoveUnderWay, UnknownEngine
-from streams.log import SIGHTINGS, close_log, get_log
+from streams.log import SIGHTINGS, close_log, current_epochs, get_log
 from streams.lookup import forget_streams, load_stream
 from streams.models import Epoch, MoveState, Partition, PlaceToClear, Stream, StreamMove, UnfinishedAppend
 from streams.services import receipts
@@ -121,6 +121,23 @@ def test_who_remembers_a_stream_from_before_it_was_away_reads_what_came_there_th
         result = get_log().read(partition, after=0, max_events=10, max_bytes=1 << 20)
         found |= {(partition.number, offset): None for offset in result.offsets}
         assert result.next_offset == result.bounds.head_offset
+    assert found.keys() == told.keys()
+
+
+def test_who_remembers_where_it_was_reads_on_when_nothing_tells_of_the_move_any_more(shop, stream, monkeypatch):
+    # As a second later.
+    monkeypatch.setattr(current_epochs, "EPOCH_MEMORY_SECONDS", 0.0)
+    move(stream, "distant")
+    there = load_stream("orders")
+    move(stream, "postgres")
+    while forget_empty_stretches(now=timezone.now()):
+        pass
+    assert not Epoch.objects.exists()
+    told = append(shop, *range(6))
+    found = {}
+    for partition in there.partitions:
+        result = get_log().read(partition, after=0, max_events=10, max_bytes=1 << 20)
+        found |= {(partition.number, offset): None for offset in result.offsets}
     assert found.keys() == told.keys()
 
 
