@@ -6,9 +6,11 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -17,13 +19,14 @@ from django.utils.cache import add_never_cache_headers
 
 from accounts.addresses import read_network
 from accounts.audit_actions import AuditAction
+from accounts.http.browser_sessions import follow_browser
 from accounts.models import ApiKey, AuditEntry, Team, User
 from accounts.names import NAME_PATTERN, is_well_formed
 from accounts.roles import MEANING_OF_ROLE, MEANING_OF_SCOPE, Scope
 from accounts.services.api_keys import create_api_key, find_key_faults, revoke_api_key
 from accounts.services.audit import record
 from accounts.services.authenticate_key import forget_keys
-from accounts.services.sessions import end_sessions
+from accounts.services.sessions import SESSION_ID, end_sessions
 from accounts.services.teams import delete_team, hold_team
 from accounts.services.users import disable_users
 from accounts.version_forms import VersionedForm
@@ -104,10 +107,19 @@ class UserAdmin(DjangoUserAdmin):
         forget_keys()
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002 (Django's)
-        response = super().user_change_password(request, id, form_url)
-        if request.method == "POST" and response.status_code == 302:
-            # Their tokens carry the old password's stamp and are refused anyhow; this takes them off the list.
-            end_sessions(user_id=int(id), now=timezone.now())
+        if request.method != "POST":
+            return super().user_change_password(request, id, form_url)
+        user = self.get_object(request, unquote(id))
+        with transaction.atomic():
+            response = super().user_change_password(request, id, form_url)
+            # A form that contradicts itself is answered in the same way as one that was done.
+            now_stored = User.objects.get(pk=user.pk).password if user else ""
+            if user and now_stored != user.password:
+                record(AuditAction.PASSWORD_CHANGED, target=user.email)
+                # Their tokens carry the old password's stamp and are refused anyhow; this takes them off the list.
+                end_sessions(user_id=user.pk, now=timezone.now(), except_id=request.session.get(SESSION_ID))
+                # Django gives the browser of whoever does this another key, whosever password it is.
+                follow_browser(request)
         return response
 
     @admin.action(description="Disable: refuse their keys and tokens at once")

@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from django.contrib.sessions.models import Session
 from django.db import transaction
@@ -15,6 +16,9 @@ from accounts.errors import SessionNotFound
 from accounts.models import User, UserSession
 from accounts.queries import list_sessions
 from accounts.services.audit import record
+
+# Where Django's session of a browser keeps which of a user's sessions it is.
+SESSION_ID: Final = "session_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +76,9 @@ def note_browser_seen(session_id: str, *, visitor: Visitor, now: datetime) -> No
     ).update(last_seen_at=now, address=visitor.address, user_agent=visitor.user_agent)
 
 
-def keep_browser_session(session_id: str, *, browser_key: str) -> None:
-    """Follow a browser whose key was changed by us."""
-    UserSession.objects.filter(pk=session_id).update(browser_key=browser_key)
+def keep_browser_session(session_id: str, *, browser_key: str, expires_at: datetime) -> None:
+    """Follow a browser whose key was changed, and which stays for longer with the new one."""
+    UserSession.objects.filter(pk=session_id).update(browser_key=browser_key, expires_at=expires_at)
 
 
 @transaction.atomic

@@ -24,7 +24,7 @@ from accounts.http.client_address import visitor_of
 from accounts.http.idempotent import check_idempotency_key
 from accounts.models import User
 from accounts.permissions import AnyCaller
-from accounts.services.sessions import note_browser_seen
+from accounts.services.sessions import SESSION_ID, note_browser_seen
 from accounts.short_memory import ShortMemory
 from observability.dashboard.frame import frame_for
 from observability.dashboard.kept_forms import keep_form
@@ -35,8 +35,6 @@ VERSION_HEADER = "EventFlow-Version"
 USER_HEADER = "EventFlow-User"
 # What of a page is not of the session any more, so that it has to ask who is signed in: its user or its CSRF token.
 OUTDATED_HEADER = "EventFlow-Outdated"
-# Where Django's session keeps which of a user's sessions it is.
-SESSION_ID = "session_id"
 # Browsers that were noted as seen a moment ago need not be noted again.
 _seen: ShortMemory[str, None] = ShortMemory(seconds=SESSION_SEEN_INTERVAL_SECONDS, size=10_000)
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts.models import UserSession
 from accounts.roles import Role
+from accounts.services.sessions import delete_expired_sessions
 from tests.client import ApiClient
 from tests.factories import make_key, make_user
 from tests.site.hostile import assert_refused
@@ -222,6 +223,17 @@ class TestThePage:
         assert page.post("/account/sessions/end").status_code == 302
         assert is_in(page)
         assert (login().status_code, login(OTHER).status_code) == (401, 200)
+
+    def test_a_browser_that_stays_longer_with_another_password_can_be_ended_for_as_long(self, user):
+        page = browser()
+        UserSession.objects.update(expires_at=timezone.now() + timedelta(minutes=1))
+        fields = {"current_password": PASSWORD, "new_password": OTHER, "repeated": OTHER}
+        assert page.post("/account/password", fields).status_code == 302
+        delete_expired_sessions(now=timezone.now() + timedelta(minutes=2))
+        assert is_in(page)
+        elsewhere = signed_in(password=OTHER)
+        assert elsewhere.delete("/auth/sessions").json() == {"ended": 1}
+        assert not is_in(page)
 
     @pytest.mark.parametrize(
         ("change", "said"),

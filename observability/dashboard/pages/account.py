@@ -6,15 +6,16 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.errors import DomainError, InvalidParameter
+from accounts.http.browser_sessions import follow_browser
 from accounts.http.client_address import visitor_of
 from accounts.permissions import PersonOnly
 from accounts.queries import list_newest_sessions
-from accounts.services.sessions import end_session, end_sessions, keep_browser_session
+from accounts.services.sessions import SESSION_ID, end_session, end_sessions
 from accounts.services.sign_in import change_password
 from accounts.services.users import choose_time_zone
 from accounts.time_zones import zones_by_area
 from observability.dashboard.forms import Form, refused_form
-from observability.dashboard.page import SESSION_ID, Page, Toast
+from observability.dashboard.page import Page, Toast
 from observability.dashboard.problems import problem_of
 
 FIELD_OF = {"wrong_password": "current_password", "weak_password": "new_password"}
@@ -63,8 +64,7 @@ class ChangePassword(Account):
             return self.answer(refused_form({}, problem, {}, whole=field), status=problem.status)
         self.user.refresh_from_db(fields=["password"])
         update_session_auth_hash(request, self.user)
-        if session_id:
-            keep_browser_session(session_id, browser_key=str(request.session.session_key))
+        follow_browser(request)
         return self.done(Toast("good", "Your password is changed, and all other sessions have ended"), to=_here())
 
 

@@ -10,6 +10,7 @@ from accounts.errors import InvalidParameter
 from accounts.http.parameters import whole_number
 from accounts.permissions import MayConsume
 from accounts.roles import Right
+from accounts.services.sessions import SESSION_ID
 from consumers.access import GroupRight
 from consumers.browser_leases import browser_consumer
 from consumers.models import ConsumerGroup, Mode
@@ -18,7 +19,7 @@ from consumers.queries import require_group
 from consumers.services.dead_letters.report import report_dead_letter
 from consumers.services.offsets import CommitOutcome, commit_offsets
 from consumers.services.reading import read_events
-from observability.dashboard.page import SESSION_ID, Page, Toast, is_htmx, say
+from observability.dashboard.page import Page, Toast, is_htmx, say
 from observability.dashboard.pages.dead_letters import text_of
 from observability.dashboard.pages.groups import group_url
 from observability.dashboard.queries.event_scan import read_positions

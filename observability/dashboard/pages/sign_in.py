@@ -20,10 +20,10 @@ from accounts.errors import InvalidCredentials, LoginThrottled
 from accounts.http.client_address import visitor_of
 from accounts.models import User
 from accounts.services.authenticate_browser import forget_browsers
-from accounts.services.sessions import open_browser_session
+from accounts.services.sessions import SESSION_ID, open_browser_session
 from accounts.services.sign_in import check_password
 from observability.dashboard.kept_forms import KeptForm, keep_form, unpack_form
-from observability.dashboard.page import OUTDATED_HEADER, SESSION_ID, ask_to_sign_in, is_htmx
+from observability.dashboard.page import OUTDATED_HEADER, ask_to_sign_in, is_htmx
 from observability.dashboard.problems import problem_of
 
 # A day's work, and no longer: what was typed stands in the page, not with us.
