@@ -92,16 +92,24 @@ class UserAdmin(DjangoUserAdmin):
         # Their streams and the trail of what they did stay: users are disabled, not deleted.
         return False
 
+    def save_model(self, request: HttpRequest, user: User, form: Any, change: bool) -> None:  # noqa: FBT001 (Django's)
+        if not change:
+            super().save_model(request, user, form, change)
+            return
+        # As the database has it: the form's own instance is changed already.
+        form.before = _told(User.objects.get(pk=user.pk))
+        # And nothing else: what somebody changed since the form was read, such as the password, stays.
+        user.save(update_fields=[name for name in form.changed_data if name != "groups"])
+
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: Any) -> None:
         user: User = form.instance
-        # As the database has it: the form's own instance may remember its roles.
-        before = _told(User.objects.get(pk=user.pk)) if change else None
         super().save_related(request, form, formsets, change)
+        # Anew: the form's own instance may remember its roles.
         after = _told(User.objects.get(pk=user.pk)) | {"changed": form.changed_data}
         record(
             AuditAction.USER_CHANGED if change else AuditAction.USER_CREATED,
             target=user.email,
-            before=before,
+            before=form.before if change else None,
             after=after,
         )
         forget_keys()
@@ -129,8 +137,8 @@ class UserAdmin(DjangoUserAdmin):
 
 
 def _told(user: User) -> dict[str, Any]:
-    """What the trail says of a user; that the password was changed, its form names."""
-    return {"roles": sorted(user.roles), "is_active": user.is_active, "name": user.name}
+    """What the trail says of a user."""
+    return {"email": user.email, "roles": sorted(user.roles), "is_active": user.is_active, "name": user.name}
 
 
 @admin.register(AuditEntry)
@@ -183,12 +191,16 @@ class TeamAdmin(admin.ModelAdmin):
     def member_count(self, team: Any) -> int:
         return int(team.member_count)
 
+    def save_model(self, request: HttpRequest, team: Team, form: Any, change: bool) -> None:  # noqa: FBT001 (Django's)
+        # Before it is overwritten.
+        form.before = _told_of_team(team) if change else None
+        super().save_model(request, team, form, change)
+
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: Any) -> None:
         team: Team = form.instance
-        before = _members(team) if change else None
         super().save_related(request, form, formsets, change)
         action = AuditAction.TEAM_CHANGED if change else AuditAction.TEAM_CREATED
-        record(action, target=team.name, before=before, after=_members(team))
+        record(action, target=team.name, before=form.before if change else None, after=_told_of_team(team))
         forget_keys()
 
     def delete_model(self, request: HttpRequest, team: Team) -> None:
@@ -199,8 +211,11 @@ class TeamAdmin(admin.ModelAdmin):
             delete_team(team=team)
 
 
-def _members(team: Team) -> dict[str, Any]:
-    return {"members": sorted(Team.objects.get(pk=team.pk).members.values_list("email", flat=True))}
+def _told_of_team(team: Team) -> dict[str, Any]:
+    """What the trail says of a team, as the database has it."""
+    stored = Team.objects.get(pk=team.pk)
+    members = sorted(stored.members.values_list("email", flat=True))
+    return {"description": stored.description, "members": members}
 
 
 class ApiKeyForm(forms.ModelForm):

@@ -1,12 +1,18 @@
 """What is done with users and teams in the administration: the audit trail tells it as it was, and sessions end."""
 
+from typing import Any
+
 import pytest
+from django.contrib.auth.models import Group
+from django.db import transaction
 from django.test import Client
 
 from accounts.models import AuditEntry, User
 from accounts.roles import Role
 from tests.client import ApiClient
-from tests.factories import make_user
+from tests.factories import make_team, make_user
+from tests.run.instance import wait_for
+from tests.threads import Work, waits_for_a_lock
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
@@ -36,13 +42,62 @@ def is_in(client: Client) -> bool:
     return client.get("/keys").status_code == 200
 
 
+def change_user(root: Client, user: User, **changes: Any) -> None:
+    """Send the form of a user with these changes."""
+    form = {"email": user.email, "name": user.name, "is_active": "on", "groups": list(_ids(*user.roles))} | changes
+    answer = root.post(f"/admin/accounts/user/{user.pk}/change/", {k: v for k, v in form.items() if v is not None})
+    assert answer.status_code == 302, answer.context["errors"]
+
+
 def set_password(root: Client, user: User, **fields: str) -> None:
     form = {"password1": OTHER, "password2": OTHER, "usable_password": "true", "set-password": "Change"} | fields
     assert root.post(f"/admin/accounts/user/{user.pk}/password/", form).status_code == 302
 
 
+def _ids(*roles: Role) -> list[int]:
+    return list(Group.objects.filter(name__in=roles).values_list("pk", flat=True))
+
+
 def last_entry() -> AuditEntry:
     return AuditEntry.objects.order_by("-pk")[0]
+
+
+def told(entry: AuditEntry) -> dict[str, tuple[Any, Any]]:
+    """What an entry says was changed: from what to what."""
+    before, after = entry.before or {}, entry.after or {}
+    return {name: (before[name], after[name]) for name in before if before[name] != after[name]}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"is_active": None}, {"is_active": (True, False)}),
+        ({"name": "Ada L."}, {"name": ("Ada", "Ada L.")}),
+        ({"email": "countess@example.com"}, {"email": ("ada@example.com", "countess@example.com")}),
+    ],
+)
+def test_what_a_user_was_before_is_told(root, change, expected):
+    ada = make_user(Role.PRODUCER, email="ada@example.com", name="Ada")
+    change_user(root, ada, **change)
+    entry = last_entry()
+    assert (entry.action, entry.actor_email) == ("user.changed", "root@example.com")
+    assert told(entry) == expected
+
+
+def test_roles_before_and_after_are_told(root):
+    ada = make_user(Role.PRODUCER, email="ada@example.com")
+    change_user(root, ada, groups=_ids(Role.CONSUMER))
+    assert told(last_entry()) == {"roles": (["producer"], ["consumer"])}
+
+
+def test_what_a_team_was_for_is_told(root):
+    ada = make_user(email="ada@example.com")
+    team = make_team("orders-team", ada)
+    form = {"description": "Takes orders", "members": [ada.pk]}
+    assert root.post(f"/admin/accounts/team/{team.pk}/change/", form).status_code == 302
+    entry = last_entry()
+    assert (entry.action, entry.target) == ("team.changed", "orders-team")
+    assert told(entry) == {"description": ("", "Takes orders")}
 
 
 def test_a_password_that_an_admin_sets_is_told(root):
@@ -82,3 +137,17 @@ def test_who_sets_their_own_password_there_ends_all_but_this_browser(root):
     elsewhere = tokens("root@example.com", OTHER)
     assert elsewhere.delete("/auth/sessions").json() == {"ended": 1}
     assert not is_in(root)
+
+
+def test_a_password_that_is_changed_while_a_form_is_saved_stays_changed(root):
+    ada = make_user(email="ada@example.com", password=PASSWORD)
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=ada.pk)
+        form = Work(lambda: change_user(root, ada, name="Ada L."))
+        wait_for("the form to wait", waits_for_a_lock)
+        ada.set_password(OTHER)
+        ada.save(update_fields=["password"])
+    form.result()
+    stored = User.objects.get(pk=ada.pk)
+    assert stored.name == "Ada L."
+    assert stored.check_password(OTHER)
