@@ -25,7 +25,7 @@ from accounts.names import NAME_PATTERN, is_well_formed
 from accounts.roles import MEANING_OF_ROLE, MEANING_OF_SCOPE, Scope
 from accounts.services.api_keys import create_api_key, find_key_faults, revoke_api_key
 from accounts.services.audit import record
-from accounts.services.authenticate_key import forget_keys
+from accounts.services.remembered_callers import forget_callers_on_commit
 from accounts.services.sessions import SESSION_ID, end_sessions
 from accounts.services.teams import delete_team, hold_team
 from accounts.services.users import disable_users
@@ -112,7 +112,7 @@ class UserAdmin(DjangoUserAdmin):
             before=form.before if change else None,
             after=after,
         )
-        forget_keys()
+        forget_callers_on_commit()
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002 (Django's)
         if request.method != "POST":
@@ -201,7 +201,7 @@ class TeamAdmin(admin.ModelAdmin):
         super().save_related(request, form, formsets, change)
         action = AuditAction.TEAM_CHANGED if change else AuditAction.TEAM_CREATED
         record(action, target=team.name, before=form.before if change else None, after=_told_of_team(team))
-        forget_keys()
+        forget_callers_on_commit()
 
     def delete_model(self, request: HttpRequest, team: Team) -> None:
         delete_team(team=team)

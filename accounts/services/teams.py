@@ -11,8 +11,7 @@ from accounts.conf import MAX_TEAM_MEMBERS
 from accounts.errors import TeamExists, TeamNotFound, TeamOwns, TooManyMembers, UserNotFound
 from accounts.models import Team, User
 from accounts.services.audit import changed, record
-from accounts.services.authenticate_browser import forget_browsers
-from accounts.services.authenticate_key import forget_keys
+from accounts.services.remembered_callers import forget_callers_on_commit
 from accounts.services.versions import check_version
 
 # Called in the transaction that deletes a team, before it: what was granted to it goes with it, and is told of where it
@@ -84,12 +83,11 @@ def delete_team(*, team: Team, expected: Collection[str] | None = None) -> None:
                 tell(team)
             team.delete()
             record(AuditAction.TEAM_DELETED, target=team.name, before={"members": members})
+            forget_callers_on_commit()
     except ProtectedError as error:
         owned = sorted({str(thing) for thing in error.protected_objects})
         more = f" and {len(owned) - 5} more" if len(owned) > 5 else ""
         raise TeamOwns(f"{team.name} owns {', '.join(owned[:5])}{more}.") from error
-    forget_keys()
-    forget_browsers()
 
 
 @transaction.atomic
@@ -106,7 +104,7 @@ def add_member(*, team: Team, user: User) -> None:
     if not team.members.filter(pk=user.pk).exists():
         team.members.add(user)
         record(AuditAction.MEMBER_ADDED, target=team.name, after={"member": user.email})
-    transaction.on_commit(forget_keys)
+    forget_callers_on_commit()
 
 
 @transaction.atomic
@@ -123,4 +121,4 @@ def remove_member(*, team: Team, email: str) -> None:
     for member in team.members.filter(email=email):
         team.members.remove(member)
         record(AuditAction.MEMBER_REMOVED, target=team.name, before={"member": member.email})
-    transaction.on_commit(forget_keys)
+    forget_callers_on_commit()

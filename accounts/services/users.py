@@ -11,8 +11,7 @@ from accounts.errors import InvalidParameter
 from accounts.models import User
 from accounts.roles import Role
 from accounts.services.audit import record
-from accounts.services.authenticate_browser import forget_browsers
-from accounts.services.authenticate_key import forget_keys
+from accounts.services.remembered_callers import forget_callers_on_commit
 from accounts.time_zones import offered_zones
 
 
@@ -39,8 +38,7 @@ def disable_users(users: QuerySet[User]) -> int:
         disabled = users.update(is_active=False)
         for email in emails:
             record(AuditAction.USER_DISABLED, target=email)
-    forget_keys()
-    forget_browsers()
+        forget_callers_on_commit()
     return disabled
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.postgres.forms import SimpleArrayField
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from rest_framework.exceptions import ValidationError as RefusedFields
@@ -186,7 +187,8 @@ class ConsumerGroupAdmin(admin.ModelAdmin):
             stream=(group.stream_id, group.stream.name),
             group=(group.pk, group.name),
         )
-        forget_groups()
+        # The form is one transaction: who asks before it ends is told the old.
+        transaction.on_commit(forget_groups)
 
     def delete_model(self, request: HttpRequest, group: ConsumerGroup) -> None:
         delete_group(group=group, confirm=group.name)

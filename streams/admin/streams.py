@@ -5,6 +5,7 @@ from typing import Any, cast
 from django import forms
 from django.contrib import admin, messages
 from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -276,7 +277,8 @@ class StreamAdmin(admin.ModelAdmin):
             unshared=AuditAction.STREAM_UNSHARED,
             stream=(stream.pk, stream.name),
         )
-        forget_streams()
+        # The form is one transaction: who asks before it ends is told the old.
+        transaction.on_commit(forget_streams)
 
     def delete_model(self, request: HttpRequest, stream: Stream) -> None:
         delete_stream(stream=stream, confirm=stream.name)

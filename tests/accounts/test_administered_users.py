@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
 
 from accounts.models import AuditEntry, User
 from accounts.roles import Role
 from tests.client import ApiClient
-from tests.factories import make_team, make_user
+from tests.factories import make_key, make_team, make_user
 from tests.run.instance import wait_for
-from tests.threads import Work, waits_for_a_lock
+from tests.threads import Work, in_threads, waits_for_a_lock
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
@@ -151,3 +151,24 @@ def test_a_password_that_is_changed_while_a_form_is_saved_stays_changed(root):
     stored = User.objects.get(pk=ada.pk)
     assert stored.name == "Ada L."
     assert stored.check_password(OTHER)
+
+
+@pytest.mark.parametrize("of", ["user", "team"])
+def test_a_right_that_ends_is_forgotten_when_it_has_ended(root, of):
+    """Not before: who asks while the form is saved would have the old one remembered for the next second."""
+    ada = make_user(Role.PRODUCER, email="ada@example.com")
+    team, key = make_team("orders-team", ada), ApiClient(key=make_key(ada))
+    before = key.get("/teams").json()["data"] if of == "team" else key.get("/auth/me").json()["api_key"]["scopes"]
+    assert before
+    with transaction.atomic(), connection.cursor() as cursor:
+        # The last thing that the form writes, after all that it forgets.
+        cursor.execute("LOCK TABLE django_admin_log IN SHARE MODE")
+        if of == "user":
+            form = Work(lambda: change_user(root, ada, groups=[]))
+        else:
+            form = Work(lambda: root.post(f"/admin/accounts/team/{team.pk}/change/", {"description": ""}))
+        wait_for("the form to wait", waits_for_a_lock)
+        assert in_threads([lambda: key.get("/auth/me").status_code]) == [200]
+    form.result()
+    after = key.get("/teams").json()["data"] if of == "team" else key.get("/auth/me").json()["api_key"]["scopes"]
+    assert after == []
