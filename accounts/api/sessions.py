@@ -15,7 +15,7 @@ from accounts.http.views import StrictView
 from accounts.models import UserSession
 from accounts.permissions import PersonOnly
 from accounts.queries import get_user_of, list_newest_sessions
-from accounts.services.sessions import end_session, end_sessions
+from accounts.services.sessions import end_other_sessions, end_session
 from accounts.services.sign_in import change_password
 
 
@@ -60,7 +60,7 @@ class SessionsView(StrictView):
     def delete(self, request: Request) -> Response:
         """End all your sessions but this one: their browsers and tokens are refused at once."""
         caller = caller_of(request)
-        ended = end_sessions(user_id=caller.user_id, now=timezone.now(), except_id=caller.session_id)
+        ended = end_other_sessions(user_id=caller.user_id, now=timezone.now(), except_id=caller.session_id)
         return Response({"ended": ended})
 
 

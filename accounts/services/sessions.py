@@ -29,6 +29,7 @@ class Visitor:
     user_agent: str
 
 
+@transaction.atomic
 def open_token_session(user: User, *, visitor: Visitor, now: datetime) -> UserSession:
     """Begin a family of tokens."""
     record(AuditAction.SIGNED_IN, target=user.email, by=user, after={"with": "tokens", "agent": visitor.user_agent})
@@ -45,6 +46,7 @@ def open_token_session(user: User, *, visitor: Visitor, now: datetime) -> UserSe
     )
 
 
+@transaction.atomic
 def open_browser_session(
     user: User, *, browser_key: str, expires_at: datetime, visitor: Visitor, now: datetime, replaces: str | None = None
 ) -> UserSession:
@@ -88,13 +90,30 @@ def end_session(*, user_id: int, session_id: str, now: datetime) -> None:
     Raises:
         SessionNotFound: it is somebody else's, or has ended already.
     """
-    if "\x00" in session_id or not _end(list_sessions(user_id, now=now).filter(pk=session_id), now):
+    if "\x00" in session_id or not end_if_open(user_id=user_id, session_id=session_id, now=now):
         raise SessionNotFound("There is no such session, or it has ended.")
-    record(AuditAction.SESSIONS_ENDED, after={"sessions": 1})
+
+
+@transaction.atomic
+def end_if_open(*, user_id: int, session_id: str | None, now: datetime) -> bool:
+    """End one of a user's sessions; return whether there was anything to end."""
+    has_ended = bool(_end(list_sessions(user_id, now=now).filter(pk=session_id), now))
+    if has_ended:
+        record(AuditAction.SESSIONS_ENDED, after={"sessions": 1})
+    return has_ended
+
+
+@transaction.atomic
+def end_other_sessions(*, user_id: int, now: datetime, except_id: str | None) -> int:
+    """End all sessions of whoever asks but the one in which they do; return how many."""
+    ended = end_sessions(user_id=user_id, now=now, except_id=except_id)
+    if ended:
+        record(AuditAction.SESSIONS_ENDED, after={"sessions": ended})
+    return ended
 
 
 def end_sessions(*, user_id: int, now: datetime, except_id: str | None = None) -> int:
-    """End all sessions of a user, perhaps but one; return how many."""
+    """End all sessions of a user, perhaps but one, for a reason that the trail tells of; return how many."""
     return _end(list_sessions(user_id, now=now).exclude(pk=except_id or ""), now)
 
 

@@ -14,11 +14,13 @@ from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 from rest_framework_simplejwt.utils import get_md5_hash_password
 
+from accounts.audit_actions import AuditAction
 from accounts.caller import Caller
 from accounts.conf import REFRESH_RACE_SECONDS
 from accounts.errors import InvalidCredentials
 from accounts.models import User, UserSession
 from accounts.roles import roles_named
+from accounts.services.audit import record
 from accounts.services.sessions import Visitor, open_token_session
 from accounts.statements import run
 
@@ -67,6 +69,8 @@ def refresh_tokens(*, refresh: str, visitor: Visitor) -> TokenPair:
             return _newest_pair(session, session.user, now)
         # Somebody else has it. Both lose it, and whoever is honest signs in again.
         UserSession.objects.filter(pk=session.pk).update(ended_at=now)
+        because = {"sessions": 1, "because": "a refresh token was used again"}
+        record(AuditAction.SESSIONS_ENDED, target=session.user.email, after=because)
     raise InvalidCredentials(_REFUSED_REFRESH)
 
 
@@ -89,7 +93,8 @@ def sign_out(*, refresh: str) -> None:
     token = _parse(refresh)
     with transaction.atomic():
         session = _lock(token)
-        UserSession.objects.filter(pk=session.pk, ended_at__isnull=True).update(ended_at=timezone.now())
+        if UserSession.objects.filter(pk=session.pk, ended_at__isnull=True).update(ended_at=timezone.now()):
+            record(AuditAction.SESSIONS_ENDED, by=session.user, after={"sessions": 1})
 
 
 def caller_of_access_token(access: str) -> Caller:

@@ -338,3 +338,49 @@ def test_a_changed_password_and_an_ended_session_are_told():
     assert client.post("/auth/password", body).status_code == 200
     told = [each.action for each in AuditEntry.objects.exclude(action="user.signed_in").order_by("pk")]
     assert told == ["user.sessions_ended", "user.password_changed"]
+
+
+def test_all_other_sessions_that_are_ended_are_told_by_either_door():
+    user = make_user(Role.CONSUMER, email="cy@example.com", password="correct horse battery staple")
+    client, page = ApiClient(token=make_token(user)), Client()
+    page.post("/sign-in", {"email": user.email, "password": "correct horse battery staple"})
+    assert client.delete("/auth/sessions").json() == {"ended": 1}
+    assert client.delete("/auth/sessions").json() == {"ended": 0}
+    page.post("/sign-in", {"email": user.email, "password": "correct horse battery staple"})
+    assert page.post("/account/sessions/end").status_code == 302
+
+    ended = AuditEntry.objects.filter(action="user.sessions_ended").order_by("pk")
+    # Nothing was done the second time.
+    assert [(each.actor, each.after) for each in ended] == [(f"user:{user.pk}", {"sessions": 1})] * 2
+
+
+def test_a_sign_out_is_told_by_either_door():
+    user = make_user(Role.CONSUMER, email="cy@example.com", password="correct horse battery staple")
+    body = {"email": user.email, "password": "correct horse battery staple"}
+    refresh = ApiClient().post("/auth/login", body).json()["refresh"]
+    page = Client()
+    page.post("/sign-in", body)
+    assert [ApiClient().post("/auth/logout", {"refresh": refresh}).status_code for _ in range(2)] == [204, 204]
+    assert page.post("/sign-out").status_code == 302
+    assert page.post("/sign-out").status_code == 302
+
+    ended = AuditEntry.objects.filter(action="user.sessions_ended").order_by("pk")
+    assert [(each.actor, each.actor_email, each.after) for each in ended] == [
+        (f"user:{user.pk}", user.email, {"sessions": 1})
+    ] * 2
+
+
+def test_an_old_refresh_token_that_ends_a_session_is_told():
+    user = make_user(Role.CONSUMER, email="cy@example.com", password="correct horse battery staple")
+    body = {"email": user.email, "password": "correct horse battery staple"}
+    old = ApiClient().post("/auth/login", body).json()["refresh"]
+    new = ApiClient().post("/auth/refresh", {"refresh": old}).json()["refresh"]
+    ApiClient().post("/auth/refresh", {"refresh": new})
+    assert ApiClient().post("/auth/refresh", {"refresh": old}).status_code == 401
+    [ended] = AuditEntry.objects.filter(action="user.sessions_ended")
+    # By whom, nobody knows: the user or a thief.
+    assert (ended.actor, ended.target, ended.after) == (
+        "anonymous",
+        user.email,
+        {"sessions": 1, "because": "a refresh token was used again"},
+    )

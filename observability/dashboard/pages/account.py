@@ -10,7 +10,7 @@ from accounts.http.browser_sessions import follow_browser
 from accounts.http.client_address import visitor_of
 from accounts.permissions import PersonOnly
 from accounts.queries import list_newest_sessions
-from accounts.services.sessions import SESSION_ID, end_session, end_sessions
+from accounts.services.sessions import SESSION_ID, end_other_sessions, end_session
 from accounts.services.sign_in import change_password
 from accounts.services.users import choose_time_zone
 from accounts.time_zones import zones_by_area
@@ -92,7 +92,8 @@ class EndOtherSessions(Page):
     permission_classes = (PersonOnly,)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        ended = end_sessions(user_id=self.user.pk, now=timezone.now(), except_id=request.session.get(SESSION_ID))
+        session_id = request.session.get(SESSION_ID)
+        ended = end_other_sessions(user_id=self.user.pk, now=timezone.now(), except_id=session_id)
         return self.done(Toast("good", f"Other sessions that have ended: {ended}"), to=_here())
 
 

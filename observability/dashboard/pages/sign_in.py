@@ -20,7 +20,7 @@ from accounts.errors import InvalidCredentials, LoginThrottled
 from accounts.http.client_address import visitor_of
 from accounts.models import User
 from accounts.services.authenticate_browser import forget_browsers
-from accounts.services.sessions import SESSION_ID, open_browser_session
+from accounts.services.sessions import SESSION_ID, end_if_open, open_browser_session
 from accounts.services.sign_in import check_password
 from observability.dashboard.kept_forms import KeptForm, keep_form, unpack_form
 from observability.dashboard.page import OUTDATED_HEADER, ask_to_sign_in, is_htmx
@@ -120,6 +120,9 @@ class SignOut(View):
     """Ends the session; a POST, so that no link can do it."""
 
     def post(self, request: HttpRequest) -> HttpResponse:
+        if isinstance(request.user, User):
+            session_id = request.session.get(SESSION_ID)
+            end_if_open(user_id=request.user.pk, session_id=session_id, now=timezone.now())
         logout(request)
         # What follows a stream with the session ends.
         forget_browsers()
