@@ -51,6 +51,9 @@ def change_password(
 ) -> TokenPair | None:
     """Give a user another password, and end all their sessions but the one in which they do it.
 
+    Args:
+        user: has the new password afterwards.
+
     Returns:
         new tokens of that session, if it has tokens: those from before end with the old password.
 
@@ -59,12 +62,15 @@ def change_password(
         LoginThrottled: guessing the current one is limited as signing in is.
     """
     try:
-        user = check_password(email=user.email, password=current_password, client_address=visitor.address)
+        checked = check_password(email=user.email, password=current_password, client_address=visitor.address)
     except InvalidCredentials as error:
         raise WrongPassword("That is not your current password.") from error
     _check_new(new_password, user)
     now = timezone.now()
     with transaction.atomic():
+        # Whoever has set another one since it was looked at may have done so because somebody knows this one.
+        if User.objects.select_for_update(no_key=True).get(pk=user.pk).password != checked.password:
+            raise WrongPassword("That is not your current password any more.")
         user.set_password(new_password)
         user.save(update_fields=["password"])
         record(AuditAction.PASSWORD_CHANGED, target=user.email, by=user)

@@ -1,18 +1,22 @@
 """People see where they are signed in, end what they do not know, and change their password."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import UserSession
+from accounts.models import User, UserSession
 from accounts.roles import Role
 from accounts.services.sessions import delete_expired_sessions
 from tests.client import ApiClient
 from tests.factories import make_key, make_user
+from tests.run.instance import wait_for
 from tests.site.hostile import assert_refused
+from tests.threads import Work, waits_for_a_lock
 
 pytestmark = pytest.mark.usefixtures("db_with_commits")
 
@@ -198,6 +202,26 @@ def test_a_password_that_an_admin_changes_ends_all_sessions(user):
     assert root.post(f"/admin/accounts/user/{user.pk}/password/", fields).status_code == 302
     assert_refused(mine.get("/auth/me"), 401, "invalid_credentials")
     assert len(listed(signed_in(password=OTHER))) == 1
+
+
+@pytest.mark.parametrize("door", ["api", "page"])
+def test_a_password_that_is_set_anew_meanwhile_is_not_overwritten(user, door):
+    """By whoever knew the old one: that may be why it was set anew."""
+    page, fields = browser(), {"current_password": PASSWORD, "new_password": "what the thief likes"}
+    form = fields | {"repeated": fields["new_password"]}
+    changes = {
+        "api": partial(signed_in().post, "/auth/password", fields),
+        "page": partial(page.post, "/account/password", form),
+    }
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=user.pk)
+        thief = Work(changes[door])
+        wait_for("the change to wait", waits_for_a_lock)
+        user.set_password(OTHER)
+        user.save(update_fields=["password"])
+    assert thief.result().status_code == 422
+    assert login(OTHER).status_code == 200
+    assert not is_in(page)
 
 
 class TestThePage:

@@ -62,7 +62,7 @@ class ChangePassword(Account):
             field = FIELD_OF.get(problem.code, "")
             # Without the values: passwords are not shown again.
             return self.answer(refused_form({}, problem, {}, whole=field), status=problem.status)
-        self.user.refresh_from_db(fields=["password"])
+        # For the password that was set here: the session ends with it, should there be another one by now.
         update_session_auth_hash(request, self.user)
         follow_browser(request)
         return self.done(Toast("good", "Your password is changed, and all other sessions have ended"), to=_here())
