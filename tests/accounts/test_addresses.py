@@ -43,6 +43,13 @@ def test_one_sender_is_an_ipv4_address_or_a_64_of_ipv6():
         ("192.0.2.7", "192.0.2.7/32"),
         ("2001:db8::/32", "2001:db8::/32"),
         (" ::1 ", "::1/128"),
+        # An address that comes so is one of IPv4, and a zone is of one machine's own.
+        ("::ffff:192.0.2.7", "192.0.2.7/32"),
+        ("::ffff:192.0.2.0/120", "192.0.2.0/24"),
+        ("::ffff:192.0.2.0/95", None),
+        ("fe80::1%" + "a" * 41, "fe80::1/128"),
+        ("fe80::%eth0/10", "fe80::/10"),
+        ("192.0.2.7%eth0", None),
         ("192.0.2.1/24", None),
         ("192.0.2.0/33", None),
         ("everywhere", None),
@@ -56,5 +63,6 @@ def test_a_network_is_an_address_or_one_with_a_mask_that_fits(text, expected):
 def test_an_address_is_within_a_network_of_its_own_kind():
     assert is_within("192.0.2.9", ["198.51.100.0/24", "192.0.2.0/24"])
     assert is_within("::ffff:192.0.2.9", ["192.0.2.0/24"])
+    assert is_within("192.0.2.9", [read_network("::ffff:192.0.2.9") or ""])
     assert not is_within("192.0.3.9", ["192.0.2.0/24"])
     assert not is_within("2001:db8::1", ["0.0.0.0/0"])

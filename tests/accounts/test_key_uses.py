@@ -143,6 +143,19 @@ def test_a_key_with_addresses_works_from_there_only(owner):
     assert shown(owner)["last_used_address"] in ("192.0.2.200", "2001:db8::1", "::ffff:192.0.2.3")
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"), [("fe80::1%" + "a" * 39, "fe80::1/128"), ("::ffff:127.0.0.1", "127.0.0.1/32")]
+)
+def test_an_address_is_kept_as_callers_have_it(owner, given, kept):
+    made = ApiClient(token=make_token(owner)).post(
+        "/api-keys", {"name": "n", "scopes": ["consume"], "addresses": [given, "127.0.0.2"]}
+    )
+    assert made.status_code == 201
+    assert made.json()["addresses"] == [kept, "127.0.0.2/32"]
+    seen = ApiClient(key=made.json()["secret"]).get("/auth/me").status_code
+    assert seen == (200 if kept == "127.0.0.1/32" else 403)
+
+
 def test_a_rotated_key_keeps_its_addresses(owner):
     mine = ApiClient(token=make_token(owner))
     made = mine.post("/api-keys", {"name": "n", "scopes": ["consume"], "addresses": ["192.0.2.7"]}).json()
