@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Value
+from django.db.models.functions import Concat
 
 from accounts.caller import Caller
-from accounts.models import AuditEntry
+from accounts.models import ApiKey, AuditEntry
 from accounts.roles import Right
 from consumers.queries import list_managed_groups
 from streams.visible import list_streams
@@ -38,9 +39,10 @@ def list_audit_entries(caller: Caller, wanted: AuditFilter) -> QuerySet[AuditEnt
     entries = AuditEntry.objects.order_by("-pk")
     if not caller.sees_everybody:
         streams = list_streams(caller, Right.MANAGE).prefetch_related(None).select_related(None)
-        own = Q(actor=caller.reference) if caller.key_id else Q(actor_email=caller.email)
         entries = entries.filter(
-            Q(stream_id__in=streams.values("pk")) | Q(group_id__in=list_managed_groups(caller).values("pk")) | own
+            Q(stream_id__in=streams.values("pk"))
+            | Q(group_id__in=list_managed_groups(caller).values("pk"))
+            | _done_by(caller)
         )
     if wanted.actor:
         entries = entries.filter(Q(actor_email=wanted.actor.lower()) | Q(actor=wanted.actor))
@@ -52,3 +54,12 @@ def list_audit_entries(caller: Caller, wanted: AuditFilter) -> QuerySet[AuditEnt
         "at__lt": wanted.until,
     }
     return entries.filter(**{name: value for name, value in conditions.items() if value})
+
+
+def _done_by(caller: Caller) -> Q:
+    """What a key did, or a person with all their keys."""
+    if caller.key_id is not None:
+        return Q(actor=caller.reference)
+    keys = ApiKey.objects.filter(user_id=caller.user_id).values_list(Concat(Value("key:"), "key_id"))
+    # The address finds them fast; by itself it may have been somebody else's.
+    return Q(actor_email=caller.email) & (Q(actor=caller.reference) | Q(actor__in=keys))

@@ -217,6 +217,20 @@ def test_everybody_sees_what_they_manage_and_what_they_did_and_an_admin_sees_all
     assert len(trail(admin)) >= 3
 
 
+def test_whoever_is_given_an_address_that_was_anothers_does_not_see_what_they_did():
+    former = make_user(Role.PRODUCER, email="ada@example.com")
+    ApiClient(token=make_token(former)).post("/streams", {"name": "mergers", "visibility": "restricted"})
+    ApiClient(key=make_key(former)).post("/streams", {"name": "layoffs", "visibility": "restricted"})
+    former.email = "countess@example.com"
+    former.save()
+    namesake = make_user(Role.PRODUCER, email="ada@example.com")
+    ApiClient(token=make_token(namesake)).post("/streams", {"name": "orders"})
+    ApiClient(key=make_key(namesake)).post("/streams", {"name": "returns"})
+    Stream.objects.update(owner=make_owner())
+    told = trail(ApiClient(token=make_token(namesake)))
+    assert {entry["stream"] for entry in told if entry["action"] == "stream.created"} == {"orders", "returns"}
+
+
 def test_a_stream_of_the_same_name_has_a_past_of_its_own(owner, client):
     client.post("/streams", {"name": "orders"})
     client.delete("/streams/orders?confirm=orders")
@@ -288,7 +302,10 @@ def test_the_page_shows_the_person_behind_a_form_and_filters(owner, browser):
 def test_the_file_holds_the_same_and_no_formula(owner, browser):
     make_stream("orders", owner=owner)
     AuditEntry.objects.create(
-        action=AuditAction.STREAM_CHANGED, actor="user:1", actor_email=owner.email, target="=HYPERLINK(1)"
+        action=AuditAction.STREAM_CHANGED,
+        actor=f"user:{owner.pk}",
+        actor_email=owner.email,
+        target="=HYPERLINK(1)",
     )
     answer = browser.get("/audit/export", {"since": "2026-01-01T00:00"})
     rows = list(csv.DictReader(io.StringIO(answer.getvalue().decode())))
