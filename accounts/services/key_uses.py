@@ -88,11 +88,9 @@ def write_key_uses() -> int:
             taken = {key_id: _uses.pop(key_id) for key_id in found if key_id in _uses}
         for key_id, use in taken.items():
             ApiKey.objects.filter(pk=key_id).update(
-                last_used_at=_moment(use.at),
-                last_used_address=use.visitor.address,
-                last_used_agent=use.visitor.user_agent,
                 touched=_merged(found[key_id].touched, use.touched),
                 use_written_at=Now(),
+                **_last_use(found[key_id], use),
             )
     return len(taken)
 
@@ -108,10 +106,23 @@ def forget_key_uses() -> None:
         _uses.clear()
 
 
+def _last_use(known: ApiKey, use: _Use) -> dict[str, Any]:
+    """Return the fields of the last use, if it was this one: another process may have written down a later one."""
+    at = _moment(use.at)
+    if known.last_used_at is not None and known.last_used_at >= at:
+        return {}
+    return {
+        "last_used_at": at,
+        "last_used_address": use.visitor.address,
+        "last_used_agent": use.visitor.user_agent,
+    }
+
+
 def _merged(known: list[dict[str, Any]], touched: dict[_Place, float]) -> list[dict[str, Any]]:
     """Return the streams and groups touched last, the newest first, each once."""
     all_of_them = {(str(each["stream"]), str(each["group"] or "")): str(each["at"]) for each in known}
-    all_of_them |= {place: _moment(at).strftime("%Y-%m-%dT%H:%M:%S.%fZ") for place, at in touched.items()}
+    for place, at in touched.items():
+        all_of_them[place] = max(all_of_them.get(place, ""), _moment(at).strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
     newest = sorted(all_of_them.items(), key=lambda item: item[1], reverse=True)[:TOUCHED_KEPT]
     return [{"stream": stream, "group": group or None, "at": at} for (stream, group), at in newest]
 

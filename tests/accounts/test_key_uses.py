@@ -83,6 +83,33 @@ def test_a_use_is_written_at_most_once_a_minute_and_none_is_lost(owner):
     assert [each["stream"] for each in shown(owner)["touched"]] == ["payments", "orders"]
 
 
+def test_what_another_worker_wrote_of_a_later_use_stays(owner):
+    make_stream("orders", owner=owner)
+    make_stream("payments", owner=owner)
+    key = make_key(owner)
+    as_key(key, "/streams/orders/events")
+    as_key(key, "/streams/payments/events")
+    # Meanwhile it is used at another worker, whose turn to write comes first.
+    later = timezone.now() + timedelta(seconds=20)
+    told = later.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    ApiKey.objects.update(
+        last_used_at=later,
+        last_used_address="198.51.100.4",
+        last_used_agent="worker/2",
+        touched=[{"stream": "orders", "group": None, "at": told}],
+    )
+    let_a_minute_pass()
+    assert write_key_uses() == 1
+    found = shown(owner)
+    assert (found["last_used_at"], found["last_used_address"], found["last_used_agent"]) == (
+        told,
+        "198.51.100.4",
+        "worker/2",
+    )
+    assert [each["stream"] for each in found["touched"]] == ["orders", "payments"]
+    assert found["touched"][0]["at"] == told
+
+
 def test_no_request_writes_or_waits_for_it(owner):
     """Not even while somebody holds the key's row."""
     make_stream("orders", owner=owner)
