@@ -194,6 +194,15 @@ def test_the_current_password_is_asked_for_and_guessing_it_is_limited(user):
     assert_refused(mine.post("/auth/password", {"current_password": PASSWORD}), 422, "invalid_request")
 
 
+def test_tokens_count_at_a_server_whose_clock_is_behind_as_well(user, monkeypatch):
+    now = timezone.now
+    with monkeypatch.context() as ahead:
+        ahead.setattr(timezone, "now", lambda: now() + timedelta(seconds=5))
+        pair = login().json()
+    assert ApiClient(token=pair["access"]).get("/auth/me").status_code == 200
+    assert ApiClient().post("/auth/refresh", {"refresh": pair["refresh"]}).status_code == 200
+
+
 def test_a_password_that_an_admin_changes_ends_all_sessions(user):
     mine = signed_in()
     root = Client()
