@@ -14,21 +14,31 @@ _REFUSED = "The session has ended. Sign in again."
 _memory: ShortMemory[str, Caller] = ShortMemory(seconds=KEY_CACHE_SECONDS, size=KEY_CACHE_SIZE)
 
 
-async def authenticate_browser_async(session_key: str) -> Caller:
+def authenticate_browser(session_key: str) -> Caller:
     """Return the caller that is signed in with a session; one that has ended is refused within a second everywhere.
 
     Raises:
         InvalidCredentials: there is no such session, its time is up, or its user was disabled or has another password:
             one answer for all of them.
     """
-    if not (session_key.isascii() and session_key.isalnum()):
-        raise InvalidCredentials(_REFUSED)
+    _check_form(session_key)
+    return _memory.get(session_key, lambda: _load_caller(session_key))
+
+
+async def authenticate_browser_async(session_key: str) -> Caller:
+    """Do what `authenticate_browser` does, and let the event loop go on meanwhile."""
+    _check_form(session_key)
     return await _memory.get_async(session_key, lambda: _load_caller(session_key))
 
 
 def forget_browsers() -> None:
     """Drop what this process remembers, so that the end of a session here counts here at once."""
     _memory.forget()
+
+
+def _check_form(session_key: str) -> None:
+    if not (session_key.isascii() and session_key.isalnum()):
+        raise InvalidCredentials(_REFUSED)
 
 
 def _load_caller(session_key: str) -> Caller:

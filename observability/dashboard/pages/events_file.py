@@ -2,25 +2,28 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import orjson
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from accounts.database_threads import give_connection_back
-from accounts.errors import InvalidParameter
+from accounts.errors import DomainError, InvalidParameter
 from accounts.http.downloads import Download
 from accounts.permissions import MayConsume
 from accounts.roles import Right
+from accounts.services.authenticate_browser import authenticate_browser
 from observability.dashboard.page import Page
 from observability.dashboard.pages.events import Search, partitions_of, scan_of, search_of
 from observability.dashboard.queries.event_scan import Scan, write_positions
 from observability.dashboard.queries.stream_pages import describe_stream
 from observability.dashboard.spreadsheets import line_writer
 from streams.log.protocol import PartitionRef
+from streams.lookup import StreamInfo, require_stream
 from streams.stored_event import decode_event
 
-# Where the file ends though the search does not; its last line then says so.
+# Where the file ends though the search does not; its last line then says so. So it does where the right to it ends.
 MOST_EVENTS = 10_000
 MOST_LOOKED_AT = 200_000
 MOST_BYTES = 64 * 1024 * 1024
@@ -61,15 +64,27 @@ class EventsFile(Page):
         at = request.GET.get("at", "")
         # Here, so that what is wrong with the search is a page and not half a file.
         first = scan_of(search, partitions, at, limit=min(FIRST_EVENTS, PIECE_EVENTS))
+        may_go_on = partial(_may_go_on, str(request.session.session_key), heading.info)
         return Download(
-            write(_pieces(search, partitions, first)),
+            write(_pieces(search, partitions, first, may_go_on)),
             caller=self.caller,
             name=f"{heading.name}-events.{kind}",
             content_type=content_type,
         )
 
 
-def _pieces(search: Search, partitions: Iterable[PartitionRef], first: Scan) -> Iterator[list[bytes] | Cut]:
+def _may_go_on(session_key: str, stream: StreamInfo) -> bool:
+    """Whether who asked for the file might ask for it again: a slow reader takes hours for it."""
+    try:
+        found = require_stream(authenticate_browser(session_key), stream.name, Right.CONSUME)
+    except DomainError:
+        return False
+    return found.id == stream.id
+
+
+def _pieces(
+    search: Search, partitions: Iterable[PartitionRef], first: Scan, may_go_on: Callable[[], bool]
+) -> Iterator[list[bytes] | Cut]:
     """Yield the events piece by piece, and in the end where they were cut, if they were.
 
     Each piece is one bounded look at the log, between which no thread and no connection is held.
@@ -85,7 +100,8 @@ def _pieces(search: Search, partitions: Iterable[PartitionRef], first: Scan) -> 
         yield found
         if scan.is_done:
             return
-        if events >= MOST_EVENTS or looked_at >= MOST_LOOKED_AT or size >= MOST_BYTES:
+        is_full = events >= MOST_EVENTS or looked_at >= MOST_LOOKED_AT or size >= MOST_BYTES
+        if is_full or not may_go_on():
             yield Cut(events, looked_at, scan.left, write_positions(scan.positions))
             return
         fitting = PIECE_BYTES * events // size if size else PIECE_EVENTS

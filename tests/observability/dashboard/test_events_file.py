@@ -10,9 +10,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
-from accounts.roles import Role
+from accounts.roles import Right, Role
+from accounts.services.authenticate_browser import forget_browsers
+from accounts.services.users import disable_users
 from observability.dashboard.pages import events_file
-from streams.services.grants import grant_stream
+from streams.services.grants import grant_stream, revoke_stream_grant
 from tests.browser.story import append
 from tests.factories import make_owner, make_stream, make_user
 
@@ -134,8 +136,8 @@ def test_each_piece_asks_a_bounded_number_of_questions(owner, monkeypatch):
     with CaptureQueriesContext(connection) as captured:
         assert len(lines(answer)) == 50
     assert before <= 9
-    # The ends of the partitions and one read, nine times.
-    assert len(captured) <= 18
+    # The ends of the partitions and one read, nine times; and of all pieces within a second one asks whether it may go on.
+    assert len(captured) <= 18 + 4
 
 
 def test_nobody_gets_a_file_of_what_the_page_would_not_show(owner):
@@ -163,3 +165,32 @@ def test_the_page_leads_to_the_file_of_its_own_search_and_names_the_bound(owner)
     page = browser_of(owner).get("/streams/orders/events?type=a&from=oldest").content.decode()
     assert 'href="/streams/orders/events/file?type=a&amp;from=oldest&amp;as=csv"' in page
     assert f"At most {events_file.MOST_EVENTS:,} events, of {events_file.MOST_LOOKED_AT:,}" in page
+
+
+@pytest.mark.parametrize("end", ["grant", "session", "user", "role"])
+def test_it_is_cut_where_the_right_to_it_ends(owner, end, monkeypatch):
+    """However slowly it is taken: what is appended later is not for who may not read any more."""
+    monkeypatch.setattr(events_file, "FIRST_EVENTS", 2)
+    stream, reader = make_stream("orders", owner=owner, visibility="restricted"), make_user(Role.CONSUMER)
+    grant, _ = grant_stream(stream=stream, to=reader, rights=[Right.CONSUME], caller=owner.as_caller())
+    append(stream, *({"type": "a", "payload": n} for n in range(5)))
+    browser = browser_of(reader)
+    answer = browser.get(FILE, {"from": "oldest"})
+    pieces = iter(answer.streaming_content)
+    taken = [orjson.loads(line) for line in next(pieces).splitlines()]
+
+    if end == "grant":
+        revoke_stream_grant(stream=stream, grant_id=str(grant.pk))
+    elif end == "session":
+        browser.post("/sign-out")
+    elif end == "user":
+        disable_users(User.objects.filter(pk=reader.pk))
+    else:
+        reader.groups.clear()
+        forget_browsers()
+    append(stream, {"type": "a", "payload": "a secret of later"})
+
+    *rest, last = (orjson.loads(line) for piece in pieces for line in piece.splitlines())
+    assert [each["payload"] for each in taken] == [0, 1]
+    assert rest == []
+    assert last["cut"]["events"] == 2
