@@ -10,7 +10,9 @@ from django.test import Client
 from accounts.audit_actions import AuditAction
 from accounts.models import AuditEntry, User
 from accounts.roles import Right, Role
+from accounts.services.audit import record
 from accounts.services.users import create_user, disable_users
+from observability.dashboard.pages import audit
 from observability.dashboard.queries.audit_page import changes_between
 from streams.models import Stream
 from tests.client import ApiClient
@@ -311,6 +313,34 @@ def test_the_file_holds_the_same_and_no_formula(owner, browser):
     rows = list(csv.DictReader(io.StringIO(answer.getvalue().decode())))
     assert [row["action"] for row in rows] == ["stream.changed", "stream.created"]
     assert rows[0]["target"] == "'=HYPERLINK(1)"
+
+
+@pytest.mark.parametrize("end", ["session", "stream"])
+def test_the_file_holds_no_more_once_the_right_to_it_has_ended(owner, browser, monkeypatch, end):
+    monkeypatch.setattr(audit, "PIECE_ENTRIES", 2)
+    stream = make_stream("orders", owner=owner)
+    for number in range(5):
+        record(AuditAction.STREAM_CHANGED, stream=(stream.pk, "orders"), target=f"change {number}")
+    pieces = iter(browser.get("/audit/export").streaming_content)
+    begun = next(pieces) + next(pieces)
+    if end == "session":
+        browser.post("/sign-out")
+    else:
+        Stream.objects.update(owner=make_owner())
+    rest = b"".join(pieces).decode()
+
+    assert begun.decode().count("change") == 2 + 2
+    assert "change" not in rest
+    assert ("cut here: the session has ended" in rest) is (end == "session")
+
+
+def test_the_file_is_whole_however_many_pieces_it_has(owner, browser, monkeypatch):
+    monkeypatch.setattr(audit, "PIECE_ENTRIES", 2)
+    stream = make_stream("orders", owner=owner)
+    for number in range(5):
+        record(AuditAction.STREAM_CHANGED, stream=(stream.pk, "orders"), target=f"change {number}")
+    rows = list(csv.DictReader(io.StringIO(browser.get("/audit/export").getvalue().decode())))
+    assert [row["target"] for row in rows] == [f"change {number}" for number in (4, 3, 2, 1, 0)] + [""]
 
 
 def test_the_admin_shows_it_and_lets_nobody_write(owner):
