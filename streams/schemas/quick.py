@@ -45,9 +45,15 @@ def _type_of(schema: Any) -> Any:
         names = [names]
     if not names:
         raise _NotPlain
-    kinds = [_KINDS[name](said) for name in names]
+    kinds: list[Any] = []
+    unasked = set(said)
+    for name in names:
+        # Each for itself: a bound is one for whole numbers and for all others.
+        left = dict(said)
+        kinds.append(_KINDS[name](left))
+        unasked &= left.keys()
     # What no kind has asked for is nothing that a decoder can look at.
-    if said:
+    if unasked:
         raise _NotPlain
     return Union[tuple(kinds)]  # noqa: UP007 - made of a list
 

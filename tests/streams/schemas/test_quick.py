@@ -28,7 +28,7 @@ LEAVES = st.one_of(
         [{"type": "boolean"}, {"type": "null"}, {"type": ["string", "null"]}, {"type": ["number", "string"]}]
     ),
     st.fixed_dictionaries(
-        {"type": st.sampled_from(["integer", "number"])},
+        {"type": st.sampled_from(["integer", "number", ["integer", "number"], ["number", "integer"]])},
         optional=dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), BOUNDS),
     ),
     st.fixed_dictionaries(
@@ -123,6 +123,18 @@ def test_a_bound_is_the_same_bound(kind, bound):
     assert decoder is not None
     for value in (-1, 0, 1, 2, 10**30, -(10**30)):
         assert takes(decoder, b"%d" % value) == judge.is_valid(value), value
+
+
+@pytest.mark.parametrize(
+    "kinds", [["integer", "number"], ["number", "integer"], ["number", "null", "integer"]], ids=str
+)
+@pytest.mark.parametrize("bound", ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"])
+def test_a_bound_holds_for_every_kind_of_number_that_a_schema_names(kinds, bound):
+    schema = {"type": kinds, bound: 1}
+    decoder, judge = make_quick_decoder(schema), jsonschema_rs.Draft202012Validator(schema)
+    for value in (-1, 0, 0.5, 1, 1.5, 2, 10**30, -(10**30)):
+        raw = json.dumps(value).encode()
+        assert not (decoder and takes(decoder, raw)) or judge.is_valid(value), value
 
 
 @pytest.mark.parametrize(
