@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from streams.schemas.compatibility import Break, Compatibility, find_breaks
+from streams.schemas.compatibility import Break, Compatibility, find_breaks, is_same
 
 _SECONDS: Final = 5.0
 _MEMORY_BYTES: Final = 2 * 1024**3
@@ -34,7 +34,7 @@ def compare(old: Any, new: Any, wanted: Compatibility, *, seconds: float = _SECO
 
     Where that cannot be told in time, it is taken for broken as a whole.
     """
-    if wanted is Compatibility.NONE or old == new:
+    if wanted is Compatibility.NONE or is_same(old, new):
         return []
     question = msgspec.json.encode(_Question(old, new, wanted))
     environment = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}

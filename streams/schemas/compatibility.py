@@ -11,7 +11,7 @@ from typing import Any, Final
 import jsonschema_rs
 from jsonschema_rs.canonical import CanonicalizationError, Containment
 
-from streams.schemas.parts import Path, pointer_of
+from streams.schemas.parts import Path, all_parts, pointer_of
 
 # Changes that are looked at one by one.
 _MAX_CHANGES: Final = 100
@@ -81,10 +81,33 @@ def _find(old: Any, new: Any, direction: Compatibility) -> list[Break]:
 def _keeps(old: Any, new: Any, direction: Compatibility) -> Containment:
     """Whether every value that one takes is taken by the other: by the new one of the old, or the other way around."""
     try:
-        before, after = jsonschema_rs.canonicalize(old, offline=True), jsonschema_rs.canonicalize(new, offline=True)
+        before, after = _canonical(old), _canonical(new)
         return after.covers(before) if direction is Compatibility.BACKWARD else before.covers(after)
     except (CanonicalizationError, ValueError):
         return Containment.UNKNOWN
+
+
+def _canonical(schema: Any) -> jsonschema_rs.CanonicalSchema:
+    known = copy.deepcopy(schema)
+    for part in all_parts(known):
+        # To no payload does it matter, and with it nothing could be told.
+        if isinstance(part.schema, dict) and "format" in part.schema and not _is_checked(part.schema["format"]):
+            del part.schema["format"]
+    return jsonschema_rs.canonicalize(known, validate_formats=True, offline=True)
+
+
+def _is_checked(format_: str) -> bool:
+    """Whether payloads are held to a format: to those that the standard does not know, none is."""
+    try:
+        jsonschema_rs.Draft202012Validator({"format": format_}, validate_formats=True, ignore_unknown_formats=False)
+    except ValueError:
+        return False
+    return True
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two are the same JSON: to Python, 1 is equal to true."""
+    return one == other and json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 # --- changes, one by one -----------------------------------------------------------------------------------
@@ -104,7 +127,7 @@ def _changes(old: dict[str, Any], new: dict[str, Any], path: Path) -> Iterator[_
         if keyword in _NOTES:
             continue
         before, after = old.get(keyword, _ABSENT), new.get(keyword, _ABSENT)
-        if before == after:
+        if is_same(before, after):
             continue
         here = (*path, keyword)
         members = {} if before is _ABSENT else before
@@ -114,7 +137,7 @@ def _changes(old: dict[str, Any], new: dict[str, Any], path: Path) -> Iterator[_
             yield from _changes(before, after, here)
         elif keyword in ("allOf", "anyOf", "oneOf", "prefixItems") and _alike(before, after):
             for index, (each, other) in enumerate(zip(before, after, strict=True)):
-                if each != other:
+                if not is_same(each, other):
                     yield from _changes(each, other, (*here, index))
         else:
             yield _Change(here, before, after)
@@ -125,7 +148,7 @@ def _changes_of_map(old: dict[str, Any], new: dict[str, Any], path: Path) -> Ite
         before, after = old.get(name, _ABSENT), new.get(name, _ABSENT)
         if isinstance(before, dict) and isinstance(after, dict):
             yield from _changes(before, after, (*path, name))
-        elif before != after:
+        elif not is_same(before, after):
             yield _Change((*path, name), before, after)
 
 
