@@ -18,7 +18,8 @@ _MAX_CHANGES: Final = 100
 _NOTES: Final = frozenset(
     ("$schema", "$id", "$comment", "title", "description", "default", "deprecated", "readOnly", "writeOnly", "examples")
 )
-_MAPS: Final = frozenset(("properties", "patternProperties", "dependentSchemas", "$defs", "definitions"))
+_DEFINITIONS: Final = ("$defs", "definitions")
+_MAPS: Final = frozenset(("properties", "patternProperties", "dependentSchemas", *_DEFINITIONS))
 _ABSENT: Final = object()
 
 
@@ -66,7 +67,7 @@ def _find(old: Any, new: Any, direction: Compatibility) -> list[Break]:
         found = [
             Break(pointer_of(change.path), direction, _describe(change, direction))
             for change in islice(_changes(old, new, ()), _MAX_CHANGES)
-            if _keeps(old, _apply(old, change), direction) is not Containment.YES
+            if _keeps(old, _with_definitions_of(new, _apply(old, change)), direction) is not Containment.YES
         ]
     if not found:
         detail = (
@@ -131,7 +132,11 @@ def _changes(old: dict[str, Any], new: dict[str, Any], path: Path) -> Iterator[_
             continue
         here = (*path, keyword)
         members = {} if before is _ABSENT else before
-        if keyword in _MAPS and isinstance(members, dict) and isinstance(after, dict):
+        if keyword in _DEFINITIONS:
+            # What one of the two alone defines means nothing until it is referred to, and that is a change of its own.
+            both = [name for name in members if after is not _ABSENT and name in after]
+            yield from _changes_of_map({n: members[n] for n in both}, {n: after[n] for n in both}, here)
+        elif keyword in _MAPS and isinstance(members, dict) and isinstance(after, dict):
             yield from _changes_of_map(members, after, here)
         elif isinstance(before, dict) and isinstance(after, dict) and keyword not in ("const", "dependentRequired"):
             yield from _changes(before, after, here)
@@ -172,6 +177,15 @@ def _apply(schema: dict[str, Any], change: _Change) -> dict[str, Any]:
         del place[last]
     else:
         place[last] = change.after
+    return changed
+
+
+def _with_definitions_of(new: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema with what the new one defines besides: a change that refers to it could not be looked at alone."""
+    changed = dict(schema)
+    for name in _DEFINITIONS:
+        if name in new:
+            changed[name] = {**new[name], **schema.get(name, {})}
     return changed
 
 

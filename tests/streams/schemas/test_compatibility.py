@@ -85,3 +85,14 @@ def test_a_schema_that_is_only_equal_to_python_is_compared():
 
 def test_a_number_that_is_written_in_another_way_is_the_same():
     assert breaks({"const": 1, "minimum": 0}, {"const": 1.0, "minimum": 0.0}) == []
+
+
+@pytest.mark.parametrize("keyword", ["$defs", "definitions"])
+def test_what_only_moves_to_a_definition_or_back_is_not_named_beside_what_breaks(keyword):
+    plain = {"properties": {"a": {"type": "string"}}}
+    named = {keyword: {"text": {"type": "string"}}, "properties": {"a": {"$ref": f"#/{keyword}/text"}}}
+    assert breaks(plain, named) == breaks(named, plain) == []
+    assert breaks(plain, {**named, "required": ["a"]}) == [("/required", "backward")]
+    assert breaks(named, {**plain, "required": ["a"]}) == [("/required", "backward")]
+    longer = {**named, keyword: {"text": {"type": ["string", "null"]}, "unused": False}}
+    assert breaks(named, longer) == [(f"/{keyword}/text/type", "forward")]
