@@ -17,8 +17,9 @@ from accounts.services.audit import changed, record
 from observability.alerts.egress import Refused, check_target
 from observability.alerts.messages import make_test
 from observability.alerts.signing import make_seed, mark_of, secret_of, shown
+from observability.alerts.statements import run
 from observability.alerts.targets import UnusableTarget, WebTarget
-from observability.conf import ALERT_TEST_INTERVAL_SECONDS
+from observability.conf import ALERT_LEASE_SECONDS, ALERT_TEST_INTERVAL_SECONDS
 from observability.errors import AlertChannelInUse, AlertTestUnderWay
 from observability.models import AlertChannel, AlertNotification, ChannelKind, Occasion
 
@@ -73,9 +74,12 @@ def change_channel(*, caller: Caller, channel: AlertChannel, changes: Mapping[st
             values["target"] = shown_target(channel.kind, values["target"])
     for name, value in changes.items():
         setattr(channel, name, value)
-    # A new address is tried at once, whatever became of the old one.
-    channel.failed_in_row = 0
-    channel.save(update_fields=[*changes, "failed_in_row", "updated_at"])
+    channel.save(update_fields=[*changes, "updated_at"])
+    if "target" in changes:
+        # A new address is tried at once, whatever became of the old one.
+        channel.failed_in_row = 0
+        channel.save(update_fields=["failed_in_row"])
+        run("let_messages_go", channel_id=channel.pk, lease_seconds=ALERT_LEASE_SECONDS)
     record(AuditAction.ALERT_CHANNEL_CHANGED, target=str(channel), before=before, after=after)
     return channel
 

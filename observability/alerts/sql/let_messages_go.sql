@@ -1,4 +1,5 @@
--- Let what waits for a channel that was mended go at once, but not what somebody has taken at this moment.
+-- Let what waits for a channel that was mended, or leads elsewhere now, go at once, but not what somebody has taken at
+-- this moment.
 --
 -- Params   channel_id; lease_seconds: for how long messages are taken
 -- Returns  nothing

@@ -10,7 +10,7 @@ from django.db.models import F
 
 from eventflow_site.environment import Places
 from observability.alerts import sending
-from observability.alerts.channels import ask_for_test, create_channel
+from observability.alerts.channels import ask_for_test, change_channel, create_channel
 from observability.alerts.posting import Outcome
 from observability.models import Alert, AlertChannel, AlertNotification
 from observability.tasks import send_alert_messages
@@ -225,6 +225,26 @@ def test_a_receiver_that_is_away_costs_one_try_and_is_sent_everything_when_it_is
     AlertNotification.objects.update(next_attempt_at=F("next_attempt_at") + timedelta(hours=1))
     AlertNotification.objects.filter(attempts=1).update(next_attempt_at=F("created_at"))
     assert send_alert_messages() == 6
+    assert AlertChannel.objects.get().failed_in_row == 0
+
+
+def test_what_waits_for_an_address_that_failed_goes_to_a_new_one_at_once(receiver, watched):
+    _, rule, _ = watched
+    receiver.answer = 500
+    look()
+    for _ in range(5):
+        send_alert_messages()
+        wait_over()
+    send_alert_messages()
+    assert (only().attempts, AlertChannel.objects.get().failed_in_row) == (6, 6)
+    receiver.answer = 204
+    caller, channel = rule.owner.as_caller(), AlertChannel.objects.get()
+    change_channel(caller=caller, channel=channel, changes={"name": "another name"})
+    assert AlertChannel.objects.get().failed_in_row == 6, "to the same address nothing has gone yet"
+    assert send_alert_messages() == 0
+    change_channel(caller=caller, channel=channel, changes={"target": f"{receiver.url}&new"})
+    assert send_alert_messages() == 1
+    assert receiver.requests[-1][0] == "/hook?token=t0ken&new"
     assert AlertChannel.objects.get().failed_in_row == 0
 
 
