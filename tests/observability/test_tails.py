@@ -113,3 +113,15 @@ def test_a_tail_that_retention_took_was_appended_all_the_same(stream):
     assert tail is not None
     assert tail.events == 3
     assert tail.since == tail.until
+
+
+def test_what_retention_took_before_it_was_rolled_up_is_in_no_tail_afterwards(stream):
+    append(stream, "a", payload="p" * 5_000)
+    get_log().trim(load_stream("orders").partitions[0], keep_events=0)
+    roll_up(seconds=60)
+    size = append(stream, "b")
+
+    tail = tail_of(stream)
+
+    assert tail is not None
+    assert (tail.events, tail.bytes) == (1, size)
