@@ -163,8 +163,9 @@ def _seek(
         reopened.update(status=DeadLetterStatus.RESOLVED, closed_at=Now(), note=SOUGHT_BACK_NOTE)
         # What was given up on across the goal: its part before the goal stays, to become dead letters.
         fenced.filter(state=DeliveryState.EXHAUSTED, first_offset__lte=goal).update(last_offset=goal)
+        passed_by = _passed_by(fenced, standing, goal, kept)
         fenced.delete()
-        _record_skipped(group, partition, standing, goal)
+        _record_passed_by(group, partition, standing, goal, passed_by)
     GroupOffset.objects.filter(pk=standing.pk).update(**changes)
     wake_consumers([partition.id])
     return result
@@ -203,20 +204,59 @@ def _handed_out_again(
     )
 
 
-def _record_skipped(group: ConsumerGroup, partition: PartitionRef, standing: GroupOffset, goal: int) -> None:
-    """A seek forward passes events by: one row says which."""
-    if goal > standing.committed_offset:
-        DeliveryHistory.objects.create(
+def _passed_by(fenced: QuerySet[Delivery], standing: GroupOffset, goal: int, kept: int) -> list[tuple[str, int, int]]:
+    """What a seek leaves behind that nobody has finished, as (outcome, first and last offset).
+
+    As `lost` counts: what retention took before is lost, unless somebody had it.
+    """
+    unfinished = fenced.filter(dead_letter__isnull=True, first_offset__lte=goal).order_by("first_offset")
+    ranges: list[tuple[str, int, int]] = []
+    for state, first, last in [
+        *unfinished.values_list("state", "first_offset", "last_offset"),
+        ("", max(standing.committed_offset, standing.dispatched_offset) + 1, goal),
+    ]:
+        gone = 0 if state == DeliveryState.LEASED else kept
+        _extend(ranges, Outcome.LOST, first, min(last, goal, gone))
+        _extend(ranges, Outcome.SKIPPED, max(first, gone + 1), min(last, goal))
+    return ranges
+
+
+def _extend(ranges: list[tuple[str, int, int]], outcome: Outcome, first: int, last: int) -> None:
+    """Add a range, which may be empty, or make the one before it longer."""
+    if first > last:
+        return
+    if ranges and (ranges[-1][0], ranges[-1][2] + 1) == (outcome, first):
+        first = ranges.pop()[1]
+    ranges.append((outcome, first, last))
+
+
+def _record_passed_by(
+    group: ConsumerGroup,
+    partition: PartitionRef,
+    standing: GroupOffset,
+    goal: int,
+    passed_by: Sequence[tuple[str, int, int]],
+) -> None:
+    """Say which events are passed by, and no longer that those are which the group has before it again."""
+    before = DeliveryHistory.objects.filter(
+        group=group, partition_id=partition.id, outcome=Outcome.SKIPPED.value, last_offset__gt=goal
+    )
+    before.filter(first_offset__gt=goal).delete()
+    before.update(last_offset=goal)
+    DeliveryHistory.objects.bulk_create(
+        DeliveryHistory(
             group=group,
             partition_id=partition.id,
             round=standing.round,
-            first_offset=standing.committed_offset + 1,
-            last_offset=goal,
-            outcome=Outcome.SKIPPED,
+            first_offset=first,
+            last_offset=last,
+            outcome=outcome,
             delivery_count=0,
             failure_count=0,
             ended_at=Now(),
         )
+        for outcome, first, last in passed_by
+    )
 
 
 def total_affected(results: Sequence[SeekResult]) -> int:

@@ -5,7 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from consumers.isolation import FailedEvent
-from consumers.models import DeadLetter
+from consumers.models import DeadLetter, GroupOffset
 from consumers.services.dead_letters.close import discard_dead_letter
 from consumers.services.dead_letters.redrive import redrive_dead_letter
 from consumers.services.dead_letters.report import report_dead_letter
@@ -123,6 +123,53 @@ def test_a_dead_letter_that_a_seek_has_left_behind_is_still_one():
     nack(group, lease_one(group), is_terminal=True)
     reconcile_deliveries()
     assert state(group, 2) == "dead_lettered"
+
+
+def seek(group, offset):
+    seek_group(stream=info(group), group=group, target=SeekTarget(SeekTo.OFFSET, offset=offset))
+
+
+def test_what_was_passed_by_and_is_handed_out_after_all_is_told_as_any_other():
+    group = make_lease_group()
+    produce(group, 10)
+    seek(group, 8)
+    seek(group, 4)
+    ack(group, lease_one(group, 2))
+    assert [state(group, offset) for offset in (1, 4, 5, 6, 7)] == [
+        "skipped",
+        "skipped",
+        "acked",
+        "acked",
+        "not_handed_out",
+    ]
+
+
+def test_a_seek_forward_passes_by_only_what_was_not_finished():
+    group = make_lease_group(backoff_seconds=(60,))
+    produce(group, 10)
+    lease_one(group, 1)
+    ack(group, lease_one(group, 3))
+    nack(group, lease_one(group, 1))
+    seek(group, 8)
+    told = {offset: state(group, offset) for offset in range(1, 10)}
+    assert [offset for offset in told if told[offset] == "skipped"] == [1, 5, 6, 7, 8]
+    assert [told[offset] for offset in (2, 3, 4, 9)] == ["acked", "acked", "acked", "not_handed_out"]
+
+
+def test_of_what_a_seek_leaves_behind_that_is_lost_which_counts_as_lost():
+    group = make_lease_group()
+    produce(group, 5)
+    produce(group, 5)
+    get_log().trim(info(group).partition(0), keep_events=5)
+    seek(group, 8)
+    assert GroupOffset.objects.get(group=group).lost_count == 5
+    assert [state(group, offset) for offset in (1, 5, 6, 8, 9)] == [
+        "lost",
+        "lost",
+        "skipped",
+        "skipped",
+        "not_handed_out",
+    ]
 
 
 def test_offset_mode_groups_are_told_too():
