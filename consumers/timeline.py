@@ -143,7 +143,8 @@ _STATE_OF_DEAD_LETTER = {
     DeadLetterStatus.RESOLVED: EventState.RESOLVED,
     DeadLetterStatus.DISCARDED: EventState.DISCARDED,
 }
-
+# Nobody has decided yet, or the last try is under way.
+_UNSETTLED = (DeadLetterStatus.OPEN, DeadLetterStatus.REDRIVEN)
 
 _PASSED_BY: dict[str, EventState] = {
     Outcome.LOST: EventState.LOST,
@@ -154,7 +155,7 @@ _PASSED_BY: dict[str, EventState] = {
 
 def _still_counts(latest: DeadLetter, standing: GroupOffset) -> bool:
     """Whether no seek has gone back behind the event: that resolves what is open or sent again, and begins a round."""
-    return latest.round >= standing.round or latest.status in (DeadLetterStatus.OPEN, DeadLetterStatus.REDRIVEN)
+    return latest.round >= standing.round or latest.status in _UNSETTLED
 
 
 def _state(

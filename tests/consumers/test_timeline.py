@@ -172,6 +172,17 @@ def test_of_what_a_seek_leaves_behind_that_is_lost_which_counts_as_lost():
     ]
 
 
+@pytest.mark.parametrize("goal", [3, 8])
+def test_a_dead_letter_is_told_to_be_one_wherever_the_group_went_since(goal):
+    group = make_lease_group()
+    produce(group, 10)
+    nack(group, lease_one(group, 1), is_terminal=True)
+    reconcile_deliveries()
+    ack(group, lease_one(group, 4))
+    seek(group, goal)
+    assert state(group, 1) == "dead_lettered"
+
+
 def test_offset_mode_groups_are_told_too():
     leasing = make_lease_group()
     group = make_group(leasing.stream)
