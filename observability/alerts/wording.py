@@ -34,9 +34,9 @@ _NO_MORE: Final[dict[str, str]] = {
     What.RETENTION_RISK: "Retention no longer reaches what {subject} has not finished",
     What.ENGINES: "No engine is away",
     What.LOST: "What {subject} has lost was acknowledged",
-    What.SILENT_GROUP: "{subject} is no longer silent",
-    What.SILENT_PRODUCER: "{subject} is no longer silent",
 }
+# Of what is paused nobody expects a word.
+_SILENT: Final = (What.SILENT_GROUP, What.SILENT_PRODUCER)
 
 
 def say_limit(what: str, threshold: int) -> str:
@@ -55,11 +55,18 @@ def say_firing(*, what: str, subject: str, value: float, threshold: int, since: 
 def say_resolved(
     *, what: str, subject: str, value: float | None, threshold: int, since: datetime, until: datetime
 ) -> str:
-    """Resolved: orders/billing has 3 open dead letters (threshold 10); it lasted 12 min."""
-    if value is None or what in _NO_MORE:
-        said = _NO_MORE.get(what, "{subject} is fine again").format(subject=subject)
-    else:
+    """Resolved: orders/billing has 3 open dead letters (threshold 10); it lasted 12 min.
+
+    Args:
+        value: as it was seen last. One that reaches the threshold is from before: since then there is none.
+    """
+    is_known = value is not None and not KINDS[what].is_reached(value, threshold)
+    if what in _SILENT:
+        said = f"{subject} is {'no longer silent' if is_known else 'paused'}"
+    elif value is not None and is_known and (value > 0 or what not in _NO_MORE):
         said = _SAID[what](subject, value)
+    else:
+        said = _NO_MORE.get(what, "{subject} is fine again").format(subject=subject)
     lasted = duration((until - since).total_seconds())
     return f"Resolved: {said} (threshold {say_limit(what, threshold)}); it lasted {lasted}."
 

@@ -11,6 +11,7 @@ from accounts.roles import Role
 from accounts.services.teams import add_member, remove_member
 from consumers.models import GroupMember
 from consumers.services.losses import acknowledge_loss
+from observability.alerts.wording import say_resolved
 from observability.models import AlertChannel, AlertNotification, AlertRule, DiskSample, RejectedAppends
 from observability.numbers.rejections import write_rejections
 from observability.tasks import delete_old_alerts
@@ -96,6 +97,9 @@ def test_a_group_that_nobody_reads_as_since_it_was_made_or_since_the_last_one_di
     GroupMember.objects.create(group=old, name="m", last_seen_at=timezone.now())
     assert look() == [("resolved", "orders/old")]
     assert texts()[-1].startswith("Resolved: orders/old is no longer silent")
+    type(old).objects.filter(pk=read.pk).update(is_paused=True)
+    assert look() == [("resolved", "orders/read")]
+    assert texts()[-1].startswith("Resolved: orders/read is paused")
 
 
 def test_a_stream_that_nobody_appends_to():
@@ -120,8 +124,14 @@ def test_retention_that_comes_near():
     AlertRule.objects.update(threshold=7200)
     assert look() == [("fired", "orders/billing")]
     assert "Retention takes events in 59 min" in texts()[0]
+    type(stream).objects.update(retention_max_age_seconds=3 * 3600)
+    assert look() == [("resolved", "orders/billing")]
+    assert texts()[1].startswith("Resolved: Retention takes events in 2 h 59 min that orders/billing has not finished")
+    type(stream).objects.update(retention_max_age_seconds=3600)
+    assert look() == [("fired", "orders/billing")]
     type(stream).objects.update(retention_max_age_seconds=None)
     assert look() == [("resolved", "orders/billing")]
+    assert texts()[3].startswith("Resolved: Retention no longer reaches what orders/billing has not finished")
 
 
 def test_what_retention_took_unfinished_until_somebody_acknowledges_it():
@@ -140,6 +150,20 @@ def test_what_retention_took_unfinished_until_somebody_acknowledges_it():
     acknowledge_loss(stream=info(group), group=group, lost_total=2)
     assert look() == [("resolved", "orders/billing")]
     assert texts()[1].startswith("Resolved: What orders/billing has lost was acknowledged")
+
+
+def test_of_what_was_lost_or_is_away_and_does_not_reach_the_threshold_any_more_the_rest_is_told():
+    since = timezone.now()
+    told = [
+        say_resolved(what=what, subject="orders/billing", value=value, threshold=3, since=since, until=since)
+        for what, value in (("lost", 2.0), ("engines", 1.0), ("lost", 0.0), ("engines", 0.0))
+    ]
+    assert told == [
+        "Resolved: orders/billing has lost 2 events to retention (threshold 3); it lasted 0 s.",
+        "Resolved: 1 engine beside PostgreSQL cannot be reached (threshold 3); it lasted 0 s.",
+        "Resolved: What orders/billing has lost was acknowledged (threshold 3); it lasted 0 s.",
+        "Resolved: No engine is away (threshold 3); it lasted 0 s.",
+    ]
 
 
 def test_a_disk_that_fills_and_what_is_not_known_changes_nothing():
