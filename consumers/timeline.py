@@ -13,12 +13,15 @@ from typing import Any, NamedTuple
 from django.db.models import Q
 
 from consumers.conf import MAX_LEASE_EVENTS
+from consumers.filters import Filter
 from consumers.models import ConsumerGroup, DeadLetter, DeliveryHistory, GroupOffset, Mode
 from consumers.statements import run
 from consumers.states import DeadLetterStatus, Outcome
 from streams.errors import EventNotFound
 from streams.log import get_log
+from streams.log.protocol import PartitionRef
 from streams.lookup import StreamInfo, partition_of
+from streams.stored_event import is_erased, routing_of
 
 
 class EventState(StrEnum):
@@ -37,6 +40,8 @@ class EventState(StrEnum):
     # Retention took it, or the group began or was sought beyond it.
     LOST = "lost"
     SKIPPED = "skipped"
+    # Finished without being handed out: the group's filter does not let it through.
+    FILTERED = "filtered"
     # It expired before anybody had it, or had it again.
     EXPIRED = "expired"
     # It is for later, and waits for its time.
@@ -98,7 +103,8 @@ def get_timeline(stream: StreamInfo, partition: int, offset: int) -> Timeline:
     ends = get_log().bounds([place])[place.id]
     if not 1 <= offset <= ends.head_offset:
         raise EventNotFound(f"There is no event at offset {offset}; the head is at {ends.head_offset}.")
-    standings = GroupOffset.objects.filter(partition_id=place.id).select_related("group").order_by("group__name")
+    standings = list(GroupOffset.objects.filter(partition_id=place.id).select_related("group").order_by("group__name"))
+    event = _event_at(place, offset) if any(standing.group.filter for standing in standings) else None
     deliveries = _by_group(
         DeliveryStanding(*row) for row in run("timeline_deliveries", partition_id=place.id, offset=offset)
     )
@@ -115,9 +121,10 @@ def get_timeline(stream: StreamInfo, partition: int, offset: int) -> Timeline:
         # A redrive under way says more than where the group's own order stands.
         delivery = max(own, key=lambda each: each.dead_letter_id is not None, default=None)
         told, dead = history[standing.group_id], dead_letters[standing.group_id]
-        groups.append(
-            GroupTimeline(standing.group, _state(standing, offset, delivery, told, dead), delivery, told, dead)
-        )
+        state = _state(standing, offset, delivery, told, dead)
+        if state is EventState.ACKED and not (told or dead) and _is_filtered(standing.group, event):
+            state = EventState.FILTERED
+        groups.append(GroupTimeline(standing.group, state, delivery, told, dead))
     return Timeline(partition, offset, offset >= ends.earliest_offset, groups)
 
 
@@ -128,6 +135,23 @@ def _history_of(partition_id: int, offset: int) -> list[DeliveryHistory]:
         near, partition_id=partition_id, first_offset__lte=offset, last_offset__gte=offset
     )
     return list(rows.order_by("id"))
+
+
+def _event_at(place: PartitionRef, offset: int) -> bytes | None:
+    """The event, unless retention has taken it."""
+    read = get_log().read(place, after=offset - 1, max_events=1, max_bytes=1)
+    return read.events[0] if read.events and read.offsets[0] == offset else None
+
+
+def _is_filtered(group: ConsumerGroup, event: bytes | None) -> bool:
+    """Whether a group's filter, as it is now, lets an event not through; of what is gone nobody knows."""
+    wanted = Filter.of(group.filter)
+    if wanted is None or event is None:
+        return False
+    if is_erased(event):
+        # Its headers went with its payload.
+        wanted = wanted._replace(headers={})
+    return not wanted.lets_through(routing_of(event))
 
 
 def _by_group(rows: Iterable[Any]) -> dict[int, list[Any]]:

@@ -3,6 +3,7 @@
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from consumers.isolation import FailedEvent
 from consumers.models import DeadLetter, GroupOffset
@@ -181,6 +182,21 @@ def test_a_dead_letter_is_told_to_be_one_wherever_the_group_went_since(goal):
     ack(group, lease_one(group, 4))
     seek(group, goal)
     assert state(group, 1) == "dead_lettered"
+
+
+def test_what_a_filter_does_not_let_through_is_not_said_to_be_acked():
+    group = make_lease_group(filter={"types": ["wanted"], "headers": {"region": "eu"}})
+    europe = {"headers": {"region": "eu"}}
+    produce_kinds(group, {"type": "other"} | europe, {"type": "wanted"} | europe, {"type": "wanted"}, {"type": "other"})
+    assert state(group, 1) == "not_handed_out"
+    ack(group, lease_one(group))
+    assert [state(group, offset) for offset in (1, 2, 3, 4)] == ["filtered", "acked", "filtered", "filtered"]
+    # Which headers an erased event had is not known any more.
+    for offset in (2, 4):
+        get_log().erase(info(group).partition(0), offset, at=timezone.now())
+    assert [state(group, offset) for offset in (2, 4)] == ["acked", "filtered"]
+    get_log().trim(info(group).partition(0), keep_events=0)
+    assert state(group, 1) == "acked"
 
 
 def test_offset_mode_groups_are_told_too():

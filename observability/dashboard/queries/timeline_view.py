@@ -24,6 +24,7 @@ STATES = {
     "discarded": ("discarded", ""),
     "lost": ("taken by retention before it was read", "bad"),
     "skipped": ("passed by", ""),
+    "filtered": ("not let through by the filter", ""),
     "expired": ("expired before it was handed out", ""),
     "scheduled": ("for later", ""),
     "committed": ("committed", "good"),
