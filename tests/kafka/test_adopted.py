@@ -173,6 +173,24 @@ def test_holes_of_transactions_are_passed_by(admin, others):
     assert [each["payload"] for each in lines] == [1, 2, 3, 4, 5]
 
 
+def test_what_others_write_while_the_end_is_asked_for_is_read_next(admin, others, monkeypatch):
+    others.make()
+    others.write(b"1", b"2")
+    adopted(admin)
+    looker = others.log._sparse_reader._looker
+    ask = looker.ends
+
+    def ask_and_be_overtaken(places):
+        ends = ask(places)
+        monkeypatch.undo()
+        others.write(b"3", b"4")
+        return ends
+
+    monkeypatch.setattr(looker, "ends", ask_and_be_overtaken)
+    assert [each["payload"] for each in read(admin)[0]] == [1, 2]
+    assert [each["payload"] for each in read(admin, 2)[0]] == [3, 4]
+
+
 def test_an_open_transaction_hides_events_and_is_no_loss(admin, others):
     others.make()
     adopted(admin, read_only=False, allow_weak=True)

@@ -52,13 +52,15 @@ def fetch_sparse_step(consumer: LentConsumer, standing: Standing, *, end: int, m
             if not found and (one := consumer.handle.poll(_POLL_SECONDS)) is not None:
                 found = [one]
             records: list[Message] = []
-            is_last = False
+            is_last = has_more = False
             for message in found:
                 error = message.error()
                 if error is None:
                     is_last = is_last or native_offset(message) >= end - 1
                     if native_offset(message) < end:
                         records.append(message)
+                    else:
+                        has_more = True
                 elif error.code() == END_OF_PARTITION:
                     is_last = is_last or native_offset(message) >= end
                 elif error.code() in OUT_OF_RANGE:
@@ -66,9 +68,9 @@ def fetch_sparse_step(consumer: LentConsumer, standing: Standing, *, end: int, m
                 else:
                     _check_that_it_passes(error)
             if records or is_last:
-                if records and (not is_last or native_offset(records[-1]) == end - 1):
-                    # Behind it there is no hole. Else the end has been told, which is told once: to whoever comes next
-                    # it is to be told again, so it is assigned anew.
+                if records and not has_more and (not is_last or native_offset(records[-1]) == end - 1):
+                    # Behind it there is no hole. Else the end has been told, which is told once, or records were given
+                    # that came after the end was asked for: whoever comes next is to get them, so it is assigned anew.
                     consumer.standing = Standing(standing.place, native_offset(records[-1]) + 1)
                 return Step(records, is_last)
     except KafkaException as error:
