@@ -315,7 +315,8 @@ class PlaceFenced(AppendNotStored):
 
     Attributes:
         stored: for each append the offsets and times of those of its events that are there all the same.
-        since: for each append an offset behind which all of its events are that are there; 0: nobody knows one.
+        since: for each append an offset behind which all of its events are that are there; -1
+            (`JUST_NOW`): nobody knows one.
     """
 
     def __init__(self, stored: Sequence[Sequence[tuple[int, datetime]]], since: Sequence[int]) -> None:

@@ -22,6 +22,7 @@ from streams.log.current_epochs import CurrentEpochs
 from streams.log.found_before import Left, count_places, events_of, places_of, put_together, without
 from streams.log.postgres import PostgresLog
 from streams.log.protocol import (
+    JUST_NOW,
     Appended,
     AppendedRange,
     Epoch,
@@ -196,7 +197,7 @@ class MovingAppends:
                     now = await self._places_of(appends)
                 except _Behind as behind:
                     is_in_doubt = True
-                    since, now = since or dict.fromkeys(behind.now, 0), behind.now
+                    since, now = since or dict.fromkeys(behind.now, JUST_NOW), behind.now
                 else:
                     return Appended(put_together(appends, found, ranges))
                 appends = [each._replace(partition=now[each.partition.id]) for each in appends]

@@ -409,6 +409,8 @@ class LogHealth:
 
 
 PLAIN_TOPIC: Final = TopicSpec()
+# Instead of an offset to look behind: where a partition ended a minute ago, or earlier. For what was sent since then.
+JUST_NOW: Final = -1
 
 
 class Log(Protocol):
@@ -686,7 +688,7 @@ class TaggedLog(Log, Protocol):
     def find_tagged(self, partition: PartitionRef, *, tag: bytes, since: int) -> Mapping[int, Found]:
         """Return what tries of a request have stored behind an offset, by the events' places in the request.
 
-        What is not there will not appear either, if no try is under way any more.
+        What is not there will not appear either, if no try is under way any more. `since` may be `JUST_NOW`.
 
         Raises:
             LogUnavailable: nobody can tell.
@@ -696,7 +698,7 @@ class TaggedLog(Log, Protocol):
     def find_records(self, partition: PartitionRef, records: Sequence[bytes], *, since: int) -> Mapping[int, Found]:
         """Return which records are there behind an offset, byte by byte, by their positions: each where it is first.
 
-        `since` of 0: behind where the partition ended a minute ago, or earlier.
+        `since` may be `JUST_NOW`.
         """
         ...
 

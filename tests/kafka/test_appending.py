@@ -7,7 +7,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from streams.errors import AppendNotStored
-from streams.log.kafka import producing
+from streams.log.kafka import producing, reading
 from streams.log.kafka.opening import Opener
 from streams.log.kafka.places import place_of
 from streams.log.protocol import PartitionAppend
@@ -98,6 +98,16 @@ def test_a_later_try_sends_only_what_the_first_one_did_not_store(kafka_log, firs
     for range_, names in zip(stored.ranges, ("ab", "cd"), strict=True):
         offsets = [offset for run in range_.runs for offset in range(run.first_offset, run.last_offset + 1)]
         assert offsets == [places[name] for name in names]
+
+
+def test_a_later_try_finds_the_first_events_of_a_stream_however_late_it_comes(kafka_log, monkeypatch):
+    [partition] = make_partitions(kafka_log)
+    request = [PartitionAppend(partition, [event("a"), event("b")])]
+    first = kafka_log.append_tagged(request, tag=TAG)
+    # As if what was sent just now had been sent long ago.
+    monkeypatch.setattr(reading, "_RECENT_SECONDS", -3_600)
+    assert kafka_log.append_tagged(request, tag=TAG, since={partition.id: 0}) == first
+    assert ids(kafka_log, partition) == ["a", "b"]
 
 
 def test_what_is_too_large_is_refused_as_a_whole(kafka_log):

@@ -50,6 +50,7 @@ from streams.log.kafka.topic_watch import TopicWatch
 from streams.log.kafka.topics import CopyShape, Topics, TopicShape
 from streams.log.offering import TRIMMING_ADOPTED, require_for_appends
 from streams.log.protocol import (
+    JUST_NOW,
     PLAIN_TOPIC,
     Appended,
     AppendedRange,
@@ -213,7 +214,7 @@ class KafkaLog:
     @contextmanager
     def _noticing_fences(self, placed: Placed) -> Iterator[None]:
         # Before anything is sent: whatever is stored of it lies behind.
-        since = [self._reader.newest.offset(append.partition.id) for append, _ in placed]
+        since = [self._reader.newest.offset(append.partition.id) or JUST_NOW for append, _ in placed]
         try:
             yield
         except Fenced as fenced:

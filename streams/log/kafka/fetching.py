@@ -39,10 +39,16 @@ def fetch_step(consumer: LentConsumer, standing: Standing, *, end: int, max_reco
             found = consumer.handle.consume(count, 0)
             if not found and (one := consumer.handle.poll(_POLL_SECONDS)) is not None:
                 found = [one]
-            records = [message for message in found if _is_record(message, standing.position, end)]
+            records = [message for message in found if _is_record(message)]
+            has_ended = any(_tells_the_end(message, end) for message in found)
             if records:
-                consumer.standing = Standing(standing.place, native_offset(records[-1]) + 1)
+                if not has_ended:
+                    consumer.standing = Standing(standing.place, native_offset(records[-1]) + 1)
+                # Else there is a hole behind them. That the end was passed is told once: to whoever comes next it is
+                # to be told again, so it is assigned anew.
                 return records
+            if has_ended:
+                raise PositionPassed
     except KafkaException as error:
         raise KafkaSilent(
             f"Kafka gave no records ({error.args[0].name()})", is_unknown=error.args[0].code() in UNKNOWN
@@ -50,18 +56,20 @@ def fetch_step(consumer: LentConsumer, standing: Standing, *, end: int, max_reco
     raise KafkaSilent("Kafka gave no records in time")
 
 
-def _is_record(message: Message, position: int, end: int) -> bool:
+def _is_record(message: Message) -> bool:
     error = message.error()
     if error is None:
         return True
-    if error.code() == END_OF_PARTITION:
-        if native_offset(message) >= end > position:
-            raise PositionPassed
-    elif error.code() in OUT_OF_RANGE:
+    if error.code() in OUT_OF_RANGE:
         raise RetentionCameBy
-    elif not may_pass(error):
+    if error.code() != END_OF_PARTITION and not may_pass(error):
         raise KafkaException(error)
     return False
+
+
+def _tells_the_end(message: Message, end: int) -> bool:
+    error = message.error()
+    return error is not None and error.code() == END_OF_PARTITION and native_offset(message) >= end
 
 
 def _check_that_nothing_is_there(error: KafkaError) -> None:

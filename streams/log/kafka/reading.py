@@ -18,7 +18,7 @@ from streams.log.kafka.newest import NewestSeen
 from streams.log.kafka.places import Place
 from streams.log.kafka.sent import Stored
 from streams.log.kafka.sparse import Step, fetch_sparse_step
-from streams.log.protocol import Bounds, LogDamaged, PartitionRef, ReadResult
+from streams.log.protocol import JUST_NOW, Bounds, LogDamaged, PartitionRef, ReadResult
 from streams.log.selection import Selection, result_of
 from streams.stored_event import recorded_at_of
 
@@ -160,19 +160,29 @@ class KafkaReader:
     ) -> Mapping[int, Stored]:
         """Return where records are behind an offset that are somebody's, by what `index_of` says they are.
 
+        Args:
+            since: or `JUST_NOW`.
+
         Raises:
             KafkaSilent
         """
-        if since:
-            position = max(since + 1 - place.base, ends.low)
-        else:
+        if since == JUST_NOW:
             recent = self._looker.first_since(place, int((time.time() - _RECENT_SECONDS) * 1_000))
-            position = ends.high if recent is None else recent
+            position = ends.high if recent is None else max(recent, ends.low)
+        else:
+            position = max(since + 1 - place.base, ends.low)
         found: dict[int, Stored] = {}
         while position < ends.high:
             standing = Standing(place, position)
-            with self._readers.lend(standing) as consumer:
-                records, is_last = _step(consumer, standing, end=ends.high)
+            try:
+                with self._readers.lend(standing) as consumer:
+                    records, is_last = _step(consumer, standing, end=ends.high)
+            except RetentionCameBy as error:
+                [now] = self._looker.ends([place])
+                if now.low <= position:
+                    raise KafkaSilent("Kafka does not give what it says is kept", is_of_one_topic=True) from error
+                position = now.low
+                continue
             for record in records:
                 position = offset_of(place, record) - place.base + 1
                 if (index := index_of(record)) is not None:
@@ -201,4 +211,8 @@ def _check_head(partition: PartitionRef, place: Place, ends: Ends, *, seen: int)
 def _step(consumer: LentConsumer, standing: Standing, *, end: int) -> Step:
     if standing.place.is_sparse:
         return fetch_sparse_step(consumer, standing, end=end, max_records=_STEP_RECORDS)
-    return Step(fetch_step(consumer, standing, end=end, max_records=_STEP_RECORDS), is_last=False)
+    try:
+        return Step(fetch_step(consumer, standing, end=end, max_records=_STEP_RECORDS), is_last=False)
+    except PositionPassed:
+        # Who reads is told of the hole. Whoever looks for records only wants to know that none comes any more.
+        return Step((), is_last=True)
