@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 
 from accounts.waits import pause, running_loop
 from streams.conf import FENCE_LOOK_SECONDS, FENCE_PATIENCE_SECONDS, FENCE_SETTLE_SECONDS, POSTGRES
-from streams.errors import AppendNotStored, AppendOutcomeUnknown, LogUnavailable, PartitionGone, PlaceFenced
+from streams.errors import AppendNotStored, AppendOutcomeUnknown, LogUnavailable, PlaceFenced
 from streams.log.current_epochs import CurrentEpochs
 from streams.log.found_before import Left, count_places, events_of, places_of, put_together, without
 from streams.log.postgres import PostgresLog
@@ -201,8 +201,8 @@ class MovingAppends:
                 else:
                     return Appended(put_together(appends, found, ranges))
                 appends = [each._replace(partition=now[each.partition.id]) for each in appends]
-        except (AppendNotStored, LogUnavailable, PartitionGone) as error:
-            if is_in_doubt or found:
+        except Exception as error:
+            if (is_in_doubt or found) and not isinstance(error, AppendOutcomeUnknown):
                 raise AppendOutcomeUnknown from error
             raise
         raise AppendOutcomeUnknown(_LATE)

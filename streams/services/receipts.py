@@ -21,7 +21,7 @@ from django.db import Error, transaction
 from django.utils import timezone
 
 from accounts.database_threads import in_database_thread
-from accounts.errors import IdempotencyInProgress
+from accounts.errors import DomainError, IdempotencyInProgress
 from accounts.models import IdempotencyRecord
 from accounts.services.idempotency import Replay, claim_idempotency_key, keep_answer
 from streams.conf import PENDING_SECONDS, SEND_WITHIN_SECONDS
@@ -99,8 +99,8 @@ async def append_once(appends: Sequence[PartitionAppend], receipt: Receipt) -> A
             ) from error
         await in_database_thread(partial(_free, receipt))
         raise
-    except Exception:
-        # Certainly nothing was stored.
+    except DomainError:
+        # Certainly nothing was stored. Of what fails in another way nobody knows that: the key stays pending.
         await in_database_thread(partial(_free, receipt))
         raise
     if appended.body is not None:

@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from accounts.models import IdempotencyRecord
 from streams.conf import PENDING_SECONDS
-from streams.log import SIGHTINGS, breaker
+from streams.errors import PlaceFenced
+from streams.log import SIGHTINGS, breaker, current_epochs
 from streams.models import UnfinishedAppend
 from streams.services import receipts
 from tests.client import ApiClient
@@ -144,6 +145,48 @@ def test_a_process_that_dies_after_all_was_stored_leaves_a_key_that_a_retry_comp
     let_time_pass()
     answer = append(shop)
     assert [each["offset"] for each in answer.json()["events"]] == [1, 2, 3, 4]
+    assert stored(shop) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("fails", ["the first", "a later"])
+def test_a_try_that_fails_in_a_way_that_nobody_thought_of_leaves_a_key_that_a_retry_completes(
+    shop, distant, monkeypatch, fails
+):
+    if fails == "a later":
+        distant.weather.stored_before_it_failed = 2
+        append(shop)
+        distant.weather.stored_before_it_failed = None
+        let_time_pass()
+    send = distant.append_tagged
+
+    def store_and_fail(*args, **more):
+        send(*args, **more)
+        raise RuntimeError("nobody thought of this")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(distant, "append_tagged", store_and_fail)
+        assert append(shop).status_code == 500
+    let_time_pass()
+    assert append(shop).status_code == 202
+    assert stored(shop) == [0, 1, 2, 3]
+
+
+def test_where_a_database_that_is_away_keeps_a_try_from_going_on_after_a_move_nobody_knows(shop, distant, monkeypatch):
+    send = distant.append_tagged
+
+    def store_and_be_fenced(*args, **more):
+        send(*args, **more)
+        raise PlaceFenced([()], [0])
+
+    def fail(*_args, **_more):
+        raise DatabaseError("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(distant, "append_tagged", store_and_be_fenced)
+        patch.setattr(current_epochs, "run", fail)
+        assert code_of(append(shop)) == (503, "outcome_unknown")
+    let_time_pass()
+    assert append(shop).status_code == 202
     assert stored(shop) == [0, 1, 2, 3]
 
 
