@@ -1,5 +1,7 @@
 """A topic that is not what it was: nothing is read of it or stored there until somebody has looked and accepted the loss."""
 
+from datetime import timedelta
+
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
@@ -14,6 +16,8 @@ from streams.log.protocol import TopicSight
 from streams.lookup import forget_streams, load_stream
 from streams.models import Epoch, Partition
 from streams.services.foreign_ends import look_at_ends
+from streams.services.moving.leftovers import forget_empty_stretches
+from streams.services.places import clear_places
 from streams.services.quarantine import _turn, list_quarantined, look_at_topics
 from tests.client import ApiClient
 from tests.factories import make_key, make_owner
@@ -195,6 +199,24 @@ def test_what_is_left_of_one_that_was_cut_short_stays_readable(shop, distant, ke
     SIGHTINGS.write()
     (partition,) = load_stream("orders").partitions
     assert [each.problem for each in verify_partition(partition, advance=lambda count: None)] == ["missing up to 5"]
+
+
+def test_when_retention_has_taken_what_was_left_the_topic_stays_as_the_stream_goes_on_in_it(shop, distant, kept_open):
+    cut_short(distant, keep=3)
+    look_at_ends()
+    release("--accept-loss")
+    (place,) = distant._partitions.values()
+    place.head_offset = 5
+    assert append(shop, "six") == [6]
+    (place,) = distant._partitions.values()
+    place.batches = [[event] for event in place.events if event.offset > 3]
+    now = timezone.now()
+    assert forget_empty_stretches(now=now) == 1
+    clear_places(now=now + timedelta(hours=1))
+    forget_streams()
+    assert read(shop)[0] == [(6, "six")]
+    assert append(shop, "seven") == [7]
+    assert [(each.number, each.first_offset) for each in Epoch.objects.all()] == [(2, 6)]
 
 
 def test_one_that_was_mended_in_the_engine_goes_on_without_a_loss(shop, distant, kept_open):

@@ -41,7 +41,7 @@ def _forget_oldest(stream: Stream, *, now: datetime) -> int:
         gone = EpochRow.objects.filter(partition__stream=stream, number=number, last_offset__isnull=False)
         if not gone.delete()[0]:
             return 0
-        _leave(stream, ended, now=now)
+        _leave(stream, ended[0][1], now=now)
         _settle_here(stream)
     forget_streams()
     return 1
@@ -57,18 +57,21 @@ def _are_empty(ended: Sequence[tuple[PartitionRef, Epoch]]) -> bool:
     )
 
 
-def _leave(stream: Stream, ended: Sequence[tuple[PartitionRef, Epoch]], *, now: datetime) -> None:
-    _, epoch = ended[0]
-    if epoch.engine != POSTGRES:
-        # Whoever looked the stream up before may ask there for a moment longer.
-        PlaceToClear.objects.create(
-            engine=epoch.engine,
-            topic=epoch.topic,
-            topic_id=epoch.topic_id,
-            stream_name=stream.name,
-            partition_ids=[partition.id for partition, _ in ended],
-            due_at=now + timedelta(seconds=EMPTY_PLACE_SECONDS),
-        )
+def _leave(stream: Stream, epoch: Epoch, *, now: datetime) -> None:
+    """Note that the place of a stretch is to be dropped, unless the stream goes on in it: after a loss it does."""
+    in_use = EpochRow.objects.filter(partition__stream=stream, engine=epoch.engine, topic=epoch.topic)
+    if epoch.engine == POSTGRES or epoch.is_external or in_use.exists():
+        return
+    # Whoever looked the stream up before may ask there for a moment longer.
+    PlaceToClear.objects.create(
+        engine=epoch.engine,
+        topic=epoch.topic,
+        topic_id=epoch.topic_id,
+        stream_name=stream.name,
+        # All of them, as their places in it are told by their order: perhaps only some had this stretch.
+        partition_ids=list(stream.partitions.order_by("number").values_list("pk", flat=True)),
+        due_at=now + timedelta(seconds=EMPTY_PLACE_SECONDS),
+    )
 
 
 def _settle_here(stream: Stream) -> None:
