@@ -5,6 +5,7 @@ short, what is left stays readable where it was, and the stream goes on behind w
 as of what retention took: by a gap.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -36,12 +37,12 @@ class _Continuation:
 
     Attributes:
         kept: its stretches as they are from then on.
-        loss: None: nothing is lost.
+        losses: in their order; none of what retention took before.
     """
 
     partition: PartitionRef
     kept: tuple[Epoch, ...]
-    loss: Loss | None
+    losses: tuple[Loss, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Release:
 
     @property
     def losses(self) -> list[Loss]:
-        return [each.loss for each in self.continuations if each.loss is not None]
+        return [loss for each in self.continuations for loss in each.losses]
 
     @property
     def changes_nothing(self) -> bool:
@@ -97,12 +98,17 @@ def _continue(partition: PartitionRef, topic_ids: dict[tuple[str, str], str], se
     epochs, earliest, head = partition.epochs, seen.earliest_offset, seen.head_offset
     if not epochs:
         # It has never been elsewhere.
-        return _Continuation(partition, epochs, None)
+        return _Continuation(partition, epochs)
     stay = [each for each in epochs if topic_ids.get((each.engine, each.topic), each.topic_id) == each.topic_id]
     last = epochs[-1]
+    # Of older stretches, each as a whole: what lies between them may be there.
+    lost = [
+        _loss(partition, max(earliest, each.first_offset), each.last_offset)
+        for each in epochs
+        if each not in stay and each.last_offset is not None
+    ]
     kept = [each._replace(quarantine=NOT_IN_QUARANTINE) for each in stay]
     if last not in stay:
-        first_lost = max(earliest, min(each.first_offset for each in epochs if each not in stay))
         kept.append(
             last._replace(
                 number=last.number + 1,
@@ -112,13 +118,14 @@ def _continue(partition: PartitionRef, topic_ids: dict[tuple[str, str], str], se
                 quarantine=NOT_IN_QUARANTINE,
             )
         )
-        return _Continuation(partition, tuple(kept), _loss(partition, first_lost, head))
+        lost.append(_loss(partition, max(earliest, last.first_offset), head))
+        return _continuation(partition, kept, lost)
     if last.engine == POSTGRES:
-        return _Continuation(partition, tuple(kept), None)
+        return _continuation(partition, kept, lost)
     place = partition._replace(epochs=(last,))
     end = get_routed_log().stored_heads(last.engine, [place])[partition.id]
     if end >= head:
-        return _Continuation(partition, tuple(kept), None)
+        return _continuation(partition, kept, lost)
     # The engine's own offset of the next event stays what it is; ours jumps over what is lost.
     base = head + 1 - (end + 1 - last.base)
     if end < last.first_offset:
@@ -126,7 +133,12 @@ def _continue(partition: PartitionRef, topic_ids: dict[tuple[str, str], str], se
     else:
         kept[-1] = kept[-1]._replace(last_offset=end)
     kept.append(last._replace(number=last.number + 1, first_offset=head + 1, base=base, quarantine=NOT_IN_QUARANTINE))
-    return _Continuation(partition, tuple(kept), _loss(partition, max(earliest, end + 1), head))
+    lost.append(_loss(partition, max(earliest, end + 1), head))
+    return _continuation(partition, kept, lost)
+
+
+def _continuation(partition: PartitionRef, kept: Sequence[Epoch], lost: Sequence[Loss | None]) -> _Continuation:
+    return _Continuation(partition, tuple(kept), tuple(each for each in lost if each is not None))
 
 
 def _loss(partition: PartitionRef, first_offset: int, last_offset: int) -> Loss | None:
@@ -150,11 +162,20 @@ def release_stream(release: Release) -> None:
         if each.kept != each.partition.epochs:
             own.delete()
             EpochRow.objects.bulk_create(EpochRow(partition_id=each.partition.id, **one._asdict()) for one in each.kept)
-        if each.loss is not None and all(one.first_offset > each.loss.last_offset for one in each.kept):
-            Partition.objects.filter(pk=each.partition.id).update(earliest_offset=each.loss.last_offset + 1)
+        for loss in each.losses:
+            if all(one.first_offset > loss.last_offset for one in each.kept):
+                Partition.objects.filter(pk=each.partition.id).update(earliest_offset=loss.last_offset + 1)
     record(
         AuditAction.STREAM_RELEASED,
         stream=(stream.pk, stream.name),
-        after={"lost": {str(one.partition.number): [one.first_offset, one.last_offset] for one in release.losses}},
+        after={
+            "lost": {
+                str(each.partition.number): [
+                    end for loss in each.losses for end in (loss.first_offset, loss.last_offset)
+                ]
+                for each in release.continuations
+                if each.losses
+            }
+        },
     )
     transaction.on_commit(forget_streams)

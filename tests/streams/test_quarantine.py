@@ -14,9 +14,11 @@ from streams.log import SIGHTINGS
 from streams.log.engines import get_engines
 from streams.log.protocol import TopicSight
 from streams.lookup import forget_streams, load_stream
-from streams.models import Epoch, Partition
+from streams.models import Epoch, Partition, Stream
 from streams.services.foreign_ends import look_at_ends
+from streams.services.moving.asking import ask_for_move
 from streams.services.moving.leftovers import forget_empty_stretches
+from streams.services.moving.steps import carry_out
 from streams.services.places import clear_places
 from streams.services.quarantine import _turn, list_quarantined, look_at_topics
 from tests.client import ApiClient
@@ -217,6 +219,24 @@ def test_when_retention_has_taken_what_was_left_the_topic_stays_as_the_stream_go
     assert read(shop)[0] == [(6, "six")]
     assert append(shop, "seven") == [7]
     assert [(each.number, each.first_offset) for each in Epoch.objects.all()] == [(2, 6)]
+
+
+def test_what_is_lost_of_a_stretch_that_the_stream_has_left_is_said_before_it_is_accepted(
+    shop, distant, kept_open, capsys
+):
+    carry_out(ask_for_move(stream=Stream.objects.get(), target="postgres", allow_weak=False))
+    assert append(shop, "six") == [6]
+    make_topic_anew(distant)
+    look_at_topics(now=timezone.now())
+    with pytest.raises(CommandError, match="Nothing was changed"):
+        release()
+    assert "5 events are lost, offsets 1 to 5" in capsys.readouterr().err
+    release("--accept-loss")
+    events, answer = read(shop)
+    assert (events, answer["EventFlow-Gap"]) == ([(6, "six")], "1-5")
+    assert Partition.objects.get().earliest_offset == 6
+    assert append(shop, "seven") == [7]
+    assert AuditEntry.objects.get(action="stream.released").after == {"lost": {"0": [1, 5]}}
 
 
 def test_one_that_was_mended_in_the_engine_goes_on_without_a_loss(shop, distant, kept_open):
