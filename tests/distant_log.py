@@ -1,6 +1,6 @@
 """An engine that promises only what every engine does, as one beyond the network is: for tests of whoever asks it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
@@ -14,6 +14,7 @@ from streams.errors import (
     LogUnavailable,
     NotOffered,
     PlaceFenced,
+    TopicUnavailable,
 )
 from streams.log.memory import MemoryLog, check_records
 from streams.log.protocol import (
@@ -66,6 +67,7 @@ class Weather:
         stored_before_it_failed: an append stores so many of its events and then nobody knows; None: it does not fail.
         refuses: an append stores nothing, for certain.
         is_weak: it could lose what it has stored; who makes a stream there has to allow it.
+        gone: topics that somebody has deleted, whatever is known of them here.
     """
 
     is_away: bool = False
@@ -73,6 +75,7 @@ class Weather:
     refuses: bool = False
     troubles: TopicTroubles = field(default_factory=TopicTroubles)
     is_weak: bool = False
+    gone: set[str] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
 
 
@@ -101,6 +104,12 @@ class DistantLog(MemoryLog):
         self.weather.calls.append(what)
         if self.weather.is_away:
             raise LogUnavailable(self.alias, "it is away", retry_after=1)
+
+    def _ask_of(self, what: str, partitions: Iterable[PartitionRef]) -> None:
+        """Ask of all of them at once: one whose topic is gone keeps all from an answer."""
+        self._ask(what)
+        if any(epoch.topic in self.weather.gone for each in partitions for epoch in each.epochs[-1:]):
+            raise TopicUnavailable(self.alias, "its topic is gone", retry_after=1)
 
     def _place(self, partition: PartitionRef) -> PartitionRef:
         """Return a partition with the id that one stretch of it has here."""
@@ -253,11 +262,11 @@ class DistantLog(MemoryLog):
     # --- the rest ------------------------------------------------------------------------------------
 
     def read(self, partition: PartitionRef, *, after: int, max_events: int, max_bytes: int) -> ReadResult:
-        self._ask("read")
+        self._ask_of("read", [partition])
         return super().read(self._place(partition), after=after, max_events=max_events, max_bytes=max_bytes)
 
     def bounds(self, partitions: Sequence[PartitionRef]) -> Mapping[int, Bounds]:
-        self._ask("bounds")
+        self._ask_of("bounds", partitions)
         here = {self._place(each).id: each.id for each in partitions}
         return {here[key]: ends for key, ends in super().bounds([self._place(each) for each in partitions]).items()}
 
@@ -266,7 +275,7 @@ class DistantLog(MemoryLog):
         return super().offset_at(self._place(partition), at)
 
     def recorded_after(self, positions: Sequence[tuple[PartitionRef, int]]) -> Sequence[datetime | None]:
-        self._ask("recorded_after")
+        self._ask_of("recorded_after", [each for each, _ in positions])
         return super().recorded_after([(self._place(each), after) for each, after in positions])
 
     def ensure(self, partitions: Sequence[PartitionRef], spec: TopicSpec = PLAIN_TOPIC) -> Mapping[int, Epoch]:
@@ -291,7 +300,7 @@ class DistantLog(MemoryLog):
 
     def look_at_topics(self, topics: Sequence[str]) -> Mapping[str, TopicSight]:
         self._ask("look_at_topics")
-        return {topic: self.topics[topic] for topic in topics if topic in self.topics}
+        return {topic: self.topics[topic] for topic in topics if topic in self.topics.keys() - self.weather.gone}
 
     def find_troubles(self, topics: Mapping[str, int]) -> TopicTroubles:
         self._ask("find_troubles")

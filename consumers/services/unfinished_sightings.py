@@ -2,8 +2,9 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final, NamedTuple
 
 from django.db.models import F, OuterRef, Subquery
@@ -14,6 +15,7 @@ from streams.conf import POSTGRES
 from streams.errors import LogUnavailable
 from streams.log import engine_aliases, engine_at, get_routed_log, locate
 from streams.log.protocol import PartitionRef
+from streams.services.topics_there import ask_of_those_there
 
 logger = logging.getLogger(__name__)
 _NOWHERE: Final = -1
@@ -43,14 +45,21 @@ def look_at_unfinished(*, now: datetime) -> int:
     seen = 0
     for alias, positions in by_engine.items():
         try:
-            moments = get_routed_log().recorded_after([(each.partition, each.after) for each in positions])
+            seen += ask_of_those_there(alias, [each.partition for each in positions], partial(_look, positions, now))
         except LogUnavailable as error:
             logger.info("what is unfinished in %s cannot be seen: %s", alias, error.reason)
             _note_look(positions, now)
-            continue
-        _write(positions, moments, now)
-        seen += len(positions)
     return seen
+
+
+def _look(positions: Sequence[_Position], now: datetime, partitions: Collection[PartitionRef]) -> int:
+    """Look at those positions that are in these partitions; return how many they are."""
+    ids = {each.id for each in partitions}
+    asked = [each for each in positions if each.partition.id in ids]
+    moments = get_routed_log().recorded_after([(each.partition, each.after) for each in asked])
+    _write(asked, moments, now)
+    _note_look([each for each in positions if each.partition.id not in ids], now)
+    return len(asked)
 
 
 def _list_positions() -> list[_Position]:

@@ -22,6 +22,7 @@ from streams.log import (
 from streams.log.protocol import Bounds, PartitionRef
 from streams.models import Partition
 from streams.services.quarantine import are_in_quarantine, check_lost_ends
+from streams.services.topics_there import ask_of_those_there
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ logger = logging.getLogger(__name__)
 def look_at_ends() -> int:
     """Raise the counters of partitions in other engines to what is there; return of how many the head had moved.
 
-    An engine that is away is passed: its counters stay as they were last seen.
+    An engine that is away is passed: its counters stay as they were last seen. So do those of a topic that is gone.
     """
     moved = 0
     for alias in engine_aliases():
@@ -42,7 +43,7 @@ def look_at_ends() -> int:
         # Before the engine is asked: what is appended in between must not look as if it had been lost.
         known = last_seen(partitions)
         try:
-            found = get_routed_log().bounds(partitions)
+            found = ask_of_those_there(alias, partitions, get_routed_log().bounds)
             # A move that came in between is no loss.
             now = {each.id: each.epochs for each in locate(partitions)}
             partitions = [each for each in partitions if now[each.id] == each.epochs]

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from confluent_kafka import Producer
 from confluent_kafka.admin import NewTopic
 from django.core.management import call_command
 from django.core.management.base import CommandError
@@ -13,7 +14,7 @@ from streams.log import Sighting, write_sightings
 from streams.log.engines import get_engines
 from streams.log.kafka.places import place_of
 from streams.log.protocol import PartitionAppend
-from streams.lookup import forget_streams
+from streams.lookup import forget_streams, load_stream
 from streams.models import Epoch, Partition, PlaceToClear
 from streams.services.foreign_ends import look_at_ends
 from streams.services.places import clear_places
@@ -159,3 +160,15 @@ def test_one_topic_that_is_gone_holds_up_no_other(shop, clicks):
         answer = shop.get("/streams/clicks/events", last_offset=0)
         assert (answer.status_code, answer.json()["code"]) == (503, "engine_unavailable")
     assert shop.post("/streams/other/events", {"payload": 1}).status_code == 202
+
+
+def test_what_native_clients_append_elsewhere_is_seen_while_one_topic_is_gone(shop, clicks):
+    shop.post("/streams", {"name": "orders", "engine": "kafka-main", "allow_weak": True})
+    (place,) = load_stream("orders").partitions
+    native = Producer({"bootstrap.servers": engine()._options.bootstrap_servers, "log_level": 0})
+    native.produce(place_of(place).topic, event("native"), partition=0)
+    assert native.flush(10) == 0
+    delete_topic(engine(), clicks)
+    assert look_at_ends() == 1
+    assert Partition.objects.get(stream__name="orders").head_offset == 1
+    assert Partition.objects.get(stream__name="clicks").head_offset == 5

@@ -16,7 +16,7 @@ from consumers.services import unfinished_sightings
 from consumers.services.unfinished_sightings import look_at_unfinished
 from observability.numbers.holdings import load_holdings
 from observability.numbers.outlook import list_group_numbers
-from streams.models import MoveState, Stream
+from streams.models import MoveState, Partition, Stream
 from streams.services.foreign_ends import look_at_ends
 from streams.services.moving.asking import ask_for_move
 from streams.services.moving.steps import carry_out
@@ -80,6 +80,21 @@ def test_an_engine_that_is_away_is_passed(shop, distant):
     distant.weather.is_away = True
     assert seen_again() == 0
     assert lag_seconds(HOUR) is None
+
+
+def test_one_topic_that_is_gone_hides_no_other_stream(shop, distant):
+    shop.post("/streams", {"name": "clicks", "engine": "distant"})
+    shop.post("/streams/clicks/events", {"payload": 1})
+    shop.post("/streams/clicks/consumer-groups", {"name": "counting"})
+    look_at_ends()
+    distant.weather.gone = {each for each in distant.topics if each.startswith("clicks")}
+    append(shop)
+    assert Partition.objects.get(stream__name="orders").head_offset == 1
+    assert seen_again() == 1
+    ages = {
+        each.name: each.lag_seconds for each in list_standings(ConsumerGroup.objects.all(), now=timezone.now() + HOUR)
+    }
+    assert ages == {"billing": pytest.approx(3_600, abs=60), "counting": None}
 
 
 def test_positions_in_an_engine_that_is_away_do_not_come_first_for_ever(shop, distant, monkeypatch):
