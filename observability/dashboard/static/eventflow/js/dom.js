@@ -33,6 +33,11 @@ export function on(type, selector, listener) {
   });
 }
 
+/** Have a script ask for what an element shows. Events tell what becomes of it, as of any request; the promise would say it twice. */
+export function ask(verb, path, context) {
+  htmx.ajax(verb, path, context).catch(() => {});
+}
+
 /** A random key; `crypto.randomUUID` is missing on plain http, `getRandomValues` is not. */
 export function randomKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));

@@ -1,6 +1,6 @@
 // A row that opens in place: `<button data-expand="/address" aria-expanded="false" aria-controls="id">` in a row of a table. What
 // the address answers for the element of that id comes into a row of its own below, when it is asked for and not before.
-import { make, on } from "./dom.js";
+import { ask, make, on } from "./dom.js";
 
 function close(button) {
   document.getElementById(button.getAttribute("aria-controls"))?.closest("tr").remove();
@@ -14,7 +14,7 @@ function open(button) {
     ...["wide", "half"].map((width) => make("span", { class: `skeleton skeleton-${width}`, "aria-hidden": "true" })));
   row.after(make("tr", { class: "row-detail" }, place));
   button.setAttribute("aria-expanded", "true");
-  htmx.ajax("GET", button.dataset.expand, { source: place, target: place });
+  ask("get", button.dataset.expand, { source: place, target: place });
 }
 
 /** The button of a row that is open, also from the row below. */

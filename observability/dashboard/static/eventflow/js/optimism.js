@@ -49,6 +49,7 @@ export function startOptimism() {
     if (!row) return;
     if (event.detail.mayBeDone) { // It stands there as long as nobody knows better.
       say(row, "rolled-back uncertain", "may be stored");
+      if (event.detail.isOver) pending.delete(event.detail.element);
       return;
     }
     pending.delete(event.detail.element);

@@ -3,7 +3,9 @@
 // A submission that may not have arrived (no answer, 429, 502–504) is sent again with the same key, so the server does its work
 // at most once. The key belongs to what is sent: it stays until that is another, or until it is known to be done; not until
 // somebody loses patience. What nobody knows the outcome of is said so at the form (outcomes.js).
-import { randomKey } from "./dom.js";
+//
+// What waits to be sent again is not sent by the clock once it has been sent by hand, nor with what was typed meanwhile.
+import { ask, randomKey } from "./dom.js";
 import { showFailedResponse } from "./failures.js";
 import { forgetOutcome, showOutcome } from "./outcomes.js";
 import { askToSignIn, isSignedOut, showSignedOut, whatIsOutdated } from "./sign_in.js";
@@ -14,7 +16,7 @@ const FIRST_DELAY_MS = 400;
 const LONGEST_DELAY_MS = 10_000;
 const RETRIED = new Set([0, 429, 502, 503, 504]);
 
-/** By element that sends: `{key, content, attempts}`. */
+/** By element that sends: `{key, content, attempts, mayBeDone, timer}`; `timer` while it waits to be sent again, `isDue` when it is. */
 const submissions = new WeakMap();
 
 /** How long to wait before retry number `attempt` (from 1), or what the server asked for if that is longer. */
@@ -29,7 +31,35 @@ export function sendAgain(element, config) {
   if (!element.isConnected) return;
   if (element.tagName === "FORM") htmx.trigger(element, "submit");
   else if (element.tagName === "BUTTON" || element.tagName === "A") htmx.trigger(element, "click");
-  else htmx.ajax(config.verb, config.path, { source: element, target: config.target });
+  else ask(config.verb, config.path, { source: element, target: config.target });
+}
+
+/** Send again what waited for it; what is not there any more, or is not the same, stays unsent. */
+function sendDue(element, config, submission) {
+  submission.isDue = true;
+  sendAgain(element, config);
+  submission.isDue = false;
+  if (submission.timer) giveUp(element, config.verb, submission);
+}
+
+function stopWaiting(submission) {
+  clearTimeout(submission.timer);
+  submission.timer = 0;
+}
+
+/** What waited is not sent again; who asked for it is told, and what it is that may have been done. */
+function giveUp(element, verb, submission) {
+  stopWaiting(submission);
+  submission.attempts = 0;
+  dismissToast("retrying");
+  element.removeAttribute("aria-busy");
+  if (verb === "get") return;
+  const { mayBeDone } = submission;
+  toast({
+    level: "warn", name: "given-up", title: "Not sent again: the page has changed meanwhile",
+    text: mayBeDone ? "What was sent before may have been done." : "What was sent before was not done.",
+  });
+  document.dispatchEvent(new CustomEvent("eventflow:settled", { detail: { element, successful: false, status: 0, mayBeDone, isOver: true } }));
 }
 
 /** What is sent, as text: who asks for the same again means the same. */
@@ -75,7 +105,7 @@ function settle(event) {
       text: `Attempt ${submission.attempts + 1} of ${MAX_RETRIES + 1}. Nothing is done twice.`,
     });
     element.setAttribute("aria-busy", "true");
-    setTimeout(() => sendAgain(element, config), wait);
+    submission.timer = setTimeout(() => sendDue(element, config, submission), wait);
     return;
   }
   if (submission.attempts > 0) dismissToast("retrying");
@@ -94,11 +124,21 @@ function settle(event) {
 export function startRequests() {
   document.addEventListener("htmx:configRequest", (event) => {
     const { headers, verb, elt: element } = event.detail;
-    if (verb === "get") return;
+    let submission = submissions.get(element);
+    if (verb === "get") {
+      if (submission) stopWaiting(submission);
+      return;
+    }
     headers["X-CSRFToken"] = document.querySelector('meta[name="csrf-token"]')?.content ?? "";
     const content = contentOf(event.detail);
-    let submission = submissions.get(element);
-    if (submission?.content !== content) submission = { key: randomKey(), content, attempts: 0, mayBeDone: false };
+    const isOther = submission?.content !== content;
+    if (isOther && submission?.isDue) {
+      event.preventDefault();
+      return;
+    }
+    if (isOther && submission?.timer) giveUp(element, verb, submission);
+    if (submission) stopWaiting(submission);
+    if (isOther) submission = { key: randomKey(), content, attempts: 0, mayBeDone: false };
     submissions.set(element, submission);
     headers["Idempotency-Key"] = submission.key;
     forgetOutcome(element);

@@ -4,7 +4,7 @@
 // opens in place; then what was to be sent is sent, with the key that it had. Everything says for whom the page was opened: the
 // server does nothing of it for somebody else, and the page asks before it goes on for them. A CSRF token from before the last
 // sign-in in this browser is mended the same way: the page asks who is signed in.
-import { make, on } from "./dom.js";
+import { ask, make, on } from "./dom.js";
 import { toast } from "./toasts.js";
 
 const ADDRESS = "/sign-in";
@@ -38,7 +38,7 @@ export function askToSignIn(element, resume) {
   const isOwn = slot().contains(element);
   if (isOwn) toast({ level: "warn", name: "signed-in", title: "Please sign in once more", text: "Cookies must be allowed for it." });
   else if (resume) waiting.set(element, resume);
-  if (isOwn || !slot().querySelector("dialog")) htmx.ajax("get", ADDRESS, { target: "#sign-in-slot" });
+  if (isOwn || !slot().querySelector("dialog")) ask("get", ADDRESS, { target: "#sign-in-slot" });
 }
 
 function goOn({ user, csrf }) {
