@@ -1,6 +1,6 @@
 """An event shares the fate of the transaction that it is published in."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -35,6 +35,17 @@ def test_what_commits_is_appended_once_as_it_was_published(client, stream):
     assert (event["id"], event["type"], event["key"]) == (event_id, "order.placed", "customer-7")
     assert (event["occurred_at"], event["headers"]) == ("2026-11-29T10:00:00Z", {"region": "eu"})
     assert not OutboxEvent.objects.exists()
+
+
+def test_what_is_for_later_or_expires_says_so_in_its_stream(client, stream):
+    later = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+    with transaction.atomic():
+        publish(NewEvent(stream, "then", deliver_after=later))
+        publish(NewEvent(stream, "soon", deliver_after=timedelta(minutes=2), expires_after=3600))
+    assert relay_what_waits(client) == 2
+    then, soon = stored(client, stream)
+    assert datetime.fromisoformat(then["deliver_after"]) == later
+    assert (soon["deliver_after"], soon["expires_after"]) == (120, 3600)
 
 
 def test_what_rolls_back_never_happened(client, stream):

@@ -1,6 +1,6 @@
 """What the tests of applications are given: captured events, and an EventFlow in memory."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import transaction
@@ -27,6 +27,22 @@ def test_captured_events_are_those_published_within_and_not_rolled_back():
     assert (event.stream, event.type, event.key) == ("orders", "order.placed", "customer-Ada")
     assert event.payload["cents"] == 1990
     assert event.occurred_at <= datetime.now(UTC)
+
+
+def test_events_for_later_are_captured_and_kept_with_their_times():
+    later = datetime(2030, 1, 1, tzinfo=UTC)
+    with in_memory_eventflow("orders") as eventflow, capture_events() as events:
+        with transaction.atomic():
+            publish(NewEvent("orders", {"order_id": 1, "cents": 1}, deliver_after=later))
+            publish(
+                NewEvent("orders", {"order_id": 2, "cents": 1}, deliver_after=timedelta(seconds=90), expires_after=7)
+            )
+        assert [(event.deliver_after, event.expires_after) for event in events] == [(later, None), (90, 7)]
+        eventflow.deliver()
+        assert [(each.deliver_after, each.expires_after) for each in eventflow.events("orders")] == [
+            (later, None),
+            (90, 7),
+        ]
 
 
 def test_what_is_published_is_delivered_to_the_consumers_in_the_same_thread():

@@ -38,7 +38,9 @@ class CapturedEvents(Sequence[NewEvent]):
 
 def _published(body: str) -> NewEvent:
     event = msgspec.json.decode(body)
-    return NewEvent(**event | {"occurred_at": datetime.fromisoformat(event["occurred_at"])})
+    # What is for later says so by a time or by seconds.
+    times = {name: event[name] for name in ("occurred_at", "deliver_after") if isinstance(event.get(name), str)}
+    return NewEvent(**event | {name: datetime.fromisoformat(time) for name, time in times.items()})
 
 
 @contextmanager

@@ -33,7 +33,7 @@ class StoredStream:
     groups: dict[str, StoredGroup] = field(default_factory=dict)
 
     def append(self, event: dict[str, Any]) -> dict[str, Any]:
-        stored = {
+        stored: dict[str, Any] = {
             "partition": 0,
             "offset": len(self.events) + 1,
             "recorded_at": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
@@ -43,6 +43,8 @@ class StoredStream:
             "occurred_at": event.get("occurred_at"),
             "headers": event.get("headers") or {},
             "payload": msgspec.Raw(msgspec.json.encode(event["payload"])),
+            # Told as they came; who handles events here waits for no time.
+            **{name: event[name] for name in ("deliver_after", "expires_after") if name in event},
         }
         self.events.append(stored)
         return stored
