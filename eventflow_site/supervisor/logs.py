@@ -54,10 +54,12 @@ class LogWatch:
         except FileNotFoundError:
             return []
         whole, _, _ = fresh.rpartition(b"\n")
-        if not whole:
-            return []
         if size - self._position > _READ_AT_ONCE_BYTES:
+            # Also where no line has ended: one that is longer than what is read at once would be waited for for ever.
+            whole = whole or fresh
             self._position = size
+        elif not whole:
+            return []
         else:
             self._position = (self._position if self._position <= size else 0) + len(whole) + 1
         if size >= MAX_LOG_BYTES:

@@ -31,9 +31,10 @@ class Terminal:
 
 
 def say(line: str) -> None:
-    """Print one line at once; a closed terminal is no reason to end."""
+    """Print one line at once; a terminal that is closed, or cannot show a letter of it, is no reason to end."""
+    encoding = sys.stdout.encoding
     try:
-        sys.stdout.write(f"{line}\n")
+        sys.stdout.write(f"{line.encode(encoding, 'replace').decode(encoding)}\n")
         sys.stdout.flush()
     except OSError:
         return

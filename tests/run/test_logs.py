@@ -73,6 +73,28 @@ def test_a_log_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.Monkey
     assert watch.new_warnings() == ["web: [ERROR] after"]
 
 
+def test_a_line_that_is_longer_than_what_is_read_at_once_holds_nothing_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "_READ_AT_ONCE_BYTES", 1_000)
+    monkeypatch.setattr(logs, "MAX_LOG_BYTES", 5_000)
+    log = tmp_path / "postgres.log"
+    log.write_text("")
+    watch = LogWatch("web", log)
+
+    with log.open("a") as writer:
+        writer.write("[ERROR] long " + "x" * 4_000)
+        writer.flush()
+        shown = watch.new_warnings()
+        writer.write("\n[ERROR] after\n" + "y" * 1_000 + "\n")
+        writer.flush()
+        shown += watch.new_warnings()
+
+    assert [line.rstrip("x") for line in shown] == ["web: [ERROR] long ", "web: [ERROR] after"]
+    # It is turned over as any other.
+    assert log.stat().st_size == 0
+
+
 def test_a_failed_start_is_explained_by_the_end_of_its_last_traceback(tmp_path: Path) -> None:
     log = tmp_path / "web.log"
     log.write_text("ValueError: of yesterday\n")
