@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import chain
+from typing import Final
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -23,6 +25,8 @@ from streams.log import get_log
 from streams.log.protocol import Bounds, PartitionRef
 from streams.lookup import StreamInfo, partition_of, renewed
 
+# Of what a seek passes by.
+MAX_PASSED_RANGES: Final = 1_000
 SOUGHT_BACK_NOTE = "The group was sought back: the event is handed out again with the others."
 
 
@@ -209,12 +213,14 @@ def _passed_by(fenced: QuerySet[Delivery], standing: GroupOffset, goal: int, kep
 
     As `lost` counts: what retention took before is lost, unless somebody had it.
     """
-    unfinished = fenced.filter(dead_letter__isnull=True, first_offset__lte=goal).order_by("first_offset")
+    rows = fenced.filter(dead_letter__isnull=True, first_offset__lte=goal).order_by("first_offset")
+    beyond = ("", max(standing.committed_offset, standing.dispatched_offset) + 1, goal)
     ranges: list[tuple[str, int, int]] = []
-    for state, first, last in [
-        *unfinished.values_list("state", "first_offset", "last_offset"),
-        ("", max(standing.committed_offset, standing.dispatched_offset) + 1, goal),
-    ]:
+    for state, first, last in chain(rows.values_list("state", "first_offset", "last_offset").iterator(), [beyond]):
+        if len(ranges) >= MAX_PASSED_RANGES:
+            # Events for later may lie among finished ones by the hundred thousand: what follows is told in one.
+            _extend(ranges, Outcome.SKIPPED, first, goal)
+            break
         gone = 0 if state == DeliveryState.LEASED else kept
         _extend(ranges, Outcome.LOST, first, min(last, goal, gone))
         _extend(ranges, Outcome.SKIPPED, max(first, gone + 1), min(last, goal))

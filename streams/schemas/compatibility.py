@@ -51,6 +51,7 @@ def find_breaks(old: Any, new: Any, wanted: Compatibility) -> list[Break]:
     Alternatives that multiply can take long to go through: see `comparing`.
     """
     found: list[Break] = []
+    old, new = _without_unchecked_formats(old), _without_unchecked_formats(new)
     if wanted in (Compatibility.BACKWARD, Compatibility.FULL):
         found += _find(old, new, Compatibility.BACKWARD)
     if wanted in (Compatibility.FORWARD, Compatibility.FULL):
@@ -89,12 +90,17 @@ def _keeps(old: Any, new: Any, direction: Compatibility) -> Containment:
 
 
 def _canonical(schema: Any) -> jsonschema_rs.CanonicalSchema:
+    # As payloads are held to it.
+    return jsonschema_rs.canonicalize(schema, validate_formats=True, offline=True)
+
+
+def _without_unchecked_formats(schema: Any) -> Any:
+    """A schema without what matters to no payload, and with which nothing could be told."""
     known = copy.deepcopy(schema)
     for part in all_parts(known):
-        # To no payload does it matter, and with it nothing could be told.
         if isinstance(part.schema, dict) and "format" in part.schema and not _is_checked(part.schema["format"]):
             del part.schema["format"]
-    return jsonschema_rs.canonicalize(known, validate_formats=True, offline=True)
+    return known
 
 
 def _is_checked(format_: str) -> bool:

@@ -157,6 +157,19 @@ def test_a_seek_forward_passes_by_only_what_was_not_finished():
     assert [told[offset] for offset in (2, 3, 4, 9)] == ["acked", "acked", "acked", "not_handed_out"]
 
 
+def test_what_is_passed_by_in_very_many_pieces_is_told_in_one_from_some_piece_on(monkeypatch):
+    monkeypatch.setattr("consumers.services.seek.MAX_PASSED_RANGES", 2)
+    group = make_lease_group(backoff_seconds=(60,))
+    produce(group, 8)
+    for _ in range(4):
+        lease_one(group, 1)
+        ack(group, lease_one(group, 1))
+    seek(group, 8)
+    told = {offset: state(group, offset) for offset in range(1, 9)}
+    assert [offset for offset in told if told[offset] == "skipped"] == [1, 3, 5, 6, 7, 8]
+    assert told[2] == told[4] == "acked"
+
+
 def test_of_what_a_seek_leaves_behind_that_is_lost_which_counts_as_lost():
     group = make_lease_group()
     produce(group, 5)
