@@ -20,6 +20,8 @@ MAX_FILTER_TYPES: Final = 100
 
 # "Last seen" is written at most this often for each member.
 MEMBER_SEEN_INTERVAL_SECONDS: Final = 5.0
+# Many consumers take a new name whenever they start: one that was not seen for so long is forgotten.
+MEMBER_SECONDS: Final = 14 * 86400
 
 # --- lease mode ---
 # A group that was paused or changed is seen so by every process within a second.

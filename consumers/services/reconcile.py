@@ -15,6 +15,7 @@ from accounts.steps import repeat_while_full
 from consumers.conf import (
     ENDED_LEASE_SECONDS,
     HISTORY_SECONDS,
+    MEMBER_SECONDS,
     PURGE_STEP_ROWS,
     PURGE_TICK_SECONDS,
     RECONCILE_MAX_SECONDS,
@@ -85,13 +86,14 @@ def repair_keys() -> int:
 
 
 def tidy_up() -> int:
-    """Repair offsets and keys, count losses, and forget ended leases and history that are old; return how many rows."""
+    """Repair offsets and keys, count losses, and forget old leases, history and members; return how many rows."""
     count_all_losses()
     return (
         repair_offsets()
         + repair_keys()
         + _purge("delete_ended_leases", older_than=ENDED_LEASE_SECONDS)
         + _purge("delete_history", older_than=HISTORY_SECONDS)
+        + _purge("delete_members", older_than=MEMBER_SECONDS)
     )
 
 
