@@ -5,7 +5,8 @@ wherever in the log they lie. Of any other id nothing is known, so the newest ev
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -16,9 +17,10 @@ from django.db.models import F, Max, OuterRef, Subquery
 from accounts.caller import Caller
 from accounts.roles import Right
 from observability.dashboard.queries.engines import list_away
+from streams.errors import LogUnavailable
 from streams.log import get_log
 from streams.log.protocol import Bounds, PartitionRef
-from streams.lookup import infos_of
+from streams.lookup import StreamInfo, infos_of
 from streams.models import Partition
 from streams.stored_event import outline_of
 from streams.visible import list_streams
@@ -68,7 +70,7 @@ def look_for_event(caller: Caller, event_id: str) -> EventsLookedAt:
     """Look for an event with this id, in a bounded number of events, for a bounded time."""
     deadline = time.monotonic() + MAX_SECONDS
     about = _time_of(event_id)
-    lanes, is_cut = _lanes(caller, since=about and about - BEFORE)
+    lanes, is_cut = _lanes(caller, since=about and about - BEFORE, deadline=deadline)
     if about is None:
         starts = [max(lane.bounds.earliest_offset, lane.bounds.head_offset + 1 - EVENTS_OF_EACH) - 1 for lane in lanes]
     else:
@@ -94,7 +96,7 @@ def look_for_event(caller: Caller, event_id: str) -> EventsLookedAt:
     return EventsLookedAt(found, about, events, list(streams), is_cut)
 
 
-def _lanes(caller: Caller, *, since: datetime | None) -> tuple[list[_Lane], bool]:
+def _lanes(caller: Caller, *, since: datetime | None, deadline: float) -> tuple[list[_Lane], bool]:
     """The partitions with events, of the readable streams that were appended to last; and whether there are more."""
     last = Partition.objects.filter(stream=OuterRef("pk")).order_by().values("stream")
     rows = list_streams(caller, Right.CONSUME).annotate(
@@ -104,10 +106,32 @@ def _lanes(caller: Caller, *, since: datetime | None) -> tuple[list[_Lane], bool
     # What is away cannot be searched; all else is.
     rows = rows.exclude(engine__in=list_away())
     streams = list(rows.order_by(F("last_recorded_at").desc(), "name")[: MOST_STREAMS + 1])
-    refs = [ref for info in infos_of(streams[:MOST_STREAMS]) for ref in info.partitions]
-    bounds = get_log().bounds(refs)
+    infos = infos_of(streams[:MOST_STREAMS])
+    bounds, is_whole = _bounds_of(infos, deadline)
+    refs = [ref for info in infos for ref in info.partitions]
     lanes = [_Lane(ref, bounds[ref.id]) for ref in refs if ref.id in bounds and bounds[ref.id].event_count]
-    return lanes, len(streams) > MOST_STREAMS
+    return lanes, len(streams) > MOST_STREAMS or not is_whole
+
+
+def _bounds_of(infos: Sequence[StreamInfo], deadline: float) -> tuple[Mapping[int, Bounds], bool]:
+    """The ends of streams' partitions, in one question; if one of them cannot be asked, in one for each stream.
+
+    And whether all of them could be.
+    """
+    try:
+        return get_log().bounds([ref for info in infos for ref in info.partitions]), True
+    except LogUnavailable:
+        # Of a topic that is gone, say, or is in quarantine: what lies elsewhere is searched all the same.
+        pass
+    found: dict[int, Bounds] = dict(
+        get_log().bounds([ref for info in infos for ref in info.partitions if not ref.epochs])
+    )
+    for info in infos:
+        elsewhere = [ref for ref in info.partitions if ref.epochs]
+        if elsewhere and time.monotonic() < deadline:
+            with suppress(LogUnavailable):
+                found |= get_log().bounds(elsewhere)
+    return found, False
 
 
 def _starts_at(lanes: Sequence[_Lane], at: datetime) -> list[int]:

@@ -8,6 +8,7 @@ from observability.dashboard.queries.system_health import forget_system_health
 from streams.log import SIGHTINGS
 from streams.log.engines import get_engines
 from streams.models import Stream
+from streams.services.quarantine import put_in_quarantine
 from tests.client import ApiClient
 from tests.factories import make_key, make_user
 
@@ -152,29 +153,54 @@ def test_its_events_cannot_be_erased_and_say_why(client, orders):
 # --- while it is away ---
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/",
-        "/streams",
-        "/streams?by=size",
-        "/streams/orders",
-        "/streams/orders/settings",
-        "/streams/orders/schemas",
-        "/streams/orders/consumer-groups",
-        "/streams/orders/consumer-groups/billing",
-        "/consumer-groups",
-        "/dead-letters",
-        "/audit",
-        "/find?q=an-id",
-        "/find?q=0193e6a0-0000-7000-8000-000000000000",
-        "/admin/streams/stream/",
-    ],
-)
+PAGES = [
+    "/",
+    "/streams",
+    "/streams?by=size",
+    "/streams/orders",
+    "/streams/orders/settings",
+    "/streams/orders/schemas",
+    "/streams/orders/consumer-groups",
+    "/streams/orders/consumer-groups/billing",
+    "/consumer-groups",
+    "/dead-letters",
+    "/audit",
+    "/find?q=an-id",
+    "/find?q=0193e6a0-0000-7000-8000-000000000000",
+    "/admin/streams/stream/",
+]
+
+
+@pytest.mark.parametrize("path", PAGES)
 def test_while_its_engine_is_away_pages_show_what_was_last_seen(client, orders, distant, path):
     distant.weather.is_away = True
     forget_healths()
     assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_while_its_topic_is_gone_pages_show_what_was_last_seen(client, orders, distant, path):
+    distant.weather.gone = set(distant.topics)
+    forget_healths()
+    assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_while_it_is_in_quarantine_pages_show_what_was_last_seen(client, orders, distant, path):
+    put_in_quarantine("distant", next(iter(distant.topics)), "it is another one")
+    forget_healths()
+    assert client.get(path).status_code == 200
+
+
+def test_an_event_is_found_by_its_id_while_a_topic_of_another_stream_is_gone(client, orders, shop, distant):
+    assert shop.post("/streams", {"name": "clicks", "engine": "distant"}).status_code == 201
+    for name in ("here", "clicks"):
+        assert shop.post(f"/streams/{name}/events", {"id": f"one-of-{name}", "payload": 1}).status_code == 202
+    SIGHTINGS.write()
+    distant.weather.gone = {each for each in distant.topics if each.startswith("orders")}
+    for name in ("here", "clicks"):
+        assert client.get(f"/find?q=one-of-{name}")["Location"].startswith(f"/streams/{name}/events/0/")
+    assert "There are more streams than could be looked at" in words(client.get("/find?q=no-such-id"))
 
 
 def test_while_its_engine_is_away_the_page_of_a_stream_says_so(client, orders, distant):
