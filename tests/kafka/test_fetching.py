@@ -4,9 +4,11 @@ import json
 import time
 
 import pytest
+from confluent_kafka import KafkaError
 
 from streams.log.kafka import fetching, sparse
 from streams.log.kafka.consumers import Standing
+from streams.log.kafka.errors import KafkaSilent
 from streams.log.kafka.fetching import PositionPassed, fetch_step
 from streams.log.kafka.looking import Looker
 from streams.log.kafka.messages import native_offset
@@ -77,6 +79,29 @@ def test_what_comes_before_a_hole_at_the_end_is_given(partition):
     for _ in range(2):
         with pool.lend(Standing(PLACE, 2)) as consumer, pytest.raises(PositionPassed):
             fetch_step(consumer, Standing(PLACE, 2), end=3, max_records=1_000)
+
+
+@pytest.mark.parametrize(
+    ("code", "is_of_one_topic"),
+    [
+        (KafkaError.TOPIC_AUTHORIZATION_FAILED, True),
+        (KafkaError.CLUSTER_AUTHORIZATION_FAILED, False),
+    ],
+)
+def test_a_topic_that_may_not_be_read_keeps_nobody_from_the_others(partition, code, is_of_one_topic):
+    partition.wrong = KafkaError(code)
+    pool = toy_pool(partition)
+    standing = Standing(ADOPTED, 0)
+    for fetch in (
+        lambda consumer: fetch_step(consumer, standing, end=1, max_records=1),
+        lambda consumer: fetch_sparse_step(consumer, standing, end=1, max_records=1),
+    ):
+        with pool.lend() as consumer, pytest.raises(KafkaSilent) as silent:
+            fetch(consumer)
+        assert silent.value.is_of_one_topic is is_of_one_topic
+    with pytest.raises(KafkaSilent) as silent:
+        Looker(pool).ends([ADOPTED])
+    assert silent.value.is_of_one_topic is is_of_one_topic
 
 
 # --- looking for what an earlier try has stored ----------------------------------------------------------

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from streams.log.kafka.consumers import ConsumerPool
 
@@ -43,11 +43,16 @@ class ToyMessage:
 
 @dataclass
 class ToyPartition:
-    """Records by Kafka's own offset; where there is none below the end, there is a hole."""
+    """Records by Kafka's own offset; where there is none below the end, there is a hole.
+
+    Attributes:
+        wrong: what is said instead of whatever is asked for.
+    """
 
     records: dict[int, ToyMessage] = field(default_factory=dict)
     low: int = 0
     high: int = 0
+    wrong: KafkaError | None = None
 
     def write(self, *values: bytes, headers: Sequence[tuple[str, bytes]] = (), milliseconds: int = MOMENT) -> None:
         for value in values:
@@ -84,6 +89,9 @@ class ToyConsumer:
         partition = self._partition
         if self._next < 0:
             return
+        if partition.wrong is not None:
+            self._queue.append(ToyMessage(self._next, wrong=partition.wrong))
+            return
         if self._next < partition.low:
             self._queue.append(ToyMessage(self._next, wrong=KafkaError(KafkaError._AUTO_OFFSET_RESET)))
             self._next = -1
@@ -104,6 +112,8 @@ class ToyConsumer:
         return next(iter(self.consume(1, timeout)), None)
 
     def offsets_for_times(self, places: Sequence[TopicPartition], timeout: float) -> list[TopicPartition]:
+        if self._partition.wrong is not None:
+            raise KafkaException(self._partition.wrong)
         return [TopicPartition(each.topic, each.partition, self._offset_for(each.offset)) for each in places]
 
     def _offset_for(self, at: int) -> int:

@@ -6,7 +6,7 @@ from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
-from streams.log.kafka.codes import END_OF_PARTITION, OUT_OF_RANGE, UNKNOWN, may_pass
+from streams.log.kafka.codes import END_OF_PARTITION, OUT_OF_RANGE, may_pass
 from streams.log.kafka.consumers import ConsumerPool, LentConsumer, Standing
 from streams.log.kafka.errors import KafkaSilent
 from streams.log.kafka.messages import native_offset
@@ -50,9 +50,7 @@ def fetch_step(consumer: LentConsumer, standing: Standing, *, end: int, max_reco
             if has_ended:
                 raise PositionPassed
     except KafkaException as error:
-        raise KafkaSilent(
-            f"Kafka gave no records ({error.args[0].name()})", is_unknown=error.args[0].code() in UNKNOWN
-        ) from error
+        raise KafkaSilent.because(error.args[0], "Kafka gave no records") from error
     raise KafkaSilent("Kafka gave no records in time")
 
 
@@ -110,9 +108,7 @@ def fetch_first_of_each(pool: ConsumerPool, standings: Mapping[int, Standing]) -
                     _check_that_nothing_is_there(error)
                 missing.discard(key)
         except KafkaException as error:
-            raise KafkaSilent(
-                f"Kafka gave no records ({error.args[0].name()})", is_unknown=error.args[0].code() in UNKNOWN
-            ) from error
+            raise KafkaSilent.because(error.args[0], "Kafka gave no records") from error
         finally:
             consumer.rest()
     return found

@@ -100,9 +100,7 @@ def _answers(consumer: LentConsumer, places: Sequence[Place], at: int) -> Sequen
             return [by_place[place.topic, place.number] for place in places]
         patience = _UNKNOWN_PATIENCE_SECONDS if wrong.code() in UNKNOWN else _PATIENCE_SECONDS
         if not may_pass(wrong) or time.monotonic() - began > patience:
-            raise KafkaSilent(
-                f"Kafka does not say where its partitions end ({wrong.name()})", is_unknown=wrong.code() in UNKNOWN
-            )
+            raise KafkaSilent.because(wrong, "Kafka does not say where its partitions end")
         _learn_who_leads(consumer, {place.topic for place in places})
         time.sleep(_PAUSE_SECONDS)
 

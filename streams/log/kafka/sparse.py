@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Message
 
 from streams.foreign_record import ForeignRecord, record_of
-from streams.log.kafka.codes import END_OF_PARTITION, OUT_OF_RANGE, UNKNOWN, may_pass
+from streams.log.kafka.codes import END_OF_PARTITION, OUT_OF_RANGE, may_pass
 from streams.log.kafka.consumers import ConsumerPool, LentConsumer, Standing
 from streams.log.kafka.errors import KafkaSilent
 from streams.log.kafka.events import offset_of
@@ -74,9 +74,7 @@ def fetch_sparse_step(consumer: LentConsumer, standing: Standing, *, end: int, m
                     consumer.standing = Standing(standing.place, native_offset(records[-1]) + 1)
                 return Step(records, is_last)
     except KafkaException as error:
-        raise KafkaSilent(
-            f"Kafka gave no records ({error.args[0].name()})", is_unknown=error.args[0].code() in UNKNOWN
-        ) from error
+        raise KafkaSilent.because(error.args[0], "Kafka gave no records") from error
     raise KafkaSilent("Kafka gave no records in time")
 
 
