@@ -124,7 +124,9 @@ class PauseRule(_AlertPage):
 
     def post(self, request: HttpRequest, rule_id: str) -> HttpResponse:
         rule = get_rule(self.caller, rule_id)
-        is_paused = not rule.is_paused
+        # What the button said, whatever became of the rule since; a page from before that was sent says nothing.
+        wanted = request.POST.get("paused")
+        is_paused = wanted == "on" if wanted else not rule.is_paused
         change_rule(caller=self.caller, rule=rule, changes={"is_paused": is_paused})
         toast = Toast("good", "Nobody is told until you let it go on" if is_paused else "It is watched again")
         return self.done(toast, to=reverse("alerts"), stay=True)

@@ -93,6 +93,11 @@ def test_a_rule_is_made_changed_paused_and_deleted(owner):
     client.post(f"/alerts/rules/{rule.pk}/pause")
     rule.refresh_from_db()
     assert not rule.is_paused
+    # A second click, or one on a page of somebody else, means the same.
+    for wanted in ("on", "on", "off", "off"):
+        client.post(f"/alerts/rules/{rule.pk}/pause", {"paused": wanted})
+        rule.refresh_from_db()
+        assert rule.is_paused is (wanted == "on")
     assert "Delete this rule?" in client.get(f"/alerts/rules/{rule.pk}/delete").content.decode()
     client.post(f"/alerts/rules/{rule.pk}/delete")
     assert not AlertRule.objects.exists()
