@@ -140,3 +140,13 @@ def test_a_payload_is_copied(page, context, story):
 
     expect(page.get_by_role("status").filter(has_text="Payload copied")).to_be_visible()
     assert page.evaluate("() => navigator.clipboard.readText()") == '{"order":2,"total":19.9}'
+
+
+def test_where_the_clipboard_is_not_to_be_had_a_copy_leaves_the_focus_where_it_was(page, story):
+    page.add_init_script("Object.defineProperty(window, 'isSecureContext', {value: false})")
+    page.goto("/streams/orders/events/0/3")
+    button = page.get_by_role("button", name="Copy payload")
+    button.press("Enter")
+
+    expect(page.get_by_role("status").filter(has_text="Payload copied")).to_be_visible()
+    expect(button).to_be_focused()

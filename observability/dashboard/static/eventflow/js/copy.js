@@ -5,6 +5,7 @@ import { toast } from "./toasts.js";
 async function copy(text) {
   if (navigator.clipboard && window.isSecureContext) return navigator.clipboard.writeText(text);
   // On plain http there is no clipboard API; an off-screen selection still works.
+  const focused = document.activeElement;
   const area = document.createElement("textarea");
   area.value = text;
   area.className = "visually-hidden";
@@ -12,6 +13,7 @@ async function copy(text) {
   area.select();
   const isDone = document.execCommand("copy");
   area.remove();
+  focused?.focus({ preventScroll: true });
   if (!isDone) throw new Error("the browser refused");
   return undefined;
 }
