@@ -223,6 +223,21 @@ def test_a_live_page_says_why_it_stopped_and_goes_on(page, context, sign_in, sit
     expect(page.locator("#region")).to_contain_text("after.signing.in")
 
 
+def test_a_live_page_goes_on_when_its_user_has_signed_in_again_elsewhere(page, context, sign_in, site):
+    story = tell_story()
+    story.owner.set_password(PASSWORD)
+    story.owner.save()
+    sign_in(user=story.owner)
+    page.goto("/streams/orders")
+    context.clear_cookies(name="sessionid")
+    expect(page.locator("#signed-out")).to_be_visible()
+    sign_in_elsewhere(context, story.owner.email)
+
+    expect(page.locator("[data-connection]")).to_have_text("Live")
+    expect(page.locator("#signed-out")).to_have_count(0)
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
 def test_a_live_page_of_one_user_stops_when_another_has_signed_in(page, sign_in, site, complaints):
     story = tell_story()
     sign_in(user=story.owner)

@@ -5,7 +5,7 @@
 // One that has `data-followed` is told by somebody else (tail.js) and asks nothing.
 import { on } from "./dom.js";
 import { retryDelay } from "./requests.js";
-import { isSignedOut, showSignedOut, whatIsOutdated } from "./sign_in.js";
+import { isSignedOut, showSignedIn, showSignedOut, whatIsOutdated } from "./sign_in.js";
 
 const regions = new WeakMap();
 let isPaused = false;
@@ -43,6 +43,9 @@ export function isInUse(region) {
   return region.querySelector(":is(input, select, textarea):focus, details[open][data-holds], [data-expand][aria-expanded=true], [data-select-row]:checked") !== null;
 }
 
+const isHeld = (region) => isInUse(document.getElementById(region.dataset.liveList) ?? region);
+const mayBePaused = (region) => isPaused && !region.hasAttribute("data-always");
+
 /** Have a region ask at once, or as soon as it may. */
 export function askNow(region) {
   schedule(region, 30);
@@ -57,9 +60,8 @@ function schedule(region, wait) {
 function ask(region) {
   if (!region.isConnected) return;
   const interval = Number(region.dataset.live);
-  const isHeld = isInUse(document.getElementById(region.dataset.liveList) ?? region);
-  const isStill = document.hidden || region.hasAttribute("data-followed") || (isPaused && !region.hasAttribute("data-always"));
-  const mayAsk = !isStill && !isHeld && !region.classList.contains("htmx-request");
+  const isStill = document.hidden || region.hasAttribute("data-followed") || mayBePaused(region);
+  const mayAsk = !isStill && !isHeld(region) && !region.classList.contains("htmx-request");
   if (mayAsk) htmx.trigger(region, "live");
   else schedule(region, interval);
 }
@@ -77,15 +79,24 @@ export function startLive() {
     // A list that grows asks by the place that it has come to, whatever answer it had before.
     if (region.matches("[data-live]")) event.detail.headers["EventFlow-Version"] = region.dataset.liveList ? "" : state(region).version;
   });
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    const region = detail.requestConfig.elt;
+    // Asked for before somebody took hold of it or paused: what they have before them stays, and is asked for again.
+    if (!region.matches("[data-live]") || !detail.shouldSwap) return;
+    state(region).isLate = isHeld(region) || mayBePaused(region);
+    if (state(region).isLate) detail.shouldSwap = false;
+  });
   document.addEventListener("htmx:afterRequest", (event) => {
     const region = event.detail.elt;
     if (!region.matches("[data-live]")) return;
     const own = state(region);
     const { xhr, successful } = event.detail;
     if (successful) {
+      if (own.isSignedOut) showSignedIn();
       own.failures = 0;
       own.isSignedOut = false;
-      own.version = xhr.getResponseHeader("EventFlow-Version") ?? "";
+      if (!own.isLate) own.version = xhr.getResponseHeader("EventFlow-Version") ?? "";
+      own.isLate = false;
       if (region.isConnected && region.dataset.live !== "0") schedule(region, Number(region.dataset.live) * (0.95 + Math.random() / 10));
     } else {
       own.failures += 1;

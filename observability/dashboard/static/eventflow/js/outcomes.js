@@ -1,6 +1,7 @@
 // What is said where no answer came in the end: it may have been done, and to ask again is safe.
 //
-// In a form it stands above its buttons, also where that is in a dialog; for a lone button it is a message with a button.
+// In a form it stands above its buttons, also where that is in a dialog; for a lone button, and for a form whose dialog was closed
+// meanwhile, it is a message with a button.
 import { make } from "./dom.js";
 import { dismissToast, toast } from "./toasts.js";
 
@@ -15,7 +16,7 @@ export function showOutcome(element, { mayBeDone, retry }) {
   const text = `Retry is safe: it is ${done} once, as long as you change nothing.`;
   const button = make("button", { type: "button", class: "btn btn-small" }, "Retry");
   button.addEventListener("click", retry);
-  if (element.tagName !== "FORM") {
+  if (element.tagName !== "FORM" || !element.checkVisibility()) {
     toast({ level: "warn", name: "outcome", lasts: true, title, text })?.append(button);
     return;
   }
@@ -32,5 +33,5 @@ export function showOutcome(element, { mayBeDone, retry }) {
 export function forgetOutcome(element) {
   shown.get(element)?.remove();
   shown.delete(element);
-  if (element.tagName !== "FORM") dismissToast("outcome");
+  if (element.tagName !== "FORM" || !element.checkVisibility()) dismissToast("outcome");
 }

@@ -32,6 +32,11 @@ export function showSignedOut() {
   document.getElementById("main")?.prepend(make("div", { class: "banner banner-warn", role: "alert", id: "signed-out" }, text, button));
 }
 
+/** An answer has come again, so somebody has signed in elsewhere: what says that the page has stopped is over. */
+export function showSignedIn() {
+  if (document.getElementById("signed-out")) askToSignIn(document.body);
+}
+
 /** Ask who is signed in, for the password in place if nobody is, and do `resume` afterwards. */
 export function askToSignIn(element, resume) {
   // The dialog itself may be what is outdated; then it is fetched anew.

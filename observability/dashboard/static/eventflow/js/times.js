@@ -51,8 +51,13 @@ function refuseSkipped(field) {
 
 /** What a `datetime-local` field says in the browser's zone goes to the server as UTC, and comes back the other way. */
 function startLocalFields() {
+  const written = new WeakMap();
   onContent("input[data-local-time]", (field) => {
-    const date = new Date(`${field.getAttribute("value")}Z`);
+    const given = field.getAttribute("value");
+    // A swap elsewhere on the page comes by here as well: what was typed since stays.
+    if (written.get(field) === given) return;
+    written.set(field, given);
+    const date = new Date(`${given}Z`);
     if (!Number.isNaN(date.getTime())) field.value = localText(date);
   });
   on("input", "input[data-local-time]", refuseSkipped);
