@@ -6,6 +6,7 @@ from django.db.models import QuerySet
 
 from .conf import configuration
 from .models import OutboxBatch, OutboxEvent, ProcessedEvent
+from .times import for_rows
 
 
 def try_failed_again(events: QuerySet[OutboxEvent]) -> int:
@@ -29,4 +30,4 @@ def forget_processed(*, before: datetime) -> int:
     An event whose mark is forgotten is handled again if it comes again: after a seek back, or from a dead letter.
     """
     marks = ProcessedEvent.objects.using(configuration().database)
-    return marks.filter(processed_at__lt=before).delete()[0]
+    return marks.filter(processed_at__lt=for_rows(before)).delete()[0]

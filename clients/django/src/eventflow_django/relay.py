@@ -19,6 +19,7 @@ from .batches import fill, form_batches
 from .conf import Configuration, configuration
 from .models import OutboxBatch, OutboxEvent
 from .refusals import Again, Refused, meaning_of
+from .times import for_rows, now, with_zone
 
 _log = logging.getLogger("eventflow_django")
 # The server remembers keys for 24 hours. After that, nobody can tell whether an attempt had stored a request.
@@ -37,9 +38,7 @@ def relay_once(client: EventFlow) -> int:
     """
     conf = configuration()
     form_batches(conf)
-    due = OutboxBatch.objects.using(conf.database).filter(
-        Q(next_attempt_at=None) | Q(next_attempt_at__lte=datetime.now(UTC))
-    )
+    due = OutboxBatch.objects.using(conf.database).filter(Q(next_attempt_at=None) | Q(next_attempt_at__lte=now()))
     return sum(_send(pk, client, conf) for pk in due.order_by("made_at").values_list("pk", flat=True))
 
 
@@ -54,8 +53,9 @@ def _send(pk: UUID, client: EventFlow, conf: Configuration) -> int:
             # Another relay came in between.
             return 0
         events = list(OutboxEvent.objects.using(conf.database).filter(batch=batch).order_by("id"))
-        if batch.uncertain_since and batch.uncertain_since < datetime.now(UTC) - _REMEMBERED:
-            reason = _NOBODY_KNOWS.format(since=batch.uncertain_since.astimezone(UTC))
+        since = batch.uncertain_since and with_zone(batch.uncertain_since)
+        if since and since < datetime.now(UTC) - _REMEMBERED:
+            reason = _NOBODY_KNOWS.format(since=since.astimezone(UTC))
             _part(batch, events, dict.fromkeys(range(len(events)), reason), conf)
             return 0
         try:
@@ -87,7 +87,7 @@ def _announce(pk: UUID, conf: Configuration) -> _Attempt | None:
             return None
         attempt = _Attempt(batch.attempt_count + 1, batch.uncertain_since is None)
         batch.attempt_count = attempt.number
-        batch.uncertain_since = batch.uncertain_since or datetime.now(UTC)
+        batch.uncertain_since = batch.uncertain_since or now()
         batch.save(using=conf.database, update_fields=["attempt_count", "uncertain_since"])
         return attempt
 
@@ -109,7 +109,7 @@ def _follow(
     if isinstance(meaning, Again):
         pause = min(conf.longest_pause_seconds, _FIRST_PAUSE_SECONDS * 2.0 ** min(attempt.number - 1, 20))
         pause = max(pause * random.uniform(0.5, 1.0), meaning.retry_after or 0.0)  # noqa: S311 - nobody gains by it
-        batch.next_attempt_at = datetime.now(UTC) + timedelta(seconds=pause)
+        batch.next_attempt_at = for_rows(datetime.now(UTC) + timedelta(seconds=pause))
         batch.last_error = str(error)
         if attempt.was_certain and not meaning.may_be_stored:
             batch.uncertain_since = None
@@ -124,10 +124,10 @@ def _follow(
 
 def _part(batch: OutboxBatch, events: list[OutboxEvent], reasons: dict[int, str], conf: Configuration) -> None:
     """End a request: those with a reason have failed, the others wait for another request."""
-    now = datetime.now(UTC)
+    failed_at = now()
     for place, event in enumerate(events):
         event.batch = None
         if place in reasons:
-            event.failed_at, event.error = now, reasons[place]
+            event.failed_at, event.error = failed_at, reasons[place]
     OutboxEvent.objects.using(conf.database).bulk_update(events, ["batch", "failed_at", "error"])
     batch.delete(using=conf.database)

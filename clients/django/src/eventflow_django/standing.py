@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from .conf import configuration
+from .times import with_zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,6 @@ def outbox_standing() -> OutboxStanding:
     return OutboxStanding(
         unsent=events.count(),
         failed=events.filter(failed_at__isnull=False).count(),
-        oldest_seconds=max(0.0, (datetime.now(UTC) - first).total_seconds()) if first else 0.0,
+        oldest_seconds=max(0.0, (datetime.now(UTC) - with_zone(first)).total_seconds()) if first else 0.0,
         errors=dict(errors.values_list("stream", "last_error")),
     )
