@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from .amending import discard_failed, try_failed_again, try_now
+from .conf import configuration
 from .models import OutboxBatch, OutboxEvent, ProcessedEvent
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ class ReadOnlyAdmin(_Admin):
     """Rows that only the package writes; nobody counts a large table."""
 
     show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).using(configuration().database)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
