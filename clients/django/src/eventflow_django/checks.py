@@ -1,18 +1,49 @@
 """System checks: each way to misconfigure says what is wrong, and how to mend it."""
 
+import math
 import os
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
+from django.conf import settings
 from django.core import checks
 from django.db import connections
 
-from .conf import configuration, unknown_names
+from .conf import Configuration, configuration, unknown_names
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_text(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
+# What comes from the environment is text: `"5"` is no number.
+_EXPECTED: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
+    "url": (lambda value: value is None or str(value).startswith(("http://", "https://")), "http://… or https://…"),
+    # Never told, whatever it is.
+    "key": (_is_text, "text"),
+    "batch_bytes": (lambda value: isinstance(value, int) and value > 0, "a whole number above 0"),
+    "attempt_seconds": (lambda value: _is_number(value) and value > 0, "a number above 0"),
+    "pause_seconds": (lambda value: _is_number(value) and value >= 0, "a number, 0 or more"),
+    "longest_pause_seconds": (lambda value: _is_number(value) and value >= 0, "a number, 0 or more"),
+}
 
 
 @checks.register()
 def check_settings(**_: Any) -> list[checks.CheckMessage]:
     """Look at the setting EVENTFLOW."""
     found: list[checks.CheckMessage] = []
+    if not isinstance(written := getattr(settings, "EVENTFLOW", {}), Mapping):
+        found.append(
+            checks.Error(
+                f"EVENTFLOW is a {type(written).__name__}, and no dictionary.",
+                hint="EVENTFLOW = {} is enough; the names are in docs/django.md.",
+                id="eventflow_django.E004",
+            )
+        )
     if unknown := unknown_names():
         found.append(
             checks.Error(
@@ -38,14 +69,27 @@ def check_settings(**_: Any) -> list[checks.CheckMessage]:
                 id="eventflow_django.E002",
             )
         )
-    if not 1 <= conf.batch_events <= 1000:
+    if not (isinstance(conf.batch_events, int) and 1 <= conf.batch_events <= 1000):
         found.append(
             checks.Error(
-                f"EVENTFLOW['BATCH_EVENTS'] is {conf.batch_events}; a request carries 1 to 1000.",
+                f"EVENTFLOW['BATCH_EVENTS'] is {conf.batch_events!r}; a request carries 1 to 1000.",
                 id="eventflow_django.E003",
             )
         )
+    found.extend(_unfit(conf))
     return found
+
+
+def _unfit(conf: Configuration) -> list[checks.CheckMessage]:
+    unfit = []
+    for name, (is_fit, what) in _EXPECTED.items():
+        value = getattr(conf, name)
+        if not is_fit(value):
+            told = f"a {type(value).__name__}" if name == "key" else repr(value)
+            unfit.append(
+                checks.Error(f"EVENTFLOW[{name.upper()!r}] is {told}; it is {what}.", id="eventflow_django.E005")
+            )
+    return unfit
 
 
 @checks.register(checks.Tags.database)

@@ -1,5 +1,6 @@
 """The setting `EVENTFLOW`, typed, with what holds where it says nothing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -32,18 +33,19 @@ class Configuration:
 
 
 def given() -> dict[str, Any]:
-    """Return the setting as it was written."""
-    return dict(getattr(settings, "EVENTFLOW", {}))
+    """Return the setting as it was written; nothing if it is no dictionary, which a system check says."""
+    written = getattr(settings, "EVENTFLOW", {})
+    return dict(written) if isinstance(written, Mapping) else {}
 
 
 def unknown_names() -> list[str]:
     """Return what the setting says that nobody understands."""
     known = {each.name.upper() for each in fields(Configuration)}
-    return sorted(set(given()) - known)
+    return sorted(map(str, set(given()) - known))
 
 
 def configuration() -> Configuration:
     """Return what holds now; tests may override the setting."""
     known = {each.name for each in fields(Configuration)}
-    said = {name.lower(): value for name, value in given().items()}
+    said = {str(name).lower(): value for name, value in given().items()}
     return Configuration(**{name: value for name, value in said.items() if name in known})

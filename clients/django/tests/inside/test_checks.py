@@ -20,12 +20,26 @@ def test_the_example_is_configured_well():
     [
         ({"ULR": "http://x"}, "eventflow_django.E001"),
         ({"DATABASE": "other"}, "eventflow_django.E002"),
+        ({"DATABASE": None}, "eventflow_django.E002"),
         ({"BATCH_EVENTS": 1001}, "eventflow_django.E003"),
+        ({"BATCH_EVENTS": "100"}, "eventflow_django.E003"),
+        (None, "eventflow_django.E004"),
+        ({"URL": "localhost:8000"}, "eventflow_django.E005"),
+        ({"BATCH_BYTES": 0}, "eventflow_django.E005"),
+        ({"ATTEMPT_SECONDS": "5"}, "eventflow_django.E005"),
+        ({"PAUSE_SECONDS": float("nan")}, "eventflow_django.E005"),
     ],
 )
 def test_what_is_wrong_is_named(settings, setting, expected):
     settings.EVENTFLOW = setting
     assert ids() == {expected}
+
+
+def test_a_key_of_another_kind_is_named_and_not_told(settings):
+    settings.EVENTFLOW = {"KEY": b"evf_secret"}
+    (message,) = (each for each in run_checks() if each.id == "eventflow_django.E005")
+    assert "bytes" in message.msg
+    assert "evf_" not in str(message)
 
 
 def test_without_a_key_nothing_can_be_sent(monkeypatch):
