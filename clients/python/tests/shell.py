@@ -69,7 +69,8 @@ class Shell:
     @contextmanager
     def running(self, *words: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
         """The command in a process of its own; it is killed in the end if it has not ended."""
-        given = {**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONUNBUFFERED": "1", **self.environment, **environment}
+        # As people have it: into a pipe Python writes thousands of characters at a time, unless it is told otherwise.
+        given = {**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONUNBUFFERED": "", **self.environment, **environment}
         command = [sys.executable, "-m", "eventflow_client.terminal", *words]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         process = subprocess.Popen(command, text=True, env=given, **pipes)

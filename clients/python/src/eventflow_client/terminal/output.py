@@ -75,6 +75,11 @@ def write(line: str) -> None:
     sys.stdout.write(line + "\n")
 
 
+def show_now() -> None:
+    """Give whoever reads a pipe what was written so far, where the next line may be long in coming."""
+    sys.stdout.flush()
+
+
 def is_terminal(stream: TextIO) -> bool:
     return stream.isatty()
 

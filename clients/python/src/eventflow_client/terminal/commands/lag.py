@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from ...models import GroupStanding, PartitionProgress
 from .. import exit_codes
-from ..output import Output, remark, write
+from ..output import Output, remark, show_now, write
 from ..parsing import Options, Parser, make_parser, seconds, whole_number
 from ..running import run
 from ..server import Server, connect
@@ -43,6 +43,7 @@ def _act(options: _Options) -> int:
     with connect(options) as server:
         worst = _show(server, options)
         while options.watch is not None:
+            show_now()
             time.sleep(options.watch)
             if not options.json:
                 write("")

@@ -12,7 +12,7 @@ from ...positions import read_positions
 from ...requests import get
 from .. import exit_codes
 from ..live import live_events
-from ..output import Output, cell, json_for_terminal, one_line, remark, write
+from ..output import Output, cell, json_for_terminal, one_line, remark, show_now, write
 from ..parsing import Options, Parser, make_parser, split_words, whole_number
 from ..places import before_the_last
 from ..running import run
@@ -82,6 +82,8 @@ def _act(options: _Options) -> int:
                 remark(f"{each.partition}/{each.first_offset} to {each.last_offset} are gone: retention took them.")
                 continue
             show.event(each)
+            if not options.no_follow:
+                show_now()
             if left is not None and (left := left - 1) == 0:
                 break
     return exit_codes.DONE
