@@ -94,3 +94,16 @@ def test_no_other_package_takes_the_servers_names_nor_ours(install, capsys):
 def test_a_word_that_nobody_knows_is_answered_with_where_to_look(capsys):
     assert main(["fly"]) == 2
     assert capsys.readouterr().err == "There is no `eventflow fly`. `eventflow` alone says what there is.\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["seek", "orders", "readers", "999999999d"], "before all time"),
+        (["keys", "create", "k", "--scope", "produce", "--save", "p", "--days", "99999999"], "beyond all time"),
+    ],
+)
+def test_spans_beyond_all_time_were_typed_wrongly(bare, words, told):
+    said = bare.run(*words)
+    assert said.code == 2
+    assert told in said.err

@@ -19,6 +19,7 @@ Act = Callable[[Any], int]
 
 def run(words: Sequence[str], parser: Parser, act: Act) -> int:
     """Parse the words and act by them; returns the exit code."""
+    _open_what_is_closed()
     options = parser.parse_args(words, Options())
     try:
         code = act(options)
@@ -33,6 +34,13 @@ def run(words: Sequence[str], parser: Parser, act: Act) -> int:
     except (EventFlowError, WrongUse, OSError) as error:
         _tell(error, options, parser.prog)
         return code_of(error)
+
+
+def _open_what_is_closed() -> None:
+    """Let a program that was started without standard input or outputs (`<&-`) read nothing, and write to nowhere."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - it stays open
 
 
 def code_of(error: Exception) -> int:

@@ -69,7 +69,10 @@ def _standing(key: ApiKey) -> str:
 
 def _create(options: _Options) -> int:
     _check_place(options)
-    ends = None if options.days is None else datetime.now(UTC) + timedelta(days=options.days)
+    try:
+        ends = None if options.days is None else datetime.now(UTC) + timedelta(days=options.days)
+    except OverflowError:
+        raise WrongUse(f"--days {options.days} is beyond all time; without it a key does not end.") from None
     with connect(options) as server:
         streams = split_words(options.stream) or None
         made = server.keys.create(options.name, scopes=split_words(options.scope), streams=streams, expires_at=ends)

@@ -1,5 +1,6 @@
 """`eventflow seek`: move a group on purpose."""
 
+import argparse
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -79,5 +80,8 @@ def _place(text: str) -> str | int | datetime:
     if re.fullmatch(r"\d{1,19}", text, re.ASCII):
         return int(text)
     if _AGO.fullmatch(text):
-        return datetime.now(UTC) - timedelta(seconds=span(text))
+        try:
+            return datetime.now(UTC) - timedelta(seconds=span(text))
+        except OverflowError:
+            raise argparse.ArgumentTypeError(f"{text!r} ago was before all time: `earliest` is the beginning") from None
     return moment(text)
