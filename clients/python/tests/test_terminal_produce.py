@@ -1,11 +1,16 @@
 """`eventflow produce`: arguments and lines become events, each once, and what failed is told by line and exit code."""
 
 import json
+import os
+import shlex
 import signal
+import subprocess
+import sys
 
 import pytest
 from lossy import BAD_GATEWAY, LOSE_ANSWER
 from running import stored, wait_for
+from shell import SOURCE
 
 pytestmark = pytest.mark.processes
 
@@ -33,6 +38,12 @@ def test_lines_are_events_in_their_order_and_numbers_keep_their_digits(shell, cl
     assert said.out == "4 stored\n"
     raw = [bytes(event.raw_payload).decode() for event in client.streams.read(orders)]
     assert raw == [line for line in lines if line]
+
+
+def test_behind_a_key_on_standard_input_come_the_lines(shell, client, key, orders):
+    said = shell.ok("produce", orders, "--key-stdin", stdin=f'{key}\n{{"n": 1}}\n{{"n": 2}}\n')
+    assert said.lines == ["2 stored"]
+    assert [event["payload"] for event in stored(client, orders)] == [{"n": 1}, {"n": 2}]
 
 
 def test_lines_are_stored_once_whatever_is_lost(shell, client, network, orders):
@@ -114,3 +125,18 @@ def test_interrupted_it_stores_what_it_has_read_and_says_how_much(shell, client,
         out, err = program.communicate(timeout=30)
 
     assert (program.returncode, out, "Traceback" in err) == (130, "2 stored\n", False)
+
+
+def test_who_has_no_standard_input_or_output_stores_nothing_and_tells_nobody(shell, client, orders):
+    command = [sys.executable, "-m", "eventflow_client.terminal", "produce", orders]
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE), **shell.environment}
+    for closed in ("<&-", ">&- </dev/null"):
+        done = subprocess.run(
+            ["sh", "-c", f"{shlex.join(command)} {closed}"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+    assert stored(client, orders) == []

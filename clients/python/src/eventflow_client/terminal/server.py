@@ -50,7 +50,7 @@ def find(options: Options) -> Found:
         WrongUse: the credential is for another address, or is no key.
     """
     if options.profile is None:
-        key = read_key(sys.stdin.readline()) if options.key_stdin else os.environ.get("EVENTFLOW_KEY")
+        key = read_key(first_line()) if options.key_stdin else os.environ.get("EVENTFLOW_KEY")
         if key:
             return Found(_given_url(options) or access.DEFAULT_URL, check_key(key))
     elif options.key_stdin:
@@ -127,6 +127,12 @@ def connect(options: Options, *, connections: int = 8) -> Server:
 
 def retries_of(options: Options) -> Retries:
     return Retries(attempt_seconds=min(15.0, options.timeout), total_seconds=options.timeout)
+
+
+def first_line() -> str:
+    """Return the first line of standard input, and leave those behind it to whoever reads them."""
+    # Not as text: that reads ahead, and what it has got is missing for those who go on with the bytes.
+    return sys.stdin.buffer.readline().decode(errors="replace")
 
 
 def read_key(text: str) -> str:

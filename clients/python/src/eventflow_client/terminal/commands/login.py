@@ -13,7 +13,7 @@ from ..parsing import Options, Parser, make_parser
 from ..plaintext import warn_of_plaintext
 from ..profiles import Profile
 from ..running import run
-from ..server import Found, Server, base_of, check_key, read_key, retries_of
+from ..server import Found, Server, base_of, check_key, first_line, read_key, retries_of
 from ..wrong_use import WrongUse
 
 DEFAULT_PROFILE = "default"
@@ -73,7 +73,7 @@ def _rights(caller: Caller) -> str:
 
 def _key(options: _Options) -> str:
     if options.key_stdin:
-        return read_key(sys.stdin.readline())
+        return read_key(first_line())
     if given := os.environ.get("EVENTFLOW_KEY"):
         return check_key(given)
     return check_key(_ask("API key (evf_…, not shown): ", "EVENTFLOW_KEY or --key-stdin"))
