@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -140,24 +141,41 @@ class PostgresServer:
 
     def is_ready(self, process: subprocess.Popen[bytes]) -> bool:
         """Whether it accepts connections."""
-        try:
-            lines = (self.data / "postmaster.pid").read_text().splitlines()
-            return int(lines[0]) == process.pid and lines[7].strip() == "ready"
-        except (OSError, IndexError, ValueError):
-            return False
+        return self._says(process) == "ready"
 
-    def wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
-        """Return once it accepts connections.
+    def wait_until_ready(
+        self,
+        process: subprocess.Popen[bytes],
+        *,
+        is_called_off: Callable[[], bool] = lambda: False,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Return once it accepts connections, or as soon as that is called off.
+
+        What a crash left takes as long as it takes: one that is cut off there has all of it before it the next time.
 
         Raises:
-            CannotStart: it ended, or took longer than READY_SECONDS.
+            CannotStart: it ended, or took longer than READY_SECONDS and does not say that it is starting.
         """
-        wait_until(lambda: process.poll() is not None or self.is_ready(process), seconds=READY_SECONDS)
-        if not self.is_ready(process):
+
+        def is_over() -> bool:
+            return process.poll() is not None or self.is_ready(process) or is_called_off()
+
+        while not wait_until(is_over, seconds=READY_SECONDS) and self._says(process) == "starting":
+            tell(f"PostgreSQL still recovers what a crash left; how far it is stands in {self.log_path} …")
+        if not self.is_ready(process) and not is_called_off():
             raise CannotStart(
                 f"The embedded PostgreSQL did not start: {_last_line(self.log_path)}",
                 f"All it said is in {self.log_path}; or set DATABASE_URL to a server of your own.",
             )
+
+    def _says(self, process: subprocess.Popen[bytes]) -> str | None:
+        """How it says that it is: `starting`, also while it recovers, `ready` or `stopping`."""
+        try:
+            lines = (self.data / "postmaster.pid").read_text().splitlines()
+            return lines[7].strip() if int(lines[0]) == process.pid else None
+        except (OSError, IndexError, ValueError):
+            return None
 
     def _start(self, command: list[str | Path], *, output: IO[bytes] | int) -> subprocess.Popen[bytes]:
         return start_process(

@@ -16,6 +16,7 @@ from eventflow_site.embedded.process import wait_until
 from eventflow_site.supervisor import migrated, programs, servers
 from eventflow_site.supervisor.children import Child
 from eventflow_site.supervisor.configuration import Configuration, is_every_address
+from eventflow_site.supervisor.first_answer import read_answer
 from eventflow_site.supervisor.home import FIRST_ADMINS_VARIABLE, Home, keep_secrets, write_env_file
 from eventflow_site.supervisor.limits import allow_open_files
 from eventflow_site.supervisor.logs import LogWatch, reason_among, said_since
@@ -68,7 +69,7 @@ class Supervisor:
             {name: env[name] for name in ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL")},
             heading="The servers of what runs here now; removed when it stops.",
         )
-        is_first = not self.first_start_answer.exists()
+        is_first = read_answer(self.first_start_answer) is None
         if note is None or is_first or not migrated.is_up_to_date(note):
             self._prepare_database(env)
             if note is not None:
@@ -106,7 +107,7 @@ class Supervisor:
         keys = ("SECRET_KEY", "JWT_SIGNING_KEY")
         is_embedded = self.configuration.database_url is None
         # Once there is an admin, a password made up now would be nobody's.
-        password = () if self.first_start_answer.exists() else (FIRST_ADMINS_VARIABLE,)
+        password = () if read_answer(self.first_start_answer) else (FIRST_ADMINS_VARIABLE,)
         kept = keep_secrets(self.home, generate=(*keys, *password) if is_embedded else password)
         if not is_embedded:
             # Two machines on one database must agree on these, so none of them makes up its own.
@@ -158,7 +159,8 @@ class Supervisor:
         if postgres is None:
             servers.check_postgres(env["DATABASE_URL"], env.get("DATABASE_DIRECT_URL", ""))
             return None
-        postgres.wait_until_ready(postgres_process)
+        postgres.wait_until_ready(postgres_process, is_called_off=self.stop_asked.is_set, tell=say)
+        self._raise_if_stopped()
         servers.ensure_database(postgres)
         env["DATABASE_URL"] = postgres.url
         env["EVENTFLOW_DISK_PATH"] = env.get("EVENTFLOW_DISK_PATH") or str(postgres.data)

@@ -1,6 +1,5 @@
 """What the person at the terminal sees."""
 
-import json
 import os
 import select
 import signal
@@ -8,6 +7,7 @@ import sys
 from pathlib import Path
 
 from eventflow_site.supervisor.configuration import Configuration
+from eventflow_site.supervisor.first_answer import read_answer
 from eventflow_site.supervisor.home import FIRST_ADMINS_VARIABLE, Home, read_env_file
 
 
@@ -47,7 +47,7 @@ def complain(problem: str, way_out: str) -> None:
 
 def greet(configuration: Configuration, home: Home, *, answer: Path, is_first: bool, seconds: float) -> None:
     """Say where everything is, and give lines to paste."""
-    seeded = json.loads(answer.read_text())
+    seeded = read_answer(answer) or {}
     url = configuration.address
     say(
         f"""

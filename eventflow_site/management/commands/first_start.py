@@ -1,5 +1,3 @@
-import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from django.db import connection
 from eventflow_site.first_start import prepare_first_start
 from eventflow_site.migration_turn import migration_turn
 from eventflow_site.pooler import go_past_pooler
+from eventflow_site.supervisor.first_answer import keep_answer, read_answer
 
 
 class Command(BaseCommand):
@@ -25,9 +24,5 @@ class Command(BaseCommand):
         with migration_turn(connection, say=self.stderr.write):
             call_command("migrate", interactive=False, verbosity=0)
             seeded = {name: value for name, value in asdict(prepare_first_start()).items() if value is not None}
-        kept = json.loads(answer.read_text()) if answer.exists() else {}
-        draft = answer.with_suffix(".new")
         # The key is known only when it is created: a later run must not forget it.
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump({**kept, **seeded}, file)
-        draft.replace(answer)
+        keep_answer(answer, {**(read_answer(answer) or {}), **seeded})
