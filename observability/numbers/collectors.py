@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from django.db import DatabaseError
+from psycopg.errors import LockNotAvailable, QueryCanceled
 from psycopg_pool import PoolTimeout
 
 from consumers.models import ConsumerGroup
@@ -28,23 +29,35 @@ from streams.services.quarantine import Quarantined, list_quarantined
 
 logger = logging.getLogger(__name__)
 
-# An outage makes each scrape wait for a connection: once is enough for a while.
-_database_was_down_at = float("-inf")
+# An outage, or a lock, makes each scrape wait: once is enough for a while.
+_failed_at = float("-inf")
+_database_is_up = True
+# What PostgreSQL itself says of a statement that took too long, waiting for a lock say.
+_TOOK_TOO_LONG = (QueryCanceled, LockNotAvailable)
 
 
 def collect_computed(*, now: datetime) -> list[Family]:
     """Return all that can be said at this moment. With the database down that is little, and it is said soon."""
-    global _database_was_down_at  # noqa: PLW0603 - one memory for each process is the point
+    global _failed_at, _database_is_up  # noqa: PLW0603 - one memory for each process is the point
     up = Family("eventflow_database_up", "gauge", "Whether PostgreSQL answers: 1 or 0.")
-    families = [up]
-    if time.monotonic() - _database_was_down_at > RETRY_DATABASE_SECONDS:
+    complete = Family(
+        "eventflow_scrape_complete",
+        "gauge",
+        "Whether all that is computed is on this page: 1, or 0 if it took too long.",
+    )
+    families: list[Family] = []
+    if time.monotonic() - _failed_at > RETRY_DATABASE_SECONDS:
         try:
-            families += _collect_from_database(now)
+            families = _collect_from_database(now)
         except (DatabaseError, PoolTimeout) as error:
-            _database_was_down_at = time.monotonic()
-            logger.warning("metrics without the database: %s", type(error).__name__)
-    up.add(0 if time.monotonic() - _database_was_down_at <= RETRY_DATABASE_SECONDS else 1)
-    return families
+            _failed_at = time.monotonic()
+            _database_is_up = isinstance(error.__cause__, _TOOK_TOO_LONG)
+            logger.warning("metrics without the database: %s", type(error.__cause__ or error).__name__)
+        else:
+            _database_is_up = True
+    up.add(int(_database_is_up))
+    complete.add(int(bool(families)))
+    return [up, complete, *families]
 
 
 def _collect_from_database(now: datetime) -> list[Family]:

@@ -79,7 +79,7 @@ def families() -> dict[str, str]:
         *group_families([]),
     ]
     found = counted | {family.name.removesuffix("_total"): family.kind for family in computed}
-    found |= {"eventflow_database_up": "gauge", "eventflow_scrape_seconds": "gauge"}
+    found |= dict.fromkeys(("eventflow_database_up", "eventflow_scrape_complete", "eventflow_scrape_seconds"), "gauge")
     return {name: kind for name, kind in found.items() if name.startswith("eventflow_")}
 
 

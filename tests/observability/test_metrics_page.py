@@ -2,6 +2,7 @@
 
 import re
 
+import psycopg
 import pytest
 from django.db import DatabaseError, connection
 from django.test import Client
@@ -26,13 +27,13 @@ pytestmark = pytest.mark.usefixtures("db_with_commits")
 
 # Every name ends in its unit, or counts things that its name names.
 UNITS = re.compile(
-    r"_(seconds|bytes|events|total|offset|streams|groups|polls|open|up|durable|metrics)$|^eventflow_(streams|groups)$"
+    r"_(seconds|bytes|events|total|offset|streams|groups|polls|open|up|complete|durable|metrics)$|^eventflow_(streams|groups)$"
 )
 
 
 @pytest.fixture(autouse=True)
 def database_is_trusted(monkeypatch):
-    monkeypatch.setattr(collectors, "_database_was_down_at", float("-inf"))
+    monkeypatch.setattr(collectors, "_failed_at", float("-inf"))
 
 
 def scrape(**headers):
@@ -157,6 +158,7 @@ def test_without_the_database_it_answers_with_what_is_known(monkeypatch):
     found = samples(scrape())
 
     assert found["eventflow_database_up",] == 0
+    assert found["eventflow_scrape_complete",] == 0
     assert ("eventflow_appended_events_total",) in found
     # What this process counted itself is known; what the database would have told is absent, not zero.
     computed = {name for name, *_ in found if not name.endswith("_total")}
@@ -178,6 +180,22 @@ def test_an_outage_is_remembered_so_that_scrapes_do_not_each_wait_for_it(monkeyp
     monkeypatch.undo()
     monkeypatch.setattr(collectors, "RETRY_DATABASE_SECONDS", 0.0)
     assert samples(scrape())["eventflow_database_up",] == 1
+
+
+def test_a_database_that_keeps_a_scrape_waiting_is_up_all_the_same(monkeypatch):
+    make_stream("orders")
+    monkeypatch.setattr(collectors, "SCRAPE_TIMEOUT_SECONDS", 1)
+    assert samples(scrape())["eventflow_scrape_complete",] == 1
+
+    with psycopg.connect(**connection.get_connection_params()) as other:
+        other.execute("LOCK TABLE streams_stream IN ACCESS EXCLUSIVE MODE")
+        found = [samples(scrape()) for _ in range(2)]
+
+    for each in found:
+        assert each["eventflow_database_up",] == 1
+        # But nobody takes what is missing for nothing.
+        assert each["eventflow_scrape_complete",] == 0
+        assert ("eventflow_streams",) not in each
 
 
 def test_the_number_of_queries_does_not_grow():

@@ -21,7 +21,7 @@ HOUR, DAY = 3600, 86400
 
 @pytest.fixture(autouse=True)
 def nothing_is_remembered(monkeypatch):
-    monkeypatch.setattr(collectors, "_database_was_down_at", float("-inf"))
+    monkeypatch.setattr(collectors, "_failed_at", float("-inf"))
 
 
 def scrape():
