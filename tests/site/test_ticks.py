@@ -1,6 +1,8 @@
 """Beat sends ticks for as long as somebody takes them."""
 
 import logging
+import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -45,3 +47,24 @@ def test_without_a_worker_ticks_do_not_pile_up_and_with_one_they_go_on(ticks, ca
     assert take(ticks, 2) == 2
     send(ticks, 50)
     assert take(ticks, 100) == 3
+
+
+def test_a_clock_that_is_set_back_stops_no_ticks(ticks, monkeypatch):
+    right_time = ticks.app.now
+    ahead, behind = (lambda hours=hours: right_time() + timedelta(hours=hours) for hours in (1, -1))
+    monkeypatch.setattr(ticks.app, "now", ahead)
+    ticks.add(name="tick", task=TASK, schedule=0.05)
+    assert ticks_until(ticks, 1) == 1
+
+    for now in (right_time, behind):
+        monkeypatch.setattr(ticks.app, "now", now)
+        assert ticks_until(ticks, 2) == 2
+
+
+def ticks_until(ticks: Ticks, count: int) -> int:
+    """Let time pass as beat does; return how many ticks were there to take within two seconds."""
+    taken, deadline = 0, time.monotonic() + 2
+    while taken < count and time.monotonic() < deadline:
+        time.sleep(max(0.0, min(ticks.tick(), 0.05)))
+        taken += take(ticks, count - taken)
+    return taken
