@@ -4,7 +4,7 @@ import logging
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
@@ -213,71 +213,43 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = "UTC"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# What the clocks of beat and a worker may differ by: by the one a tick says when it expires, by the other it does.
+_CLOCKS_DIFFER_SECONDS: Final = 30
+
+
+def _tick(task: str, seconds: float) -> dict[str, Any]:
+    # One that waited longer than its interval is worthless: the next one does the same work.
+    return {"task": task, "schedule": seconds, "options": {"expires": seconds + _CLOCKS_DIFFER_SECONDS}}
+
+
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
-    # A tick that waited longer than its interval is worthless: the next one does the same work.
-    "delete-expired-idempotency-keys": {
-        "task": "accounts.delete_expired_idempotency_keys",
-        "schedule": 60.0,
-        "options": {"expires": 60},
-    },
-    "delete-expired-sessions": {
-        "task": "accounts.delete_expired_sessions",
-        "schedule": 600.0,
-        "options": {"expires": 600},
-    },
-    "delete-expired-events": {
-        "task": "streams.delete_expired_events",
-        "schedule": 30.0,
-        "options": {"expires": 30},
-    },
-    "forget-passed-ids": {
-        "task": "streams.forget_passed_ids",
-        "schedule": 30.0,
-        "options": {"expires": 30},
-    },
-    "merge-small-batches": {
-        "task": "streams.merge_small_batches",
-        "schedule": 10.0,
-        "options": {"expires": 10},
-    },
-    "move-exhausted-deliveries": {
-        "task": "consumers.move_exhausted_deliveries",
-        "schedule": 1.0,
-        "options": {"expires": 1},
-    },
-    "continue-bulk-actions": {
-        "task": "consumers.continue_bulk_actions",
-        "schedule": 1.0,
-        "options": {"expires": 1},
-    },
-    "tidy-up-lease-mode": {
-        "task": "consumers.tidy_up",
-        "schedule": 10.0,
-        "options": {"expires": 10},
-    },
-    "roll-up": {"task": "observability.roll_up", "schedule": 10.0, "options": {"expires": 10}},
-    "record-groups": {"task": "observability.record_groups", "schedule": 30.0, "options": {"expires": 30}},
-    "delete-old-rollups": {"task": "observability.delete_old_rollups", "schedule": 300.0, "options": {"expires": 300}},
-    "drive-simulations": {"task": "observability.drive_simulations", "schedule": 1.0, "options": {"expires": 1}},
-    "record-tick": {"task": "observability.record_tick", "schedule": 10.0, "options": {"expires": 10}},
-    "sample-disk": {"task": "observability.sample_disk", "schedule": 60.0, "options": {"expires": 60}},
-    "look-at-alert-rules": {
-        "task": "observability.look_at_alert_rules",
-        "schedule": 15.0,
-        "options": {"expires": 15},
-    },
-    "send-alert-messages": {"task": "observability.send_alert_messages", "schedule": 2.0, "options": {"expires": 2}},
-    "delete-old-alerts": {"task": "observability.delete_old_alerts", "schedule": 300.0, "options": {"expires": 300}},
+    "delete-expired-idempotency-keys": _tick("accounts.delete_expired_idempotency_keys", 60.0),
+    "delete-expired-sessions": _tick("accounts.delete_expired_sessions", 600.0),
+    "delete-expired-events": _tick("streams.delete_expired_events", 30.0),
+    "forget-passed-ids": _tick("streams.forget_passed_ids", 30.0),
+    "merge-small-batches": _tick("streams.merge_small_batches", 10.0),
+    "move-exhausted-deliveries": _tick("consumers.move_exhausted_deliveries", 1.0),
+    "continue-bulk-actions": _tick("consumers.continue_bulk_actions", 1.0),
+    "tidy-up-lease-mode": _tick("consumers.tidy_up", 10.0),
+    "roll-up": _tick("observability.roll_up", 10.0),
+    "record-groups": _tick("observability.record_groups", 30.0),
+    "delete-old-rollups": _tick("observability.delete_old_rollups", 300.0),
+    "drive-simulations": _tick("observability.drive_simulations", 1.0),
+    "record-tick": _tick("observability.record_tick", 10.0),
+    "sample-disk": _tick("observability.sample_disk", 60.0),
+    "look-at-alert-rules": _tick("observability.look_at_alert_rules", 15.0),
+    "send-alert-messages": _tick("observability.send_alert_messages", 2.0),
+    "delete-old-alerts": _tick("observability.delete_old_alerts", 300.0),
 }
 
 if EVENTFLOW_ENGINES:
     CELERY_BEAT_SCHEDULE |= {
-        "look-at-engines": {"task": "streams.look_at_engines", "schedule": 1.0, "options": {"expires": 1}},
-        "run-mirrors": {"task": "streams.run_mirrors", "schedule": 1.0, "options": {"expires": 1}},
-        "look-at-unfinished": {"task": "consumers.look_at_unfinished", "schedule": 5.0, "options": {"expires": 5}},
-        "look-after-engines": {"task": "streams.look_after_engines", "schedule": 10.0, "options": {"expires": 10}},
-        "carry-on-moves": {"task": "streams.carry_on_moves", "schedule": 1.0, "options": {"expires": 1}},
-        "clear-engines": {"task": "streams.clear_engines", "schedule": 30.0, "options": {"expires": 30}},
+        "look-at-engines": _tick("streams.look_at_engines", 1.0),
+        "run-mirrors": _tick("streams.run_mirrors", 1.0),
+        "look-at-unfinished": _tick("consumers.look_at_unfinished", 5.0),
+        "look-after-engines": _tick("streams.look_after_engines", 10.0),
+        "carry-on-moves": _tick("streams.carry_on_moves", 1.0),
+        "clear-engines": _tick("streams.clear_engines", 30.0),
     }
 
 # --- users, sessions, tokens ------------------------------------------------------------------------

@@ -2,11 +2,12 @@
 
 import logging
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from celery.beat import ScheduleEntry
+from django.conf import settings
 
 from eventflow_site.background import beat
 from eventflow_site.background.beat import Ticks, make_app
@@ -59,6 +60,16 @@ def test_a_clock_that_is_set_back_stops_no_ticks(ticks, monkeypatch):
     for now in (right_time, behind):
         monkeypatch.setattr(ticks.app, "now", now)
         assert ticks_until(ticks, 2) == 2
+
+
+@pytest.mark.parametrize("name", settings.CELERY_BEAT_SCHEDULE)
+def test_a_worker_whose_clock_is_somewhat_ahead_takes_ticks_all_the_same(ticks, name):
+    ticks.add(name=name, **settings.CELERY_BEAT_SCHEDULE[name])
+    ticks.apply_entry(ticks.schedule[name], producer=ticks.producer)
+
+    message = ticks.producer.channel.basic_get(ticks.app.conf.task_default_queue, no_ack=True)
+
+    assert datetime.fromisoformat(message.headers["expires"]) > datetime.now(UTC) + timedelta(seconds=20)
 
 
 def ticks_until(ticks: Ticks, count: int) -> int:
