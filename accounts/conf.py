@@ -5,6 +5,9 @@ from typing import Final
 # A revoked key is refused within a second on every worker: look-ups are remembered for less.
 KEY_CACHE_SECONDS: Final = 0.9
 KEY_CACHE_SIZE: Final = 10_000
+# A look-up may be as old as that when it is told: together with a body that takes no longer than this, it is no older
+# than a second. Nearly all bodies are there with their heads.
+BODY_AT_ONCE_SECONDS: Final = 0.1
 # How long to wait for a look-up that somebody else makes; a connection is waited for two seconds.
 LOOK_UP_PATIENCE_SECONDS: Final = 3.0
 LAST_USED_INTERVAL_SECONDS: Final = 60

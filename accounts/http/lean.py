@@ -1,5 +1,6 @@
 """A DRF view without DRF's cost per request, for the verbs that are called thousands of times a second."""
 
+import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from rest_framework.views import APIView
 
 from accounts.authentication import find_caller, take_request
 from accounts.caller import Caller, caller_of
+from accounts.conf import BODY_AT_ONCE_SECONDS
 from accounts.http.hang_up import STATUS as HUNG_UP
 from accounts.http.hang_up import HungUp
 from accounts.http.parameters import known_parameters
@@ -52,6 +54,7 @@ class LeanView(APIView):
             if handler is None:
                 raise MethodNotAllowed(request.method or "")  # noqa: TRY301 (the handler below answers it)
             await self.admit(request)
+            self._admitted_at = time.monotonic()
             if request.user is not None:
                 take_request(caller_of(request))
             self.query = known_parameters(request, self.query_parameters.get("get" if method == "head" else method, ()))
@@ -72,6 +75,18 @@ class LeanView(APIView):
             current_names.set(caller_of(request).names_in_turn)
         for permission in self.permission_classes:
             permission().has_permission(request, self)  # type: ignore[arg-type]
+
+    async def admit_after_body(self, request: HttpRequest) -> Caller:
+        """Return who sent a request whose body is there now, and which is about to be done as theirs.
+
+        A body may take a minute to come, in which a key is revoked or a role taken away: then it is asked anew.
+
+        Raises:
+            what `admit` raises
+        """
+        if time.monotonic() - self._admitted_at > BODY_AT_ONCE_SECONDS:
+            await self.admit(request)
+        return caller_of(request)
 
     def forget_query(self, request: HttpRequest) -> None:
         """Let go of the query: a request that is about to wait waits with as little as it can."""

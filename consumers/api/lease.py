@@ -45,6 +45,7 @@ class LeaseView(LeanView):
         """
         is_for_cloudevents = wants(request, CLOUDEVENT_BATCH)
         body = await decode_body(request, _decoder)
+        await self.admit_after_body(request)
         found, wanted = await find_stream_and_group(request, stream, group)
         consumer = body.consumer or caller_of(request).reference
         check_consumer(consumer)

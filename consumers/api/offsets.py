@@ -128,9 +128,9 @@ class OffsetsView(LeanView):
     )
     async def post(self, request: HttpRequest, stream: str, group: str) -> HttpResponse:
         """Record what the group has finished. A lower offset answers `outdated` and changes nothing."""
-        caller = caller_of(request)
         key = idempotency_key_of(request)
         _, body = await read_body_async(request, limit=MAX_BODY_BYTES)
+        caller = await self.admit_after_body(request)
         document = decode_object(body)
         if key is None:
             found = await require_stream_async(caller, stream, Right.CONSUME)

@@ -49,6 +49,7 @@ class _OutcomeView(LeanView):
 
     async def _decode(self, request: HttpRequest, decoder: msgspec.json.Decoder[Any]) -> Any:
         body = await decode_body(request, decoder)
+        await self.admit_after_body(request)
         check_unique(body.deliveries)
         request.said_of = body.deliveries  # type: ignore[attr-defined]
         return body

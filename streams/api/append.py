@@ -88,6 +88,7 @@ class AppendView(LeanView):
         key, expected_head = idempotency_key_of(request), expected_head_of(request)
         is_atomic = is_atomic_required(request)
         events, is_single, size, identity, are_cloudevents = await read_events(request, caller)
+        caller = await self.admit_after_body(request)
         is_minimal = _prefers_minimal(request)
         if not events:
             return await _append_nothing(caller, stream, is_minimal=is_minimal)

@@ -3,13 +3,18 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 
 from accounts.errors import BodyTooSlow, TooManySlowBodies
+from accounts.models import ApiKey
+from accounts.services.api_keys import revoke_api_key
 from eventflow_site.front import limits
 from eventflow_site.front.bodies import Bodies, Sender
-from tests.factories import make_key, make_owner, make_stream
+from streams.models import Partition, Stream
+from tests.factories import make_group, make_key, make_owner, make_stream
 from tests.web_server import WebServer, exchange, receive
 
 ADA, BOB = Sender("key:ada", is_proven=True), Sender("key:bob", is_proven=True)
@@ -220,3 +225,36 @@ def test_hundreds_who_dawdle_hold_up_nobody_and_are_told_so():
         finally:
             for client in stuck:
                 client.close()
+
+
+@pytest.mark.processes
+@pytest.mark.usefixtures("db_with_commits")
+def test_what_ends_while_a_body_is_on_its_way_has_ended_when_it_is_there():
+    owner = make_owner()
+    make_group(make_stream("orders", owner=owner), "billing", owner=owner)
+    make_group(Stream.objects.get(), "shipping", owner=owner, mode="lease")
+    group = "/api/v1/streams/orders/consumer-groups"
+    bodies = {
+        "/api/v1/events": EVENT,
+        f"{group}/billing/offsets": b'{"offsets":[{"partition":0,"offset":1}]}',
+        f"{group}/shipping/lease": b'{"max_events":1,"wait":0}',
+        f"{group}/shipping/ack": b'{"deliveries":[{"delivery_id":1,"lease_token":"%s"}]}' % str(uuid4()).encode(),
+    }
+    key = make_key(owner)
+    with WebServer() as web:
+        assert exchange(web, request_of("/api/v1/events", len(EVENT), f"X-API-Key: {key}") + EVENT).status_code == 202
+        under_way = [web.connect() for _ in bodies]
+        try:
+            for client, (path, body) in zip(under_way, bodies.items(), strict=True):
+                client.sendall(request_of(path, len(body), f"X-API-Key: {key}") + body[:5])
+            time.sleep(0.5)
+            revoke_api_key(key=ApiKey.objects.get(), now=timezone.now())
+            time.sleep(1)
+            for client, body in zip(under_way, bodies.values(), strict=True):
+                client.sendall(body[5:])
+            answers = [receive(client) for client in under_way]
+        finally:
+            for client in under_way:
+                client.close()
+    assert [answer.status_code for answer in answers] == [401] * len(bodies)
+    assert Partition.objects.get().head_offset == 1
