@@ -107,3 +107,9 @@ def test_spans_beyond_all_time_were_typed_wrongly(bare, words, told):
     said = bare.run(*words)
     assert said.code == 2
     assert told in said.err
+
+
+def test_bytes_that_are_no_text_were_typed_wrongly(bare):
+    said = bare.run("streams", "show", "\udcff", EVENTFLOW_KEY="evf_live_0123456789")
+    assert (said.code, said.out) == (2, "")
+    assert "UTF-8" in said.err

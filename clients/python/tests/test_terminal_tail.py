@@ -134,3 +134,14 @@ def test_a_place_that_is_none_is_refused(shell, orders):
     said = shell.run("tail", orders, "--after", "yesterday")
 
     assert (said.code, "last_offset" in said.err) == (1, True)
+
+
+@pytest.mark.parametrize(("options", "begin"), [(["--json"], "{"), (["--payload"], '"'), ([], "")])
+def test_letters_that_an_encoding_does_not_have_are_escaped(shell, client, orders, options, begin):
+    client.send(orders, "für 😀", type="t")
+    words = ("tail", orders, "--no-follow", *options)
+    with shell.running(*words, PYTHONIOENCODING="ascii", PYTHONUTF8="0") as program:
+        out, err = program.communicate(timeout=30)
+
+    assert (program.returncode, err) == (0, "")
+    assert out.startswith(begin) and "f\\u00fcr \\ud83d\\ude00" in out

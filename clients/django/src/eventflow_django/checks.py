@@ -81,7 +81,7 @@ def check_settings(**_: Any) -> list[checks.CheckMessage]:
 
 
 def _unfit(conf: Configuration) -> list[checks.CheckMessage]:
-    unfit = []
+    unfit: list[checks.CheckMessage] = []
     for name, (is_fit, what) in _EXPECTED.items():
         value = getattr(conf, name)
         if not is_fit(value):

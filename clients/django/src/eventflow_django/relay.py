@@ -31,42 +31,58 @@ _NOBODY_KNOWS: Final = (
 )
 
 
+class Sent(NamedTuple):
+    """
+    Attributes:
+        stored: how many events are known to be stored since.
+        has_parted: a request was ended without being stored, and what is left of it may be due at once.
+    """
+
+    stored: int
+    has_parted: bool = False
+
+
 def relay_once(client: EventFlow) -> int:
-    """Send what is due, one request for each stream; return how many events are known to be stored since.
+    """Send what is due, one request for each stream; return how many events are known to be stored since."""
+    return send_due(client).stored
+
+
+def send_due(client: EventFlow) -> Sent:
+    """Send what is due, one request for each stream.
 
     Safe to run in several processes at once: a stream's request is sent by one of them at a time.
     """
     conf = configuration()
     form_batches(conf)
     due = OutboxBatch.objects.using(conf.database).filter(Q(next_attempt_at=None) | Q(next_attempt_at__lte=now()))
-    return sum(_send(pk, client, conf) for pk in due.order_by("made_at").values_list("pk", flat=True))
+    sent = [_send(pk, client, conf) for pk in due.order_by("made_at").values_list("pk", flat=True)]
+    return Sent(sum(each.stored for each in sent), any(each.has_parted for each in sent))
 
 
-def _send(pk: UUID, client: EventFlow, conf: Configuration) -> int:
+def _send(pk: UUID, client: EventFlow, conf: Configuration) -> Sent:
     attempt = _announce(pk, conf)
     if attempt is None:
-        return 0
+        return Sent(0)
     # The lock goes with whoever holds it, so that a relay that was killed leaves its stream to others at once.
     with transaction.atomic(using=conf.database):
         batch = _locked(pk, conf)
         if batch is None or batch.attempt_count != attempt.number:
             # Another relay came in between.
-            return 0
+            return Sent(0)
         events = list(OutboxEvent.objects.using(conf.database).filter(batch=batch).order_by("id"))
         since = batch.uncertain_since and with_zone(batch.uncertain_since)
         if since and since < datetime.now(UTC) - _REMEMBERED:
             reason = _NOBODY_KNOWS.format(since=since.astimezone(UTC))
             _part(batch, events, dict.fromkeys(range(len(events)), reason), conf)
-            return 0
+            return Sent(0, has_parted=True)
         try:
             client.send_encoded([event.body.encode() for event in events], idempotency_key=str(batch.pk))
         except EventFlowError as error:
             _log.warning("sending %d events to %s failed: %s", len(events), batch.stream, error)
-            _follow(batch, events, error, attempt, conf)
-            return 0
+            return Sent(0, has_parted=_follow(batch, events, error, attempt, conf))
         OutboxEvent.objects.using(conf.database).filter(batch=batch).delete()
         batch.delete(using=conf.database)
-        return len(events)
+        return Sent(len(events))
 
 
 class _Attempt(NamedTuple):
@@ -104,7 +120,8 @@ def _locked(pk: UUID, conf: Configuration) -> OutboxBatch | None:
 
 def _follow(
     batch: OutboxBatch, events: list[OutboxEvent], error: EventFlowError, attempt: _Attempt, conf: Configuration
-) -> None:
+) -> bool:
+    """Do what the error asks for; return whether the request has ended by that."""
     meaning = meaning_of(error, len(events))
     if isinstance(meaning, Again):
         pause = min(conf.longest_pause_seconds, _FIRST_PAUSE_SECONDS * 2.0 ** min(attempt.number - 1, 20))
@@ -114,12 +131,14 @@ def _follow(
         if attempt.was_certain and not meaning.may_be_stored:
             batch.uncertain_since = None
         batch.save(using=conf.database)
-    elif isinstance(meaning, Refused):
+        return False
+    if isinstance(meaning, Refused):
         _part(batch, events, meaning.reasons, conf)
     else:
         _part(batch, events, {}, conf)
         smaller = OutboxBatch.objects.using(conf.database).create(stream=batch.stream)
         fill(smaller, [event.pk for event in events[: len(events) // 2]], conf.database)
+    return True
 
 
 def _part(batch: OutboxBatch, events: list[OutboxEvent], reasons: dict[int, str], conf: Configuration) -> None:

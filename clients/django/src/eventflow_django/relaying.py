@@ -7,7 +7,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from eventflow_client import EventFlow
 
 from .conf import configuration
-from .relay import relay_once
+from .relay import relay_once, send_due
 
 _log = logging.getLogger("eventflow_django")
 _PAUSE_AFTER_FAULT_SECONDS = 1.0
@@ -35,6 +35,9 @@ def relay_until(stop: threading.Event, client: EventFlow) -> None:
 def relay_what_waits(client: EventFlow) -> int:
     """Send until nothing more is due; return how many events were stored. For tests and periodic tasks."""
     total = 0
-    while sent := relay_once(client):
-        total += sent
-    return total
+    while True:
+        sent = send_due(client)
+        total += sent.stored
+        # What was refused fails alone: the others of its request are due.
+        if not (sent.stored or sent.has_parted):
+            return total

@@ -38,7 +38,6 @@ def test_one_that_is_refused_fails_alone_with_its_reason_and_its_key_waits_behin
         NewEvent(stream, 3, key="b"),
         NewEvent(stream, 4),
     )
-    relay_once(client)
     assert relay_what_waits(client) == 3
     assert payloads(client, stream) == [1, 3, 4]
     assert waiting(stream) == [('"bad"', True), ("2", False)]

@@ -61,7 +61,7 @@ class Output:
     def json(self, item: Any) -> None:
         content = item if isinstance(item, bytes | msgspec.Raw) else msgspec.json.encode(item, enc_hook=str)
         text = one_line(bytes(content).decode())
-        write(json_for_terminal(text) if is_terminal(sys.stdout) else text)
+        write(sayable_json(json_for_terminal(text) if is_terminal(sys.stdout) else text))
 
 
 def remark(text: str) -> None:
@@ -102,6 +102,16 @@ def json_for_terminal(json_text: str) -> str:
     return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", json_text)
 
 
+def sayable_json(json_text: str) -> str:
+    """Return the same JSON, with JSON escapes for what the encoding of standard output does not have."""
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        json_text.encode(encoding)
+    except UnicodeEncodeError:
+        return "".join(_sayable(letter, encoding) for letter in json_text)
+    return json_text
+
+
 def cell(value: Any) -> str:
     """Return a value as people read it."""
     if value is None:
@@ -121,6 +131,15 @@ def cell(value: Any) -> str:
 
 def moment(value: datetime) -> str:
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _sayable(letter: str, encoding: str) -> str:
+    try:
+        letter.encode(encoding)
+    except UnicodeEncodeError:
+        units = letter.encode("utf-16-be", "surrogatepass").hex()
+        return "".join(f"\\u{units[place : place + 4]}" for place in range(0, len(units), 4))
+    return letter
 
 
 def _escaped(letter: str) -> str:

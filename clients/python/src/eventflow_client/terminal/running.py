@@ -1,5 +1,6 @@
 """A subcommand from its words to its exit code: every error becomes a line and a number."""
 
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -20,7 +21,8 @@ Act = Callable[[Any], int]
 def run(words: Sequence[str], parser: Parser, act: Act) -> int:
     """Parse the words and act by them; returns the exit code."""
     _open_what_is_closed()
-    options = parser.parse_args(words, Options())
+    _escape_what_cannot_be_said()
+    options = parser.parse_args([_as_text(word) for word in words], Options())
     try:
         code = act(options)
         sys.stdout.flush()
@@ -31,6 +33,9 @@ def run(words: Sequence[str], parser: Parser, act: Act) -> int:
         # Whoever read has enough; what is buffered must not be tried again when the program ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exit_codes.PIPE_CLOSED
+    except UnicodeEncodeError:
+        _tell(WrongUse("What was typed has bytes that are no UTF-8."), options, parser.prog)
+        return exit_codes.WRONG_USE
     except (EventFlowError, WrongUse, OSError) as error:
         _tell(error, options, parser.prog)
         return code_of(error)
@@ -41,6 +46,21 @@ def _open_what_is_closed() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - it stays open
+
+
+def _as_text(word: str) -> str:
+    """Return a word in UTF-8 as what it says, also where the locale knows no more than ASCII."""
+    try:
+        return word.encode(errors="surrogateescape").decode()
+    except UnicodeError:
+        return word
+
+
+def _escape_what_cannot_be_said() -> None:
+    """Write letters that the encoding of a terminal or pipe does not have as escapes, instead of failing over them."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def code_of(error: Exception) -> int:

@@ -12,7 +12,7 @@ from ...positions import read_positions
 from ...requests import get
 from .. import exit_codes
 from ..live import live_events
-from ..output import Output, cell, json_for_terminal, one_line, remark, show_now, write
+from ..output import Output, cell, json_for_terminal, one_line, remark, sayable_json, show_now, write
 from ..parsing import Options, Parser, make_parser, split_words, whole_number
 from ..places import before_the_last
 from ..running import run
@@ -127,6 +127,6 @@ class _Shown:
 
 def _line(content: bytes) -> None:
     event = msgspec.json.decode(content, type=Event)
-    payload = json_for_terminal(one_line(bytes(event.raw_payload).decode()))
+    payload = sayable_json(json_for_terminal(one_line(bytes(event.raw_payload).decode())))
     time = event.recorded_at.strftime("%H:%M:%S.%f")[:-3]
     write(f"{time}  {event.partition}/{event.offset}  {cell(event.type)}  {cell(event.key)}  {payload}")
