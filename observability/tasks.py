@@ -4,6 +4,7 @@ from functools import partial
 from celery import shared_task
 from django.utils import timezone
 
+from accounts.database_clock import database_time
 from accounts.steps import repeat_while_full
 from observability.alerts import evaluating, sending
 from observability.conf import (
@@ -37,7 +38,7 @@ def record_groups() -> None:
 @shared_task(name="observability.delete_old_rollups")
 def delete_old_rollups() -> int:
     """Delete roll-ups older than 30 days; returns how many rows went."""
-    step = partial(rollups.delete_old_rollups, now=timezone.now())
+    step = partial(rollups.delete_old_rollups, now=database_time())
     return repeat_while_full(step, full=ROLLUP_DELETE_ROWS, seconds=ROLLUP_DELETE_SECONDS)
 
 
@@ -69,7 +70,7 @@ def look_at_alert_rules() -> int:
 @shared_task(name="observability.delete_old_alerts")
 def delete_old_alerts() -> int:
     """Delete alerts that ended more than 30 days ago, and old counts of refusals; returns how many rows went."""
-    now = timezone.now()
+    now = database_time()
     before = now - timedelta(seconds=ALERTS_KEEP_SECONDS)
     step = partial(evaluating.delete_old_alerts, before=before, limit=ALERTS_DELETE_ROWS)
     return delete_old_rejections(now=now) + repeat_while_full(

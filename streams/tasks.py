@@ -2,6 +2,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from accounts.conf import IDEMPOTENCY_TTL_SECONDS
+from accounts.database_clock import database_time
 from streams.conf import MERGE_TICK_SECONDS
 from streams.log import engine_aliases
 from streams.services import merging
@@ -21,13 +22,13 @@ from streams.services.retention import delete_expired_events as delete_expired
 @shared_task(name="streams.delete_expired_events")
 def delete_expired_events() -> int:
     """Delete the events that retention no longer keeps; returns how many went."""
-    return delete_expired(now=timezone.now())
+    return delete_expired(now=database_time())
 
 
 @shared_task(name="streams.forget_passed_ids")
 def forget_passed_ids() -> int:
     """Forget the ids of events whose window has passed; returns how many went."""
-    return forget_passed(now=timezone.now())
+    return forget_passed(now=database_time())
 
 
 @shared_task(name="streams.look_at_engines")
@@ -66,7 +67,7 @@ def carry_on_moves() -> int:
 @shared_task(name="streams.merge_small_batches")
 def merge_small_batches() -> int:
     """Make full batches of small ones; returns how many went."""
-    return merging.merge_small_batches(now=timezone.now(), seconds=MERGE_TICK_SECONDS)
+    return merging.merge_small_batches(now=database_time(), seconds=MERGE_TICK_SECONDS)
 
 
 @shared_task(name="streams.run_mirrors")

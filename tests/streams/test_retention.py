@@ -60,6 +60,20 @@ def record_earlier(stream: Stream, *ages: timedelta, partition: int = 0) -> date
     return now
 
 
+# --- whose clock -----------------------------------------------------------------------------------------
+
+
+def test_a_worker_whose_clock_is_ahead_deletes_nothing_before_its_time(monkeypatch):
+    stream = make_stream(retention_max_age_seconds=3600)
+    append(stream, 2, 2)
+    record_earlier(stream, timedelta(minutes=61), timedelta(minutes=59))
+    right_time = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: right_time() + timedelta(hours=6))
+
+    assert delete_expired_events() == 2
+    assert earliest(stream) == [3]
+
+
 # --- one limit -------------------------------------------------------------------------------------------
 
 
