@@ -18,8 +18,8 @@ from time import monotonic
 from uuid import UUID, uuid4
 
 from django.db import Error, transaction
-from django.utils import timezone
 
+from accounts.database_clock import database_time
 from accounts.database_threads import in_database_thread
 from accounts.errors import DomainError, IdempotencyInProgress
 from accounts.models import IdempotencyRecord
@@ -39,7 +39,8 @@ class Claim:
 
     Attributes:
         since: heads by partition id, of an earlier try; None: this is the first.
-        tried_at: nobody else has taken it over while this stands in its row.
+        tried_at: nobody else has taken it over while this stands in its row. By the database's clock: whoever would
+            take it over may have another one.
         claimed_at: by the monotonic clock.
     """
 
@@ -58,14 +59,14 @@ class ClaimedTime:
         self.until = claim.claimed_at + SEND_WITHIN_SECONDS
 
     async def renew(self) -> None:
-        began, now = monotonic(), timezone.now()
+        began = monotonic()
         try:
-            is_ours = await in_database_thread(partial(_claim_again, self._receipt, self._tried_at, now))
+            tried_at = await in_database_thread(partial(_claim_again, self._receipt, self._tried_at))
         except Error as error:
             raise AppendOutcomeUnknown from error
-        if not is_ours:
+        if tried_at is None:
             raise AppendOutcomeUnknown(_LATE)
-        self._tried_at, self.until = now, began + SEND_WITHIN_SECONDS
+        self._tried_at, self.until = tried_at, began + SEND_WITHIN_SECONDS
 
 
 async def append_once(appends: Sequence[PartitionAppend], receipt: Receipt) -> Appended:
@@ -134,7 +135,7 @@ def _claim(appends: Sequence[PartitionAppend], receipt: Receipt, started: float)
 def _begin(appends: Sequence[PartitionAppend], receipt: Receipt, started: float) -> Claim:
     ids = {append.partition.id for append in appends}
     heads = dict(Partition.objects.filter(pk__in=ids).values_list("pk", "head_offset"))
-    tag, now = uuid4(), timezone.now()
+    tag, now = uuid4(), database_time()
     UnfinishedAppend.objects.update_or_create(
         caller=receipt.caller, key=receipt.key, defaults={"tag": tag, "heads": heads, "tried_at": now}
     )
@@ -143,7 +144,7 @@ def _begin(appends: Sequence[PartitionAppend], receipt: Receipt, started: float)
 
 def _take_over(receipt: Receipt, started: float) -> Claim | None:
     """Take over an append that was tried long enough ago; None if it was not, or somebody else has just done so."""
-    now = timezone.now()
+    now = database_time()
     own = UnfinishedAppend.objects.filter(caller=receipt.caller, key=receipt.key)
     if not own.filter(tried_at__lt=now - timedelta(seconds=PENDING_SECONDS)).update(tried_at=now):
         return None
@@ -153,10 +154,11 @@ def _take_over(receipt: Receipt, started: float) -> Claim | None:
     return Claim(unfinished.tag, {int(each): head for each, head in unfinished.heads.items()}, now, started)
 
 
-def _claim_again(receipt: Receipt, tried_at: datetime, now: datetime) -> bool:
-    """Go on with a claim for a while; False: it is somebody else's by now."""
+def _claim_again(receipt: Receipt, tried_at: datetime) -> datetime | None:
+    """Go on with a claim for a while; return since when, or None: it is somebody else's by now."""
+    now = database_time()
     own = UnfinishedAppend.objects.filter(caller=receipt.caller, key=receipt.key, tried_at=tried_at)
-    return own.update(tried_at=now) > 0
+    return now if own.update(tried_at=now) else None
 
 
 def _refuse_recreated(caller: str, key: str) -> None:

@@ -78,6 +78,18 @@ def test_of_a_try_that_ended_half_way_a_late_retry_sends_the_rest(shop, distant,
     assert append(shop).content == answer.content
 
 
+def test_a_server_whose_clock_is_ahead_takes_over_nothing_that_may_be_under_way(shop, distant, monkeypatch):
+    distant.weather.stored_before_it_failed = 2
+    assert code_of(append(shop)) == (503, "outcome_unknown")
+    distant.weather.stored_before_it_failed = None
+    right_time = timezone.now
+    with monkeypatch.context() as patch:
+        patch.setattr(timezone, "now", lambda: right_time() + timedelta(seconds=PENDING_SECONDS + 1))
+        assert code_of(append(shop)) == (409, "idempotency_in_progress")
+    let_time_pass()
+    assert append(shop).status_code == 202
+
+
 def test_what_the_answer_tells_of_ids_is_where_they_are(shop, distant):
     distant.weather.stored_before_it_failed = 2
     named = [{**each, "id": f"event-{number}"} for number, each in enumerate(EVENTS)]
