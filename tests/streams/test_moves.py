@@ -1,6 +1,8 @@
 """A stream is moved to another engine and back while it is used: who appends and reads need not know."""
 
 import time
+from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -232,6 +234,17 @@ def test_an_engine_that_is_away_puts_it_off_and_appends_go_on(shop, stream, dist
     assert carry_on_moves() == 1
     assert append(shop, 2)
     assert shop.get("/streams/orders").json()["engine"] == "distant"
+
+
+def test_a_worker_whose_clock_is_ahead_takes_over_no_move_that_another_works_at(shop, stream, monkeypatch):
+    asked = ask_for_move(stream=stream, target="distant", allow_weak=False)
+    right_time, at_work = timezone.now, uuid4()
+    assert steps._take(asked, at_work, is_taken_over=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(timezone, "now", lambda: right_time() + timedelta(hours=1))
+        assert carry_on_moves() == 0
+    asked.refresh_from_db()
+    assert (asked.state, asked.worker) == (MoveState.PLANNED, at_work)
 
 
 @pytest.mark.parametrize("target", ["distant", "postgres"])

@@ -19,6 +19,7 @@ from uuid import UUID, uuid4
 
 from django.db import connection, transaction
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.audit_actions import AuditAction
@@ -81,7 +82,7 @@ def carry_out(move: StreamMove, *, tell: Tell = _tell_nobody, is_taken_over: boo
 
 def carry_on_moves() -> int:
     """Go on with all moves that nobody works at; return how many have ended by that."""
-    free = Q(worked_until=None) | Q(worked_until__lt=timezone.now())
+    free = Q(worked_until=None) | Q(worked_until__lt=Now())
     moves = StreamMove.objects.select_related("stream").filter(free, finished_at=None)
     ended = 0
     for move in moves.order_by("pk"):
@@ -96,9 +97,9 @@ def carry_on_moves() -> int:
 
 
 def _take(move: StreamMove, worker: UUID, *, is_taken_over: bool) -> bool:
-    now = timezone.now()
-    free = Q() if is_taken_over else Q(worked_until=None) | Q(worked_until__lt=now)
-    until = now + timedelta(seconds=MOVE_LEASE_SECONDS)
+    # The database's clock alone: those of who works at it and of who would take it over may differ.
+    free = Q() if is_taken_over else Q(worked_until=None) | Q(worked_until__lt=Now())
+    until = Now() + timedelta(seconds=MOVE_LEASE_SECONDS)
     taken = StreamMove.objects.filter(free, pk=move.pk, finished_at=None).update(worker=worker, worked_until=until)
     return bool(taken)
 
@@ -112,7 +113,7 @@ def _kept(move: StreamMove, worker: UUID) -> Iterator[None]:
     def keep() -> None:
         try:
             while not ended.wait(MOVE_LEASE_SECONDS / 4):
-                own.update(worked_until=timezone.now() + timedelta(seconds=MOVE_LEASE_SECONDS))
+                own.update(worked_until=Now() + timedelta(seconds=MOVE_LEASE_SECONDS))
         finally:
             connection.close()
 
@@ -150,7 +151,7 @@ def _put_off(move: StreamMove, worker: UUID, problem: str) -> None:
         except (LogUnavailable, EngineRefuses):
             # It may be closed: that is not to last.
             seconds = 0.0
-    until = timezone.now() + timedelta(seconds=seconds)
+    until = Now() + timedelta(seconds=seconds)
     StreamMove.objects.filter(pk=move.pk, worker=worker).update(state=state, problem=problem, worked_until=until)
 
 
