@@ -1,5 +1,7 @@
 -- What is known of an API key and of the user behind it.
 --
+-- One that was revoked is, whenever its row says: the clock of the server that did so may be ahead.
+--
 -- Params   key_id
 -- Returns  one row, none if there is no such key: secret_hash, is_usable (its user is active, and it was neither
 --          revoked nor has expired), user_id, email, is_superuser, names of the user's groups, ids of their teams,
@@ -8,7 +10,7 @@
 -- Plan     accounts_apikey_pkey, accounts_user_pkey, the user's rows of the two tables of memberships
 SELECT known.secret_hash,
        owner.is_active
-           AND (known.revoked_at IS NULL OR known.revoked_at > clock_timestamp())
+           AND known.revoked_at IS NULL
            AND (known.expires_at IS NULL OR known.expires_at > clock_timestamp()),
        owner.id, owner.email, owner.is_superuser,
        ARRAY(SELECT held.name

@@ -66,6 +66,18 @@ def test_the_old_key_works_during_the_overlap_on_every_worker_and_is_refused_wit
     assert min(sum(came < end for _, _, came in before), sum(sent >= end + 1 for sent, _, _ in before)) > 10
 
 
+def test_a_key_that_was_revoked_on_a_server_whose_clock_is_ahead_is_refused_at_once(person, monkeypatch):
+    rotated, revoked = (person.post("/api-keys", {"name": name, "scopes": ["consume"]}).json() for name in ("a", "b"))
+    assert (status_of(rotated["secret"]), status_of(revoked["secret"])) == (200, 200)
+    right_time = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: right_time() + timedelta(minutes=5))
+
+    assert person.post(f"/api-keys/{rotated['id']}/rotate", {"overlap_seconds": 0}).status_code == 201
+    assert person.delete(f"/api-keys/{revoked['id']}").status_code == 204
+
+    assert (status_of(rotated["secret"]), status_of(revoked["secret"])) == (401, 401)
+
+
 def test_without_an_overlap_the_old_key_is_refused_at_once(person):
     old = person.post("/api-keys", {"name": "shop", "scopes": ["consume"]}).json()
     assert status_of(old["secret"]) == 200
