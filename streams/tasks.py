@@ -8,6 +8,7 @@ from streams.log import engine_aliases
 from streams.services import merging
 from streams.services.engine_watch import look_after_engines
 from streams.services.foreign_ends import look_at_ends
+from streams.services.limits_by_bytes import tell_limits_by_bytes
 from streams.services.mirroring import running
 from streams.services.moving.asking import reopen_after_aborted_moves
 from streams.services.moving.leftovers import forget_empty_stretches
@@ -41,7 +42,8 @@ def look_at_engines() -> int:
 
 @shared_task(name="streams.look_after_engines")
 def look_after_topics() -> int:
-    """Write down what is wrong with the topics of other engines; returns how many kinds of trouble there are."""
+    """Tell the topics of other engines what they keep, and write down what is wrong with them; returns how much is."""
+    tell_limits_by_bytes()
     return look_after_engines(now=timezone.now())
 
 

@@ -96,6 +96,7 @@ class DistantLog(MemoryLog):
         self.alias = alias
         self.weather = Weather()
         self.topics: dict[str, TopicSight] = {}
+        self.byte_limits: dict[str, int | None] = {}
         self._tags: dict[tuple[int, int], tuple[bytes, int]] = {}
         self._fenced: set[int] = set()
 
@@ -305,6 +306,12 @@ class DistantLog(MemoryLog):
     def find_troubles(self, topics: Mapping[str, int]) -> TopicTroubles:
         self._ask("find_troubles")
         return self.weather.troubles
+
+    def limit_bytes(self, topics: Mapping[str, int | None]) -> int:
+        self._ask("limit_bytes")
+        changed = [name for name, limit in topics.items() if self.byte_limits.get(name) != limit]
+        self.byte_limits |= topics
+        return len(changed)
 
     def stored_heads(self, partitions: Sequence[PartitionRef]) -> Mapping[int, int]:
         self._ask("stored_heads")

@@ -669,6 +669,13 @@ class TaggedLog(Log, Protocol):
         """
         ...
 
+    def limit_bytes(self, topics: Mapping[str, int | None]) -> int:
+        """Let topics keep so many bytes of each of their partitions (None: all); return how many topics were changed.
+
+        Harmless when repeated. It may take seconds. What is not there, or may not be altered, stays as it is.
+        """
+        ...
+
     def stored_heads(self, partitions: Sequence[PartitionRef]) -> Mapping[int, int]:
         """Return the offset of the last event that is stored, by partition id, whether it can be read yet or not."""
         ...

@@ -202,6 +202,11 @@ class RoutedLog:
         with self._asking_tagged(alias) as log:
             return log.find_troubles(topics)
 
+    def limit_bytes(self, alias: str, topics: Mapping[str, int | None]) -> int:
+        """Do what `TaggedLog.limit_bytes` does in one engine."""
+        with self._asking_tagged(alias) as log:
+            return log.limit_bytes(topics)
+
     def stored_heads(self, alias: str, partitions: Sequence[PartitionRef]) -> Mapping[int, int]:
         """Return where partitions end in one engine, also those in quarantine; what nobody can read yet included."""
         with self._asking_tagged(alias) as log:

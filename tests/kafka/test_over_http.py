@@ -6,6 +6,7 @@ from django.utils import timezone
 from streams.log import SIGHTINGS
 from streams.log.engines import get_engines
 from streams.models import Epoch, PlaceToClear, UnfinishedAppend
+from streams.services.limits_by_bytes import tell_limits_by_bytes
 from streams.services.places import clear_places
 from streams.services.retention import delete_expired_events
 from tests.kafka.engines import count_partitions
@@ -122,3 +123,17 @@ def test_its_topic_goes_with_it(shop, orders):
     clear_places(now=PlaceToClear.objects.get().due_at if PlaceToClear.objects.exists() else timezone.now())
     wait_for("every broker has heard of it", lambda: count_partitions(log, topic) == 0)
     assert shop.get("/streams/orders/events", last_offset=0, partition=0).status_code == 404
+
+
+def test_a_limit_by_bytes_that_is_changed_or_taken_away_reaches_its_topic(shop, orders):
+    topic = Epoch.objects.values_list("topic", flat=True)[0]
+    topics = get_engines().get("kafka-main").log.topics
+
+    def kept_by_kafka():
+        return topics.settings_of([topic])[topic]["retention.bytes"]
+
+    for max_bytes, share in ((48 * 1024 * 1024, str(16 * 1024 * 1024)), (None, "-1")):
+        answer = shop.patch("/streams/orders", {"retention": {"max_bytes": max_bytes}})
+        assert answer.status_code == 200, answer.content
+        assert [tell_limits_by_bytes() for _ in range(2)] == [1, 0]
+        wait_for("the broker has heard of it", lambda share=share: kept_by_kafka() == share)

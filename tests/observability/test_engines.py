@@ -20,6 +20,8 @@ from streams.lookup import load_stream
 from streams.models import Partition
 from streams.services.engine_watch import list_engine_sightings, look_after_engines
 from streams.services.foreign_ends import look_at_ends
+from streams.services.limits_by_bytes import tell_limits_by_bytes
+from streams.tasks import look_after_topics
 from tests.client import ApiClient
 from tests.factories import make_key, make_owner
 
@@ -190,3 +192,16 @@ def test_a_stream_whose_alias_is_gone_answers_that_it_is_unavailable(shop, setti
     assert (answer.status_code, answer.json()["code"]) == (503, "engine_unavailable")
     assert shop.get("/streams/orders").json()["capabilities"] == ["append", "lease", "retention"]
     assert Partition.objects.count() == 1
+
+
+def test_topics_are_told_how_many_bytes_to_keep_when_that_changes(distant):
+    client = ApiClient(key=make_key(make_owner()))
+    made = {"name": "orders", "engine": "distant", "partitions": 2, "retention": {"max_bytes": 1_000_000}}
+    assert client.post("/streams", made).status_code == 201
+    (topic,) = distant.topics
+    for max_bytes, share in ((1_000_000, 500_000), (2_000_000, 1_000_000), (None, None)):
+        client.patch("/streams/orders?confirm=orders", {"retention": {"max_bytes": max_bytes}})
+        look_after_topics()
+        assert distant.byte_limits == {topic: share}
+    distant.weather.is_away = True
+    assert tell_limits_by_bytes() == 0

@@ -17,6 +17,7 @@ from streams.errors import (
     PlaceFenced,
     TopicUnavailable,
 )
+from streams.log.kafka.byte_limits import ByteLimits
 from streams.log.kafka.client_settings import (
     COPY_TIMEOUT_MS,
     LEADERS_ASKER,
@@ -129,6 +130,7 @@ class KafkaLog:
         self.topics = Topics(opener)
         self._watch = TopicWatch(self.topics)
         self._retention = Retention(self._looker, self._reader, self.topics)
+        self._byte_limits = ByteLimits(self.topics)
         self._fence = Fence(self.topics, self._sender, self._looker)
 
     # --- append --------------------------------------------------------------------------------------
@@ -337,6 +339,10 @@ class KafkaLog:
     def find_troubles(self, topics: Mapping[str, int]) -> TopicTroubles:
         with self._asking([]):
             return self._watch.find_troubles(topics)
+
+    def limit_bytes(self, topics: Mapping[str, int | None]) -> int:
+        with self._asking([]):
+            return self._byte_limits.tell(topics)
 
     def stored_heads(self, partitions: Sequence[PartitionRef]) -> Mapping[int, int]:
         known = self._known(partitions)

@@ -50,12 +50,20 @@ class TopicShape(NamedTuple):
 
     @property
     def settings(self) -> Mapping[str, str]:
-        found = {**TOPIC, "min.insync.replicas": str(self.min_in_sync_replicas)}
-        if self.retention_bytes is not None:
-            # Whole segments go: of large ones, nothing would go for long.
-            segment = max(_LEAST_SEGMENT_BYTES, min(self.retention_bytes // 4, _USUAL_SEGMENT_BYTES))
-            found |= {"retention.bytes": str(self.retention_bytes), "segment.bytes": str(segment)}
-        return found
+        return {
+            **TOPIC,
+            "min.insync.replicas": str(self.min_in_sync_replicas),
+            **settings_for_bytes(self.retention_bytes),
+        }
+
+
+def settings_for_bytes(retention_bytes: int | None) -> Mapping[str, str]:
+    """Return what lets each partition of a topic keep so many bytes; None: all."""
+    if retention_bytes is None:
+        return {"retention.bytes": TOPIC["retention.bytes"]}
+    # Whole segments go: of large ones, nothing would go for long.
+    segment = max(_LEAST_SEGMENT_BYTES, min(retention_bytes // 4, _USUAL_SEGMENT_BYTES))
+    return {"retention.bytes": str(retention_bytes), "segment.bytes": str(segment)}
 
 
 class CopyShape(NamedTuple):
@@ -139,8 +147,19 @@ class Topics:
             EngineRefuses: it may not be altered by us.
             KafkaSilent
         """
-        entry = ConfigEntry("max.message.bytes", str(max_bytes), incremental_operation=AlterConfigOpType.SET)
-        resource = ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=[entry])
+        self.alter(name, {"max.message.bytes": str(max_bytes)}, is_trial=is_trial)
+
+    def alter(self, name: str, settings: Mapping[str, str], *, is_trial: bool = False) -> None:
+        """Change some settings of a topic; of a trial nothing stays.
+
+        Raises:
+            EngineRefuses: it may not be altered by us.
+            KafkaSilent
+        """
+        entries = [
+            ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in settings.items()
+        ]
+        resource = ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=entries)
         deadline = time.monotonic() + _CALL_SECONDS
         while True:
             try:
