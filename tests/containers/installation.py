@@ -16,6 +16,7 @@ import yaml
 
 from eventflow_site.embedded.postgres import DATABASE_NAME, DURABLE, ROLE, postgres_in
 from eventflow_site.embedded.valkey import find_program
+from tests.containers.base import BASE
 from tests.containers.engine import Container, Engine
 from tests.run.instance import PROJECT, free_port, is_listening, wait_for
 from tests.streams.log.faulty_network import FaultyNetwork
@@ -99,7 +100,9 @@ class Site:
 @contextmanager
 def installation(engine: Engine, image: str, directory: Path) -> Iterator[Installation]:
     """An empty PostgreSQL and an empty Valkey, which containers reach; what runs there ends with it."""
-    # Where the host is for those on the engine's network. Its bridge is there since the first container was.
+    # Where the host is for those on the engine's network. Its bridge comes with the first container, and some engines take
+    # it away with the last: so one stays.
+    Container(engine, BASE, "python3", "-c", "import signal; signal.pause()", options=options_of("web"))
     [network] = json.loads(engine.ask("network", "inspect", "podman"))
     host = network["subnets"][0]["gateway"]
     with _postgres(directory, host) as database, _valkey(directory, host) as valkey:
