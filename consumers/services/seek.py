@@ -244,11 +244,9 @@ def _record_passed_by(
     passed_by: Sequence[tuple[str, int, int]],
 ) -> None:
     """Say which events are passed by, and no longer that those are which the group has before it again."""
-    before = DeliveryHistory.objects.filter(
-        group=group, partition_id=partition.id, outcome=Outcome.SKIPPED.value, last_offset__gt=goal
-    )
-    before.filter(first_offset__gt=goal).delete()
-    before.update(last_offset=goal)
+    skipped = {"group": group, "partition_id": partition.id, "outcome": Outcome.SKIPPED.value}
+    DeliveryHistory.objects.filter(**skipped, first_offset__gt=goal).delete()
+    DeliveryHistory.objects.filter(**skipped, last_offset__gt=goal).update(last_offset=goal)
     DeliveryHistory.objects.bulk_create(
         DeliveryHistory(
             group=group,
