@@ -3,9 +3,10 @@
 import pytest
 from playwright.sync_api import expect
 
+from accounts.roles import Role
 from consumers.models import DeadLetter
 from tests.browser.story import append, tell_story
-from tests.factories import make_dead_letter
+from tests.factories import make_dead_letter, make_user
 
 # For an answer to come and to be shown.
 LONG_ENOUGH_MS = 700
@@ -28,8 +29,11 @@ def hold(page, path: str, method: str = "GET") -> list:
 
 
 def wait_for(page, held: list, count: int = 1) -> None:
-    while len(held) < count:
+    for _ in range(200):
+        if len(held) >= count:
+            return
         page.wait_for_timeout(50)
+    pytest.fail("it was not asked for")
 
 
 def test_what_is_chosen_while_a_live_answer_is_on_its_way_stays_chosen(page, story):
@@ -100,3 +104,19 @@ def test_what_was_typed_into_a_time_stays_when_more_is_fetched(page, story):
 
     expect(page.locator("#event-rows tr.row-new")).not_to_have_count(0)
     expect(field).to_have_value("2021-01-01T10:00")
+
+
+def test_a_change_that_leads_to_another_page_is_not_said_to_have_failed_before_that_is_there(page, story):
+    make_user(Role.PRODUCER, email="colleague@example.com")
+    page.goto("/streams/orders/settings")
+    # What this page says is gone with it.
+    page.evaluate(
+        "new MutationObserver(([{ target }]) => { sessionStorage.said = target.textContent; })"
+        ".observe(document.getElementById('toasts'), { childList: true })"
+    )
+    page.get_by_label("Share with").fill("colleague@example.com")
+    page.get_by_role("checkbox", name="produce").check()
+    page.get_by_role("button", name="Share", exact=True).click()
+
+    expect(page.get_by_role("status").filter(has_text="colleague@example.com")).to_be_visible()
+    assert page.evaluate("sessionStorage.said ?? ''") == ""

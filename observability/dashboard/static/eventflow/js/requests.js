@@ -74,7 +74,10 @@ function isUncertain(status, xhr) {
 }
 
 function settle(event) {
-  const { xhr, requestConfig: config, successful } = event.detail;
+  const { xhr, requestConfig: config } = event.detail;
+  // To go to another page is no failure: htmx says neither of the two then.
+  const isLeaving = Boolean(xhr?.getResponseHeader?.("HX-Redirect"));
+  const successful = event.detail.successful || isLeaving;
   // Not `detail.elt`: where the answer replaced the element, that is one of its parents.
   const element = config.elt;
   if (element.closest("[data-live]") === element) return; // live.js keeps its own rhythm
@@ -111,7 +114,8 @@ function settle(event) {
   if (submission.attempts > 0) dismissToast("retrying");
   element.removeAttribute("aria-busy");
   const mayBeDone = !successful && (submission.mayBeDone || isUncertain(status, xhr)) && config.verb !== "get";
-  if (successful) submissions.delete(element);
+  // What is clicked once more before the other page is there is the same, and keeps its key.
+  if (successful && !isLeaving) submissions.delete(element);
   else Object.assign(submission, { attempts: 0, mayBeDone, isRenewed: false });
   if (mayBeDone || (!successful && RETRIED.has(status) && config.verb !== "get")) {
     showOutcome(element, { mayBeDone, retry: () => sendAgain(element, config) });
