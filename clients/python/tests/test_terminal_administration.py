@@ -2,6 +2,7 @@
 
 import json
 import stat
+from pathlib import Path
 
 import pytest
 from running import append
@@ -138,6 +139,15 @@ def test_no_key_is_made_that_nobody_could_keep(person, tmp_path):
     assert person.run("keys", "create", "shop", "--scope", "produce", "--to-file", str(tmp_path / "there")).code == 2
     assert person.run("keys", "create", "shop", "--scope", "produce", "--save", "default").code == 2
     assert person.ok("keys", "list", "--json").lines == []
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a directory that takes no files, whoever asks")
+def test_a_key_that_was_made_and_could_not_be_kept_is_named(person):
+    said = person.run("keys", "create", "shop", "--scope", "produce", "--to-file", "/proc/key")
+
+    (made,) = person.ok("keys", "list", "--json").all_json()
+    assert said.code == 6
+    assert "could not be saved" in said.err and f"`eventflow keys revoke {made['id']}`" in said.err
 
 
 def test_a_key_is_replaced_and_ended(person):

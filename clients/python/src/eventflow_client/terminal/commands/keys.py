@@ -105,15 +105,30 @@ def _put(options: _Options, server: Server, made: NewApiKey) -> int:
         # An answer was lost, and the one to the next attempt has it no more.
         remark(f"The key {made.id} was made, but its text was lost on the way. Revoke it and make another.")
         return exit_codes.UNKNOWN
-    if options.save is not None:
-        with profiles.changing() as saved:
-            saved.profiles[options.save] = Profile(url=server.url, key=made.secret)
-        where = f"the profile {options.save!r}"
-    else:
-        assert options.to_file is not None
-        private_files.write(options.to_file, made.secret.encode() + b"\n", replace=False)
-        where = str(options.to_file)
+    try:
+        where = _save(options, server, made.secret)
+    except OSError as error:
+        remark(
+            f"The key {made.id} was made, but could not be saved ({error.strerror}), and its text is lost: "
+            f"`eventflow keys revoke {made.id}`, and make another."
+        )
+        return exit_codes.UNKNOWN
     told = msgspec.to_builtins(made)
     told["secret"] = where
     Output(options).done(f"{made.id}  {made.name}: saved in {where}.", told)
     return exit_codes.DONE
+
+
+def _save(options: _Options, server: Server, secret: str) -> str:
+    """Put a key's text where it was asked for; return what to call that place.
+
+    Raises:
+        OSError: it is not there.
+    """
+    if options.save is not None:
+        with profiles.changing() as saved:
+            saved.profiles[options.save] = Profile(url=server.url, key=secret)
+        return f"the profile {options.save!r}"
+    assert options.to_file is not None
+    private_files.write(options.to_file, secret.encode() + b"\n", replace=False)
+    return str(options.to_file)
