@@ -67,10 +67,16 @@ def test_readers_with_full_queues_rest_while_nobody_reads(make_kafka_log):
     assert [len(read.events) for read in in_threads(reads)] == [2] * 8
     log._producer.close()
     time.sleep(1.0)
-    began, spent = time.monotonic(), time.process_time()
-    time.sleep(3.0)
-    share = (time.process_time() - spent) / (time.monotonic() - began)
+    # The quietest of some seconds: what spins does so in each, and what others left to do in this process does not.
+    share = min(_share_of_a_second() for _ in range(5))
     assert share < 0.1, f"they take {share:.0%} of a processor"
+
+
+def _share_of_a_second() -> float:
+    """How much of a processor this process takes."""
+    began, spent = time.monotonic(), time.process_time()
+    time.sleep(1.0)
+    return (time.process_time() - spent) / (time.monotonic() - began)
 
 
 PROGRAM = """
